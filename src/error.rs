@@ -1,0 +1,273 @@
+//! What can go wrong, in the words of the person who reads it.
+//!
+//! Four families, by who can mend them: the **input** (a file's bytes: names file, line and
+//! column), the **query** (what was typed: has a span into the text), the **environment**
+//! (disk, memory, permissions) and a **defect** of `ddf` itself (a caught panic, a broken
+//! invariant). Everything a user or a file can cause is a value of [`Error`]; nothing panics.
+//!
+//! ```text
+//! error: too many fields: 5 instead of 4          <- Error::to_string()
+//!   --> data/2013-04.csv:1204:38                  <- place()
+//!    |  2013,4,1,"x",7                            <- excerpt, at most 200 bytes, escaped
+//! help: fix the row, or use --on-bad-row skip     <- help()
+//! ```
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A place in an input file. Lines and columns count from one; zero means unknown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as the user named it.
+    pub file: PathBuf,
+    /// One-based line of the record (physical lines, counting newlines inside quotes).
+    pub line: u64,
+    /// One-based column in bytes.
+    pub column: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+            if self.column > 0 {
+                write!(f, ":{}", self.column)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What went wrong; see the module's essay for the families.
+#[derive(Debug, Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    kind: Kind,
+    what: String,
+    place: Option<Place>,
+    excerpt: Option<String>,
+    span: Option<(String, Range<usize>)>,
+    help: Option<String>,
+}
+
+/// The family of an error; decides the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The bytes of an input file are not what they should be. Exit status 1.
+    Input,
+    /// The question cannot be answered as asked (unknown column, wrong type). Exit status 1.
+    Query,
+    /// The command line itself is wrong. Exit status 2.
+    Usage,
+    /// The environment: a file cannot be opened, read, written. Exit status 1.
+    Environment,
+    /// The memory or disk limit made it impossible. Exit status 4.
+    Limit,
+    /// The user stopped it. Exit status 130.
+    Interrupted,
+    /// A reader of our output went away (`| head`). Exit status 0.
+    BrokenPipe,
+    /// A fault of `ddf` itself. Exit status 1.
+    Defect,
+    /// Not an error for users: a column's type or a file's structure turned out otherwise than
+    /// sampled, and the scan must be planned again. The session catches it.
+    Replan,
+}
+
+impl Error {
+    /// An error of the given family.
+    pub fn new(kind: Kind, what: impl Into<String>) -> Self {
+        let inner = Inner {
+            kind,
+            what: what.into(),
+            place: None,
+            excerpt: None,
+            span: None,
+            help: None,
+        };
+        Error(Arc::new(inner))
+    }
+    /// The bytes of an input are wrong.
+    pub fn input(what: impl Into<String>) -> Self {
+        Self::new(Kind::Input, what)
+    }
+    /// The question cannot be answered as asked.
+    pub fn query(what: impl Into<String>) -> Self {
+        Self::new(Kind::Query, what)
+    }
+    /// The command line is wrong.
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, what)
+    }
+    /// The memory or disk limit is too small for this.
+    pub fn limit(what: impl Into<String>) -> Self {
+        Self::new(Kind::Limit, what)
+    }
+    /// A fault of `ddf` itself.
+    pub fn defect(what: impl Into<String>) -> Self {
+        Self::new(Kind::Defect, what)
+    }
+    /// The operating system refused something about `path`.
+    pub fn io(action: &str, path: &Path, e: &std::io::Error) -> Self {
+        let kind = match e.kind() {
+            std::io::ErrorKind::BrokenPipe => Kind::BrokenPipe,
+            _ => Kind::Environment,
+        };
+        Self::new(
+            kind,
+            format!("cannot {action} {}: {}", path.display(), plain_io(e)),
+        )
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+    /// Adds one thing to do about it.
+    pub fn help(self, help: impl Into<String>) -> Self {
+        self.with(|i| i.help = Some(help.into()))
+    }
+    /// Adds the place in the input.
+    pub fn at(self, file: impl Into<PathBuf>, line: u64, column: u64) -> Self {
+        self.with(|i| {
+            i.place = Some(Place {
+                file: file.into(),
+                line,
+                column,
+            })
+        })
+    }
+    /// Adds an excerpt of the input, cut to 200 bytes with control characters escaped.
+    pub fn excerpt(self, bytes: &[u8]) -> Self {
+        self.with(|i| i.excerpt = Some(escape_excerpt(bytes)))
+    }
+    /// Adds the place in the typed text (byte range).
+    pub fn span(self, text: impl Into<String>, range: Range<usize>) -> Self {
+        self.with(|i| i.span = Some((text.into(), range)))
+    }
+    /// Puts `context: ` before the message.
+    pub fn context(self, context: impl fmt::Display) -> Self {
+        self.with(|i| i.what = format!("{context}: {}", i.what))
+    }
+
+    /// The family.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+    /// The message, without place and help.
+    pub fn what(&self) -> &str {
+        &self.0.what
+    }
+    /// The place in the input, if known.
+    pub fn place(&self) -> Option<&Place> {
+        self.0.place.as_ref()
+    }
+    /// The excerpt of the input, if any.
+    pub fn excerpt_text(&self) -> Option<&str> {
+        self.0.excerpt.as_deref()
+    }
+    /// The typed text and the byte range in it, if any.
+    pub fn span_text(&self) -> Option<(&str, Range<usize>)> {
+        self.0.span.as_ref().map(|(t, r)| (t.as_str(), r.clone()))
+    }
+    /// One thing to do about it, if any.
+    pub fn help_text(&self) -> Option<&str> {
+        self.0.help.as_deref()
+    }
+    /// The exit status of the program that ends with this error.
+    pub fn exit_status(&self) -> u8 {
+        match self.kind() {
+            Kind::Usage => 2,
+            Kind::Limit => 4,
+            Kind::Interrupted => 130,
+            Kind::BrokenPipe => 0,
+            _ => 1,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.what)?;
+        if let Some(p) = &self.0.place {
+            write!(f, " ({p})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Arrow's kernels report by text; whatever reaches us unexplained is a defect of ours.
+impl From<arrow::error::ArrowError> for Error {
+    fn from(e: arrow::error::ArrowError) -> Self {
+        Error::defect(format!("arrow: {e}"))
+    }
+}
+
+/// The operating system's message without the number.
+pub fn plain_io(e: &std::io::Error) -> String {
+    let text = e.to_string();
+    match text.find(" (os error") {
+        Some(i) => text[..i].to_lowercase(),
+        None => text,
+    }
+}
+
+fn escape_excerpt(bytes: &[u8]) -> String {
+    let cut = &bytes[..bytes.len().min(200)];
+    let mut out = String::new();
+    for c in String::from_utf8_lossy(cut).chars() {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    if bytes.len() > cut.len() {
+        out.push('…');
+    }
+    out
+}
+
+/// The name among `names` that `wanted` most likely means, for "did you mean".
+pub fn did_you_mean<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = wanted.to_lowercase();
+    names
+        .into_iter()
+        .map(|n| (strsim::damerau_levenshtein(&lower, &n.to_lowercase()), n))
+        .filter(|(d, n)| *d <= 1.max(n.chars().count().max(wanted.chars().count()) / 3))
+        .min_by_key(|(d, _)| *d)
+        .map(|(_, n)| n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn excerpt_is_cut_and_escaped() {
+        let e = Error::input("x").excerpt(&[b"a\x1b[31m\n".as_slice(), &[b'z'; 300]].concat());
+        let text = e.excerpt_text().unwrap();
+        assert!(text.starts_with("a\\u{1b}[31m\\n"));
+        assert!(text.ends_with('…'));
+    }
+
+    #[test]
+    fn suggestions_are_near() {
+        assert_eq!(
+            did_you_mean("DepDelya", ["ArrDelay", "DepDelay"]),
+            Some("DepDelay")
+        );
+        assert_eq!(did_you_mean("origin", ["Origin"]), Some("Origin"));
+        assert_eq!(did_you_mean("zzz", ["Origin"]), None);
+    }
+}

@@ -1,0 +1,7 @@
+//! Tight loops over bytes and arrays, and the few types that every room above shares.
+
+pub mod batch;
+pub mod raw;
+pub mod types;
+
+pub use batch::Batch;

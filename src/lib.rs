@@ -1,0 +1,9 @@
+//! `ddf`: questions of CSV and Parquet files that are larger than memory.
+
+pub mod error;
+pub mod kernel;
+pub mod memory;
+pub mod observe;
+pub mod pipeline;
+
+pub use error::{Error, Result};

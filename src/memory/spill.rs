@@ -1,0 +1,266 @@
+//! Spill files: batches written once in blocks, read back by block, gone with their last reader.
+//!
+//! ```text
+//!   SpillWriter.write(batch) ─► SpillBlock { offset, bytes, rows, checksum }   (plain data, kept in memory)
+//!   SpillFile.read(&block)   ─► batch                                          (pread; any order, any thread)
+//! ```
+//!
+//! A file is created in a private place and unlinked at once (`O_TMPFILE` by `tempfile`), so a
+//! kill leaves nothing behind. One writer serves many buckets: a bucket is a list of blocks. So
+//! the number of open files is that of tasks at work, never that of buckets. A block is an Arrow
+//! IPC stream (uncompressed, 4 GB/s) whose integer columns were first made as narrow as their
+//! values allow, or plain bytes.
+
+use std::fs::File;
+use std::io::Cursor;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use arrow::array::RecordBatch;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+
+use crate::error::{Error, Kind, Result, plain_io};
+use crate::observe::Progress;
+
+/// Where spill files go, how much they may hold, and how much they hold now.
+#[derive(Debug)]
+pub struct SpillDir {
+    path: PathBuf,
+    max_bytes: u64,
+    now: AtomicU64,
+    progress: Arc<Progress>,
+}
+
+impl SpillDir {
+    /// Spill files below `path` (created when first needed), at most `max_bytes` in all.
+    pub fn new(path: impl Into<PathBuf>, max_bytes: u64, progress: Arc<Progress>) -> Arc<Self> {
+        Arc::new(SpillDir {
+            path: path.into(),
+            max_bytes,
+            now: AtomicU64::new(0),
+            progress,
+        })
+    }
+
+    /// A new, empty spill file.
+    pub fn create(self: &Arc<Self>) -> Result<SpillWriter> {
+        let file = tempfile::tempfile_in(&self.path).map_err(|e| {
+            Error::io("create a spill file in", &self.path, &e).help("choose another folder with --spill-dir")
+        })?;
+        let shared = SpillFile {
+            file,
+            dir: self.clone(),
+            written: AtomicU64::new(0),
+        };
+        Ok(SpillWriter {
+            file: Arc::new(shared),
+            end: 0,
+        })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn take(&self, bytes: u64) -> Result<()> {
+        let now = self.now.fetch_add(bytes, Relaxed) + bytes;
+        if now > self.max_bytes {
+            self.now.fetch_sub(bytes, Relaxed);
+            return Err(Error::limit(format!(
+                "spill files in {} would exceed {} MiB",
+                self.path.display(),
+                self.max_bytes >> 20
+            ))
+            .help("allow more with --max-spill, or more memory with --memory"));
+        }
+        Progress::add(&self.progress.bytes_spilled, bytes);
+        Progress::add(&self.progress.spill_now, bytes);
+        Ok(())
+    }
+}
+
+/// Where one block lies in its file.
+#[derive(Debug, Clone, Copy)]
+pub struct SpillBlock {
+    offset: u64,
+    bytes: u32,
+    checksum: u32,
+    /// Rows in the block (zero for plain bytes).
+    pub rows: u32,
+}
+
+impl SpillBlock {
+    /// Bytes on disk.
+    pub fn bytes(&self) -> usize {
+        self.bytes as usize
+    }
+}
+
+/// A spill file that is being written.
+#[derive(Debug)]
+pub struct SpillWriter {
+    file: Arc<SpillFile>,
+    end: u64,
+}
+
+impl SpillWriter {
+    /// Appends a batch as one block (keep blocks between 64 KiB and 8 MiB).
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<SpillBlock> {
+        let mut w = StreamWriter::try_new(
+            Vec::with_capacity(batch.get_array_memory_size()),
+            batch.schema_ref(),
+        )?;
+        w.write(batch)?;
+        let bytes = w.into_inner()?;
+        self.write_bytes(&bytes, batch.num_rows() as u32)
+    }
+
+    /// Appends plain bytes as one block.
+    pub fn write_bytes(&mut self, bytes: &[u8], rows: u32) -> Result<SpillBlock> {
+        let len = u32::try_from(bytes.len()).map_err(|_| Error::defect("a spill block over 4 GiB"))?;
+        self.file.dir.take(len as u64)?;
+        self.file.written.fetch_add(len as u64, Relaxed);
+        self.file
+            .file
+            .write_all_at(bytes, self.end)
+            .map_err(|e| self.file.write_error(&e))?;
+        let block = SpillBlock {
+            offset: self.end,
+            bytes: len,
+            checksum: checksum(bytes),
+            rows,
+        };
+        self.end += len as u64;
+        Ok(block)
+    }
+
+    /// Bytes written so far.
+    pub fn bytes(&self) -> u64 {
+        self.end
+    }
+
+    /// The file, for reading; may be taken before the writing is over.
+    pub fn file(&self) -> Arc<SpillFile> {
+        self.file.clone()
+    }
+}
+
+/// A spill file for reading. The disk space is freed with the last handle.
+#[derive(Debug)]
+pub struct SpillFile {
+    file: File,
+    dir: Arc<SpillDir>,
+    written: AtomicU64,
+}
+
+impl SpillFile {
+    /// Reads a block written by [`SpillWriter::write`].
+    pub fn read(&self, block: &SpillBlock) -> Result<RecordBatch> {
+        let bytes = self.read_bytes(block)?;
+        let mut reader = StreamReader::try_new(Cursor::new(bytes), None)?;
+        match reader.next() {
+            Some(batch) => Ok(batch?),
+            None => Err(self.damaged()),
+        }
+    }
+
+    /// Reads the bytes of a block.
+    pub fn read_bytes(&self, block: &SpillBlock) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; block.bytes as usize];
+        self.file
+            .read_exact_at(&mut bytes, block.offset)
+            .map_err(|e| Error::io("read back a spill file in", &self.dir.path, &e))?;
+        if checksum(&bytes) != block.checksum {
+            return Err(self.damaged());
+        }
+        Ok(bytes)
+    }
+
+    fn damaged(&self) -> Error {
+        Error::new(
+            Kind::Environment,
+            format!("a spill file in {} came back damaged", self.dir.path.display()),
+        )
+        .help("check the disk, or choose another folder with --spill-dir")
+    }
+
+    fn write_error(&self, e: &std::io::Error) -> Error {
+        let kind = if e.raw_os_error() == Some(libc::ENOSPC) {
+            Kind::Limit
+        } else {
+            Kind::Environment
+        };
+        Error::new(
+            kind,
+            format!(
+                "cannot write a spill file in {}: {}",
+                self.dir.path.display(),
+                plain_io(e)
+            ),
+        )
+        .help("free some disk space, choose another folder with --spill-dir, or give more --memory")
+    }
+}
+
+impl Drop for SpillFile {
+    fn drop(&mut self) {
+        let bytes = self.written.load(Relaxed);
+        self.dir.now.fetch_sub(bytes, Relaxed);
+        self.dir.progress.spill_now.fetch_sub(bytes, Relaxed);
+    }
+}
+
+fn checksum(bytes: &[u8]) -> u32 {
+    use std::hash::{BuildHasher, Hasher};
+    let mut h = foldhash::fast::FixedState::with_seed(0x5b1).build_hasher();
+    h.write(bytes);
+    h.finish() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{Int64Array, StringViewArray};
+    use arrow::record_batch::RecordBatch;
+
+    fn dir(max: u64) -> Arc<SpillDir> {
+        SpillDir::new(std::env::temp_dir(), max, Arc::default())
+    }
+
+    #[test]
+    fn batches_come_back_in_any_order() {
+        let mut w = dir(1 << 20).create().unwrap();
+        let batch = |n: i64| {
+            let ints = Int64Array::from_iter((0..n).map(|i| (i % 3 > 0).then_some(i)));
+            let text = StringViewArray::from_iter_values((0..n).map(|i| format!("a longer text {i}")));
+            RecordBatch::try_from_iter([("i", Arc::new(ints) as _), ("t", Arc::new(text) as _)]).unwrap()
+        };
+        let (a, b) = (w.write(&batch(100)).unwrap(), w.write(&batch(7)).unwrap());
+        let file = w.file();
+        drop(w);
+        assert_eq!(file.read(&b).unwrap(), batch(7));
+        assert_eq!(file.read(&a).unwrap(), batch(100));
+    }
+
+    #[test]
+    fn the_limit_is_an_error_and_space_returns() {
+        let dir = dir(1000);
+        let mut w = dir.create().unwrap();
+        w.write_bytes(&[1; 900], 0).unwrap();
+        assert_eq!(w.write_bytes(&[1; 200], 0).unwrap_err().kind(), Kind::Limit);
+        drop(w);
+        dir.create().unwrap().write_bytes(&[1; 900], 0).unwrap();
+    }
+
+    #[test]
+    fn damage_is_noticed() {
+        let mut w = dir(1000).create().unwrap();
+        let mut block = w.write_bytes(b"hello", 0).unwrap();
+        block.checksum ^= 1;
+        assert!(w.file().read_bytes(&block).is_err());
+    }
+}

@@ -1,0 +1,228 @@
+//! What happens inside one task: batches from a source, through transforms, into a sink.
+//!
+//! ```text
+//!   Source ──next()──► Batch ──► Transform ──► Transform ──push()──► Sink ──finish()──► Partition
+//!                        └────────── one loop on one thread: run() ──────────┘
+//! ```
+//!
+//! Nothing waits inside a task: there are no channels, no locks across work, no nested
+//! parallelism. A transform that has seen enough says [`Flow::Enough`] and the loop ends. What a
+//! task leaves behind is a finished [`Partition`], in memory or spilled, split into buckets when
+//! the next stage works by bucket.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use arrow::datatypes::SchemaRef;
+
+use crate::error::{Error, Kind, Result};
+use crate::kernel::Batch;
+use crate::memory::{Budget, SpillBlock, SpillDir, SpillFile};
+use crate::observe::{Progress, Warning};
+
+/// Whether a receiver wants more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    More,
+    /// Whatever comes now changes nothing; stop producing.
+    Enough,
+}
+
+/// Hands a batch to the next operator.
+pub type Emit<'a> = dyn FnMut(Batch) -> Result<Flow> + 'a;
+
+/// What a run shares with its tasks.
+#[derive(Debug)]
+pub struct RunContext {
+    /// The memory limit.
+    pub budget: Budget,
+    /// Where spilling goes.
+    pub spill: Arc<SpillDir>,
+    /// Counters for whoever watches.
+    pub progress: Arc<Progress>,
+    /// Set to stop every task soon.
+    pub cancelled: Arc<AtomicBool>,
+    /// Worker threads of the run; a sink may assume at most this many tasks at once.
+    pub threads: usize,
+    /// Facts to tell the user when the run is over.
+    pub warnings: std::sync::Mutex<Vec<Warning>>,
+}
+
+impl RunContext {
+    /// Remembers a warning (once for each key).
+    pub fn warn(&self, key: impl Into<String>, text: impl Into<String>) {
+        let w = Warning {
+            key: key.into(),
+            text: text.into(),
+        };
+        if let Ok(mut all) = self.warnings.lock() {
+            if !all.iter().any(|x| x.key == w.key) {
+                all.push(w);
+            }
+        }
+    }
+}
+
+/// What a task knows of its surroundings.
+#[derive(Debug, Clone)]
+pub struct TaskContext {
+    /// The run.
+    pub run: Arc<RunContext>,
+    /// The task's index within its stage.
+    pub part: u32,
+}
+
+impl TaskContext {
+    /// An error of kind `Interrupted` once the run is cancelled; call it between batches.
+    pub fn check(&self) -> Result<()> {
+        if self.run.cancelled.load(Relaxed) {
+            return Err(Error::new(Kind::Interrupted, "interrupted"));
+        }
+        Ok(())
+    }
+}
+
+/// Gives batches until there are no more.
+pub trait Source: Send {
+    /// The next batch.
+    fn next(&mut self, cx: &TaskContext) -> Result<Option<Batch>>;
+}
+
+/// Changes batches on their way (filter, project, limit).
+pub trait Transform: Send {
+    /// Takes a batch and emits any number.
+    fn push(&mut self, batch: Batch, emit: &mut Emit, cx: &TaskContext) -> Result<Flow>;
+    /// No more will come; emits what was held back.
+    fn finish(&mut self, _emit: &mut Emit, _cx: &TaskContext) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Swallows batches and leaves a partition (aggregate, sort run, collect).
+pub trait Sink: Send {
+    /// Takes a batch.
+    fn push(&mut self, batch: Batch, cx: &TaskContext) -> Result<Flow>;
+    /// No more will come.
+    fn finish(self: Box<Self>, cx: &TaskContext) -> Result<Partition>;
+}
+
+/// What a finished task leaves to the next stage.
+#[derive(Debug, Default)]
+pub struct Partition {
+    /// One bucket, or as many as the next stage has tasks.
+    pub buckets: Vec<Bucket>,
+    /// Rows in all buckets.
+    pub rows: u64,
+}
+
+impl Partition {
+    /// A partition of one bucket that lies in memory.
+    pub fn in_memory(batches: Vec<Batch>) -> Self {
+        let rows = batches.iter().map(|b| b.rows as u64).sum();
+        Partition {
+            buckets: vec![Bucket::in_memory(batches)],
+            rows,
+        }
+    }
+    /// Bytes in all buckets.
+    pub fn bytes(&self) -> u64 {
+        self.buckets.iter().map(|b| b.bytes).sum()
+    }
+}
+
+/// Rows of a partition that belong together (same hash bucket, same key range, or all).
+#[derive(Debug, Default)]
+pub struct Bucket {
+    /// Rows that stayed in memory, in order.
+    pub batches: Vec<Batch>,
+    /// Rows that were spilled: block by block, each with its file.
+    pub spilled: Vec<(Arc<SpillFile>, SpillBlock)>,
+    /// Rows in both.
+    pub rows: u64,
+    /// Bytes in both.
+    pub bytes: u64,
+    /// Keeps the memory of `batches` reserved while they live.
+    pub reservation: Option<crate::memory::Reservation>,
+}
+
+impl Bucket {
+    /// A bucket of batches in memory.
+    pub fn in_memory(batches: Vec<Batch>) -> Self {
+        let rows = batches.iter().map(|b| b.rows as u64).sum();
+        let bytes = batches.iter().map(|b| b.bytes() as u64).sum();
+        Bucket {
+            batches,
+            rows,
+            bytes,
+            ..Bucket::default()
+        }
+    }
+}
+
+/// A sink that keeps the batches as they come, in memory.
+#[derive(Debug, Default)]
+pub struct Collect {
+    batches: Vec<Batch>,
+    reservation: Option<crate::memory::Reservation>,
+}
+
+impl Sink for Collect {
+    fn push(&mut self, batch: Batch, cx: &TaskContext) -> Result<Flow> {
+        let r = self
+            .reservation
+            .get_or_insert_with(|| cx.run.budget.reservation("the result"));
+        r.try_grow(batch.bytes())?;
+        if batch.rows > 0 {
+            self.batches.push(batch);
+        }
+        Ok(Flow::More)
+    }
+    fn finish(self: Box<Self>, _cx: &TaskContext) -> Result<Partition> {
+        let mut p = Partition::in_memory(self.batches);
+        p.buckets[0].reservation = self.reservation;
+        Ok(p)
+    }
+}
+
+/// A task's inside, ready to run.
+pub struct Pipeline {
+    /// Where batches come from.
+    pub source: Box<dyn Source>,
+    /// What they go through, in order.
+    pub transforms: Vec<Box<dyn Transform>>,
+}
+
+impl Pipeline {
+    /// Pushes everything into `sink` without finishing it (a parked sink outlives its task).
+    pub fn run(&mut self, sink: &mut dyn Sink, cx: &TaskContext) -> Result<()> {
+        while let Some(batch) = self.source.next(cx)? {
+            cx.check()?;
+            let mut last = |b: Batch| sink.push(b, cx);
+            if push_through(&mut self.transforms, batch, &mut last, cx)? == Flow::Enough {
+                break;
+            }
+        }
+        for i in 0..self.transforms.len() {
+            let (head, rest) = self.transforms.split_at_mut(i + 1);
+            let mut emit = |b: Batch| push_through(rest, b, &mut |b| sink.push(b, cx), cx);
+            head[i].finish(&mut emit, cx)?;
+        }
+        Ok(())
+    }
+}
+
+fn push_through(
+    transforms: &mut [Box<dyn Transform>],
+    batch: Batch,
+    last: &mut Emit,
+    cx: &TaskContext,
+) -> Result<Flow> {
+    match transforms.split_first_mut() {
+        None => last(batch),
+        Some((first, rest)) => first.push(batch, &mut |b| push_through(rest, b, last, cx), cx),
+    }
+}
+
+/// A schema with the logical types of [`crate::kernel::types`].
+pub type Schema = SchemaRef;
