@@ -38,6 +38,15 @@ QUERIES = {
 }
 
 
+def as_json(name, answer):
+    """One entry, with one line for each row so that a change is easy to see in a diff."""
+    rows = ",\n".join("      " + json.dumps(row) for row in answer["rows"])
+    return (
+        f'  {json.dumps(name)}: {{\n    "sql": {json.dumps(answer["sql"])},\n'
+        f'    "columns": {json.dumps(answer["columns"])},\n    "rows": [\n{rows}\n    ]\n  }}'
+    )
+
+
 def main():
     here = pathlib.Path(__file__).resolve().parent
     folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "nycflights"
@@ -54,12 +63,7 @@ def main():
             "columns": columns,
             "rows": [list(row) for row in result.fetchall()],
         }
-    rows = lambda a: ",\n".join("      " + json.dumps(r) for r in a["rows"])
-    entries = ",\n".join(
-        f'  {json.dumps(name)}: {{\n    "sql": {json.dumps(a["sql"])},\n'
-        f'    "columns": {json.dumps(a["columns"])},\n    "rows": [\n{rows(a)}\n    ]\n  }}'
-        for name, a in answers.items()
-    )
+    entries = ",\n".join(as_json(name, answer) for name, answer in answers.items())
     (folder / "expected.json").write_text("{\n" + entries + "\n}\n", encoding="utf-8")
 
 

@@ -31,7 +31,7 @@ Missing values
     CSV: `NA`, in text columns as well. Parquet: null.
 
 Parquet
-    Integers are int32, text is string. zstd, row groups of 1,300 rows (two or three a file).
+    Integers are int32, text is string. zstd, row groups of 1,300 rows (three a file).
 
 Usage: make_nycflights.py FLIGHTS_CSV [OUTPUT_FOLDER]
 Needs: pyarrow. The same input and the same pyarrow give the same bytes.
