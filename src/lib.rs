@@ -5,5 +5,6 @@ pub mod kernel;
 pub mod memory;
 pub mod observe;
 pub mod pipeline;
+pub mod source;
 
 pub use error::{Error, Result};

@@ -2,6 +2,8 @@
 
 pub mod batch;
 pub mod raw;
+pub mod scalar;
 pub mod types;
 
 pub use batch::Batch;
+pub use scalar::Scalar;

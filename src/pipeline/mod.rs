@@ -114,6 +114,9 @@ pub struct Partition {
     pub buckets: Vec<Bucket>,
     /// Rows in all buckets.
     pub rows: u64,
+    /// What the stage that made it wants to tell the next one (samples of sorted runs). May be
+    /// lost on the way to another process: only speed may hang on it.
+    pub notes: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 impl Partition {

@@ -1,0 +1,93 @@
+//! Where rows come from: folders of CSV and Parquet become one table in partitions.
+//!
+//! ```text
+//!  'data/**/*.csv' ─ glob ─► files ─ sniff, footers ─► one schema, united by name ─► Dataset
+//!                                                                                     │ open(part, request)
+//!                         byte ranges of CSV, row groups of Parquet  ◄── partitions ──┘──► Source ──► batches
+//! ```
+//!
+//! A [`Dataset`] is immutable and shared by all tasks. A [`ScanRequest`] says what of it a query
+//! needs; the source hands out just those columns, of just the rows that pass its filter.
+
+use std::sync::Arc;
+
+use arrow::array::BooleanArray;
+use arrow::datatypes::SchemaRef;
+
+use crate::error::Result;
+use crate::kernel::{Batch, Scalar};
+use crate::pipeline::Source;
+
+/// A comparison that pruning understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compare {
+    /// `=`
+    Eq,
+    /// `<>`
+    NotEq,
+    /// `<`
+    Lt,
+    /// `<=`
+    LtEq,
+    /// `>`
+    Gt,
+    /// `>=`
+    GtEq,
+    /// `is null` (the value is ignored)
+    IsNull,
+    /// `is not null` (the value is ignored)
+    IsNotNull,
+}
+
+/// One conjunct of a filter, `column op value`: where statistics prove it false for all rows of a
+/// row group or page, those need not be read.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// Index in the dataset's schema.
+    pub column: usize,
+    /// The comparison.
+    pub op: Compare,
+    /// The other side.
+    pub value: Scalar,
+}
+
+/// A filter that a source applies while it scans.
+pub trait RowFilter: Send + Sync {
+    /// The columns it looks at: indices in the dataset's schema, ascending.
+    fn columns(&self) -> &[usize];
+    /// The rows to keep, given a batch of just [`RowFilter::columns`].
+    fn mask(&self, batch: &Batch) -> Result<BooleanArray>;
+    /// Conjuncts that are implied by the filter, for pruning.
+    fn bounds(&self) -> &[Bound];
+}
+
+/// What a query needs of a dataset.
+#[derive(Clone, Default)]
+pub struct ScanRequest {
+    /// The columns to hand out, in this order: indices in the dataset's schema.
+    pub columns: Vec<usize>,
+    /// Rows to keep.
+    pub filter: Option<Arc<dyn RowFilter>>,
+    /// At most this many rows are needed of each partition.
+    pub limit: Option<u64>,
+}
+
+/// One table made of files, in partitions; immutable, shared by all tasks.
+pub trait Dataset: Send + Sync {
+    /// Names and logical types of all columns, united over the files.
+    fn schema(&self) -> &SchemaRef;
+    /// The number of partitions.
+    fn partitions(&self) -> usize;
+    /// Opens one partition.
+    fn open(self: Arc<Self>, part: usize, request: &ScanRequest) -> Result<Box<dyn Source>>;
+    /// Bytes of the files.
+    fn bytes(&self) -> u64;
+    /// The exact number of rows, where metadata tell it without reading (Parquet).
+    fn exact_rows(&self) -> Option<u64> {
+        None
+    }
+    /// `FILE:bytes a..b` or the like: what a partition is, for messages and graphs.
+    fn describe(&self, part: usize) -> String;
+    /// The partition as plain data, from which another process can open the same.
+    fn to_json(&self) -> serde_json::Value;
+}
