@@ -126,6 +126,7 @@ impl Partition {
         Partition {
             buckets: vec![Bucket::in_memory(batches)],
             rows,
+            notes: None,
         }
     }
     /// Bytes in all buckets.
