@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Makes the data that compare.py measures on. Seeded: the same arguments give the same rows.
+
+    flights/YEAR.csv, flights_parquet/YEAR.parquet   the real flights of testdata/nycflights, resampled
+                                                     with replacement, in date order within each file
+    h2o/G1_ROWS.csv, .parquet                        the group-by table of the h2o.ai benchmark, 100 groups
+    brc/measurements_ROWS.csv, .parquet              station;measurement, as in the one billion row challenge
+    nyc13/airlines.csv                               sixteen rows, for the cost of starting
+
+Usage: make_data.py [DIR] [--scale 1.0] [--only flights,groupby,brc,airlines]
+Scale 1 is 24 million flights, 10 million group-by rows and 100 million measurements: about 6 GB.
+Needs: polars, numpy.
+"""
+
+import argparse
+import pathlib
+
+import numpy as np
+import polars as pl
+
+HERE = pathlib.Path(__file__).resolve().parent
+FILES, FLIGHTS, GROUPBY, BRC = 10, 24_000_000, 10_000_000, 100_000_000
+GROUPS, STATIONS = 100, 413
+CHUNK = 2_000_000
+AIRLINES = {
+    "9E": "Endeavor Air Inc.", "AA": "American Airlines Inc.", "AS": "Alaska Airlines Inc.",
+    "B6": "JetBlue Airways", "DL": "Delta Air Lines Inc.", "EV": "ExpressJet Airlines Inc.",
+    "F9": "Frontier Airlines Inc.", "FL": "AirTran Airways Corporation", "HA": "Hawaiian Airlines Inc.",
+    "MQ": "Envoy Air", "OO": "SkyWest Airlines Inc.", "UA": "United Air Lines Inc.",
+    "US": "US Airways Inc.", "VX": "Virgin America", "WN": "Southwest Airlines Co.", "YV": "Mesa Airlines Inc.",
+}
+
+
+def random(*stream):
+    return np.random.Generator(np.random.PCG64([2013, *stream]))
+
+
+def write_chunks(chunks, csv, parquet, separator=","):
+    """Appends frames to one CSV file, then streams that into Parquet, so that memory stays small."""
+    csv.parent.mkdir(parents=True, exist_ok=True)
+    schema = None
+    with open(csv, "wb") as out:
+        for chunk in chunks:
+            chunk.write_csv(out, include_header=schema is None, separator=separator)
+            schema = chunk.schema
+    pl.scan_csv(csv, schema=schema, separator=separator).sink_parquet(
+        parquet, compression="snappy", row_group_size=1_000_000)
+
+
+def flights(out, scale):
+    """Missing numbers are NA and missing tail numbers are empty: both spellings occur in the wild."""
+    real = pl.read_parquet(HERE.parent / "testdata" / "nycflights" / "*.parquet")
+    numbers = [name for name, kind in real.schema.items() if kind != pl.String]
+    for folder in ("flights", "flights_parquet"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    for i in range(FILES):
+        year = 1990 + i
+        rows = np.sort(random(1, i).integers(0, len(real), int(FLIGHTS * scale / FILES)))
+        # the calendar of 2013 with another year's number: the day of week stays that of the real flight
+        table = real[rows].with_columns(pl.lit(year, pl.Int32).alias("Year"))
+        table.write_parquet(out / f"flights_parquet/{year}.parquet", compression="snappy", row_group_size=1_000_000)
+        table.with_columns(pl.col(numbers).cast(pl.String).fill_null("NA")).write_csv(out / f"flights/{year}.csv")
+
+
+def groupby(out, scale):
+    total = int(GROUPBY * scale)
+    many = max(1, total // GROUPS)
+
+    def chunk(start):
+        r, n = random(2, start), min(CHUNK, total - start)
+
+        def draw(k):
+            return pl.Series(r.integers(1, k + 1, n, dtype=np.int32))
+
+        def ids(k, width):
+            return pl.select(pl.lit("id") + draw(k).cast(pl.String).str.zfill(width)).to_series()
+
+        return pl.DataFrame({
+            "id1": ids(GROUPS, 3), "id2": ids(GROUPS, 3), "id3": ids(many, 10),
+            "id4": draw(GROUPS), "id5": draw(GROUPS), "id6": draw(many),
+            "v1": draw(5), "v2": draw(15), "v3": r.integers(0, 100_000_001, n) / 1e6,
+        })
+
+    name = out / "h2o" / f"G1_{total}"
+    write_chunks((chunk(s) for s in range(0, total, CHUNK)), name.with_suffix(".csv"), name.with_suffix(".parquet"))
+
+
+def brc(out, scale):
+    total = int(BRC * scale)
+    r = random(3)
+    # made-up stations: names of 3 to 26 letters, some outside ASCII, and a mean temperature each
+    syllables = ["ba", "den", "fjor", "gó", "kra", "lim", "mos", "nu", "ör", "pe", "san", "tál", "vi", "York "]
+    names = set()
+    while len(names) < STATIONS:
+        names.add("".join(r.choice(syllables, r.integers(2, 7))).strip().capitalize())
+    names = pl.Series(sorted(names))
+    means = r.uniform(-15, 32, STATIONS)
+
+    def chunk(start):
+        r, n = random(4, start), min(CHUNK, total - start)
+        station = r.integers(0, STATIONS, n)
+        degrees = np.clip(r.normal(means[station], 10), -99.9, 99.9).round(1) + 0.0     # no -0.0
+        return pl.DataFrame({"station": names[station], "measurement": degrees})
+
+    name = out / "brc" / f"measurements_{total}"
+    write_chunks((chunk(s) for s in range(0, total, CHUNK)),
+                 name.with_suffix(".csv"), name.with_suffix(".parquet"), separator=";")
+
+
+def airlines(out, _scale):
+    (out / "nyc13").mkdir(parents=True, exist_ok=True)
+    lines = (f"{code},{name}\n" for code, name in AIRLINES.items())
+    (out / "nyc13" / "airlines.csv").write_text("carrier,name\n" + "".join(lines))
+
+
+TABLES = {"flights": flights, "groupby": groupby, "brc": brc, "airlines": airlines}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dir", nargs="?", type=pathlib.Path, default=HERE / "data")
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--only", default=",".join(TABLES))
+    args = parser.parse_args()
+    for name in args.only.split(","):
+        print(f"making {name} in {args.dir}", flush=True)
+        TABLES[name](args.dir, args.scale)
+
+
+if __name__ == "__main__":
+    main()

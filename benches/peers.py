@@ -1,0 +1,146 @@
+"""Runs one task in one peer and exits: peers.py PEER TASK FORMAT DATA OUT THREADS MEMORY_MIB SPILL_FOLDER
+
+Each peer is told what a user who knows it would tell it: the thread count, that NA is null in flights,
+and its own memory limit and spill folder where a limit is asked for. Imports are part of the time,
+as they are for that user; DuckDB is measured through its own command-line program instead.
+"""
+
+import csv
+import os
+import sys
+
+from tasks import DELIMITER, FLIGHTS_TEXT, TASKS, files, pattern
+
+
+def flights_columns(data):
+    with open(files("F1", "csv", data)[0], newline="") as f:
+        return next(csv.reader(f))
+
+
+def duckdb_sql(task, fmt, data, out, threads, memory, spill):
+    """The script for DuckDB's command line."""
+    t = TASKS[task]
+    path = pattern(task, fmt, data)
+    if fmt == "parquet":
+        source = f"read_parquet('{path}')"
+    else:
+        source = f"read_csv('{path}'" + (", nullstr=['NA','']" if t.table == "flights" else "") + ")"
+    settings = [f"SET threads={threads}", f"SET temp_directory='{spill}/duckdb'"]
+    if memory:
+        settings += [f"SET memory_limit='{memory}MiB'", "SET preserve_insertion_order=false"]
+    kind = "(FORMAT parquet)" if t.big else "(FORMAT csv, HEADER)"
+    return ";\n".join([*settings, f"COPY ({t.sql.format(T=source)}) TO '{out}' {kind}"]) + ";"
+
+
+def polars(task, fmt, data, out, threads, memory, spill):
+    os.environ["POLARS_MAX_THREADS"] = str(threads)
+    if memory:
+        os.environ["POLARS_OOC_MEMORY_BUDGET_MB"] = str(memory)
+        os.environ["POLARS_OOC_SPILL_DIR"] = os.environ["POLARS_TEMP_DIR"] = spill
+    import polars as pl
+    from polars import col as c
+
+    t = TASKS[task]
+    path = pattern(task, fmt, data)
+    if fmt == "parquet":
+        scan = pl.scan_parquet(path)
+    else:
+        nulls = ["NA", ""] if t.table == "flights" else None
+        scan = pl.scan_csv(path, null_values=nulls, separator=DELIMITER.get(t.table, ","))
+    delay, measured = c("ArrDelay"), c("measurement")
+    frame = {
+        "F1": lambda: scan.group_by("Origin").agg(c("DepDelay").mean()),
+        "F6": lambda: scan.group_by("UniqueCarrier", "Dest").agg(
+            delay.count().alias("n"), delay.mean().alias("m"), delay.min().alias("mn"),
+            delay.max().alias("mx"), delay.std().alias("sd")),
+        "F7": lambda: scan.group_by("TailNum").agg(c("Dest").n_unique().alias("nd"), delay.median().alias("md")),
+        "F8": lambda: scan.sort(["DepDelay", "FlightNum"], descending=[True, False], nulls_last=True),
+        "F9": lambda: scan,
+        "F10": lambda: scan.select(pl.len().alias("n")),
+        "G3": lambda: scan.group_by("id3").agg(c("v1").sum(), c("v3").mean()),
+        "G10": lambda: scan.group_by("id1", "id2", "id3", "id4", "id5", "id6").agg(
+            c("v3").sum(), pl.len().alias("n")),
+        "B1": lambda: scan.group_by("station").agg(
+            measured.min().alias("mn"), measured.mean().alias("m"), measured.max().alias("mx")).sort("station"),
+        "S1": lambda: scan.group_by("carrier").agg(pl.len().alias("n")),
+    }[task]()
+    if t.big:
+        frame.sink_parquet(out, compression="snappy")
+    else:
+        frame.sink_csv(out)
+
+
+def datafusion(task, fmt, data, out, threads, memory, spill):
+    from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext
+
+    runtime = RuntimeEnvBuilder()
+    if memory:
+        runtime = runtime.with_disk_manager_specified(spill).with_fair_spill_pool(memory << 20)
+    config = SessionConfig().with_target_partitions(threads)
+    config = config.set("datafusion.sql_parser.enable_ident_normalization", "false")
+    context = SessionContext(config, runtime)
+
+    t = TASKS[task]
+    path = pattern(task, fmt, data)
+    if t.table == "flights":
+        path = os.path.dirname(path) + "/"
+    source = "t"
+    if fmt == "parquet":
+        create = f"CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '{path}'"
+    else:
+        columns = ""
+        if t.table == "flights":      # its CSV scan fails on NA in a number, so read text and cast
+            names = flights_columns(data)
+            columns = "(" + ", ".join(f'"{n}" VARCHAR' for n in names) + ")"
+            casts = (n if n in FLIGHTS_TEXT else f"CAST(NULLIF({n}, 'NA') AS INT) AS {n}" for n in names)
+            source = "(SELECT " + ", ".join(casts) + " FROM t)"
+        options = "'format.has_header' 'true'"
+        if t.table in DELIMITER:
+            options += f", 'format.delimiter' '{DELIMITER[t.table]}'"
+        create = f"CREATE EXTERNAL TABLE t {columns} STORED AS CSV LOCATION '{path}' OPTIONS ({options})"
+    context.sql(create).collect()
+    kind = "STORED AS PARQUET" if t.big else "STORED AS CSV OPTIONS ('format.has_header' 'true')"
+    context.sql(f"COPY ({t.sql.format(T=source)}) TO '{out}' {kind}").collect()
+
+
+def clickhouse(task, fmt, data, out, threads, memory, spill):
+    t = TASKS[task]
+    path = pattern(task, fmt, data)
+    if fmt == "parquet":
+        source = f"file('{path}', Parquet)"
+    elif t.table == "flights":        # NA defeats its inference, so it gets the schema
+        types = (f"{n} Nullable({'String' if n in FLIGHTS_TEXT else 'Int32'})" for n in flights_columns(data))
+        source = f"file('{path}', CSVWithNames, '{', '.join(types)}')"
+    else:
+        source = f"file('{path}', CSVWithNames)"
+    settings = {"max_threads": threads, "format_csv_null_representation": "'NA'"}
+    if t.table in DELIMITER:
+        settings["format_csv_delimiter"] = f"'{DELIMITER[t.table]}'"
+    if memory:
+        limit = memory << 20
+        settings |= {
+            "max_memory_usage": limit, "max_bytes_before_external_group_by": limit // 2,
+            "max_bytes_before_external_sort": limit // 2, "max_block_size": 8192,
+            "max_insert_block_size": 65536, "min_insert_block_size_rows": 65536,
+        }
+    sql = t.sql.replace("stddev_samp", "stddevSamp")
+    if task == "F7":
+        sql = ("SELECT TailNum, uniqExact(Dest) AS nd, quantileExactInclusive(0.5)(ArrDelay) AS md"
+               " FROM {T} GROUP BY TailNum")
+    sql = sql.format(T=source) + " SETTINGS " + ", ".join(f"{k}={v}" for k, v in settings.items())
+    if memory:
+        from chdb.session import Session
+        query = Session(f"{spill}/clickhouse").query
+    else:
+        from chdb import query
+    if t.big:
+        query(f"INSERT INTO FUNCTION file('{out}', 'Parquet') {sql}")
+    else:
+        tabs = query(sql, "TSVRawWithNames").bytes().decode().splitlines()
+        with open(out, "w", newline="") as f:
+            csv.writer(f).writerows(line.split("\t") for line in tabs)
+
+
+if __name__ == "__main__":
+    peer, task, fmt, data, out, threads, memory, spill = sys.argv[1:]
+    globals()[peer](task, fmt, data, out, int(threads), int(memory), spill)

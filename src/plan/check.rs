@@ -1,0 +1,105 @@
+//! The schema of a plan, and with it every check of names and types.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+use super::LogicalPlan;
+use crate::error::{Error, Result, did_you_mean};
+use crate::expr::Expr;
+use crate::kernel::types;
+
+impl LogicalPlan {
+    /// Names and logical types of the rows this plan yields. Fails where a name is unknown, a type
+    /// does not fit, or two columns would have one name.
+    pub fn schema(&self) -> Result<SchemaRef> {
+        match self {
+            LogicalPlan::Scan { table, columns, filter, .. } => {
+                let all = table.dataset.schema();
+                if let Some(f) = filter {
+                    expect_bool(f, all, "a filter")?;
+                }
+                match columns {
+                    None => Ok(all.clone()),
+                    Some(names) => {
+                        let fields = names.iter().map(|n| find(all, n).cloned()).collect::<Result<Vec<_>>>()?;
+                        Ok(Arc::new(Schema::new(fields)))
+                    }
+                }
+            }
+            LogicalPlan::Filter { input, predicate } => {
+                let schema = input.schema()?;
+                expect_bool(predicate, &schema, "a filter")?;
+                Ok(schema)
+            }
+            LogicalPlan::Project { input, exprs } => {
+                let schema = input.schema()?;
+                let fields = exprs.iter().map(|(name, e)| field(name, e, &schema));
+                unique(fields.collect::<Result<Vec<_>>>()?)
+            }
+            LogicalPlan::Aggregate { input, keys, aggs } => {
+                let schema = input.schema()?;
+                let mut fields = Vec::new();
+                for (name, e) in keys {
+                    fields.push(field(name, e, &schema)?);
+                }
+                for (name, call) in aggs {
+                    if let Some(f) = &call.filter {
+                        expect_bool(f, &schema, "the filter of an aggregate")?;
+                    }
+                    let arg = match &call.arg {
+                        Some(e) => e.data_type(&schema)?,
+                        None => DataType::Null,
+                    };
+                    fields.push(Field::new(name, call.func.output_type(&arg)?, true));
+                }
+                unique(fields)
+            }
+            LogicalPlan::Sort { input, keys, .. } => {
+                let schema = input.schema()?;
+                for k in keys {
+                    k.expr.data_type(&schema)?;
+                }
+                Ok(schema)
+            }
+            LogicalPlan::Limit { input, .. } => input.schema(),
+        }
+    }
+}
+
+fn field(name: &str, e: &Expr, schema: &Schema) -> Result<Field> {
+    Ok(Field::new(name, e.data_type(schema)?, true))
+}
+
+fn find<'a>(schema: &'a Schema, name: &str) -> Result<&'a Field> {
+    schema.field_with_name(name).map_err(|_| unknown_column(schema, name))
+}
+
+/// The error for a column that is not there, with a suggestion.
+pub fn unknown_column(schema: &Schema, name: &str) -> Error {
+    let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+    let e = Error::query(format!("no column {name:?}"));
+    match did_you_mean(name, names.iter().copied()) {
+        Some(n) => e.help(format!("did you mean {n:?}?")),
+        None => e.help(format!("there are: {}", names.join(", "))),
+    }
+}
+
+fn expect_bool(e: &Expr, schema: &Schema, what: &str) -> Result<()> {
+    match e.data_type(schema)? {
+        DataType::Boolean | DataType::Null => Ok(()),
+        other => Err(Error::query(format!("{what} must be true or false, but {e} is {}", types::name(&other)))
+            .help("compare it with something, as in x > 0")),
+    }
+}
+
+fn unique(fields: Vec<Field>) -> Result<SchemaRef> {
+    let mut seen = std::collections::HashSet::new();
+    for f in &fields {
+        if !seen.insert(f.name().as_str()) {
+            return Err(Error::query(format!("two columns would be named {:?}", f.name()))
+                .help("give one another name, as in --with 'other = …' or --agg 'other = …'"));
+        }
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}

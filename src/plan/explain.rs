@@ -1,0 +1,74 @@
+//! The plan as indented text, one line an operator, as `ddf explain` prints it.
+
+use super::{LogicalPlan, OrderBy};
+use crate::expr::Expr;
+
+/// One line an operator, inputs indented below.
+pub fn explain(plan: &LogicalPlan) -> String {
+    let mut out = String::new();
+    let mut node = Some(plan);
+    let mut depth = 0;
+    while let Some(n) = node {
+        out.push_str(&"  ".repeat(depth));
+        out.push_str(&line(n));
+        out.push('\n');
+        node = n.input();
+        depth += 1;
+    }
+    out
+}
+
+fn line(plan: &LogicalPlan) -> String {
+    match plan {
+        LogicalPlan::Scan { table, columns, filter, limit } => {
+            let mut s = format!("Scan {} partitions={}", table.name, table.dataset.partitions());
+            let all = table.dataset.schema().fields().len();
+            match columns {
+                Some(c) => s += &format!(" columns=[{}] of {all}", c.join(", ")),
+                None => s += &format!(" columns=all {all}"),
+            }
+            if let Some(f) = filter {
+                s += &format!(" filter=[{f}]");
+            }
+            if let Some(n) = limit {
+                s += &format!(" limit={n}");
+            }
+            s
+        }
+        LogicalPlan::Filter { predicate, .. } => format!("Filter {predicate}"),
+        LogicalPlan::Project { exprs, .. } => {
+            let items = exprs.iter().map(|(n, e)| named(n, e));
+            format!("Project [{}]", items.collect::<Vec<_>>().join(", "))
+        }
+        LogicalPlan::Aggregate { keys, aggs, .. } => {
+            let keys: Vec<_> = keys.iter().map(|(n, e)| named(n, e)).collect();
+            let aggs: Vec<_> = aggs.iter().map(|(n, a)| format!("{n} = {}", Expr::Aggregate(Box::new(a.clone())))).collect();
+            format!("Aggregate keys=[{}] aggregates=[{}]", keys.join(", "), aggs.join(", "))
+        }
+        LogicalPlan::Sort { keys, limit, .. } => {
+            let keys: Vec<_> = keys.iter().map(order).collect();
+            match limit {
+                Some(n) => format!("TopN {n} [{}]", keys.join(", ")),
+                None => format!("Sort [{}]", keys.join(", ")),
+            }
+        }
+        LogicalPlan::Limit { skip, take, .. } => match take {
+            Some(n) if *skip == 0 => format!("Limit {n}"),
+            Some(n) => format!("Limit {n} offset {skip}"),
+            None => format!("Offset {skip}"),
+        },
+    }
+}
+
+fn named(name: &str, e: &Expr) -> String {
+    match e {
+        Expr::Column(c) if c == name => c.clone(),
+        _ => format!("{name} = {e}"),
+    }
+}
+
+fn order(k: &OrderBy) -> String {
+    let direction = if k.descending { " desc" } else { "" };
+    let nulls = if k.nulls_first { " nulls first" } else { "" };
+    format!("{}{direction}{nulls}", k.expr)
+}

@@ -1,0 +1,162 @@
+//! The logical plan: what a query means, before anything decides how it runs.
+//!
+//! ```text
+//!   Sort [Origin]                                 each node owns its input;
+//!     Aggregate [Origin] [mean(DepDelay)]         names, not indices;
+//!       Filter Cancelled = 0                      schemas are computed, never stored,
+//!         Scan data/*.csv                         so a rule cannot leave one stale
+//! ```
+//!
+//! Nodes refer to columns by name, and a [`Table`] is the only thing in a plan that is not plain
+//! data. When a scan finds that a column is of a wider type than its sample said, the session
+//! swaps the table and plans again: nothing else has to change.
+
+mod check;
+mod explain;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::expr::{AggCall, Expr};
+use crate::source::Dataset;
+
+pub use explain::explain;
+
+/// A dataset with the name people gave it.
+#[derive(Clone)]
+pub struct Table {
+    /// What the user typed: a glob, a list of files.
+    pub name: String,
+    /// Its files.
+    pub dataset: Arc<dyn Dataset>,
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Table({})", self.name)
+    }
+}
+
+/// One key of an order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OrderBy {
+    /// What is compared.
+    pub expr: Expr,
+    /// Largest first.
+    pub descending: bool,
+    /// Nulls before all values; they come last otherwise, in both directions.
+    pub nulls_first: bool,
+}
+
+impl OrderBy {
+    /// Ascending by a column, nulls last.
+    pub fn ascending(column: &str) -> Self {
+        OrderBy { expr: Expr::Column(column.to_string()), descending: false, nulls_first: false }
+    }
+}
+
+/// A relational operator and its input.
+#[derive(Debug, Clone)]
+pub enum LogicalPlan {
+    /// Reads a table.
+    Scan {
+        /// What is read.
+        table: Table,
+        /// The columns needed, in this order; all of them if none are given.
+        columns: Option<Vec<String>>,
+        /// Rows to keep, applied while reading.
+        filter: Option<Expr>,
+        /// At most this many rows are needed.
+        limit: Option<u64>,
+    },
+    /// Keeps the rows where a condition is true.
+    Filter {
+        /// Where rows come from.
+        input: Box<LogicalPlan>,
+        /// The condition.
+        predicate: Expr,
+    },
+    /// Computes columns.
+    Project {
+        /// Where rows come from.
+        input: Box<LogicalPlan>,
+        /// Names and what they stand for.
+        exprs: Vec<(String, Expr)>,
+    },
+    /// Groups rows and computes one row for each group (one in all, without keys).
+    Aggregate {
+        /// Where rows come from.
+        input: Box<LogicalPlan>,
+        /// Names and expressions of the keys.
+        keys: Vec<(String, Expr)>,
+        /// Names and calls of the aggregates.
+        aggs: Vec<(String, AggCall)>,
+    },
+    /// Orders rows; rows that compare equal keep their input order.
+    Sort {
+        /// Where rows come from.
+        input: Box<LogicalPlan>,
+        /// The most significant key first.
+        keys: Vec<OrderBy>,
+        /// Only this many rows are needed.
+        limit: Option<u64>,
+    },
+    /// Skips rows, then takes some.
+    Limit {
+        /// Where rows come from.
+        input: Box<LogicalPlan>,
+        /// Rows to leave out first.
+        skip: u64,
+        /// Rows to take at most; all if not given.
+        take: Option<u64>,
+    },
+}
+
+impl LogicalPlan {
+    /// Reads all of a table.
+    pub fn scan(table: Table) -> Self {
+        LogicalPlan::Scan { table, columns: None, filter: None, limit: None }
+    }
+
+    /// The input, if it has one.
+    pub fn input(&self) -> Option<&LogicalPlan> {
+        match self {
+            LogicalPlan::Scan { .. } => None,
+            LogicalPlan::Filter { input, .. }
+            | LogicalPlan::Project { input, .. }
+            | LogicalPlan::Aggregate { input, .. }
+            | LogicalPlan::Sort { input, .. }
+            | LogicalPlan::Limit { input, .. } => Some(input),
+        }
+    }
+
+    /// The same node over what `f` makes of its input.
+    pub fn map_input<E>(
+        self,
+        f: impl FnOnce(LogicalPlan) -> Result<LogicalPlan, E>,
+    ) -> Result<LogicalPlan, E> {
+        use LogicalPlan::*;
+        let go = |input: Box<LogicalPlan>| f(*input).map(Box::new);
+        Ok(match self {
+            Scan { .. } => self,
+            Filter { input, predicate } => Filter { input: go(input)?, predicate },
+            Project { input, exprs } => Project { input: go(input)?, exprs },
+            Aggregate { input, keys, aggs } => Aggregate { input: go(input)?, keys, aggs },
+            Sort { input, keys, limit } => Sort { input: go(input)?, keys, limit },
+            Limit { input, skip, take } => Limit { input: go(input)?, skip, take },
+        })
+    }
+
+    /// The tables that are read, from the top down.
+    pub fn tables(&self) -> Vec<&Table> {
+        let mut node = Some(self);
+        let mut out = Vec::new();
+        while let Some(n) = node {
+            if let LogicalPlan::Scan { table, .. } = n {
+                out.push(table);
+            }
+            node = n.input();
+        }
+        out
+    }
+}
