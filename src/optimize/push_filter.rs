@@ -26,10 +26,7 @@ impl Rule for PushFilter {
                     kept.extend(rest);
                 }
                 let input = self.rewrite(pushed)?;
-                Ok(match Expr::and(kept) {
-                    None => input,
-                    Some(predicate) => LogicalPlan::Filter { input: Box::new(input), predicate },
-                })
+                Ok(rewrap(input, conjunction(kept)))
             }
             other => other.map_input(|p| self.rewrite(p)),
         }
@@ -40,12 +37,12 @@ impl Rule for PushFilter {
 fn push(plan: LogicalPlan, part: Expr) -> Result<(LogicalPlan, Option<Expr>)> {
     match plan {
         LogicalPlan::Scan { table, columns, filter, limit: None } => {
-            let filter = Expr::and(filter.into_iter().chain([part]).collect());
+            let filter = conjunction(filter.into_iter().chain([part]).collect());
             Ok((LogicalPlan::Scan { table, columns, filter, limit: None }, None))
         }
         LogicalPlan::Filter { input, predicate } => {
             let (input, rest) = push(*input, part)?;
-            let predicate = Expr::and([predicate].into_iter().chain(rest).collect());
+            let predicate = conjunction([predicate].into_iter().chain(rest).collect());
             Ok((rewrap(input, predicate), None))
         }
         LogicalPlan::Sort { input, keys, limit: None } => {
@@ -72,6 +69,10 @@ fn rewrap(input: LogicalPlan, predicate: Option<Expr>) -> LogicalPlan {
         None => input,
         Some(predicate) => LogicalPlan::Filter { input: Box::new(input), predicate },
     }
+}
+
+fn conjunction(parts: Vec<Expr>) -> Option<Expr> {
+    (!parts.is_empty()).then(|| Expr::and(parts))
 }
 
 /// A filter without columns must not sink below an aggregate without keys (which yields a row even

@@ -189,6 +189,43 @@ impl Sink for Collect {
     }
 }
 
+/// A source that hands out finished partitions, in order, reading spilled rows back block by block.
+pub struct Batches {
+    partitions: Vec<Arc<Partition>>,
+    at: (usize, usize, usize),
+}
+
+impl Batches {
+    /// All rows of `partitions`.
+    pub fn new(partitions: Vec<Arc<Partition>>) -> Self {
+        Batches { partitions, at: (0, 0, 0) }
+    }
+}
+
+impl Source for Batches {
+    fn next(&mut self, _cx: &TaskContext) -> Result<Option<Batch>> {
+        loop {
+            let (p, b, i) = self.at;
+            let Some(partition) = self.partitions.get(p) else { return Ok(None) };
+            let Some(bucket) = partition.buckets.get(b) else {
+                self.at = (p + 1, 0, 0);
+                continue;
+            };
+            self.at.2 += 1;
+            if let Some(batch) = bucket.batches.get(i) {
+                return Ok(Some(batch.clone()));
+            }
+            let Some((file, block)) = bucket.spilled.get(i - bucket.batches.len()) else {
+                self.at = (p, b + 1, 0);
+                continue;
+            };
+            let batch = file.read(block)?;
+            let (rows, position) = (batch.num_rows(), ((p as u64) << 40) | i as u64);
+            return Ok(Some(Batch::new(batch.columns().to_vec(), rows, position)));
+        }
+    }
+}
+
 /// A task's inside, ready to run.
 pub struct Pipeline {
     /// Where batches come from.

@@ -1,0 +1,310 @@
+//! What can be typed: commands and flags, and their help.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// `ddf`: questions of CSV and Parquet files that are larger than memory.
+#[derive(Debug, Parser)]
+#[command(name = "ddf", version, about, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ddf query 'data/*.csv' --groupby Origin --mean DepDelay
+  ddf query 'data/*.csv' --where 'Cancelled = 0' --max DepDelay
+  ddf query flights.parquet -g UniqueCarrier,Dest --count --mean ArrDelay --sort count:desc -n 10
+  ddf query big.csv --sort 'DepDelay:desc,FlightNum' -o sorted.parquet
+  ddf explain 'data/*.csv' -g Origin --mean DepDelay";
+
+const QUERY_EXAMPLES: &str = "\
+Examples:
+  ddf query 'data/*.csv' --groupby Origin --mean DepDelay
+  ddf query 'data/*.csv' --count
+  ddf query 'data/*.csv' --with 'Date = make_date(Year, Month, DayofMonth)' -g 'dayofweek(Date)' --mean DepDelay
+  ddf query 'data/*.csv' -g Origin --agg 'late = avg(DepDelay > 15)' --agg 'spread = max(DepDelay) - min(DepDelay)'
+  ddf query 'data/*.csv' -w \"Origin = 'JFK'\" -s Year,Month,DepDelay -o jfk.parquet
+
+Expressions are SQL: text in single quotes, column names bare or in double quotes.
+Groups come in the order of their keys; other rows in the order of the files.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Ask a question of files: filter, group, aggregate, sort, convert
+    #[command(after_help = QUERY_EXAMPLES)]
+    Query(Box<QueryArgs>),
+    /// Show the plan, the optimised plan and the stages of a query
+    Explain(Box<QueryArgs>),
+    /// Print a query's task graph as JSON
+    Plan(Box<PlanArgs>),
+    /// Show the first rows
+    Head(Box<QueryArgs>),
+    /// Count rows
+    Count(Box<QueryArgs>),
+    /// Show the names and types of the columns
+    Schema(Box<QueryArgs>),
+    /// List the functions of the expression language
+    Functions {
+        /// Only those whose name or description contains this
+        pattern: Option<String>,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Run one task of a task graph: JSON on standard input, Arrow IPC on standard output
+    #[command(name = "__task", hide = true)]
+    Task,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub query: QueryArgs,
+    /// What to print
+    #[arg(long, value_enum, default_value = "taskgraph")]
+    pub emit: Emit,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Emit {
+    /// The stages and tables, as `ddf.taskgraph/1`
+    Taskgraph,
+}
+
+#[derive(Debug, Args)]
+pub struct QueryArgs {
+    /// Files, quoted globs ('data/**/*.{csv,parquet}'), folders, @list.txt, or - for standard input
+    pub inputs: Vec<String>,
+    #[command(flatten)]
+    pub ask: AskArgs,
+    #[command(flatten)]
+    pub read: InputArgs,
+    #[command(flatten)]
+    pub write: OutputArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Question")]
+pub struct AskArgs {
+    /// Keep rows where this is true
+    #[arg(short = 'w', long = "where", visible_alias = "filter", value_name = "EXPR")]
+    pub filter: Vec<String>,
+    /// Add or replace a column before anything else looks at it
+    #[arg(long, value_name = "NAME = EXPR")]
+    pub with: Vec<String>,
+    /// Group by columns or expressions
+    #[arg(short = 'g', long, visible_alias = "group-by", value_name = "KEYS")]
+    pub groupby: Vec<String>,
+    /// Keep columns: names, ranges a:c, !x to leave out, /regex/, or 'name = expr'
+    #[arg(short = 's', long, value_name = "COLS")]
+    pub select: Vec<String>,
+    /// Mean
+    #[arg(long, value_name = "COLS")]
+    pub mean: Vec<String>,
+    /// Sum (an error if integers overflow)
+    #[arg(long, value_name = "COLS")]
+    pub sum: Vec<String>,
+    /// Smallest value
+    #[arg(long, value_name = "COLS")]
+    pub min: Vec<String>,
+    /// Largest value
+    #[arg(long, value_name = "COLS")]
+    pub max: Vec<String>,
+    /// Count rows, or with =COLS the values that are not null
+    #[arg(long, value_name = "COLS", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
+    pub count: Vec<String>,
+    /// Number of distinct values
+    #[arg(long, value_name = "COLS")]
+    pub nunique: Vec<String>,
+    /// Sample standard deviation
+    #[arg(long, value_name = "COLS")]
+    pub std: Vec<String>,
+    /// Sample variance
+    #[arg(long, value_name = "COLS")]
+    pub var: Vec<String>,
+    /// Exact median
+    #[arg(long, value_name = "COLS")]
+    pub median: Vec<String>,
+    /// Exact quantile, as in DepDelay:0.95
+    #[arg(long, value_name = "COL:Q")]
+    pub quantile: Vec<String>,
+    /// First value that is not null, in input order
+    #[arg(long, value_name = "COLS")]
+    pub first: Vec<String>,
+    /// Last value that is not null, in input order
+    #[arg(long, value_name = "COLS")]
+    pub last: Vec<String>,
+    /// Any expression over aggregates
+    #[arg(long, value_name = "NAME = EXPR")]
+    pub agg: Vec<String>,
+    /// Keep groups where this is true
+    #[arg(long, value_name = "EXPR")]
+    pub having: Vec<String>,
+    /// Leave out groups with a null key
+    #[arg(long)]
+    pub drop_null_keys: bool,
+    /// Order rows: col[:desc][:nullsfirst], comma separated
+    #[arg(long, value_name = "KEYS")]
+    pub sort: Vec<String>,
+    /// Drop repeated rows
+    #[arg(long)]
+    pub distinct: bool,
+    /// At most this many rows
+    #[arg(short = 'n', long, value_name = "ROWS")]
+    pub limit: Option<u64>,
+    /// Leave out this many rows first
+    #[arg(long, value_name = "ROWS", default_value_t = 0, hide_default_value = true)]
+    pub offset: u64,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub struct InputArgs {
+    /// Field delimiter; told by the file's name and header otherwise (\t for tab)
+    #[arg(short, long, value_name = "CHAR")]
+    pub delimiter: Option<String>,
+    /// Quote character
+    #[arg(long, value_name = "CHAR")]
+    pub quote: Option<String>,
+    /// Escape character inside quotes; a doubled quote otherwise
+    #[arg(long, value_name = "CHAR")]
+    pub escape: Option<String>,
+    /// Lines that start with this are comments
+    #[arg(long, value_name = "CHAR")]
+    pub comment: Option<String>,
+    /// Lines to skip at the start of each file
+    #[arg(long, value_name = "LINES", default_value_t = 0, hide_default_value = true)]
+    pub skip_rows: usize,
+    /// Files have no header; columns are named column_1, …
+    #[arg(short = 'H', long)]
+    pub no_header: bool,
+    /// Names for the columns, comma separated
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub names: Vec<String>,
+    /// Character encoding (utf-8, utf8-lossy, latin1, …)
+    #[arg(long, value_name = "NAME")]
+    pub encoding: Option<String>,
+    /// Token that stands for null, instead of the usual ones
+    #[arg(long, value_name = "TOKEN")]
+    pub null: Vec<String>,
+    /// Types of columns as law: col=type, comma separated
+    #[arg(long, value_name = "COL=TYPE", value_delimiter = ',')]
+    pub types: Vec<String>,
+    /// A value that does not fit the sampled type is an error instead of widening it
+    #[arg(long)]
+    pub strict_types: bool,
+    /// What to do with rows of too few or too many fields: error, skip, pad, reject=FILE
+    #[arg(long, value_name = "WHAT", default_value = "error")]
+    pub on_bad_row: String,
+    /// How files unite: by-name, or strict (all must have the same columns)
+    #[arg(long, value_name = "HOW", default_value = "by-name")]
+    pub union: String,
+    /// Add a column with the name of each row's file
+    #[arg(long, value_name = "NAME")]
+    pub filename_col: Option<String>,
+    /// Format of the inputs, if their names do not tell
+    #[arg(short, long, value_name = "FORMAT")]
+    pub input_format: Option<String>,
+    /// Bytes of CSV in a partition
+    #[arg(long, value_name = "SIZE", value_parser = super::sizes::parse)]
+    pub blocksize: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Write to this file, whole or not at all; - is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Format: table, csv, tsv, json, jsonl, md, html, parquet, arrow
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// Same as --format csv
+    #[arg(long, group = "shorthand")]
+    pub csv: bool,
+    /// Same as --format json
+    #[arg(long, group = "shorthand")]
+    pub json: bool,
+    /// Same as --format jsonl
+    #[arg(long, group = "shorthand")]
+    pub jsonl: bool,
+    /// Same as --format md
+    #[arg(long, group = "shorthand")]
+    pub md: bool,
+    /// Same as --format table
+    #[arg(long, group = "shorthand")]
+    pub table: bool,
+    /// Compression of Parquet: zstd, snappy, lz4, none
+    #[arg(long, value_name = "CODEC")]
+    pub compression: Option<String>,
+    /// Digits after the point of floats; the shortest exact text otherwise
+    #[arg(long, value_name = "DIGITS")]
+    pub float_format: Option<usize>,
+    /// Draw the stages into a file: .svg, .dot or .json
+    #[arg(long, value_name = "FILE")]
+    pub graph: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running")]
+pub struct RunArgs {
+    /// Worker threads [default: one for each processor]
+    #[arg(short = 'j', long, value_name = "N", env = "DDF_THREADS", hide_env = true, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub threads: Option<u16>,
+    /// Memory limit, as in 2GiB [default: 60 % of the machine's]
+    #[arg(short, long, visible_alias = "memory-limit", value_name = "SIZE", env = "DDF_MEMORY", hide_env = true, value_parser = super::sizes::parse)]
+    pub memory: Option<u64>,
+    /// Folder for spill files
+    #[arg(long, value_name = "DIR", env = "DDF_SPILL_DIR", hide_env = true)]
+    pub spill_dir: Option<PathBuf>,
+    /// The most that spill files may hold at once
+    #[arg(long, value_name = "SIZE", env = "DDF_MAX_SPILL", hide_env = true, value_parser = super::sizes::parse)]
+    pub max_spill: Option<u64>,
+    /// Who runs the tasks
+    #[arg(long, value_enum, default_value = "threads")]
+    pub scheduler: SchedulerArg,
+    /// Show progress on standard error
+    #[arg(long, value_enum, default_value = "auto")]
+    pub progress: When,
+    /// Print what the run took to standard error
+    #[arg(long)]
+    pub stats: bool,
+    /// How errors are printed
+    #[arg(long, value_enum, default_value = "text")]
+    pub errors: ErrorsAs,
+    /// Colours
+    #[arg(long, value_enum, default_value = "auto")]
+    pub color: When,
+    /// No warnings, no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Run the plan as it was written (for tests)
+    #[arg(long, hide = true, action = ArgAction::SetTrue)]
+    pub no_optimize: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchedulerArg {
+    Threads,
+    Sync,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ErrorsAs {
+    Text,
+    Json,
+}

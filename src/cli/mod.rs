@@ -1,0 +1,202 @@
+//! The command line: flags become a frame, its rows go where they should, errors become an exit
+//! status.
+//!
+//! ```text
+//!   args.rs  what can be typed        output.rs   where rows go, in which format
+//!   query.rs flags ► frame            progress.rs the bar on stderr
+//!   select.rs the little language of --select     messages.rs errors and warnings
+//! ```
+//!
+//! Only results go to standard output; everything else goes to standard error.
+
+mod args;
+mod messages;
+mod output;
+mod progress;
+mod query;
+mod select;
+mod sizes;
+mod task;
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+
+use crate::error::{Error, Kind, Result};
+use crate::frame::{Frame, Report};
+use crate::graph;
+use args::{Cli, Command, ErrorsAs, QueryArgs, When};
+
+/// Runs the program with the process's arguments and answers its exit status.
+pub fn main() -> u8 {
+    let matches = match Cli::command().try_get_matches() {
+        Ok(m) => m,
+        Err(e) => {
+            let status = e.exit_code();
+            let _ = e.print();
+            return status as u8;
+        }
+    };
+    let Ok(cli) = Cli::from_arg_matches(&matches) else { return 2 };
+    let json = matches!(query_args(&cli.command).map(|a| a.run.errors), Some(ErrorsAs::Json));
+    let sub = matches.subcommand().map(|(_, m)| m);
+    match run(&cli.command, sub.unwrap_or(&matches)) {
+        Ok(()) => 0,
+        Err(e) => {
+            messages::print_error(&e, json);
+            e.exit_status()
+        }
+    }
+}
+
+fn query_args(command: &Command) -> Option<&QueryArgs> {
+    match command {
+        Command::Query(a) | Command::Explain(a) | Command::Head(a) | Command::Count(a) | Command::Schema(a) => Some(a),
+        Command::Plan(a) => Some(&a.query),
+        _ => None,
+    }
+}
+
+fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
+    match command {
+        Command::Query(args) => ask(args, query::frame(args, matches)?),
+        Command::Head(args) => {
+            let f = query::frame(args, matches)?;
+            ask(args, if args.ask.limit.is_some() { f } else { f.limit(args.ask.offset, Some(10))? })
+        }
+        Command::Count(args) => ask(args, query::frame(args, matches)?.agg(["count = count(*)"])?),
+        Command::Schema(args) => schema(args, &query::frame(args, matches)?),
+        Command::Explain(args) => {
+            let f = query::frame(args, matches)?;
+            draw(args, &f)?;
+            print(&f.explain()?)
+        }
+        Command::Plan(args) => {
+            let f = query::frame(&args.query, matches)?;
+            let args::Emit::Taskgraph = args.emit;
+            print(&(serde_json::to_string_pretty(&f.graph()?.to_json()).unwrap_or_default() + "\n"))
+        }
+        Command::Functions { pattern } => functions(pattern.as_deref()),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "ddf", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+        Command::Task => task::run(),
+    }
+}
+
+/// Runs a query and sends its rows where the flags say.
+fn ask(args: &QueryArgs, frame: Frame) -> Result<()> {
+    draw(args, &frame)?;
+    let (target, format, options) = output::choose(&args.write, args.run.color)?;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let mut bar = None;
+    let outcome = frame.write_to(target, format, &options, |cx| {
+        drop(bar.take());
+        if wants_bar(args) {
+            bar = Some(progress::Bar::start(cx.progress.clone(), args.run.progress == When::Always));
+        }
+        cancel_on_signal(cx.cancelled.clone(), interrupted.clone());
+    });
+    drop(bar);
+    let report = outcome.map_err(|e| match interrupted.load(Relaxed) {
+        true => Error::new(Kind::Interrupted, "interrupted"),
+        false => e,
+    })?;
+    if !args.run.quiet {
+        messages::print_warnings(&report.warnings, args.run.errors == ErrorsAs::Json);
+    }
+    if args.run.stats {
+        print_stats(&report);
+    }
+    Ok(())
+}
+
+fn wants_bar(args: &QueryArgs) -> bool {
+    match args.run.progress {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => !args.run.quiet && std::io::stderr().is_terminal(),
+    }
+}
+
+/// Ctrl-C and a polite kill stop the tasks, so that no half of an output is left; a second one
+/// ends the program at once.
+fn cancel_on_signal(cancelled: Arc<AtomicBool>, interrupted: Arc<AtomicBool>) {
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, interrupted.clone());
+        let _ = signal_hook::flag::register(signal, interrupted.clone());
+        let _ = signal_hook::flag::register(signal, cancelled.clone());
+    }
+}
+
+fn print_stats(r: &Report) {
+    let text = format!(
+        "rows {}  read {} rows, {}  tasks {}  time {:.3} s  peak reserved {}  peak resident {}  spilled {}\n",
+        r.rows,
+        r.rows_read,
+        sizes::show(r.bytes_read),
+        r.tasks,
+        r.elapsed.as_secs_f64(),
+        sizes::show(r.peak_reserved as u64),
+        sizes::show(peak_resident()),
+        sizes::show(r.bytes_spilled),
+    );
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// The most memory the process was seen with by the system, in bytes.
+fn peak_resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"));
+    line.and_then(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+fn draw(args: &QueryArgs, frame: &Frame) -> Result<()> {
+    let Some(path) = &args.write.graph else { return Ok(()) };
+    let g = frame.graph()?;
+    let text = match path.extension().and_then(|e| e.to_str()) {
+        Some("svg") => graph::svg(&g),
+        Some("dot") => graph::dot(&g),
+        Some("json") => serde_json::to_string_pretty(&g.to_json()).unwrap_or_default(),
+        Some("txt") => graph::text(&g),
+        _ => {
+            let e = Error::usage(format!("cannot draw a graph into {}", path.display()));
+            return Err(e.help("end the name in .svg, .dot, .json or .txt"));
+        }
+    };
+    std::fs::write(path, text).map_err(|e| Error::io("write", path, &e))
+}
+
+fn schema(args: &QueryArgs, frame: &Frame) -> Result<()> {
+    let schema = frame.schema()?;
+    let rows = schema.fields().iter().map(|f| (f.name().as_str(), crate::kernel::types::name(f.data_type())));
+    if args.write.json {
+        let list: Vec<_> = rows.map(|(n, t)| serde_json::json!({"name": n, "type": t})).collect();
+        return print(&(serde_json::Value::from(list).to_string() + "\n"));
+    }
+    let width = schema.fields().iter().map(|f| f.name().chars().count()).max().unwrap_or(0);
+    print(&rows.map(|(n, t)| format!("{n:width$}  {t}\n")).collect::<String>())
+}
+
+fn functions(pattern: Option<&str>) -> Result<()> {
+    let wanted = pattern.unwrap_or("").to_lowercase();
+    let mut out = String::new();
+    for f in crate::expr::functions() {
+        let line = format!("{:44} {}\n", f.signature, f.description);
+        if line.to_lowercase().contains(&wanted) {
+            out += &line;
+        }
+    }
+    print(&out)
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|e| Error::io("write", std::path::Path::new("standard output"), &e))
+}

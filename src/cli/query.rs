@@ -1,0 +1,255 @@
+//! From flags to a frame.
+
+use clap::ArgMatches;
+
+use super::args::{AskArgs, InputArgs, QueryArgs, RunArgs, SchedulerArg};
+use super::select;
+use crate::error::{Error, Result};
+use crate::expr::{self, AggCall, AggFunc, Expr};
+use crate::frame::{Frame, Settings};
+use crate::schedule::Scheduler;
+use crate::source::{OnBadRow, ReadOptions, Union};
+
+/// The frame that the flags describe. `matches` tells in which order aggregates were typed.
+pub fn frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
+    let inputs = inputs(&args.inputs)?;
+    let options = read_options(&args.read)?;
+    let mut f = Frame::read_with(inputs.iter().map(String::as_str), &options, settings(&args.run))?;
+    let ask = &args.ask;
+    for w in &ask.with {
+        f = f.with(w)?;
+    }
+    for w in &ask.filter {
+        f = f.filter(w)?;
+    }
+    f = group_or_select(f, ask, matches)?;
+    if ask.distinct {
+        f = f.distinct()?;
+    }
+    let keys: Vec<String> = ask.sort.iter().flat_map(|s| split_list(s)).collect();
+    if !keys.is_empty() {
+        f = f.sort(keys.iter().map(String::as_str))?;
+    }
+    if ask.limit.is_some() || ask.offset > 0 {
+        f = f.limit(ask.offset, ask.limit)?;
+    }
+    Ok(f)
+}
+
+fn group_or_select(f: Frame, ask: &AskArgs, matches: &ArgMatches) -> Result<Frame> {
+    let aggs = aggregates(matches)?;
+    let keys: Vec<String> = ask.groupby.iter().flat_map(|s| split_list(s)).collect();
+    let selected: Vec<String> = ask.select.iter().flat_map(|s| split_list(s)).collect();
+    let mut f = f;
+    if keys.is_empty() && aggs.is_empty() {
+        if !ask.having.is_empty() {
+            return Err(Error::usage("--having filters groups, but there are none").help("use --where to filter rows"));
+        }
+    } else {
+        if ask.drop_null_keys {
+            for k in &keys {
+                let (_, e) = expr::parse_named(k)?;
+                f = f.filter_expr(Expr::IsNull { expr: Box::new(e), negated: true })?;
+            }
+        }
+        let having = ask.having.iter().map(|h| expr::parse(h)).collect::<Result<Vec<_>>>()?;
+        f = f.groupby(keys.iter().map(String::as_str))?.agg_having(aggs, having)?;
+    }
+    if selected.is_empty() {
+        return Ok(f);
+    }
+    let schema = f.schema()?;
+    f.select_exprs(select::resolve(&selected, &schema)?)
+}
+
+/// The aggregates of all flags, in the order in which they were typed.
+fn aggregates(matches: &ArgMatches) -> Result<Vec<(String, Expr)>> {
+    let mut found: Vec<(usize, &str, &String)> = Vec::new();
+    for flag in AGGREGATE_FLAGS {
+        let (Some(values), Some(indices)) = (matches.get_many::<String>(flag), matches.indices_of(flag)) else {
+            continue;
+        };
+        found.extend(indices.zip(values).map(|(i, v)| (i, *flag, v)));
+    }
+    found.sort_by_key(|(i, ..)| *i);
+    let mut out = Vec::new();
+    for (_, flag, value) in found {
+        if flag == "agg" {
+            let (name, e) = expr::parse_named(value)?;
+            out.push((name.unwrap_or_else(|| e.default_name()), e));
+            continue;
+        }
+        for item in split_list(value) {
+            out.push(aggregate(flag, &item)?);
+        }
+    }
+    Ok(out)
+}
+
+const AGGREGATE_FLAGS: &[&str] =
+    &["mean", "sum", "min", "max", "count", "nunique", "std", "var", "median", "quantile", "first", "last", "agg"];
+
+fn aggregate(flag: &str, item: &str) -> Result<(String, Expr)> {
+    let call = |func, arg| Expr::Aggregate(Box::new(AggCall { func, arg, distinct: false, filter: None }));
+    if flag == "count" && item == "*" {
+        return Ok(("count".into(), call(AggFunc::Count, None)));
+    }
+    let (item, quantile) = match flag {
+        "quantile" => {
+            let (column, q) = split_quantile(item)?;
+            (column, Some(q))
+        }
+        _ => (item, None),
+    };
+    let arg = column_or_expr(item)?;
+    let base = match &arg {
+        Expr::Column(c) => c.clone(),
+        other => other.default_name(),
+    };
+    let func = match (flag, quantile) {
+        ("quantile", Some((q, text))) => return Ok((format!("{base}_q{text}"), call(AggFunc::Quantile(q), Some(arg)))),
+        ("mean", _) => AggFunc::Mean,
+        ("sum", _) => AggFunc::Sum,
+        ("min", _) => AggFunc::Min,
+        ("max", _) => AggFunc::Max,
+        ("count", _) => AggFunc::Count,
+        ("nunique", _) => AggFunc::NUnique,
+        ("std", _) => AggFunc::Std,
+        ("var", _) => AggFunc::Var,
+        ("median", _) => AggFunc::Median,
+        ("first", _) => AggFunc::First,
+        _ => AggFunc::Last,
+    };
+    Ok((format!("{base}_{flag}"), call(func, Some(arg))))
+}
+
+fn split_quantile(item: &str) -> Result<(&str, (f64, &str))> {
+    let bad = || {
+        Error::usage(format!("--quantile {item:?} is not COL:Q")).help("Q lies between 0 and 1, as in DepDelay:0.95")
+    };
+    let (column, q) = item.rsplit_once(':').ok_or_else(bad)?;
+    match q.parse::<f64>() {
+        Ok(x) if (0.0..=1.0).contains(&x) => Ok((column, (x, q))),
+        _ => Err(bad()),
+    }
+}
+
+fn column_or_expr(text: &str) -> Result<Expr> {
+    expr::parse(text)
+}
+
+/// Splits at commas outside parentheses and quotes.
+pub fn split_list(text: &str) -> Vec<String> {
+    let (mut depth, mut quote, mut start) = (0usize, None, 0);
+    let mut out = Vec::new();
+    for (i, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(q), c) if c == q => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '(' | '[') => depth += 1,
+            (None, ')' | ']') => depth = depth.saturating_sub(1),
+            (None, ',') if depth == 0 => {
+                out.push(text[start..i].trim().to_string());
+                start = i + 1;
+            }
+            _ => {}
+        }
+    }
+    out.push(text[start..].trim().to_string());
+    out.retain(|s| !s.is_empty());
+    out
+}
+
+fn inputs(given: &[String]) -> Result<Vec<String>> {
+    use std::io::IsTerminal;
+    if !given.is_empty() {
+        return Ok(given.to_vec());
+    }
+    if std::io::stdin().is_terminal() {
+        return Err(Error::usage("no input").help("name files, as in: ddf query 'data/*.csv' --count"));
+    }
+    Ok(vec!["-".into()])
+}
+
+/// How the run is to be done.
+pub fn settings(run: &RunArgs) -> Settings {
+    let base = Settings::default();
+    Settings {
+        threads: run.threads.map_or(base.threads, usize::from),
+        memory: run.memory.map_or(base.memory, |b| b as usize),
+        spill_dir: run.spill_dir.clone(),
+        max_spill: run.max_spill.unwrap_or(base.max_spill),
+        scheduler: match run.scheduler {
+            SchedulerArg::Threads => Scheduler::Threads,
+            SchedulerArg::Sync => Scheduler::Sync,
+        },
+        optimize: !run.no_optimize,
+    }
+}
+
+fn read_options(a: &InputArgs) -> Result<ReadOptions> {
+    let types = a.types.iter().map(|t| match t.split_once('=') {
+        Some((c, ty)) => Ok((c.to_string(), ty.to_string())),
+        None => Err(Error::usage(format!("--types {t:?} is not COL=TYPE")).help("as in --types 'zip=text,day=date'")),
+    });
+    let on_bad_row = match a.on_bad_row.split_once('=') {
+        Some(("reject", file)) => OnBadRow::Reject(file.into()),
+        None if a.on_bad_row == "error" => OnBadRow::Error,
+        None if a.on_bad_row == "skip" => OnBadRow::Skip,
+        None if a.on_bad_row == "pad" => OnBadRow::Pad,
+        _ => {
+            let e = Error::usage(format!("--on-bad-row cannot be {:?}", a.on_bad_row));
+            return Err(e.help("it is error, skip, pad or reject=FILE"));
+        }
+    };
+    let union = match a.union.as_str() {
+        "by-name" => Union::ByName,
+        "strict" => Union::Strict,
+        other => return Err(Error::usage(format!("--union cannot be {other:?}")).help("it is by-name or strict")),
+    };
+    Ok(ReadOptions {
+        delimiter: a.delimiter.as_deref().map(|t| byte("--delimiter", t)).transpose()?,
+        quote: a.quote.as_deref().map(|t| byte("--quote", t)).transpose()?,
+        escape: a.escape.as_deref().map(|t| byte("--escape", t)).transpose()?,
+        comment: a.comment.as_deref().map(|t| byte("--comment", t)).transpose()?,
+        skip_rows: a.skip_rows,
+        header: a.no_header.then_some(false),
+        names: a.names.clone(),
+        encoding: a.encoding.clone(),
+        nulls: a.null.clone(),
+        types: types.collect::<Result<_>>()?,
+        strict_types: a.strict_types,
+        on_bad_row,
+        union,
+        filename_col: a.filename_col.clone(),
+        format: a.input_format.clone(),
+        blocksize: a.blocksize,
+        ..ReadOptions::default()
+    })
+}
+
+fn byte(flag: &str, text: &str) -> Result<u8> {
+    match text {
+        "\\t" | "tab" => Ok(b'\t'),
+        t if t.len() == 1 => Ok(t.as_bytes()[0]),
+        _ => Err(Error::usage(format!("{flag} {text:?} is not one ASCII character"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_respect_calls_and_quotes() {
+        assert_eq!(split_list("a, round(b,2) ,\"x,y\",'p,q'"), ["a", "round(b,2)", "\"x,y\"", "'p,q'"]);
+    }
+
+    #[test]
+    fn quantiles() {
+        assert_eq!(split_quantile("DepDelay:0.95").unwrap(), ("DepDelay", (0.95, "0.95")));
+        assert!(split_quantile("DepDelay").is_err());
+        assert!(split_quantile("DepDelay:95").is_err());
+    }
+}

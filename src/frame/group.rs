@@ -1,0 +1,83 @@
+//! Grouping: aggregates, alone or mixed within one expression.
+
+use super::Frame;
+use crate::error::{Error, Result};
+use crate::expr::{self, AggCall, Expr};
+use crate::plan::{LogicalPlan, OrderBy};
+
+/// A frame with grouping keys, waiting for its aggregates.
+#[derive(Debug, Clone)]
+pub struct GroupBy {
+    frame: Frame,
+    keys: Vec<(String, Expr)>,
+}
+
+impl GroupBy {
+    pub(super) fn new(frame: Frame, keys: Vec<(String, Expr)>) -> Self {
+        GroupBy { frame, keys }
+    }
+
+    /// Computes aggregates: `"mean(DepDelay)"` (named `DepDelay_mean`), `"n = count()"`, or any
+    /// expression over aggregates and keys, `"spread = max(x) - min(x)"`.
+    ///
+    /// # Errors
+    /// A text is no expression, has no aggregate, a column is unknown, or a type does not fit.
+    pub fn agg<'a>(self, aggregates: impl IntoIterator<Item = &'a str>) -> Result<Frame> {
+        let parsed: Result<Vec<_>> = aggregates.into_iter().map(named).collect();
+        self.agg_exprs(parsed?)
+    }
+
+    /// [`GroupBy::agg`] with built expressions and their names.
+    ///
+    /// # Errors
+    /// As [`GroupBy::agg`].
+    pub fn agg_exprs(self, exprs: Vec<(String, Expr)>) -> Result<Frame> {
+        let GroupBy { frame, keys } = self;
+        let mut aggs: Vec<(String, AggCall)> = Vec::new();
+        let mut outputs: Vec<(String, Expr)> =
+            keys.iter().map(|(n, _)| (n.clone(), Expr::Column(n.clone()))).collect();
+        let mut plain = true;
+        for (name, e) in exprs {
+            if let Expr::Aggregate(call) = e {
+                outputs.push((name.clone(), Expr::Column(name.clone())));
+                aggs.push((name, *call));
+                continue;
+            }
+            if !e.has_aggregate() {
+                return Err(Error::query(format!("{e} is not an aggregate"))
+                    .help("write it as mean(x), sum(x), count(), …, or make it a key with --groupby"));
+            }
+            plain = false;
+            let e = e.map(&mut |e| Ok(split(e, &mut aggs)))?;
+            outputs.push((name, e));
+        }
+        let order = keys.iter().map(|(n, _)| OrderBy::ascending(n)).collect();
+        let mut f = frame.wrap(|input| LogicalPlan::Aggregate { input, keys, aggs })?;
+        if !plain {
+            f = f.wrap(|input| LogicalPlan::Project { input, exprs: outputs })?;
+        }
+        f.order = order;
+        Ok(f)
+    }
+}
+
+/// Moves an aggregate out of an expression; a column of its result takes its place.
+fn split(e: Expr, aggs: &mut Vec<(String, AggCall)>) -> Expr {
+    let Expr::Aggregate(call) = e else { return e };
+    let hidden = |n: &str| n.starts_with('\u{1}');
+    let name = match aggs.iter().find(|(n, c)| hidden(n) && *c == *call) {
+        Some((n, _)) => n.clone(),
+        None => {
+            let n = format!("\u{1}{}", aggs.len());
+            aggs.push((n.clone(), *call));
+            n
+        }
+    };
+    Expr::Column(name)
+}
+
+/// `name = expression`; an aggregate without a name gets `column_function`.
+fn named(text: &str) -> Result<(String, Expr)> {
+    let (name, e) = expr::parse_named(text)?;
+    Ok((name.unwrap_or_else(|| e.default_name()), e))
+}

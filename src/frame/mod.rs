@@ -1,0 +1,353 @@
+//! The lazy dataframe: what programs, flags and later SQL build, and what runs it.
+//!
+//! ```text
+//!   Frame::read("data/*.csv")  .filter(..) .groupby(..).agg(..) .sort(..)     builds a plan, reads only headers
+//!        └─► .explain()   the plan, optimised, and the stages
+//!        └─► .collect()   rows in memory            ┐ optimise ► lower ► schedule;
+//!        └─► .write(..)   rows into a file          ┘ again, when a column turned out wider than sampled
+//! ```
+//!
+//! ```
+//! use ddf::Frame;
+//! let delays = Frame::read("testdata/nycflights/*.csv")?
+//!     .filter("Cancelled = 0")?
+//!     .groupby(["Origin"])?
+//!     .agg(["mean(DepDelay)", "late = avg(DepDelay > 15)"])?
+//!     .collect()?;
+//! assert_eq!(delays.rows(), 3);
+//! # Ok::<(), ddf::Error>(())
+//! ```
+
+mod group;
+mod run;
+mod settings;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+use crate::error::{Error, Result};
+use crate::expr::{self, Expr};
+use crate::graph::{self, Graph};
+use crate::optimize;
+use crate::plan::{self, LogicalPlan, OrderBy, Table};
+use crate::source::{self, ReadOptions};
+use crate::write::{Format, Target, WriteOptions};
+
+pub use group::GroupBy;
+pub use run::{Report, Rows};
+pub use settings::Settings;
+
+/// A lazy table: a plan over files, built step by step; nothing but headers and samples is read
+/// before [`Frame::collect`] or [`Frame::write`].
+///
+/// Steps check names and types at once: a misspelt column fails where it is named.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    plan: LogicalPlan,
+    /// The order that rows have if nobody asks for another (groups come in the order of their keys).
+    order: Vec<OrderBy>,
+    settings: Arc<Settings>,
+}
+
+impl Frame {
+    /// Reads files: a path, a glob (`data/**/*.csv`), a folder, `@list.txt`, or `-`.
+    ///
+    /// # Errors
+    /// Nothing is found, a file cannot be opened, or its header makes no sense.
+    pub fn read(input: &str) -> Result<Frame> {
+        Frame::read_with([input], &ReadOptions::default(), Settings::default())
+    }
+
+    /// Reads files with options of their own, to be run with `settings`.
+    ///
+    /// # Errors
+    /// As [`Frame::read`].
+    pub fn read_with<'a>(
+        inputs: impl IntoIterator<Item = &'a str>,
+        options: &ReadOptions,
+        settings: Settings,
+    ) -> Result<Frame> {
+        let inputs: Vec<String> = inputs.into_iter().map(String::from).collect();
+        let dataset = source::open(&inputs, options, settings.threads())?;
+        let table = Table { name: inputs.join(" "), dataset };
+        Ok(Frame::from_table(table, settings))
+    }
+
+    /// A frame over any table, also one of your own making.
+    pub fn from_table(table: Table, settings: Settings) -> Frame {
+        Frame { plan: LogicalPlan::scan(table), order: Vec::new(), settings: Arc::new(settings) }
+    }
+
+    /// The same frame, to be run with other settings.
+    pub fn with_settings(mut self, settings: Settings) -> Frame {
+        self.settings = Arc::new(settings);
+        self
+    }
+
+    /// Keeps the rows where `condition` is true.
+    ///
+    /// # Errors
+    /// The text is no expression, a column is unknown, or it is not true or false.
+    pub fn filter(self, condition: &str) -> Result<Frame> {
+        self.filter_expr(expr::parse(condition)?)
+    }
+
+    /// [`Frame::filter`] with a built expression.
+    ///
+    /// # Errors
+    /// A column is unknown, or the expression is not true or false.
+    pub fn filter_expr(self, predicate: Expr) -> Result<Frame> {
+        if predicate.has_aggregate() {
+            return Err(Error::query(format!("a filter of rows cannot use the aggregate in {predicate}"))
+                .help("filter groups with --having"));
+        }
+        let order = self.order.clone();
+        let mut f = self.wrap(|input| LogicalPlan::Filter { input, predicate })?;
+        f.order = order;
+        Ok(f)
+    }
+
+    /// Adds a column, or replaces the one of that name: `"speed = Distance / AirTime * 60"`.
+    ///
+    /// # Errors
+    /// The text is not `name = expression`, or a column in it is unknown.
+    pub fn with(self, column: &str) -> Result<Frame> {
+        let (name, e) = expr::parse_named(column)?;
+        let name = name.ok_or_else(|| {
+            Error::query(format!("{column:?} does not name the new column")).help("write it as 'name = expression'")
+        })?;
+        let schema = self.schema()?;
+        let mut exprs: Vec<(String, Expr)> =
+            schema.fields().iter().map(|f| (f.name().clone(), Expr::Column(f.name().clone()))).collect();
+        match exprs.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, old)) => *old = e,
+            None => exprs.push((name, e)),
+        }
+        self.ordered().wrap(|input| LogicalPlan::Project { input, exprs })
+    }
+
+    /// Keeps or computes just these columns: names, or `"name = expression"`.
+    ///
+    /// # Errors
+    /// A column is unknown, or two would have the same name.
+    pub fn select<'a>(self, columns: impl IntoIterator<Item = &'a str>) -> Result<Frame> {
+        let parsed: Result<Vec<_>> = columns.into_iter().map(named).collect();
+        self.select_exprs(parsed?)
+    }
+
+    /// [`Frame::select`] with built expressions.
+    ///
+    /// # Errors
+    /// As [`Frame::select`].
+    pub fn select_exprs(self, exprs: Vec<(String, Expr)>) -> Result<Frame> {
+        self.ordered().wrap(|input| LogicalPlan::Project { input, exprs })
+    }
+
+    /// Groups rows by columns or expressions (`"Origin"`, `"day = dayofweek(Date)"`); without any,
+    /// all rows are one group.
+    ///
+    /// # Errors
+    /// A text is no expression.
+    pub fn groupby<'a>(self, keys: impl IntoIterator<Item = &'a str>) -> Result<GroupBy> {
+        let keys: Result<Vec<_>> = keys.into_iter().map(named).collect();
+        Ok(GroupBy::new(self, keys?))
+    }
+
+    /// One row for each group of the whole table.
+    ///
+    /// # Errors
+    /// As [`GroupBy::agg`].
+    pub fn agg<'a>(self, aggregates: impl IntoIterator<Item = &'a str>) -> Result<Frame> {
+        self.groupby([])?.agg(aggregates)
+    }
+
+    /// Drops repeated rows; what remains is ordered by all columns.
+    ///
+    /// # Errors
+    /// None of its own.
+    pub fn distinct(self) -> Result<Frame> {
+        let names: Vec<String> = self.schema()?.fields().iter().map(|f| f.name().clone()).collect();
+        let keys = names.iter().map(|n| (n.clone(), Expr::Column(n.clone()))).collect();
+        let mut f = self.wrap(|input| LogicalPlan::Aggregate { input, keys, aggs: Vec::new() })?;
+        f.order = names.iter().map(|n| OrderBy::ascending(n)).collect();
+        Ok(f)
+    }
+
+    /// Orders rows; each key is `"column"`, `"column:desc"`, `"column:nullsfirst"` or both. Rows
+    /// that compare equal keep their order.
+    ///
+    /// # Errors
+    /// A column is unknown or a flag is none of these.
+    pub fn sort<'a>(self, keys: impl IntoIterator<Item = &'a str>) -> Result<Frame> {
+        let keys: Result<Vec<_>> = keys.into_iter().map(order_by).collect();
+        self.sort_by(keys?)
+    }
+
+    /// [`Frame::sort`] with built keys.
+    ///
+    /// # Errors
+    /// A column is unknown.
+    pub fn sort_by(mut self, mut keys: Vec<OrderBy>) -> Result<Frame> {
+        keys.append(&mut self.order);
+        self.wrap(|input| LogicalPlan::Sort { input, keys, limit: None })
+    }
+
+    /// Leaves out `skip` rows, then takes at most `take`.
+    ///
+    /// # Errors
+    /// None of its own.
+    pub fn limit(self, skip: u64, take: Option<u64>) -> Result<Frame> {
+        self.ordered().wrap(|input| LogicalPlan::Limit { input, skip, take })
+    }
+
+    /// Names and types of the columns.
+    ///
+    /// # Errors
+    /// None once a frame is built.
+    pub fn schema(&self) -> Result<SchemaRef> {
+        self.plan.schema()
+    }
+
+    /// The plan as it was built.
+    pub fn plan(&self) -> LogicalPlan {
+        self.clone().ordered().plan
+    }
+
+    /// The optimised plan.
+    ///
+    /// # Errors
+    /// A fault of a rule.
+    pub fn optimized(&self) -> Result<LogicalPlan> {
+        if self.settings.optimize { optimize::optimize(self.plan()) } else { Ok(self.plan()) }
+    }
+
+    /// The stages that will run.
+    ///
+    /// # Errors
+    /// As [`Frame::optimized`].
+    pub fn graph(&self) -> Result<Graph> {
+        graph::lower(&self.optimized()?)
+    }
+
+    /// Plan, optimised plan and stages, as text.
+    ///
+    /// # Errors
+    /// As [`Frame::optimized`].
+    pub fn explain(&self) -> Result<String> {
+        Ok(format!(
+            "plan\n{}\noptimized\n{}\nstages\n{}",
+            indent(&plan::explain(&self.plan())),
+            indent(&plan::explain(&self.optimized()?)),
+            indent(&graph::text(&self.graph()?))
+        ))
+    }
+
+    /// Runs it and keeps the rows in memory.
+    ///
+    /// # Errors
+    /// Whatever can go wrong with the files, the values in them, and the limits.
+    pub fn collect(&self) -> Result<Rows> {
+        run::Runner::new(self.settings.clone()).collect(self)
+    }
+
+    /// Runs it and writes the rows to a file, whole or not at all; the format follows the name.
+    ///
+    /// # Errors
+    /// As [`Frame::collect`], and what can go wrong with the target.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<Report> {
+        let path = path.as_ref();
+        let format = Format::from_path(path).ok_or_else(|| {
+            Error::usage(format!("cannot tell a format from the name {}", path.display()))
+                .help("end it in .csv, .tsv, .json, .jsonl, .md, .parquet or .arrow")
+        })?;
+        let target = Target::File(path.to_path_buf());
+        self.write_to(target, format, &WriteOptions::default(), |_| {})
+    }
+
+    /// Runs it and writes the rows; `watch` gets the run's context as it starts.
+    ///
+    /// # Errors
+    /// As [`Frame::write`].
+    pub fn write_to(
+        &self,
+        target: Target,
+        format: Format,
+        options: &WriteOptions,
+        watch: impl FnMut(&Arc<crate::pipeline::RunContext>),
+    ) -> Result<Report> {
+        run::Runner::new(self.settings.clone()).write(self, target, format, options, watch)
+    }
+
+    /// The settings it runs with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Puts the pending order into the plan.
+    fn ordered(mut self) -> Frame {
+        if !self.order.is_empty() {
+            let keys = std::mem::take(&mut self.order);
+            self.plan = LogicalPlan::Sort { input: Box::new(self.plan), keys, limit: None };
+        }
+        self
+    }
+
+    fn wrap(self, node: impl FnOnce(Box<LogicalPlan>) -> LogicalPlan) -> Result<Frame> {
+        let plan = node(Box::new(self.plan));
+        plan.schema()?;
+        Ok(Frame { plan, order: Vec::new(), settings: self.settings })
+    }
+
+    /// The same questions of another dataset (the same files with wider types).
+    fn replace_tables(&self, tables: &mut dyn FnMut(&Table) -> Result<Table>) -> Result<Frame> {
+        let mut f = self.clone();
+        f.plan = replace(f.plan, tables)?;
+        f.plan.schema()?;
+        Ok(f)
+    }
+}
+
+fn replace(plan: LogicalPlan, tables: &mut dyn FnMut(&Table) -> Result<Table>) -> Result<LogicalPlan> {
+    match plan {
+        LogicalPlan::Scan { table, columns, filter, limit } => {
+            Ok(LogicalPlan::Scan { table: tables(&table)?, columns, filter, limit })
+        }
+        other => other.map_input(|p| replace(p, tables)),
+    }
+}
+
+/// `name = expression`, or an expression that names itself.
+fn named(text: &str) -> Result<(String, Expr)> {
+    let (name, e) = expr::parse_named(text)?;
+    Ok((name.unwrap_or_else(|| e.default_name()), e))
+}
+
+/// `column[:asc|desc][:nullsfirst|nullslast]`.
+pub fn order_by(text: &str) -> Result<OrderBy> {
+    let mut parts: Vec<&str> = text.split(':').collect();
+    let mut key = OrderBy { expr: Expr::Literal(crate::kernel::Scalar::Null), descending: false, nulls_first: false };
+    while parts.len() > 1 {
+        match parts.last().copied() {
+            Some("asc") => key.descending = false,
+            Some("desc") => key.descending = true,
+            Some("nullsfirst") => key.nulls_first = true,
+            Some("nullslast") => key.nulls_first = false,
+            _ => break,
+        }
+        parts.pop();
+    }
+    let column = parts.join(":");
+    // A bare name may hold anything (`DepDelay_mean`, `a b`); only what is no plain name is parsed.
+    key.expr = match expr::parse(&column) {
+        Ok(e) => e,
+        Err(_) if !column.contains(['(', '"']) => Expr::Column(column),
+        Err(e) => return Err(e),
+    };
+    Ok(key)
+}
+
+fn indent(text: &str) -> String {
+    text.lines().map(|l| format!("  {l}\n")).collect()
+}

@@ -1,0 +1,218 @@
+//! Running a frame: once, or again with wider types when the data asked for them.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
+
+use super::{Frame, Settings};
+use crate::error::{Error, Kind, Result};
+use crate::kernel::Batch;
+use crate::memory::{Budget, SpillDir};
+use crate::observe::{Progress, Warning};
+use crate::pipeline::RunContext;
+use crate::plan::Table;
+use crate::schedule::{self, ResultSink};
+use crate::write::{Format, Output, Target, WriteOptions};
+
+/// A frame is planned again at most this often: each time a column widens or a file turns out to
+/// need the exact scanner, and both can happen only so many times.
+const MAX_REPLANS: usize = 64;
+
+/// The rows of a result, in memory.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// Names and types.
+    pub schema: SchemaRef,
+    /// The rows, in order.
+    pub batches: Vec<RecordBatch>,
+    /// How the run went.
+    pub report: Report,
+}
+
+impl Rows {
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.batches.iter().map(|b| b.num_rows()).sum()
+    }
+}
+
+/// How a run went.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Rows of the result.
+    pub rows: u64,
+    /// Rows that left the sources.
+    pub rows_read: u64,
+    /// Bytes read from input files.
+    pub bytes_read: u64,
+    /// Bytes written to spill files.
+    pub bytes_spilled: u64,
+    /// The most bytes that were reserved at once.
+    pub peak_reserved: usize,
+    /// Tasks that ran.
+    pub tasks: u64,
+    /// Wall time.
+    pub elapsed: Duration,
+    /// Facts to tell the user.
+    pub warnings: Vec<Warning>,
+}
+
+/// Runs frames.
+pub(super) struct Runner {
+    settings: Arc<Settings>,
+    warnings: Vec<Warning>,
+    begun: Instant,
+}
+
+impl Runner {
+    pub(super) fn new(settings: Arc<Settings>) -> Self {
+        Runner { settings, warnings: Vec::new(), begun: Instant::now() }
+    }
+
+    pub(super) fn collect(mut self, frame: &Frame) -> Result<Rows> {
+        self.repeat(frame, |runner, frame| {
+            let cx = runner.context();
+            let graph = frame.graph()?;
+            let mut sink = ResultSink::Collect(Vec::new());
+            let outcome = schedule::run(&graph, runner.settings.scheduler, &cx, &mut sink);
+            let report = runner.report(&cx);
+            outcome?;
+            let ResultSink::Collect(batches) = sink else { return Err(Error::defect("rows went astray")) };
+            let schema = graph.schema();
+            let batches = batches.iter().map(|b| record_batch(&schema, b)).collect::<Result<Vec<_>>>()?;
+            Ok(Rows { schema, batches, report })
+        })
+    }
+
+    pub(super) fn write(
+        mut self,
+        frame: &Frame,
+        target: Target,
+        format: Format,
+        options: &WriteOptions,
+        mut watch: impl FnMut(&Arc<RunContext>),
+    ) -> Result<Report> {
+        let frame = self.settle(frame, &target, format)?;
+        self.repeat(&frame, |runner, frame| {
+            let cx = runner.context();
+            watch(&cx);
+            let graph = frame.graph()?;
+            let output = Output::create(target.clone(), format, &graph.schema(), options)?;
+            let mut sink = ResultSink::Write(output);
+            let outcome = schedule::run(&graph, runner.settings.scheduler, &cx, &mut sink);
+            let mut report = runner.report(&cx);
+            outcome?;
+            if let ResultSink::Write(output) = sink {
+                report.rows = output.finish()?.rows;
+            }
+            report.elapsed = runner.begun.elapsed();
+            Ok(report)
+        })
+    }
+
+    /// Rows that stream to standard output cannot be taken back when a column turns out wider than
+    /// sampled, so for such a plan the types are made certain first.
+    fn settle(&mut self, frame: &Frame, target: &Target, format: Format) -> Result<Frame> {
+        let streams = matches!(target, Target::Stdout) && format != Format::Table;
+        let blocked = frame.graph()?.stages.len() > 1;
+        if !streams || blocked {
+            return Ok(frame.clone());
+        }
+        self.refine(frame)
+    }
+
+    /// Calls `once` until it succeeds without finding that a scan must be planned again.
+    fn repeat<T>(&mut self, frame: &Frame, mut once: impl FnMut(&Self, &Frame) -> Result<T>) -> Result<T> {
+        let mut frame = frame.clone();
+        for _ in 0..MAX_REPLANS {
+            match once(self, &frame) {
+                Err(e) if e.kind() == Kind::Replan => frame = self.refine(&frame)?,
+                other => return other,
+            }
+        }
+        Err(Error::defect("the types of the input would not settle"))
+    }
+
+    /// The frame over datasets whose types are certain for the columns it uses.
+    fn refine(&mut self, frame: &Frame) -> Result<Frame> {
+        let cx = self.context();
+        let used = used_columns(frame)?;
+        let mut tables = used.into_iter();
+        let refined = frame.replace_tables(&mut |table| {
+            let columns = tables.next().unwrap_or_default();
+            let dataset = table.dataset.clone().refine(&columns, &cx)?;
+            Ok(Table { name: table.name.clone(), dataset })
+        });
+        if let Ok(mut found) = cx.warnings.lock() {
+            self.warnings.append(&mut found);
+        }
+        refined
+    }
+
+    fn context(&self) -> Arc<RunContext> {
+        let progress: Arc<Progress> = Arc::default();
+        Arc::new(RunContext {
+            budget: Budget::new(self.settings.memory()),
+            spill: SpillDir::new(self.settings.spill_dir(), self.settings.max_spill, progress.clone()),
+            progress,
+            cancelled: Arc::new(AtomicBool::new(false)),
+            threads: self.settings.threads(),
+            warnings: Mutex::default(),
+        })
+    }
+
+    fn report(&self, cx: &RunContext) -> Report {
+        let p = &cx.progress;
+        let mut warnings = self.warnings.clone();
+        if let Ok(found) = cx.warnings.lock() {
+            warnings.extend(found.iter().cloned());
+        }
+        Report {
+            rows: Progress::get(&p.rows_out),
+            rows_read: Progress::get(&p.rows_read),
+            bytes_read: Progress::get(&p.bytes_read),
+            bytes_spilled: Progress::get(&p.bytes_spilled),
+            peak_reserved: cx.budget.peak(),
+            tasks: Progress::get(&p.tasks_done),
+            elapsed: self.begun.elapsed(),
+            warnings,
+        }
+    }
+}
+
+/// The columns that the scans of a frame read, for each table: indices in its schema.
+fn used_columns(frame: &Frame) -> Result<Vec<Vec<usize>>> {
+    use crate::plan::LogicalPlan;
+    let plan = frame.optimized()?;
+    let mut out = Vec::new();
+    let mut node = Some(&plan);
+    while let Some(n) = node {
+        if let LogicalPlan::Scan { table, columns, filter, .. } = n {
+            let schema = table.dataset.schema();
+            let mut names: Vec<String> = match columns {
+                Some(c) => c.clone(),
+                None => schema.fields().iter().map(|f| f.name().clone()).collect(),
+            };
+            names.extend(filter.iter().flat_map(|f| f.columns()));
+            let mut indices: Vec<usize> = names.iter().filter_map(|n| schema.index_of(n).ok()).collect();
+            indices.sort_unstable();
+            indices.dedup();
+            out.push(indices);
+        }
+        node = n.input();
+    }
+    Ok(out)
+}
+
+/// A batch with names; text that came as a dictionary becomes plain text.
+fn record_batch(schema: &SchemaRef, batch: &Batch) -> Result<RecordBatch> {
+    let columns = batch.columns.iter().zip(schema.fields()).map(|(c, f)| {
+        if c.data_type() == f.data_type() { Ok(c.clone()) } else { Ok(arrow::compute::cast(c, f.data_type())?) }
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.rows));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+}

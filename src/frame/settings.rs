@@ -1,0 +1,72 @@
+//! How a query runs: nothing here changes an answer.
+
+use std::path::PathBuf;
+
+use crate::schedule::Scheduler;
+
+/// Threads, memory, disk. [`Settings::default`] takes all processors and 60 % of the memory.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Worker threads; zero means one for each processor.
+    pub threads: usize,
+    /// The memory limit in bytes; zero means 60 % of what the machine (or its control group) has.
+    pub memory: usize,
+    /// Where spill files go; the system's folder for temporary files if not given.
+    pub spill_dir: Option<PathBuf>,
+    /// The most bytes that spill files may hold at once.
+    pub max_spill: u64,
+    /// Who runs the tasks.
+    pub scheduler: Scheduler,
+    /// Whether the plan is optimised (only tests say no).
+    pub optimize: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            threads: 0,
+            memory: 0,
+            spill_dir: None,
+            max_spill: u64::MAX,
+            scheduler: Scheduler::Threads,
+            optimize: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Worker threads, at least one.
+    pub fn threads(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+            n => n,
+        }
+    }
+
+    /// The memory limit in bytes.
+    pub fn memory(&self) -> usize {
+        match self.memory {
+            0 => physical_memory() / 10 * 6,
+            n => n,
+        }
+    }
+
+    /// The folder of spill files.
+    pub fn spill_dir(&self) -> PathBuf {
+        self.spill_dir.clone().unwrap_or_else(std::env::temp_dir)
+    }
+}
+
+/// The machine's memory, or the control group's if that is less; 4 GiB where neither can be read.
+fn physical_memory() -> usize {
+    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find(|l| l.starts_with("MemTotal:"))?;
+        line.split_whitespace().nth(1)?.parse::<usize>().ok()?.checked_mul(1024)
+    });
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|t| t.trim().parse().ok());
+    match (machine, group) {
+        (Some(a), Some(b)) => a.min(b),
+        (Some(a), None) | (None, Some(a)) => a,
+        (None, None) => 4 << 30,
+    }
+}

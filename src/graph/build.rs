@@ -1,0 +1,119 @@
+//! From one task of a stage to the pipeline and the sink that run it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Graph, Stage, StageSink, StageSource, StageTransform};
+use crate::error::{Error, Result};
+use crate::expr::Evaluator;
+use crate::operate::aggregate::{self, PartialAggregate};
+use crate::operate::limit::Limit;
+use crate::operate::sort::{self, MergePlan, SortSink};
+use crate::operate::{filter::Filter, project::Project};
+use crate::pipeline::{Batches, Collect, Partition, Pipeline, RunContext, Sink, Source, Transform};
+use crate::source::{ExprFilter, RowFilter, ScanRequest};
+
+/// Which buckets or ranges of the input a task of a merging stage takes.
+pub type TaskRange = Range<usize>;
+
+/// Merging this many bytes is a task's worth: small enough to balance, large enough not to count.
+const MERGE_BYTES: u64 = 16 << 20;
+/// Below this, one task merges all: starting threads would cost more.
+const SMALL_BYTES: u64 = 1 << 20;
+
+/// A stage whose inputs are complete, with its tasks decided.
+pub struct StageInputs {
+    /// The partitions of the input stage.
+    pub partitions: Vec<Arc<Partition>>,
+    /// What each task takes of them.
+    pub tasks: Vec<TaskRange>,
+    merge: Option<Arc<MergePlan>>,
+}
+
+impl StageInputs {
+    /// Decides the tasks of `stage` from what its input really holds.
+    pub fn plan(graph: &Graph, stage: &Stage, partitions: Vec<Arc<Partition>>) -> Result<Self> {
+        let bytes: u64 = partitions.iter().map(|p| p.bytes()).sum();
+        let mut merge = None;
+        let tasks = match &stage.source {
+            StageSource::Scan { table, .. } => {
+                singles(graph.tables[*table].dataset.partitions())
+            }
+            StageSource::Gather { .. } => singles(1),
+            StageSource::AggregateBuckets { .. } => {
+                let buckets = partitions.iter().map(|p| p.buckets.len()).max().unwrap_or(0).max(1);
+                let tasks = if bytes <= SMALL_BYTES { 1 } else { (bytes / MERGE_BYTES).max(16) as usize };
+                spread(buckets, tasks.min(buckets))
+            }
+            StageSource::SortedRuns { spec, .. } => {
+                let plan = sort::plan_ranges(spec, &stage.source_schema, &partitions, MERGE_BYTES)?;
+                let ranges = plan.ranges();
+                merge = Some(Arc::new(plan));
+                singles(ranges)
+            }
+        };
+        Ok(StageInputs { partitions, tasks, merge })
+    }
+}
+
+fn singles(n: usize) -> Vec<TaskRange> {
+    (0..n).map(|i| i..i + 1).collect()
+}
+
+fn spread(items: usize, tasks: usize) -> Vec<TaskRange> {
+    (0..tasks).map(|t| t * items / tasks..(t + 1) * items / tasks).collect()
+}
+
+impl Stage {
+    /// The pipeline of task `part`, without its sink.
+    pub fn pipeline(&self, graph: &Graph, part: usize, inputs: &StageInputs, run: &Arc<RunContext>) -> Result<Pipeline> {
+        let range = inputs.tasks[part].clone();
+        let source: Box<dyn Source> = match &self.source {
+            StageSource::Scan { table, columns, filter, limit } => {
+                let dataset = graph.tables[*table].dataset.clone();
+                let filter = match filter {
+                    None => None,
+                    Some(f) => Some(Arc::new(ExprFilter::new(f, dataset.schema())?) as Arc<dyn RowFilter>),
+                };
+                let request = ScanRequest { columns: columns.clone(), filter, limit: *limit };
+                dataset.open(range.start, &request)?
+            }
+            StageSource::AggregateBuckets { input, spec } => {
+                let schema = &graph.stages[*input].schema;
+                aggregate::merge_buckets(spec, schema, range, &inputs.partitions, run)?
+            }
+            StageSource::SortedRuns { spec, .. } => {
+                let plan = inputs.merge.as_ref().ok_or_else(|| Error::defect("a merge without a plan"))?;
+                sort::merge_range(spec, &self.source_schema, plan, range.start, &inputs.partitions, run)?
+            }
+            StageSource::Gather { .. } => Box::new(Batches::new(inputs.partitions.clone())),
+        };
+        Ok(Pipeline { source, transforms: self.build_transforms()? })
+    }
+
+    fn build_transforms(&self) -> Result<Vec<Box<dyn Transform>>> {
+        let mut schema = self.source_schema.clone();
+        let mut out: Vec<Box<dyn Transform>> = Vec::new();
+        for t in &self.transforms {
+            out.push(match t {
+                StageTransform::Filter { predicate } => Box::new(Filter::new(Evaluator::bind(predicate, &schema)?)),
+                StageTransform::Project { exprs } => {
+                    let p = Project::new(exprs, &schema)?;
+                    schema = p.schema().clone();
+                    Box::new(p)
+                }
+                StageTransform::Limit { skip, take } => Box::new(Limit::new(*skip, *take)),
+            });
+        }
+        Ok(out)
+    }
+
+    /// A new sink for this stage.
+    pub fn new_sink(&self, run: &Arc<RunContext>) -> Result<Box<dyn Sink>> {
+        Ok(match &self.sink {
+            StageSink::PartialAggregate { spec } => Box::new(PartialAggregate::new(spec, &self.schema, run)?),
+            StageSink::SortRuns { spec } => Box::new(SortSink::new(spec, &self.schema, run)?),
+            StageSink::Batches => Box::new(Collect::default()),
+        })
+    }
+}

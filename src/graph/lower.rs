@@ -1,0 +1,211 @@
+//! From a plan to stages: operators are fused into the stage below until one needs all rows.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+
+use super::{Graph, Stage, StageSink, StageSource, StageTransform};
+use crate::error::Result;
+use crate::expr::{AggCall, Expr};
+use crate::kernel::Scalar;
+use crate::operate::aggregate::{Agg, AggregateSpec};
+use crate::operate::sort::{SortKey, SortSpec};
+use crate::plan::{LogicalPlan, OrderBy, Table};
+
+/// Lowers a checked and optimised plan.
+pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
+    let mut l = Lowering::default();
+    let (inner, skip, take) = match plan {
+        LogicalPlan::Limit { input, skip, take } => (input.as_ref(), *skip, *take),
+        other => (other, 0, None),
+    };
+    let mut open = l.open(inner)?;
+    if let Some(take) = take {
+        let rows = skip.saturating_add(take);
+        open.transforms.push(StageTransform::Limit { skip: 0, take: Some(rows) });
+        open.rows_needed = Some(rows);
+    }
+    l.close(open, StageSink::Batches);
+    Ok(Graph { tables: l.tables, stages: l.stages, skip, take })
+}
+
+#[derive(Default)]
+struct Lowering {
+    tables: Vec<Table>,
+    stages: Vec<Stage>,
+}
+
+/// A stage that still takes operators.
+struct Open {
+    source: StageSource,
+    transforms: Vec<StageTransform>,
+    source_schema: SchemaRef,
+    schema: SchemaRef,
+    rows_needed: Option<u64>,
+}
+
+impl Open {
+    fn new(source: StageSource, schema: SchemaRef) -> Self {
+        Open { source, transforms: Vec::new(), source_schema: schema.clone(), schema, rows_needed: None }
+    }
+}
+
+impl Lowering {
+    fn open(&mut self, plan: &LogicalPlan) -> Result<Open> {
+        match plan {
+            LogicalPlan::Scan { table, columns, filter, limit } => {
+                let all = table.dataset.schema();
+                let indices = match columns {
+                    None => (0..all.fields().len()).collect(),
+                    Some(names) => names.iter().map(|n| Ok(all.index_of(n)?)).collect::<Result<Vec<_>>>()?,
+                };
+                self.tables.push(table.clone());
+                let (table, columns) = (self.tables.len() - 1, indices);
+                let source = StageSource::Scan { table, columns, filter: filter.clone(), limit: *limit };
+                Ok(Open::new(source, plan.schema()?))
+            }
+            LogicalPlan::Filter { input, predicate } => {
+                let mut open = self.open(input)?;
+                open.transforms.push(StageTransform::Filter { predicate: predicate.clone() });
+                Ok(open)
+            }
+            LogicalPlan::Project { input, exprs } => {
+                let mut open = self.open(input)?;
+                project(&mut open, exprs.clone(), plan.schema()?);
+                Ok(open)
+            }
+            LogicalPlan::Aggregate { input, keys, aggs } => self.aggregate(input, keys, aggs, plan.schema()?),
+            LogicalPlan::Sort { input, keys, limit } => self.sort(input, keys, *limit),
+            LogicalPlan::Limit { input, skip, take } => {
+                let mut open = self.open(input)?;
+                if let Some(take) = take {
+                    let rows = skip.saturating_add(*take);
+                    open.transforms.push(StageTransform::Limit { skip: 0, take: Some(rows) });
+                    open.rows_needed = Some(rows);
+                }
+                let schema = open.schema.clone();
+                let input = self.close(open, StageSink::Batches);
+                let mut open = Open::new(StageSource::Gather { input }, schema);
+                open.transforms.push(StageTransform::Limit { skip: *skip, take: *take });
+                Ok(open)
+            }
+        }
+    }
+
+    fn aggregate(
+        &mut self,
+        input: &LogicalPlan,
+        keys: &[(String, Expr)],
+        aggs: &[(String, AggCall)],
+        schema: SchemaRef,
+    ) -> Result<Open> {
+        let mut open = self.open(input)?;
+        let mut needed: Vec<Expr> = Vec::new();
+        let mut place = |e: Expr| match needed.iter().position(|x| *x == e) {
+            Some(i) => i,
+            None => {
+                needed.push(e);
+                needed.len() - 1
+            }
+        };
+        let key_columns = keys.iter().map(|(_, e)| place(e.clone())).collect();
+        let calls = aggs.iter().map(|(_, a)| call(a, &mut place)).collect();
+        let spec = AggregateSpec { keys: key_columns, aggs: calls };
+        let names = (0..needed.len()).map(|i| format!("c{i}"));
+        let exprs: Vec<(String, Expr)> = names.zip(needed).collect();
+        let fields: Result<Vec<Field>> =
+            exprs.iter().map(|(n, e)| Ok(Field::new(n, e.data_type(&open.schema)?, true))).collect();
+        project(&mut open, exprs, Arc::new(Schema::new(fields?)));
+        let input = self.close(open, StageSink::PartialAggregate { spec: spec.clone() });
+        Ok(Open::new(StageSource::AggregateBuckets { input, spec }, schema))
+    }
+
+    fn sort(&mut self, input: &LogicalPlan, keys: &[OrderBy], limit: Option<u64>) -> Result<Open> {
+        let mut open = self.open(input)?;
+        let visible = open.schema.clone();
+        let mut exprs: Vec<(String, Expr)> =
+            visible.fields().iter().map(|f| (f.name().clone(), Expr::Column(f.name().clone()))).collect();
+        let mut sort_keys = Vec::new();
+        for k in keys {
+            let column = match exprs.iter().position(|(_, e)| *e == k.expr) {
+                Some(i) => i,
+                None => {
+                    exprs.push((format!("\u{0}sort{}", exprs.len()), k.expr.clone()));
+                    exprs.len() - 1
+                }
+            };
+            sort_keys.push(SortKey { column, descending: k.descending, nulls_first: k.nulls_first });
+        }
+        if exprs.len() > visible.fields().len() {
+            let mut fields: Vec<Field> = visible.fields().iter().map(|f| f.as_ref().clone()).collect();
+            for (name, e) in &exprs[fields.len()..] {
+                fields.push(Field::new(name, e.data_type(&visible)?, true));
+            }
+            project(&mut open, exprs, Arc::new(Schema::new(fields)));
+        }
+        let schema = open.schema.clone();
+        let spec = SortSpec { keys: sort_keys, limit };
+        let input = self.close(open, StageSink::SortRuns { spec: spec.clone() });
+        let mut open = Open::new(StageSource::SortedRuns { input, spec }, schema.clone());
+        if schema.fields().len() > visible.fields().len() {
+            let names = visible.fields().iter().map(|f| f.name().clone());
+            project(&mut open, names.map(|n| (n.clone(), Expr::Column(n))).collect(), visible);
+        }
+        Ok(open)
+    }
+
+    fn close(&mut self, open: Open, sink: StageSink) -> usize {
+        let id = self.stages.len();
+        let Open { source, transforms, source_schema, schema, rows_needed } = open;
+        self.stages.push(Stage { id, source, transforms, sink, rows_needed, source_schema, schema });
+        id
+    }
+}
+
+/// Adds a projection, unless it would hand on exactly what comes in.
+fn project(open: &mut Open, exprs: Vec<(String, Expr)>, schema: SchemaRef) {
+    let fields = open.schema.fields();
+    let same = exprs.len() == fields.len()
+        && exprs.iter().zip(fields).all(|((_, e), f)| matches!(e, Expr::Column(c) if c == f.name()));
+    if !same {
+        open.transforms.push(StageTransform::Project { exprs });
+    }
+    open.schema = schema;
+}
+
+/// An aggregate call over columns; its filter becomes a case around the argument.
+fn call(a: &AggCall, place: &mut impl FnMut(Expr) -> usize) -> (Agg, Option<usize>) {
+    let arg = match (&a.filter, &a.arg) {
+        (None, arg) => arg.clone(),
+        (Some(f), arg) => {
+            let value = arg.clone().unwrap_or(Expr::Literal(Scalar::Bool(true)));
+            Some(Expr::when(f.clone(), value))
+        }
+    };
+    (operator(a, arg.is_some()), arg.map(place))
+}
+
+fn operator(a: &AggCall, has_arg: bool) -> Agg {
+    use crate::expr::AggFunc::*;
+    match a.func {
+        Count if a.distinct => Agg::NUnique,
+        Count if has_arg => Agg::CountOf,
+        Count => Agg::Count,
+        Sum => Agg::Sum,
+        Mean => Agg::Mean,
+        Min => Agg::Min,
+        Max => Agg::Max,
+        NUnique => Agg::NUnique,
+        Std => Agg::Std,
+        Var => Agg::Var,
+        StdPop => Agg::StdPop,
+        VarPop => Agg::VarPop,
+        Median => Agg::Median,
+        Quantile(q) => Agg::Quantile(q),
+        First => Agg::First,
+        Last => Agg::Last,
+        BoolAnd => Agg::BoolAnd,
+        BoolOr => Agg::BoolOr,
+    }
+}
+

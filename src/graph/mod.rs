@@ -1,0 +1,213 @@
+//! The task graph: a plan lowered to stages of tasks, as plain data.
+//!
+//! ```text
+//!   stage 0  scan ► filter ► project ► partial aggregate     × partitions of the table
+//!   stage 1  merge aggregate buckets ► project ► sort runs   × ranges of buckets
+//!   stage 2  merge sorted runs ► limit ► output              × ranges of keys
+//! ```
+//!
+//! A stage is a fused run of operators; its tasks differ only in their index. So the graph is as
+//! large as the plan, never as large as the data: a million partitions cost nothing to plan. How
+//! many tasks a merging stage has is decided when its inputs are complete, from the rows and bytes
+//! they really hold.
+//!
+//! Everything here is plain, serialisable data (`ddf.taskgraph/1`, see [`Graph::to_json`]); the
+//! tables are named by index and travel as their own JSON.
+
+mod build;
+mod draw;
+mod lower;
+mod text;
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use serde::Serialize;
+
+use crate::expr::Expr;
+use crate::operate::aggregate::AggregateSpec;
+use crate::operate::sort::SortSpec;
+use crate::plan::Table;
+
+pub use build::{StageInputs, TaskRange};
+pub use draw::{dot, svg};
+pub use lower::lower;
+pub use text::text;
+
+/// Where the batches of a stage's tasks come from.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum StageSource {
+    /// One task for each partition of a table.
+    Scan {
+        /// Index into [`Graph::tables`].
+        table: usize,
+        /// The columns read, by index in the table's schema.
+        columns: Vec<usize>,
+        /// Rows to keep.
+        filter: Option<Expr>,
+        /// Rows needed of each partition.
+        limit: Option<u64>,
+    },
+    /// One task for each range of hash buckets of the aggregate in stage `input`.
+    AggregateBuckets {
+        /// The stage that left the buckets.
+        input: usize,
+        /// What is aggregated.
+        spec: AggregateSpec,
+    },
+    /// One task for each range of keys of the runs in stage `input`.
+    SortedRuns {
+        /// The stage that left the runs.
+        input: usize,
+        /// The order.
+        spec: SortSpec,
+    },
+    /// A single task that reads the partitions of stage `input` in order.
+    Gather {
+        /// The stage that left the partitions.
+        input: usize,
+    },
+}
+
+/// What happens to batches on their way through a task.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum StageTransform {
+    /// Keeps rows.
+    Filter {
+        /// The condition.
+        predicate: Expr,
+    },
+    /// Computes columns.
+    Project {
+        /// Names and expressions.
+        exprs: Vec<(String, Expr)>,
+    },
+    /// Skips rows, then takes some, within one task.
+    Limit {
+        /// Rows to leave out.
+        skip: u64,
+        /// Rows to take at most.
+        take: Option<u64>,
+    },
+}
+
+/// What a stage's tasks leave behind.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum StageSink {
+    /// Buckets of partial aggregate states.
+    PartialAggregate {
+        /// What is aggregated.
+        spec: AggregateSpec,
+    },
+    /// Sorted runs.
+    SortRuns {
+        /// The order.
+        spec: SortSpec,
+    },
+    /// Batches as they are, in order of the tasks.
+    Batches,
+}
+
+/// A fused run of operators, executed once for each of its tasks.
+#[derive(Debug, Clone, Serialize)]
+pub struct Stage {
+    /// Index in [`Graph::stages`].
+    pub id: usize,
+    /// Where batches come from.
+    pub source: StageSource,
+    /// What they go through.
+    pub transforms: Vec<StageTransform>,
+    /// What is left behind.
+    pub sink: StageSink,
+    /// Once the first tasks, in order, have left this many rows, the rest need not run.
+    pub rows_needed: Option<u64>,
+    /// The columns that enter the transforms.
+    #[serde(skip)]
+    pub source_schema: SchemaRef,
+    /// The columns that enter the sink.
+    #[serde(skip)]
+    pub schema: SchemaRef,
+}
+
+impl Stage {
+    /// The stage whose partitions this one reads.
+    pub fn input(&self) -> Option<usize> {
+        match &self.source {
+            StageSource::Scan { .. } => None,
+            StageSource::AggregateBuckets { input, .. }
+            | StageSource::SortedRuns { input, .. }
+            | StageSource::Gather { input } => Some(*input),
+        }
+    }
+
+    /// Whether tasks may share a sink: one for each thread then serves all of a thread's tasks.
+    pub fn parks_sinks(&self) -> bool {
+        !matches!(self.sink, StageSink::Batches)
+    }
+}
+
+/// A query, ready to run. The last stage's partitions, in order, are its result.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    /// The tables that scans name by index.
+    pub tables: Vec<Table>,
+    /// The stages, inputs first.
+    pub stages: Vec<Stage>,
+    /// Rows of the result to leave out, and to take.
+    pub skip: u64,
+    /// Rows of the result to take at most.
+    pub take: Option<u64>,
+}
+
+impl Graph {
+    /// Names and types of the result.
+    pub fn schema(&self) -> SchemaRef {
+        self.stages.last().map(|s| s.schema.clone()).unwrap_or_else(|| Arc::new(arrow::datatypes::Schema::empty()))
+    }
+
+    /// The graph as the documented JSON `ddf.taskgraph/1`: `tables` (as their sources describe
+    /// themselves), `stages` in the order of their `id`, each with `source`, `transforms`, `sink`,
+    /// and the number of `tasks` where it is known before the run.
+    pub fn to_json(&self) -> serde_json::Value {
+        let stages: Vec<_> = self.stages.iter().map(|s| self.stage_json(s)).collect();
+        let tables: Vec<_> = self
+            .tables
+            .iter()
+            .map(|t| serde_json::json!({"name": t.name, "dataset": t.dataset.to_json()}))
+            .collect();
+        serde_json::json!({
+            "format": "ddf.taskgraph/1",
+            "tables": tables,
+            "stages": stages,
+            "skip": self.skip,
+            "take": self.take,
+        })
+    }
+
+    fn stage_json(&self, stage: &Stage) -> serde_json::Value {
+        let mut v = serde_json::to_value(stage).unwrap_or_default();
+        if let Some(o) = v.as_object_mut() {
+            o.insert("tasks".into(), self.known_tasks(stage).into());
+            let schema: Vec<_> = stage
+                .schema
+                .fields()
+                .iter()
+                .map(|f| serde_json::json!({"name": f.name(), "type": crate::kernel::types::name(f.data_type())}))
+                .collect();
+            o.insert("schema".into(), schema.into());
+        }
+        v
+    }
+
+    /// The number of tasks of a stage, where it is known before the run.
+    pub fn known_tasks(&self, stage: &Stage) -> Option<usize> {
+        match &stage.source {
+            StageSource::Scan { table, .. } => Some(self.tables[*table].dataset.partitions()),
+            StageSource::Gather { .. } => Some(1),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The stages as text, for `ddf explain`.
+
+use super::{Graph, Stage, StageSink, StageSource, StageTransform};
+use crate::operate::aggregate::AggregateSpec;
+
+/// One paragraph a stage, inputs first.
+pub fn text(graph: &Graph) -> String {
+    let mut out = String::new();
+    for s in &graph.stages {
+        let tasks = match graph.known_tasks(s) {
+            Some(n) => format!("{n} tasks"),
+            None => "tasks decided from the bytes of its input".to_string(),
+        };
+        out += &format!("stage {}: {tasks}\n", s.id);
+        for step in steps(graph, s) {
+            out += &format!("  {step}\n");
+        }
+    }
+    if graph.skip > 0 || graph.take.is_some() {
+        let take = graph.take.map_or("all".to_string(), |n| n.to_string());
+        out += &format!("result: skip {}, take {take}\n", graph.skip);
+    }
+    out
+}
+
+/// What a stage does, a line for each operator, as it is drawn in every form.
+pub fn steps(graph: &Graph, s: &Stage) -> Vec<String> {
+    let mut out = vec![source(graph, s)];
+    for t in &s.transforms {
+        out.push(match t {
+            StageTransform::Filter { predicate } => format!("filter {predicate}"),
+            StageTransform::Project { exprs } => {
+                let items: Vec<String> = exprs.iter().map(|(n, e)| format!("{n} = {e}")).collect();
+                format!("project {}", items.join(", "))
+            }
+            StageTransform::Limit { skip, take } => match take {
+                Some(n) => format!("limit {n} offset {skip}"),
+                None => format!("offset {skip}"),
+            },
+        });
+    }
+    out.push(match &s.sink {
+        StageSink::PartialAggregate { spec } => format!("partial aggregate {}", aggregate(spec)),
+        StageSink::SortRuns { spec } => match spec.limit {
+            Some(n) => format!("keep the first {n} in order"),
+            None => "sort into runs".to_string(),
+        },
+        StageSink::Batches => "result".to_string(),
+    });
+    out
+}
+
+fn source(graph: &Graph, s: &Stage) -> String {
+    match &s.source {
+        StageSource::Scan { table, columns, filter, limit } => {
+            let t = &graph.tables[*table];
+            let all = t.dataset.schema().fields().len();
+            let mut text = format!("scan {} ({} of {all} columns)", t.name, columns.len());
+            if let Some(f) = filter {
+                text += &format!(" where {f}");
+            }
+            if let Some(n) = limit {
+                text += &format!(" limit {n}");
+            }
+            text
+        }
+        StageSource::AggregateBuckets { input, spec } => {
+            format!("merge aggregate of stage {input} {}", aggregate(spec))
+        }
+        StageSource::SortedRuns { input, .. } => format!("merge sorted runs of stage {input}"),
+        StageSource::Gather { input } => format!("read stage {input} in order"),
+    }
+}
+
+fn aggregate(spec: &AggregateSpec) -> String {
+    format!("({} keys, {} aggregates)", spec.keys.len(), spec.aggs.len())
+}

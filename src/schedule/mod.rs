@@ -1,0 +1,96 @@
+//! Runs a task graph: stage after stage, the tasks of each on all threads.
+//!
+//! ```text
+//!   coordinator (the calling thread)          worker (one for each thread, on rayon)
+//!     for each stage, inputs first:             loop:
+//!       decide its tasks from its inputs          take the next task number   (one atomic add)
+//!       start the workers  ───────────────────►   source ► transforms ► sink
+//!       last stage: append results, in order ◄──  send encoded rows           (bounded channel)
+//!       drop the inputs                         finish the parked sink, leave its partition
+//! ```
+//!
+//! Tasks are taken in order of their number, so that results come in order and at most a window of
+//! them waits for its turn; a task costs an atomic add, and a million empty ones a fraction of a
+//! second. A worker parks one sink (hash table, sort buffer) across all its tasks: there are never
+//! more of them than threads, and none holds a share of memory while idle. One stage runs at a
+//! time, so at most one blocking operator holds much memory. A panic in a task is caught and
+//! becomes an error that names the task.
+
+mod results;
+mod worker;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Stage, StageInputs};
+use crate::observe::Progress;
+use crate::pipeline::{Partition, RunContext};
+
+pub use results::ResultSink;
+
+/// Who runs the tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scheduler {
+    /// As many threads as the run has.
+    #[default]
+    Threads,
+    /// The calling thread alone, task after task: for debugging and profiles.
+    Sync,
+}
+
+/// Runs a graph and hands its rows, in order, to `result`.
+pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut ResultSink) -> Result<()> {
+    let mut done: Vec<Option<Vec<Arc<Partition>>>> = Vec::new();
+    let last = graph.stages.len().saturating_sub(1);
+    let pool = match how {
+        Scheduler::Sync => None,
+        Scheduler::Threads => Some(pool(cx.threads)?),
+    };
+    for stage in &graph.stages {
+        let partitions = match stage.input() {
+            None => Vec::new(),
+            Some(i) => done.get_mut(i).and_then(Option::take).unwrap_or_default(),
+        };
+        let inputs = StageInputs::plan(graph, stage, partitions)?;
+        Progress::add(&cx.progress.tasks_total, inputs.tasks.len() as u64);
+        let job = worker::Job::new(graph, stage, &inputs, cx);
+        let out = if stage.id == last {
+            results::run_last(&job, pool.as_ref(), graph, result)?;
+            Vec::new()
+        } else {
+            worker::run_stage(&job, pool.as_ref())?
+        };
+        done.push(Some(out));
+    }
+    result.finish_rows()
+}
+
+/// Runs just one task of one stage, given the partitions of its input; for workers of another
+/// process (`ddf __task`) and for reruns of a failed task.
+pub fn run_task(
+    graph: &Graph,
+    stage: &Stage,
+    inputs: &StageInputs,
+    part: usize,
+    cx: &Arc<RunContext>,
+) -> Result<Partition> {
+    let job = worker::Job::new(graph, stage, inputs, cx);
+    let mut sink = stage.new_sink(cx)?;
+    worker::guarded(&job, part, || job.run_into(part, sink.as_mut()))?;
+    sink.finish(&job.task(part))
+}
+
+fn pool(threads: usize) -> Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|i| format!("ddf-{i}"))
+        .build()
+        .map_err(|e| Error::new(crate::error::Kind::Environment, format!("cannot start {threads} threads: {e}")))
+}
+
+/// Asks every task of the run to stop soon.
+pub fn cancel(cx: &RunContext) {
+    cx.cancelled.store(true, Relaxed);
+}
+

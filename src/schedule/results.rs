@@ -1,0 +1,310 @@
+//! The last stage: rows are encoded in its tasks and put behind one another in task order.
+//!
+//! A worker that runs too far ahead of the output cursor pauses (the task at the cursor is always
+//! held by another, running worker), so that no more than a window of encoded rows waits.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use super::worker::{Job, guarded, on_all};
+use crate::error::{Error, Result};
+use crate::graph::Graph;
+use crate::kernel::Batch;
+use crate::observe::Progress;
+use crate::pipeline::{Flow, Sink, TaskContext};
+use crate::write::{Encoded, Encoder, Output};
+
+/// How many tasks may be done before their turn, for each thread.
+const WINDOW: usize = 4;
+/// A task hands on what it encoded once it holds this much.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Where the rows of a query go.
+pub enum ResultSink {
+    /// They are kept in memory.
+    Collect(Vec<Batch>),
+    /// They are written. `None` only while the output is being finished elsewhere.
+    Write(Output),
+}
+
+impl ResultSink {
+    /// All rows were handed over.
+    pub fn finish_rows(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Something a task says to the coordinator.
+enum Message {
+    Piece(usize, Piece),
+    End(usize),
+}
+
+enum Piece {
+    Encoded(Encoded),
+    Batch(Batch),
+}
+
+/// Runs the last stage of `graph`.
+pub fn run_last(
+    job: &Job,
+    pool: Option<&rayon::ThreadPool>,
+    graph: &Graph,
+    result: &mut ResultSink,
+) -> Result<()> {
+    let mut out = Ordered::new(graph, result, job);
+    let encode = matches!(out.result, ResultSink::Write(_)) && graph.skip == 0 && graph.take.is_none();
+    let turn = Turn::default();
+    let (send, receive) = sync_channel(2 * job.cx.threads.max(1));
+    let encoders = Encoders { output: if encode { out.encoder_maker()? } else { None } };
+    match pool {
+        None => {
+            // One thread: the channel would fill up with nobody to empty it.
+            run_alone(job, &encoders, &mut out)?;
+        }
+        Some(pool) => pool.in_place_scope(|s| {
+            for _ in 0..pool.current_num_threads() {
+                let send = send.clone();
+                let (turn, encoders) = (&turn, &encoders);
+                s.spawn(move |_| work(job, send, turn, encoders));
+            }
+            drop(send);
+            coordinate(job, receive, &turn, &mut out);
+        }),
+    }
+    job.outcome()?;
+    out.flush_collected()
+}
+
+/// Makes encoders inside tasks.
+struct Encoders {
+    output: Option<crate::write::EncoderMaker>,
+}
+
+fn run_alone(job: &Job, encoders: &Encoders, out: &mut Ordered) -> Result<()> {
+    on_all(None, || {});
+    while let Some(part) = job.take() {
+        let mut pieces = Vec::new();
+        let rows = run_one(job, part, encoders, &mut |p| {
+            pieces.push(p);
+            true
+        })?;
+        for p in pieces {
+            if out.append(p)? == Flow::Enough {
+                return Ok(());
+            }
+        }
+        job.done(part, rows);
+    }
+    Ok(())
+}
+
+fn work(job: &Job, send: SyncSender<Message>, turn: &Turn, encoders: &Encoders) {
+    while let Some(part) = job.take() {
+        turn.wait(part, WINDOW * job.cx.threads.max(1), job);
+        let mut hand = |p| send.send(Message::Piece(part, p)).is_ok();
+        match run_one(job, part, encoders, &mut hand) {
+            Err(e) => {
+                job.fail(part, e);
+                return;
+            }
+            Ok(rows) => job.done(part, rows),
+        }
+        if send.send(Message::End(part)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Runs a task and hands on its rows piece by piece; answers how many there were.
+fn run_one(job: &Job, part: usize, encoders: &Encoders, hand: &mut dyn FnMut(Piece) -> bool) -> Result<u64> {
+    guarded(job, part, || {
+        let encoder = match &encoders.output {
+            Some(o) => Some(o.encoder()?),
+            None => None,
+        };
+        let mut sink = PieceSink { encoder, hand, rows: 0 };
+        job.run_into(part, &mut sink)?;
+        sink.end()
+    })
+}
+
+/// The sink of a task of the last stage.
+struct PieceSink<'a> {
+    encoder: Option<Box<dyn Encoder>>,
+    hand: &'a mut dyn FnMut(Piece) -> bool,
+    rows: u64,
+}
+
+// A `PieceSink` lives and dies within one task on one thread; it is never sent.
+impl PieceSink<'_> {
+    fn take(&mut self, batch: Batch) -> Result<Flow> {
+        self.rows += batch.rows as u64;
+        let piece = match &mut self.encoder {
+            None => Some(Piece::Batch(batch)),
+            Some(e) => {
+                e.push(&batch)?;
+                if e.bytes() < PIECE_BYTES { None } else { e.take()?.map(Piece::Encoded) }
+            }
+        };
+        match piece {
+            Some(p) if !(self.hand)(p) => Ok(Flow::Enough),
+            _ => Ok(Flow::More),
+        }
+    }
+
+    fn end(self) -> Result<u64> {
+        if let Some(e) = self.encoder {
+            (self.hand)(Piece::Encoded(e.finish()?));
+        }
+        Ok(self.rows)
+    }
+}
+
+/// The output cursor, for workers to look at.
+#[derive(Default)]
+struct Turn {
+    cursor: Mutex<usize>,
+    moved: Condvar,
+}
+
+impl Turn {
+    fn wait(&self, part: usize, window: usize, job: &Job) {
+        let Ok(mut cursor) = self.cursor.lock() else { return };
+        while part > *cursor + window && !job.stopped() {
+            match self.moved.wait_timeout(cursor, Duration::from_millis(20)) {
+                Ok((c, _)) => cursor = c,
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn set(&self, to: usize) {
+        if let Ok(mut c) = self.cursor.lock() {
+            *c = to;
+        }
+        self.moved.notify_all();
+    }
+}
+
+/// Puts pieces in order until all workers are gone.
+fn coordinate(job: &Job, receive: Receiver<Message>, turn: &Turn, out: &mut Ordered) {
+    let mut waiting: BTreeMap<usize, (Vec<Piece>, bool)> = BTreeMap::new();
+    let mut cursor = 0;
+    let mut over = false;
+    for message in receive {
+        if over {
+            continue; // only empties the channel, so that workers can end
+        }
+        match message {
+            Message::Piece(part, p) => waiting.entry(part).or_default().0.push(p),
+            Message::End(part) => waiting.entry(part).or_default().1 = true,
+        }
+        while let Some((pieces, ended)) = waiting.get_mut(&cursor) {
+            for p in pieces.drain(..) {
+                match out.append(p) {
+                    Ok(Flow::More) => {}
+                    Ok(Flow::Enough) => {
+                        over = true;
+                        job.enough();
+                    }
+                    Err(e) => {
+                        over = true;
+                        job.fail(cursor, e);
+                    }
+                }
+                if over {
+                    break;
+                }
+            }
+            if !*ended || over {
+                break;
+            }
+            waiting.remove(&cursor);
+            cursor += 1;
+            turn.set(cursor);
+        }
+    }
+}
+
+/// The result, as far as it came, with the query's own skip and take applied.
+struct Ordered<'a> {
+    result: &'a mut ResultSink,
+    skip: u64,
+    left: Option<u64>,
+    encoder: Option<Box<dyn Encoder>>,
+    progress: &'a Progress,
+}
+
+impl<'a> Ordered<'a> {
+    fn new(graph: &Graph, result: &'a mut ResultSink, job: &'a Job) -> Self {
+        Ordered { result, skip: graph.skip, left: graph.take, encoder: None, progress: &job.cx.progress }
+    }
+
+    fn encoder_maker(&self) -> Result<Option<crate::write::EncoderMaker>> {
+        match &*self.result {
+            ResultSink::Write(o) => Ok(Some(o.encoder_maker())),
+            ResultSink::Collect(_) => Ok(None),
+        }
+    }
+
+    fn append(&mut self, piece: Piece) -> Result<Flow> {
+        match piece {
+            Piece::Encoded(e) => {
+                Progress::add(&self.progress.rows_out, e.rows());
+                match self.result {
+                    ResultSink::Write(o) => o.append(e),
+                    ResultSink::Collect(_) => Err(Error::defect("encoded rows for a result in memory")),
+                }
+            }
+            Piece::Batch(b) => self.append_batch(b),
+        }
+    }
+
+    fn append_batch(&mut self, mut batch: Batch) -> Result<Flow> {
+        let skipped = self.skip.min(batch.rows as u64);
+        self.skip -= skipped;
+        let mut rows = batch.rows as u64 - skipped;
+        if let Some(left) = &mut self.left {
+            rows = rows.min(*left);
+            *left -= rows;
+        }
+        if rows > 0 {
+            if rows < batch.rows as u64 {
+                batch = batch.slice(skipped as usize, rows as usize);
+            }
+            Progress::add(&self.progress.rows_out, rows);
+            self.write_batch(batch)?;
+        }
+        Ok(if self.left == Some(0) { Flow::Enough } else { Flow::More })
+    }
+
+    fn write_batch(&mut self, batch: Batch) -> Result<()> {
+        match self.result {
+            ResultSink::Collect(all) => all.push(batch),
+            ResultSink::Write(output) => {
+                let encoder = match &mut self.encoder {
+                    Some(e) => e,
+                    none => none.insert(output.encoder()?),
+                };
+                encoder.push(&batch)?;
+                if encoder.bytes() >= PIECE_BYTES
+                    && let Some(e) = encoder.take()?
+                {
+                    output.append(e)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn flush_collected(&mut self) -> Result<()> {
+        if let (Some(e), ResultSink::Write(output)) = (self.encoder.take(), &mut *self.result) {
+            output.append(e.finish()?)?;
+        }
+        Ok(())
+    }
+}
+

@@ -1,0 +1,217 @@
+//! A stage's tasks on its workers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+use crate::error::{Error, Kind, Result};
+use crate::graph::{Graph, Stage, StageInputs};
+use crate::observe::Progress;
+use crate::pipeline::{Partition, RunContext, Sink, TaskContext};
+
+/// A stage that is ready to run, and what its workers share.
+pub struct Job<'a> {
+    pub graph: &'a Graph,
+    pub stage: &'a Stage,
+    pub inputs: &'a StageInputs,
+    pub cx: &'a Arc<RunContext>,
+    /// The next task to take.
+    next: AtomicUsize,
+    /// Set when the remaining tasks need not run (an error, or enough rows).
+    stop: AtomicBool,
+    failure: Mutex<Option<(usize, Error)>>,
+    enough: Mutex<Enough>,
+}
+
+/// Rows of the tasks done so far, to find out when the first ones have left enough.
+#[derive(Default)]
+struct Enough {
+    rows: Vec<Option<u64>>,
+    counted: usize,
+    sum: u64,
+}
+
+impl<'a> Job<'a> {
+    pub fn new(graph: &'a Graph, stage: &'a Stage, inputs: &'a StageInputs, cx: &'a Arc<RunContext>) -> Self {
+        Job {
+            graph,
+            stage,
+            inputs,
+            cx,
+            next: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+            failure: Mutex::new(None),
+            enough: Mutex::default(),
+        }
+    }
+
+    /// The next task's number, until there are no more or the rest need not run.
+    pub fn take(&self) -> Option<usize> {
+        if self.stop.load(Relaxed) {
+            return None;
+        }
+        let i = self.next.fetch_add(1, Relaxed);
+        (i < self.inputs.tasks.len()).then_some(i)
+    }
+
+    pub fn task(&self, part: usize) -> TaskContext {
+        TaskContext { run: self.cx.clone(), part: part as u32 }
+    }
+
+    /// Runs one task into a sink, without finishing the sink.
+    pub fn run_into(&self, part: usize, sink: &mut dyn Sink) -> Result<()> {
+        let task = self.task(part);
+        task.check()?;
+        self.stage.pipeline(self.graph, part, self.inputs, self.cx)?.run(sink, &task)
+    }
+
+    /// Notes that a task is done and left `rows`; stops the rest once enough are there.
+    pub fn done(&self, part: usize, rows: u64) {
+        Progress::add(&self.cx.progress.tasks_done, 1);
+        let Some(needed) = self.stage.rows_needed else { return };
+        let Ok(mut e) = self.enough.lock() else { return };
+        if e.rows.len() <= part {
+            e.rows.resize(part + 1, None);
+        }
+        e.rows[part] = Some(rows);
+        while let Some(Some(n)) = e.rows.get(e.counted).copied() {
+            e.sum += n;
+            e.counted += 1;
+        }
+        if e.sum >= needed {
+            self.stop.store(true, Relaxed);
+        }
+    }
+
+    /// Keeps the failure of the earliest task (an interruption tells least) and stops the rest.
+    pub fn fail(&self, part: usize, e: Error) {
+        self.stop.store(true, Relaxed);
+        if let Ok(mut f) = self.failure.lock() {
+            let better = match f.as_ref() {
+                None => true,
+                Some((p, old)) => rank(&e, part) < rank(old, *p),
+            };
+            if better {
+                *f = Some((part, e));
+            }
+        }
+    }
+
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Relaxed)
+    }
+
+    /// The failure, if there was one.
+    pub fn outcome(&self) -> Result<()> {
+        match self.failure.lock().ok().and_then(|mut f| f.take()) {
+            Some((_, e)) => Err(e),
+            None => Ok(()),
+        }
+    }
+}
+
+fn rank(e: &Error, part: usize) -> (bool, usize) {
+    (e.kind() == Kind::Interrupted, part)
+}
+
+/// Runs `f`; a panic becomes an error that names the task.
+pub fn guarded<T>(job: &Job, part: usize, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
+            .unwrap_or_else(|| "unknown panic".into());
+        let stage = job.stage.id;
+        Err(Error::defect(format!("task {part} of stage {stage} panicked: {text}"))
+            .help("this is a fault of ddf; --threads 1 may avoid it; please report the command"))
+    })
+}
+
+/// Runs `work` once on every worker and waits for all of them.
+pub fn on_all(pool: Option<&rayon::ThreadPool>, work: impl Fn() + Sync) {
+    match pool {
+        None => work(),
+        Some(pool) => pool.scope(|s| {
+            for _ in 0..pool.current_num_threads() {
+                s.spawn(|_| work());
+            }
+        }),
+    }
+}
+
+/// Runs all tasks of a stage that is not the last.
+pub fn run_stage(job: &Job, pool: Option<&rayon::ThreadPool>) -> Result<Vec<Arc<Partition>>> {
+    let out: Mutex<Vec<(usize, Arc<Partition>)>> = Mutex::default();
+    let left = AtomicU64::new(0);
+    let keep = |part: usize, p: Partition| {
+        left.fetch_add(p.rows, Relaxed);
+        if let Ok(mut out) = out.lock() {
+            out.push((part, Arc::new(p)));
+        }
+    };
+    on_all(pool, || {
+        let result = if job.stage.parks_sinks() { parked(job, &keep) } else { separate(job, &keep) };
+        if let Err((part, e)) = result {
+            job.fail(part, e);
+        }
+    });
+    job.outcome()?;
+    let mut out = out.into_inner().map_err(|_| Error::defect("a worker died"))?;
+    out.sort_by_key(|(part, _)| *part);
+    Ok(out.into_iter().map(|(_, p)| p).collect())
+}
+
+type Failure = (usize, Error);
+
+/// One sink serves all tasks of this worker.
+fn parked(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> {
+    let mut sink: Option<Box<dyn Sink>> = None;
+    let mut first = 0;
+    while let Some(part) = job.take() {
+        let at = |e| (part, e);
+        if sink.is_none() {
+            first = part;
+            sink = Some(job.stage.new_sink(job.cx).map_err(at)?);
+        }
+        if let Some(s) = sink.as_deref_mut() {
+            guarded(job, part, || job.run_into(part, s)).map_err(at)?;
+        }
+        job.done(part, 0);
+    }
+    // Without any task an aggregate still has to leave its (empty) state.
+    let sink = match sink {
+        Some(s) => s,
+        None if job.inputs.tasks.is_empty() && !job.stopped() => {
+            job.stage.new_sink(job.cx).map_err(|e| (0, e))?
+        }
+        None => return Ok(()),
+    };
+    if job.stopped() && job.failed() {
+        return Ok(());
+    }
+    let p = guarded(job, first, || sink.finish(&job.task(first))).map_err(|e| (first, e))?;
+    keep(first, p);
+    Ok(())
+}
+
+/// Every task has its own sink.
+fn separate(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> {
+    while let Some(part) = job.take() {
+        let p = guarded(job, part, || {
+            let mut sink = job.stage.new_sink(job.cx)?;
+            job.run_into(part, sink.as_mut())?;
+            sink.finish(&job.task(part))
+        });
+        let p = p.map_err(|e| (part, e))?;
+        job.done(part, p.rows);
+        keep(part, p);
+    }
+    Ok(())
+}
+
+impl Job<'_> {
+    fn failed(&self) -> bool {
+        self.failure.lock().map(|f| f.is_some()).unwrap_or(true)
+    }
+}
