@@ -6,5 +6,6 @@ pub mod memory;
 pub mod observe;
 pub mod pipeline;
 pub mod source;
+pub mod write;
 
 pub use error::{Error, Result};
