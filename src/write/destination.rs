@@ -53,11 +53,6 @@ impl Destination {
         })
     }
 
-    /// Bytes written so far.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
     /// A handle on the first error, whoever swallowed it.
     pub(super) fn failure(&self) -> Failure {
         self.failure.clone()

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, IntervalUnit, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
@@ -70,6 +70,16 @@ pub(super) fn create(
     let schema = written_schema(schema);
     if schema.fields().is_empty() {
         return Err(Error::query("a Parquet file needs at least one column"));
+    }
+    let lacking = |f: &&arrow::datatypes::FieldRef| {
+        matches!(f.data_type(), DataType::Interval(IntervalUnit::MonthDayNano))
+    };
+    if let Some(field) = schema.fields().iter().find(lacking) {
+        return Err(Error::query(format!(
+            "Parquet cannot hold the intervals of column {:?}",
+            field.name()
+        ))
+        .help("cast the column to text"));
     }
     let properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
