@@ -4,6 +4,7 @@ pub mod error;
 pub mod kernel;
 pub mod memory;
 pub mod observe;
+pub mod operate;
 pub mod pipeline;
 pub mod source;
 
