@@ -4,7 +4,9 @@ pub mod error;
 pub mod kernel;
 pub mod memory;
 pub mod observe;
+pub mod operate;
 pub mod pipeline;
 pub mod source;
+pub mod write;
 
 pub use error::{Error, Result};

@@ -9,6 +9,8 @@
 //! A [`Dataset`] is immutable and shared by all tasks. A [`ScanRequest`] says what of it a query
 //! needs; the source hands out just those columns, of just the rows that pass its filter.
 
+pub mod parquet;
+
 use std::sync::Arc;
 
 use arrow::array::BooleanArray;

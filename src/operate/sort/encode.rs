@@ -1,0 +1,325 @@
+//! From batches to blocks of cells: narrowing, dictionaries of repeated texts, hidden keys.
+//!
+//! A text column that is no key and repeats itself is kept as ids of a dictionary, which belongs to
+//! the sink and only grows, so that ids of different runs mean the same. Too many different texts,
+//! and the column is kept as bytes from then on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, ListArray, StringArray, StringViewArray};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::compute;
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Field, Float64Type, Int32Type, Int64Type, SchemaRef,
+    TimestampMicrosecondType,
+};
+use arrow::row::{RowConverter, SortField};
+
+use super::SortSpec;
+use super::cells::{Block, Cells, Width};
+use super::keys::{Codec, Kind, kind};
+use crate::error::{Error, Result};
+use crate::kernel::Batch;
+
+/// A dictionary has at most so many texts, so that ids fit 16 bits.
+const MOST_TEXTS: usize = 32_000;
+/// And at most so many bytes, because each run and merge holds it.
+const MOST_BYTES: usize = 1 << 20;
+
+/// Different texts and their ids.
+#[derive(Debug, Default)]
+pub(super) struct Dictionary {
+    ids: HashMap<Box<[u8]>, i64, foldhash::fast::FixedState>,
+    texts: Vec<Box<[u8]>>,
+    bytes: usize,
+    /// The values array that was translated last, and its ids (-1 where null).
+    last: Option<(ArrayRef, Vec<i64>)>,
+}
+
+impl Dictionary {
+    /// The id, none once the dictionary is full.
+    fn id(&mut self, text: &[u8]) -> Option<i64> {
+        if let Some(&id) = self.ids.get(text) {
+            return Some(id);
+        }
+        if self.texts.len() >= MOST_TEXTS || self.bytes + text.len() > MOST_BYTES {
+            return None;
+        }
+        let id = self.texts.len() as i64;
+        self.texts.push(text.into());
+        self.ids.insert(text.into(), id);
+        self.bytes += text.len() + 96;
+        Some(id)
+    }
+
+    /// A column as ids.
+    fn encode(&mut self, array: &ArrayRef, at_least: Width) -> Option<Cells> {
+        if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
+            let values = dictionary.values();
+            if !matches!(&self.last, Some((last, _)) if Arc::ptr_eq(last, values)) {
+                let texts = values.as_string_view();
+                let ids: Option<Vec<i64>> = (0..texts.len())
+                    .map(|i| {
+                        if texts.is_null(i) {
+                            Some(-1)
+                        } else {
+                            self.id(texts.value(i).as_bytes())
+                        }
+                    })
+                    .collect();
+                self.last = Some((values.clone(), ids?));
+            }
+            let (_, ids) = self.last.as_ref()?;
+            let keys = dictionary.keys();
+            let id = |i: usize| {
+                if keys.is_null(i) {
+                    -1
+                } else {
+                    ids[keys.value(i) as usize]
+                }
+            };
+            let all: Vec<i64> = (0..keys.len()).map(id).collect();
+            return Some(with_nulls(&all, at_least));
+        }
+        let texts = array.as_string_view_opt()?;
+        let mut all = Vec::with_capacity(texts.len());
+        for i in 0..texts.len() {
+            all.push(if texts.is_null(i) {
+                -1
+            } else {
+                self.id(texts.value(i).as_bytes())?
+            });
+        }
+        Some(with_nulls(&all, at_least))
+    }
+}
+
+fn with_nulls(ids: &[i64], at_least: Width) -> Cells {
+    let nulls = NullBuffer::from_iter(ids.iter().map(|&i| i >= 0));
+    Cells::narrow(ids, Some(&nulls), at_least)
+}
+
+/// Turns batches into blocks.
+pub(super) struct Encoder {
+    schema: SchemaRef,
+    codec: Arc<Codec>,
+    hidden_keys: Vec<(RowConverter, usize)>,
+    dictionaries: Vec<Option<Dictionary>>,
+    /// Full dictionaries that the run in the making still needs.
+    full: Vec<(usize, Dictionary)>,
+}
+
+impl Encoder {
+    pub(super) fn new(spec: &SortSpec, schema: &SchemaRef, codec: &Arc<Codec>) -> Result<Encoder> {
+        let dictionaries = schema.fields().iter().enumerate().map(|(i, f)| {
+            let key = spec.keys.iter().any(|k| k.column == i);
+            (kind(f.data_type()) == Kind::Text && !key).then(Dictionary::default)
+        });
+        let mut hidden_keys = Vec::new();
+        for &k in &codec.hidden {
+            let key = &spec.keys[k];
+            let options = compute::SortOptions {
+                descending: key.descending,
+                nulls_first: key.nulls_first,
+            };
+            let field = schema.field(key.column);
+            let converter = RowConverter::new(vec![SortField::new_with_options(
+                field.data_type().clone(),
+                options,
+            )])
+            .map_err(|e| {
+                Error::query(format!("cannot sort by {}: {e}", field.name()))
+                    .help("sort by a column of numbers, text or times")
+            })?;
+            hidden_keys.push((converter, key.column));
+        }
+        Ok(Encoder {
+            schema: schema.clone(),
+            codec: codec.clone(),
+            hidden_keys,
+            dictionaries: dictionaries.collect(),
+            full: Vec::new(),
+        })
+    }
+
+    /// A new run begins.
+    pub(super) fn next_run(&mut self) {
+        self.full.clear();
+    }
+
+    /// Bytes of all dictionaries.
+    pub(super) fn bytes(&self) -> usize {
+        self.dictionaries.iter().flatten().map(|d| 2 * d.bytes).sum()
+    }
+
+    /// The block of a batch whose rows have these orders. `widths` are the least widths; a text
+    /// column whose dictionary is full changes to bytes, which `changed` tells: a run must not mix.
+    pub(super) fn encode(
+        &mut self,
+        batch: &Batch,
+        orders: Vec<u64>,
+        widths: &[Width],
+        changed: &mut bool,
+    ) -> Result<Block> {
+        let mut columns = Vec::with_capacity(batch.columns.len() + self.hidden_keys.len());
+        for (c, array) in batch.columns.iter().enumerate() {
+            let at_least = widths.get(c).copied().unwrap_or(0);
+            let dictionary = self.dictionaries.get_mut(c).and_then(Option::as_mut);
+            let cells = match dictionary.map(|d| d.encode(array, at_least)) {
+                Some(Some(cells)) => cells,
+                None => cells(array, self.schema.field(c).data_type(), at_least)?,
+                Some(None) => {
+                    *changed = true;
+                    self.full.extend(self.dictionaries[c].take().map(|d| (c, d)));
+                    cells(array, self.schema.field(c).data_type(), at_least)?
+                }
+            };
+            columns.push(cells);
+        }
+        for (converter, c) in &self.hidden_keys {
+            let rows = converter.convert_columns(&[batch.columns[*c].clone()])?;
+            columns.push(Cells::Bytes(BinaryArray::from_iter_values(
+                rows.iter().map(|r| r.data().to_vec()),
+            )));
+        }
+        Ok(Block {
+            columns,
+            orders: orders.into(),
+        })
+    }
+
+    /// A block that has only the key columns (others are empty), for a first look.
+    pub(super) fn encode_keys(&self, batch: &Batch) -> Result<Block> {
+        let mut columns: Vec<Cells> = (0..batch.columns.len())
+            .map(|_| Cells::I8(Vec::new().into()))
+            .collect();
+        for c in self.codec.columns().filter(|&c| c < batch.columns.len()) {
+            columns[c] = cells(&batch.columns[c], self.schema.field(c).data_type(), 0)?;
+        }
+        for (converter, c) in &self.hidden_keys {
+            let rows = converter.convert_columns(&[batch.columns[*c].clone()])?;
+            columns.push(Cells::Bytes(BinaryArray::from_iter_values(
+                rows.iter().map(|r| r.data().to_vec()),
+            )));
+        }
+        Ok(Block {
+            columns,
+            orders: vec![0; batch.rows].into(),
+        })
+    }
+
+    /// One row with the texts of each column's dictionary as a list, null for a column without one.
+    /// It opens each run; [`is_header`] knows it.
+    pub(super) fn header(&self) -> Vec<ArrayRef> {
+        let of = |(i, d): (usize, &Option<Dictionary>)| {
+            let full = self.full.iter().find(|(c, _)| *c == i).map(|(_, d)| d);
+            header_of(d.as_ref().or(full))
+        };
+        let mut arrays: Vec<ArrayRef> = self.dictionaries.iter().enumerate().map(of).collect();
+        let extra = self.hidden_keys.len() + 2;
+        arrays.extend((0..extra).map(|_| header_of(None)));
+        arrays
+    }
+}
+
+fn header_of(dictionary: Option<&Dictionary>) -> ArrayRef {
+    let texts = dictionary.map_or(&[][..], |d| &d.texts);
+    let values = BinaryArray::from_iter_values(texts);
+    let field = Arc::new(Field::new_list_field(DataType::Binary, true));
+    let nulls = NullBuffer::from(vec![dictionary.is_some()]);
+    Arc::new(ListArray::new(
+        field,
+        OffsetBuffer::from_lengths([values.len()]),
+        Arc::new(values),
+        Some(nulls),
+    ))
+}
+
+/// Whether these columns are those of a header: one more than any block of the run has.
+pub(super) fn is_header(arrays: &[ArrayRef], block_columns: usize) -> bool {
+    arrays.len() == block_columns + 1
+}
+
+/// The dictionaries of a header.
+pub(super) fn read_header(arrays: &[ArrayRef], columns: usize) -> Result<Vec<Option<BinaryArray>>> {
+    let read = |a: &ArrayRef| {
+        let list = a
+            .as_list_opt::<i32>()
+            .ok_or_else(|| Error::defect("sort: a damaged header"))?;
+        let texts = list.is_valid(0).then(|| list.value(0));
+        Ok(texts.map(|t| t.as_binary::<i32>().clone()))
+    };
+    arrays.iter().take(columns).map(read).collect()
+}
+
+/// The bits of a float as an integer of the same order, all NaN alike. Never the null.
+pub(super) fn float_to_int(x: f64) -> i64 {
+    let bits = if x.is_nan() {
+        f64::NAN.to_bits() & !(1 << 63)
+    } else {
+        x.to_bits()
+    } as i64;
+    bits ^ (((bits >> 63) as u64) >> 1) as i64
+}
+
+/// The inverse of [`float_to_int`].
+pub(super) fn int_to_float(i: i64) -> f64 {
+    f64::from_bits((i ^ (((i >> 63) as u64) >> 1) as i64) as u64)
+}
+
+/// A column as cells.
+fn cells(array: &ArrayRef, ty: &DataType, at_least: Width) -> Result<Cells> {
+    let wrong = || Error::defect(format!("sort: a column of {ty} came as {}", array.data_type()));
+    let nulls = array.nulls();
+    Ok(match ty {
+        DataType::Null => Cells::narrow(
+            &vec![0; array.len()],
+            Some(&NullBuffer::new_null(array.len())),
+            at_least,
+        ),
+        DataType::Boolean => {
+            let a = array.as_boolean_opt().ok_or_else(wrong)?;
+            let all: Vec<i64> = a.values().iter().map(i64::from).collect();
+            Cells::narrow(&all, nulls, at_least)
+        }
+        DataType::Int64 => {
+            let a = array.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
+            Cells::narrow(a.values(), nulls, at_least)
+        }
+        DataType::Timestamp(..) => {
+            let a = array
+                .as_primitive_opt::<TimestampMicrosecondType>()
+                .ok_or_else(wrong)?;
+            Cells::narrow(a.values(), nulls, at_least)
+        }
+        DataType::Date32 => {
+            let a = array.as_primitive_opt::<Date32Type>().ok_or_else(wrong)?;
+            let all: Vec<i64> = a.values().iter().map(|&d| d as i64).collect();
+            Cells::narrow(&all, nulls, at_least)
+        }
+        DataType::Float64 => {
+            let a = array.as_primitive_opt::<Float64Type>().ok_or_else(wrong)?;
+            let all: Vec<i64> = a.values().iter().map(|&x| float_to_int(x)).collect();
+            Cells::narrow(&all, nulls, at_least)
+        }
+        DataType::Decimal128(..) => {
+            let a = array.as_primitive_opt::<Decimal128Type>().ok_or_else(wrong)?;
+            Cells::narrow_wide(a.values(), nulls, at_least)
+        }
+        DataType::Utf8View => {
+            let plain = match array.data_type() {
+                DataType::Dictionary(_, values) => compute::cast(array, values)?,
+                _ => array.clone(),
+            };
+            let texts: &StringViewArray = plain.as_string_view_opt().ok_or_else(wrong)?;
+            let total: usize = texts.lengths().map(|l| l as usize).sum();
+            if total > i32::MAX as usize {
+                return Err(Error::limit("the texts of 8192 rows exceed 2 GiB"));
+            }
+            let texts: StringArray = texts.iter().collect();
+            Cells::Bytes(texts.into())
+        }
+        _ => Cells::Other(array.clone()),
+    })
+}

@@ -1,0 +1,173 @@
+//! Between the halves of a sort: where to cut the keys so that ranges are merged in parallel.
+//!
+//! ```text
+//!   run 0   |b0 |b1 |b2 |b3 |          the first row of each block, weighted with its rows,
+//!   run 1   |b0  |b1  |b2  |    ──►    tells where 1/R, 2/R, … of all rows lie
+//!   range       0   |   1   |  2
+//! ```
+//!
+//! The dictionaries of all runs are united here too, once for all ranges.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BinaryArray, StringViewArray};
+use arrow::datatypes::SchemaRef;
+
+use super::SortSpec;
+use super::encode::{is_header, read_header};
+use super::keys::{Codec, Kind, kind};
+use super::sink::{Mark, Notes};
+use crate::error::{Error, Result};
+use crate::pipeline::{Bucket, Partition};
+
+/// How sorted runs are merged: in consecutive ranges of keys.
+#[derive(Debug)]
+pub struct MergePlan {
+    /// Range `i` has the rows from `splitters[i - 1]` to below `splitters[i]`.
+    splitters: Vec<Mark>,
+    pub(super) codec: Codec,
+    /// For each run, in the order of inputs and buckets.
+    pub(super) runs: Vec<RunPlan>,
+    /// For each column, if all runs keep it by dictionary: the united dictionary.
+    pub(super) unions: Vec<Option<ArrayRef>>,
+    /// Columns that cells keep as they are.
+    pub(super) other: Vec<bool>,
+}
+
+/// What merging needs to know of a run.
+#[derive(Debug)]
+pub(super) struct RunPlan {
+    /// The first rows of its blocks, if known.
+    pub(super) firsts: Option<Vec<Mark>>,
+    /// 1 if the run opens with a header.
+    pub(super) skip: usize,
+    /// Each column's dictionary, if it has one.
+    pub(super) dictionaries: Vec<Option<BinaryArray>>,
+    /// Ids of the run to those of the united dictionary, where there is one.
+    pub(super) to_union: Vec<Vec<i32>>,
+}
+
+impl MergePlan {
+    /// The number of ranges, at least one.
+    pub fn ranges(&self) -> usize {
+        self.splitters.len() + 1
+    }
+
+    /// The marks between which a range lies.
+    pub(super) fn bounds(&self, range: usize) -> (Option<Mark>, Option<Mark>) {
+        let low = range.checked_sub(1).and_then(|i| self.splitters.get(i)).copied();
+        (low, self.splitters.get(range).copied())
+    }
+}
+
+/// The arrays of the `i`-th block of a run, header included.
+pub(super) fn block_of(bucket: &Bucket, i: usize) -> Result<Option<Vec<ArrayRef>>> {
+    if let Some(batch) = bucket.batches.get(i) {
+        return Ok(Some(batch.columns.clone()));
+    }
+    match bucket.spilled.get(i - bucket.batches.len()) {
+        Some((file, block)) => Ok(Some(file.read(block)?.columns().to_vec())),
+        None => Ok(None),
+    }
+}
+
+/// Cuts the merged result of `inputs` into consecutive key ranges of about `target_bytes` each;
+/// into one where the samples are missing. `inputs` are what sinks of the same `spec` and `schema`
+/// left, and must be given to [`super::merge_range`] in the same order.
+pub fn plan_ranges(
+    spec: &SortSpec,
+    schema: &SchemaRef,
+    inputs: &[Arc<Partition>],
+    target_bytes: u64,
+) -> Result<MergePlan> {
+    let codec = Codec::new(spec, schema)?;
+    let columns = schema.fields().len();
+    let block_columns = columns + codec.hidden.len() + 1;
+    let (mut runs, mut marks, mut complete, mut bytes) = (Vec::new(), Vec::new(), true, 0);
+    for input in inputs {
+        let notes = input.notes.as_ref().and_then(|n| n.downcast_ref::<Notes>());
+        for (i, bucket) in input.buckets.iter().enumerate() {
+            bytes += bucket.bytes;
+            let index = notes.and_then(|n| n.runs.get(i));
+            match index {
+                Some(index) => marks.extend(index.firsts.iter().copied().zip(index.rows.iter().copied())),
+                None => complete = false,
+            }
+            let (skip, dictionaries) = match block_of(bucket, 0)? {
+                Some(arrays) if is_header(&arrays, block_columns) => (1, read_header(&arrays, columns)?),
+                _ => (0, vec![None; columns]),
+            };
+            runs.push(RunPlan {
+                firsts: index.map(|i| i.firsts.clone()),
+                skip,
+                dictionaries,
+                to_union: vec![Vec::new(); columns],
+            });
+        }
+    }
+    let texts = |c: usize| kind(schema.field(c).data_type()) == Kind::Text;
+    let unions = (0..columns).map(|c| if texts(c) { unite(&mut runs, c) } else { Ok(None) });
+    let unions = unions.collect::<Result<Vec<_>>>()?;
+    let ranges = match complete {
+        true => bytes.div_ceil(target_bytes.max(1)).min(marks.len() as u64).max(1),
+        false => 1,
+    };
+    Ok(MergePlan {
+        splitters: splitters(marks, ranges),
+        other: schema
+            .fields()
+            .iter()
+            .map(|f| kind(f.data_type()) == Kind::Other)
+            .collect(),
+        codec,
+        runs,
+        unions,
+    })
+}
+
+/// The marks that cut the rows into so many ranges of similar size; fewer where keys repeat.
+fn splitters(mut marks: Vec<(Mark, u32)>, ranges: u64) -> Vec<Mark> {
+    marks.sort_unstable();
+    let all: u64 = marks.iter().map(|m| m.1 as u64).sum();
+    let (mut seen, mut out) = (0, Vec::new());
+    for (mark, rows) in marks {
+        let next = (out.len() as u64 + 1) * all / ranges;
+        if seen >= next && seen > 0 && (out.len() as u64) < ranges - 1 && out.last() != Some(&mark) {
+            out.push(mark);
+        }
+        seen += rows as u64;
+    }
+    out
+}
+
+/// Unites the dictionaries of a column, if each run has one.
+fn unite(runs: &mut [RunPlan], column: usize) -> Result<Option<ArrayRef>> {
+    if runs.is_empty() || runs.iter().any(|r| r.dictionaries[column].is_none()) {
+        return Ok(None);
+    }
+    let mut ids: HashMap<Vec<u8>, i32, foldhash::fast::FixedState> = HashMap::default();
+    let mut texts: Vec<String> = Vec::new();
+    for run in runs {
+        let Some(dictionary) = &run.dictionaries[column] else {
+            continue;
+        };
+        let mut map = Vec::with_capacity(dictionary.len());
+        for text in dictionary.iter().map(Option::unwrap_or_default) {
+            let id = match ids.get(text) {
+                Some(&id) => id,
+                None => {
+                    let id = texts.len() as i32;
+                    let text = std::str::from_utf8(text)
+                        .map_err(|_| Error::defect("sort: a dictionary text that is not UTF-8"))?;
+                    texts.push(text.to_owned());
+                    ids.insert(text.as_bytes().to_vec(), id);
+                    id
+                }
+            };
+            map.push(id);
+        }
+        run.to_union[column] = map;
+    }
+    Ok(Some(Arc::new(StringViewArray::from_iter_values(texts))))
+}

@@ -1,0 +1,268 @@
+//! The first half of a sort: rows come in, sorted runs come out.
+//!
+//! ```text
+//!   push ─► encode ─► store ──(memory refused)──► sort, spill as a run ─► empty store
+//!                       │
+//!                       └──(top-n: 2n rows)─────► sort, keep n; later rows behind the n-th are dropped unseen
+//!   finish ─► the last run stays in memory as far as three quarters of the limit allow
+//! ```
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray};
+use arrow::datatypes::SchemaRef;
+
+use super::SortSpec;
+use super::cells::{Block, record_batch};
+use super::encode::Encoder;
+use super::keys::Codec;
+use super::store::{CHUNK_ROWS, SORT_BYTES_A_ROW, Store};
+use crate::error::Result;
+use crate::kernel::Batch;
+use crate::memory::{Reservation, SpillWriter};
+use crate::pipeline::{Bucket, Flow, Partition, RunContext, Sink, TaskContext};
+
+/// Up to this limit a sink keeps candidates only.
+const TOP_ROWS: u64 = 100_000;
+/// A spilled block is about so large, where memory allows: long enough to be read at full speed.
+const BLOCK_BYTES: usize = 512 << 10;
+/// Blocks a merge task should be able to hold within its share of the memory.
+const BLOCKS_A_SHARE: usize = 128;
+
+/// The first row of a block: head, and input order where the head is exact (zero where not).
+pub(super) type Mark = (u128, u64);
+
+/// The mark of a row.
+pub(super) fn mark(head: u128, order: u64) -> Mark {
+    (head, if head & 1 == 1 { 0 } else { order })
+}
+
+/// Where the blocks of a run begin.
+#[derive(Debug, Default)]
+pub(super) struct RunIndex {
+    pub(super) firsts: Vec<Mark>,
+    pub(super) rows: Vec<u32>,
+}
+
+/// The notes of a sink's partition: an index for each bucket.
+#[derive(Debug)]
+pub(super) struct Notes {
+    pub(super) runs: Vec<RunIndex>,
+}
+
+/// Takes batches, leaves a [`Partition`] whose buckets are sorted runs.
+///
+/// May be fed by many tasks one after the other. What it keeps is reserved from the run's budget
+/// beforehand; when refused it sorts and spills what it has.
+pub struct SortSink {
+    codec: Arc<Codec>,
+    encoder: Encoder,
+    store: Store,
+    limit: usize,
+    top: Option<Top>,
+    runs: Vec<Bucket>,
+    index: Vec<RunIndex>,
+    writer: Option<SpillWriter>,
+    block_bytes: usize,
+    reservation: Reservation,
+    dictionaries: Reservation,
+    run: Arc<RunContext>,
+}
+
+/// The state of a top-n.
+struct Top {
+    rows: usize,
+    /// The head of the n-th row so far.
+    threshold: Option<u128>,
+}
+
+impl SortSink {
+    /// A sink for rows of `schema`. Fails for key columns of a type that has no order.
+    pub fn new(spec: &SortSpec, schema: &SchemaRef, run: &Arc<RunContext>) -> Result<Self> {
+        let codec = Arc::new(Codec::new(spec, schema)?);
+        let share = run.budget.limit() / run.threads.max(1) / BLOCKS_A_SHARE;
+        let top = spec.limit.filter(|&n| n <= TOP_ROWS).map(|n| Top {
+            rows: n as usize,
+            threshold: None,
+        });
+        Ok(SortSink {
+            encoder: Encoder::new(spec, schema, &codec)?,
+            codec,
+            store: Store::default(),
+            limit: spec
+                .limit
+                .map_or(usize::MAX, |n| n.min(usize::MAX as u64) as usize),
+            top,
+            runs: Vec::new(),
+            index: Vec::new(),
+            writer: None,
+            block_bytes: share.clamp(4 << 10, BLOCK_BYTES),
+            reservation: run.budget.reservation("sorting"),
+            dictionaries: run.budget.reservation("sorting"),
+            run: run.clone(),
+        })
+    }
+
+    fn push_piece(&mut self, mut batch: Batch) -> Result<()> {
+        let mut orders: Vec<u64> = (batch.position..batch.position + batch.rows as u64).collect();
+        if let Some(threshold) = self.top.as_ref().and_then(|t| t.threshold) {
+            let heads = self
+                .codec
+                .heads(&self.encoder.encode_keys(&batch)?, 0, batch.rows);
+            let kept = heads.iter().filter(|&&h| h <= threshold).count();
+            if kept == 0 {
+                return Ok(());
+            }
+            if kept < batch.rows {
+                let mask: BooleanArray = heads.iter().map(|&h| Some(h <= threshold)).collect();
+                batch = batch.filter(&mask)?;
+                let mut keep = heads.iter();
+                orders.retain(|_| keep.next().is_some_and(|&h| h <= threshold));
+            }
+        }
+        let mut changed = false;
+        let block = self
+            .encoder
+            .encode(&batch, orders, self.store.widths(), &mut changed)?;
+        drop(batch);
+        if changed || self.store.is_full() {
+            self.spill()?;
+        }
+        let known = self.dictionaries.bytes();
+        self.dictionaries
+            .grow_anyway(self.encoder.bytes().saturating_sub(known));
+        let cost = block.bytes() + block.rows() * SORT_BYTES_A_ROW;
+        let mut granted = self.reservation.try_grow(cost).is_ok();
+        if !granted && self.store.rows() > 0 {
+            self.spill()?;
+            granted = self.reservation.try_grow(cost).is_ok();
+        }
+        if !granted {
+            // One batch must be held to make progress; it goes to disk at once.
+            self.reservation.grow_anyway(cost);
+        }
+        self.store.push(block)?;
+        if !granted {
+            self.spill()?;
+        }
+        self.prune()
+    }
+
+    /// Forgets the rows of a top-n that cannot be in the result.
+    fn prune(&mut self) -> Result<()> {
+        let Some(top) = &mut self.top else {
+            return Ok(());
+        };
+        if self.store.rows() < 2 * top.rows + CHUNK_ROWS {
+            return Ok(());
+        }
+        let mut places = self.store.sort(&self.codec);
+        places.truncate(top.rows);
+        let mut kept = Store::default();
+        for part in places.chunks(CHUNK_ROWS) {
+            let block = self.store.gather(part)?;
+            top.threshold = self.codec.heads(&block, block.rows() - 1, block.rows()).pop();
+            kept.push(block)?;
+        }
+        self.store = kept;
+        let less = self.reservation.bytes().saturating_sub(self.store.cost());
+        self.reservation.shrink(less);
+        Ok(())
+    }
+
+    fn block_rows(&self) -> usize {
+        (self.block_bytes / self.store.row_bytes()).clamp(16, Batch::TARGET_ROWS)
+    }
+
+    /// Sorts what there is and writes it to disk as a run.
+    fn spill(&mut self) -> Result<()> {
+        self.seal(0)
+    }
+
+    /// Ends a run; its head stays in memory as long as no more than `most_used` bytes are taken.
+    fn seal(&mut self, most_used: usize) -> Result<()> {
+        let block_rows = self.block_rows();
+        let mut places = self.store.sort(&self.codec);
+        places.truncate(self.limit);
+        let mut bucket = Bucket::default();
+        let mut index = RunIndex::default();
+        let mut kept = self.run.budget.reservation("sorted rows");
+        let mut buffer = self.run.budget.reservation("sorting");
+        let header = self.encoder.header();
+        let mut in_memory = most_used > 0;
+        for part in places.chunks(block_rows) {
+            let block = self.store.gather(part)?;
+            let head = self.codec.heads(&block, 0, 1);
+            index.firsts.push(mark(head[0], block.orders[0]));
+            index.rows.push(part.len() as u32);
+            bucket.rows += part.len() as u64;
+            if in_memory {
+                let fits = self.run.budget.used() + block.bytes() <= most_used;
+                in_memory = fits && kept.try_grow(block.bytes()).is_ok();
+            }
+            if in_memory {
+                if bucket.batches.is_empty() {
+                    bucket.batches.push(Batch::new(header.clone(), 1, 0));
+                }
+                bucket.bytes += block.bytes() as u64;
+                bucket.batches.push(Batch::new(block.to_arrays(), part.len(), 0));
+                continue;
+            }
+            if bucket.batches.is_empty() && bucket.spilled.is_empty() {
+                self.write(header.clone(), &mut bucket)?;
+            }
+            if buffer.bytes() == 0 {
+                buffer.grow_anyway(2 * block.bytes());
+            }
+            self.write_block(&block, &mut bucket)?;
+        }
+        bucket.reservation = Some(kept);
+        if bucket.rows > 0 {
+            self.runs.push(bucket);
+            self.index.push(index);
+        }
+        self.store = Store::default();
+        self.encoder.next_run();
+        self.reservation.free();
+        Ok(())
+    }
+
+    fn write_block(&mut self, block: &Block, bucket: &mut Bucket) -> Result<()> {
+        self.write(block.to_arrays(), bucket)
+    }
+
+    fn write(&mut self, arrays: Vec<ArrayRef>, bucket: &mut Bucket) -> Result<()> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => none.insert(self.run.spill.create()?),
+        };
+        let block = writer.write(&record_batch(arrays)?)?;
+        bucket.bytes += block.bytes() as u64;
+        bucket.spilled.push((writer.file(), block));
+        Ok(())
+    }
+}
+
+impl Sink for SortSink {
+    fn push(&mut self, batch: Batch, cx: &TaskContext) -> Result<Flow> {
+        if self.limit == 0 {
+            return Ok(Flow::Enough);
+        }
+        for start in (0..batch.rows).step_by(CHUNK_ROWS) {
+            cx.check()?;
+            self.push_piece(batch.slice(start, CHUNK_ROWS.min(batch.rows - start)))?;
+        }
+        Ok(Flow::More)
+    }
+
+    fn finish(mut self: Box<Self>, _cx: &TaskContext) -> Result<Partition> {
+        if self.store.rows() > 0 {
+            self.seal(self.run.budget.limit() / 4 * 3)?;
+        }
+        Ok(Partition {
+            rows: self.runs.iter().map(|b| b.rows).sum(),
+            buckets: self.runs,
+            notes: Some(Arc::new(Notes { runs: self.index })),
+        })
+    }
+}

@@ -1,0 +1,208 @@
+//! The rows of a run before it is sorted, and the sorting itself.
+//!
+//! ```text
+//!   chunks of cells (≤ 8192 rows)   +   keys of all rows, packed into a u64 with the row's place
+//!                                         └ sort_unstable ─► places in order ─► gather block by block
+//! ```
+//!
+//! Where the values of integer keys in this run span few enough bits, keys and place fit one `u64`
+//! (most real keys do: dates, ids, counts); else heads of 128 bits are sorted.
+
+use std::cmp::Ordering;
+
+use super::cells::{Block, Cells, Int, Width, ints};
+use super::keys::Codec;
+use crate::error::Result;
+
+/// Rows of the largest chunk; a place is a chunk and a row in it.
+pub(super) const CHUNK_ROWS: usize = 8192;
+const ROW_BITS: u32 = 13;
+/// A place has 32 bits.
+const MOST_CHUNKS: usize = 1 << (32 - ROW_BITS);
+/// What sorting takes for each row at most, besides the row: its head and place.
+pub(super) const SORT_BYTES_A_ROW: usize = 24;
+
+/// Unsorted rows.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    chunks: Vec<Block>,
+    rows: usize,
+    /// Bytes of the cells.
+    bytes: usize,
+    /// The widest integers of each column so far.
+    widths: Vec<Width>,
+}
+
+impl Store {
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes that the rows and sorting them takes.
+    pub(super) fn cost(&self) -> usize {
+        self.bytes + self.rows * SORT_BYTES_A_ROW
+    }
+
+    /// Bytes of the cells of a row, on the average.
+    pub(super) fn row_bytes(&self) -> usize {
+        self.bytes / self.rows.max(1) + 1
+    }
+
+    pub(super) fn widths(&self) -> &[Width] {
+        &self.widths
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.chunks.len() + 1 >= MOST_CHUNKS
+    }
+
+    /// Keeps a block of at most [`CHUNK_ROWS`] rows; small ones are united with their neighbours.
+    pub(super) fn push(&mut self, mut block: Block) -> Result<()> {
+        self.rows += block.rows();
+        while let Some(last) = self.chunks.last() {
+            if last.rows() >= 2 * block.rows() || last.rows() + block.rows() > CHUNK_ROWS / 2 {
+                break;
+            }
+            self.bytes -= last.bytes();
+            block = Block::concat(last, &block)?;
+            self.chunks.pop();
+        }
+        self.bytes += block.bytes();
+        self.widths.resize(block.columns.len(), 0);
+        for (w, c) in self.widths.iter_mut().zip(&block.columns) {
+            *w = (*w).max(c.width());
+        }
+        self.chunks.push(block);
+        Ok(())
+    }
+
+    /// The places of all rows in order.
+    pub(super) fn sort(&mut self, codec: &Codec) -> Vec<u32> {
+        self.chunks.sort_by_key(|c| c.orders.first().copied());
+        let ascending = self.chunks.iter().all(|c| c.orders.is_sorted())
+            && self
+                .chunks
+                .windows(2)
+                .all(|w| w[0].orders.last() < w[1].orders.first());
+        match ascending {
+            true => self
+                .sort_packed(codec)
+                .unwrap_or_else(|| self.sort_heads(codec, true)),
+            false => self.sort_heads(codec, false),
+        }
+    }
+
+    /// The rows at `places`, gathered.
+    pub(super) fn gather(&self, places: &[u32]) -> Result<Block> {
+        let mask = (1 << ROW_BITS) - 1;
+        let at: Vec<(u32, u32)> = places.iter().map(|&p| (p >> ROW_BITS, p & mask)).collect();
+        Block::gather(&self.chunks, &at)
+    }
+
+    fn sort_packed(&self, codec: &Codec) -> Option<Vec<u32>> {
+        let chunk_bits = usize::BITS - self.chunks.len().leading_zeros();
+        let mut left = 64u32.checked_sub(chunk_bits + ROW_BITS)?;
+        let mut spans = Vec::new();
+        for (column, descending, nulls_first) in codec.packable()? {
+            let (mut min, mut max) = (i128::MAX, i128::MIN);
+            for chunk in &self.chunks {
+                let (low, high) = ints!(&chunk.columns[column], v => min_max(v), _ => return None);
+                min = min.min(low);
+                max = max.max(high);
+            }
+            let span = if min > max { 0 } else { max.checked_sub(min)? };
+            // Codes 1..=span+1 for values, and one below or above for null.
+            let bits = 128 - ((span as u128) + 2).leading_zeros();
+            left = left.checked_sub(bits)?;
+            spans.push((column, descending, nulls_first, min.min(max), max, bits));
+        }
+        let mut packed: Vec<u64> = Vec::with_capacity(self.rows);
+        for (i, chunk) in self.chunks.iter().enumerate() {
+            let start = packed.len();
+            packed.resize(start + chunk.rows(), 0);
+            let out = &mut packed[start..];
+            for &(column, descending, nulls_first, min, max, bits) in &spans {
+                let null = if nulls_first { 0 } else { (1u64 << bits) - 1 };
+                ints!(&chunk.columns[column], v => {
+                    pack(v, out, bits, null, descending, min as i64, max as i64)
+                }, _ => return None);
+            }
+            let place = (i as u64) << ROW_BITS;
+            for (row, o) in out.iter_mut().enumerate() {
+                *o = (*o << (chunk_bits + ROW_BITS)) | place | row as u64;
+            }
+        }
+        packed.sort_unstable();
+        let mask = (1u64 << (chunk_bits + ROW_BITS)) - 1;
+        Some(packed.into_iter().map(|p| (p & mask) as u32).collect())
+    }
+
+    fn sort_heads(&self, codec: &Codec, ascending: bool) -> Vec<u32> {
+        let mut all: Vec<(u64, u64, u32)> = Vec::with_capacity(self.rows);
+        for (i, chunk) in self.chunks.iter().enumerate() {
+            let heads = codec.heads(chunk, 0, chunk.rows());
+            let place = (i as u32) << ROW_BITS;
+            all.extend(
+                heads
+                    .iter()
+                    .enumerate()
+                    .map(|(r, h)| ((h >> 64) as u64, *h as u64, place | r as u32)),
+            );
+        }
+        all.sort_unstable();
+        let mut start = 0;
+        while start < all.len() {
+            let (high, low, _) = all[start];
+            let len = all[start..]
+                .iter()
+                .take_while(|e| (e.0, e.1) == (high, low))
+                .count();
+            if len > 1 && (low & 1 == 1 || !ascending) {
+                all[start..start + len].sort_unstable_by(|a, b| self.compare(codec, a.2, b.2, low & 1 == 1));
+            }
+            start += len;
+        }
+        all.into_iter().map(|e| e.2).collect()
+    }
+
+    fn compare(&self, codec: &Codec, a: u32, b: u32, by_value: bool) -> Ordering {
+        let at = |p: u32| {
+            (
+                &self.chunks[(p >> ROW_BITS) as usize],
+                (p & ((1 << ROW_BITS) - 1)) as usize,
+            )
+        };
+        let ((x, i), (y, j)) = (at(a), at(b));
+        let order = if by_value {
+            codec.compare(x, i, y, j)
+        } else {
+            Ordering::Equal
+        };
+        order.then_with(|| x.orders[i].cmp(&y.orders[j]))
+    }
+}
+
+fn min_max<T: Int>(values: &[T]) -> (i128, i128) {
+    let mut low: Option<T> = None;
+    let mut high = T::NULL;
+    for &v in values {
+        high = high.max(v);
+        if v != T::NULL {
+            low = Some(low.map_or(v, |l| l.min(v)));
+        }
+    }
+    match low {
+        Some(low) => (low.wide(), high.wide()),
+        None => (i128::MAX, i128::MIN),
+    }
+}
+
+fn pack<T: Int>(values: &[T], out: &mut [u64], bits: u32, null: u64, descending: bool, min: i64, max: i64) {
+    let code = |x: i64| match descending {
+        true => max.wrapping_sub(x) as u64 + 1,
+        false => x.wrapping_sub(min) as u64 + 1,
+    };
+    for (o, &v) in out.iter_mut().zip(values) {
+        *o = (*o << bits) | if v == T::NULL { null } else { code(v.wide() as i64) };
+    }
+}

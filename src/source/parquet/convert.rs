@@ -1,0 +1,140 @@
+//! From what a file holds to the logical types: wide ints, text views, microseconds.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array,
+    Int32Array, Int64Array, StringViewArray, TimestampMicrosecondArray, new_null_array,
+};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Field, Int32Type, SchemaRef};
+use parquet::basic::{Encoding, Type as Physical};
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
+
+use super::footer::FileFooter;
+use crate::error::Result;
+use crate::kernel::{Scalar, types};
+
+/// Larger dictionaries (stored bytes) are not kept: they no longer stay in the cache, and few rows
+/// share a value.
+const DICTIONARY_BYTES: i64 = 1 << 20;
+
+/// The schema to ask the decoder for: text as a dictionary where the row group has it so, else as
+/// views.
+pub(super) fn wanted_schema(footer: &FileFooter, group: &RowGroupMetaData) -> SchemaRef {
+    let fields = footer
+        .schema
+        .fields()
+        .iter()
+        .zip(&footer.leaves)
+        .map(|(field, leaves)| {
+            let leaf = group.columns().get(leaves.start);
+            let ty = match (field.data_type(), leaf) {
+                (ty, Some(leaf)) if types::logical(ty) == types::TEXT => match all_dictionary(leaf) {
+                    true => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+                    false => types::TEXT,
+                },
+                // nanoseconds would overflow before 1677 and after 2262
+                (DataType::Timestamp(..), Some(leaf)) if leaf.column_type() == Physical::INT96 => {
+                    types::timestamp()
+                }
+                (other, _) => other.clone(),
+            };
+            Field::clone(field).with_data_type(ty)
+        });
+    let fields: Vec<Field> = fields.collect();
+    Arc::new(arrow::datatypes::Schema::new_with_metadata(
+        fields,
+        footer.schema.metadata().clone(),
+    ))
+}
+
+/// Whether every data page of the chunk refers to its dictionary.
+fn all_dictionary(chunk: &ColumnChunkMetaData) -> bool {
+    let Some(dictionary) = chunk.dictionary_page_offset() else {
+        return false;
+    };
+    if chunk.data_page_offset().saturating_sub(dictionary) > DICTIONARY_BYTES {
+        return false;
+    }
+    match chunk.page_encoding_stats_mask() {
+        Some(mask) => mask.is_only(Encoding::PLAIN_DICTIONARY) || mask.is_only(Encoding::RLE_DICTIONARY),
+        // without statistics of pages: version 1 files name PLAIN only for data pages
+        None => {
+            let mut encodings = chunk.encodings();
+            #[expect(deprecated, reason = "files of old writers have it")]
+            let levels = [Encoding::RLE, Encoding::BIT_PACKED];
+            encodings.all(|e| e == Encoding::PLAIN_DICTIONARY || levels.contains(&e))
+        }
+    }
+}
+
+/// Converts the arrays of one column, remembering the last dictionary.
+#[derive(Default)]
+pub(super) struct Converter {
+    dictionary: Option<(ArrayRef, ArrayRef)>,
+}
+
+impl Converter {
+    /// The array in the logical type `to` (text may stay a dictionary).
+    pub(super) fn convert(&mut self, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+        if array.data_type() == to {
+            return Ok(array.clone());
+        }
+        if let DataType::Dictionary(key, value) = array.data_type() {
+            if *to == types::TEXT && **key == DataType::Int32 && types::logical(value) == types::TEXT {
+                return self.dictionary(array);
+            }
+        }
+        let strict = CastOptions {
+            safe: false,
+            ..CastOptions::default()
+        };
+        Ok(cast_with_options(array, to, &strict)?)
+    }
+
+    fn dictionary(&mut self, array: &ArrayRef) -> Result<ArrayRef> {
+        let typed = array.as_dictionary::<Int32Type>();
+        let known = self
+            .dictionary
+            .as_ref()
+            .filter(|(from, _)| same(from, typed.values()));
+        let values = match known {
+            Some((_, views)) => views.clone(),
+            None => {
+                let views = arrow::compute::cast(typed.values(), &types::TEXT)?;
+                self.dictionary = Some((typed.values().clone(), views.clone()));
+                views
+            }
+        };
+        Ok(Arc::new(DictionaryArray::try_new(typed.keys().clone(), values)?))
+    }
+}
+
+/// Whether both are the same memory (the first is kept alive, so an address is not used twice).
+fn same(a: &ArrayRef, b: &ArrayRef) -> bool {
+    Arc::ptr_eq(a, b) || (a.len() == b.len() && a.to_data().ptr_eq(&b.to_data()))
+}
+
+/// `rows` times the same value.
+pub(super) fn constant(value: &Scalar, ty: &DataType, rows: usize) -> Result<ArrayRef> {
+    let array: ArrayRef = match value {
+        Scalar::Bool(b) => Arc::new(BooleanArray::from(vec![*b; rows])),
+        Scalar::Int(i) => Arc::new(Int64Array::from_value(*i, rows)),
+        Scalar::Float(x) => Arc::new(Float64Array::from_value(*x, rows)),
+        Scalar::Decimal(d, p, s) => {
+            Arc::new(Decimal128Array::from_value(*d, rows).with_precision_and_scale(*p, *s)?)
+        }
+        Scalar::Date(d) => Arc::new(Date32Array::from_value(*d, rows)),
+        Scalar::Timestamp(t, utc) => {
+            let array = TimestampMicrosecondArray::from_value(*t, rows);
+            Arc::new(array.with_timezone_opt(utc.then_some("UTC")))
+        }
+        Scalar::Text(t) => {
+            let values = Arc::new(StringViewArray::from_iter_values([t]));
+            Arc::new(DictionaryArray::try_new(Int32Array::from_value(0, rows), values)?)
+        }
+        Scalar::Null | Scalar::Interval(..) => new_null_array(ty, rows),
+    };
+    Converter::default().convert(&array, ty)
+}

@@ -1,0 +1,67 @@
+//! Decoders of foreign bytes under guard: a panic in one is an error, and says nothing on stderr.
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::Once;
+
+use parquet::errors::ParquetError;
+
+use crate::error::{Error, Result};
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` on bytes of `path`; whatever goes wrong is the file's fault.
+pub(super) fn guarded<T>(
+    path: &Path,
+    what: &str,
+    work: impl FnOnce() -> std::result::Result<T, ParquetError>,
+) -> Result<T> {
+    silence_guarded_panics();
+    let before = GUARDED.replace(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(before);
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(e)) => Err(damaged(path, what, &plain(&e))),
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            let text = text.unwrap_or_else(|| "the decoder gave up".into());
+            Err(damaged(path, what, text.lines().next().unwrap_or_default()))
+        }
+    }
+}
+
+/// The error for a file whose bytes are not what they should be.
+pub(super) fn damaged(path: &Path, what: &str, why: &str) -> Error {
+    Error::input(format!("cannot read {what}: {why}"))
+        .at(path, 0, 0)
+        .help("the file may be damaged or incomplete: write it anew")
+}
+
+fn plain(e: &ParquetError) -> String {
+    let text = e.to_string();
+    for prefix in ["Parquet error: ", "EOF: ", "External: ", "Arrow: "] {
+        if let Some(rest) = text.strip_prefix(prefix) {
+            return rest.to_string();
+        }
+    }
+    text
+}
+
+/// Once for the process: a hook that keeps quiet about panics inside `guarded`, and leaves all
+/// others to the hook that was there.
+fn silence_guarded_panics() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !GUARDED.get() {
+                before(info);
+            }
+        }));
+    });
+}

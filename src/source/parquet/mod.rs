@@ -1,0 +1,198 @@
+//! Parquet files as a table: footers read once, row groups as partitions, only the columns and
+//! rows that a query needs.
+//!
+//! ```text
+//!   files ─ footers (parallel, checked) ─► schema united by name ─► partitions = row groups
+//!
+//!   open(part):  row group ─ statistics, page index, bloom filter ─► skip it, or
+//!                          ─ filter columns ─► mask ─► (few rows?) the other columns for those rows only
+//!                          └────────────────────────► (many rows?) all columns, then the mask
+//! ```
+//!
+//! - [`footer`](self): `footer` reads and checks metadata, `layout` unites files to one schema,
+//!   `hive` takes columns from folder names, `convert` turns what a file holds into the logical
+//!   types, `prune` proves row groups empty, `reader` decodes, `scan` is the source of a task.
+//! - Text that a file keeps as a dictionary stays one (`Dictionary<Int32, Utf8View>`), and batches
+//!   of one row group share it.
+//! - Nothing that a file says is trusted: sizes are checked against the file's length, and a panic
+//!   inside a decoder becomes an error that names file and row group.
+//! - A file is open only while a task reads it.
+
+mod convert;
+mod footer;
+mod guard;
+mod hive;
+mod layout;
+mod prune;
+mod reader;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use serde::{Deserialize, Serialize};
+
+use self::footer::FileFooter;
+use self::layout::{ColumnFrom, Layout};
+use super::{Dataset, ScanRequest};
+use crate::error::{Error, Result};
+use crate::pipeline::Source;
+
+/// How files become one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ParquetOptions {
+    /// Files must agree in their columns (`--union strict`).
+    pub strict: bool,
+    /// Folders like `Year=2024/` are columns.
+    pub hive: bool,
+    /// A column of this name holds the file each row came from.
+    pub filename_column: Option<String>,
+    /// Threads that read footers.
+    pub threads: usize,
+}
+
+impl Default for ParquetOptions {
+    fn default() -> Self {
+        ParquetOptions {
+            strict: false,
+            hive: true,
+            filename_column: None,
+            threads: 4,
+        }
+    }
+}
+
+/// Row groups with fewer rows than this are read together with their neighbours.
+const SMALL_ROWS: u64 = 128 << 10;
+
+/// Parquet files as one table.
+pub struct ParquetDataset {
+    files: Vec<FileFooter>,
+    layout: Layout,
+    parts: Vec<Part>,
+    options: ParquetOptions,
+    /// Whether filters have proved selective so far; steers how, never what is read.
+    habits: scan::Habits,
+}
+
+/// Neighbouring row groups of one file.
+#[derive(Debug, Clone)]
+struct Part {
+    file: usize,
+    groups: std::ops::Range<usize>,
+    rows: u64,
+}
+
+impl ParquetDataset {
+    /// Reads the footers of `paths`, which keep their order.
+    ///
+    /// # Errors
+    /// A file cannot be opened, is not Parquet, or is damaged; with `strict`, files disagree.
+    pub fn open(paths: &[PathBuf], options: &ParquetOptions) -> Result<ParquetDataset> {
+        if paths.is_empty() {
+            return Err(Error::input("no Parquet files"));
+        }
+        let files = footer::read_all(paths, options.threads)?;
+        let layout = layout::unite_files(&files, options)?;
+        let parts = partitions(&files);
+        Ok(ParquetDataset {
+            files,
+            layout,
+            parts,
+            options: options.clone(),
+            habits: scan::Habits::default(),
+        })
+    }
+
+    /// Opens what [`Dataset::to_json`] described.
+    ///
+    /// # Errors
+    /// As for [`ParquetDataset::open`], or the text is not such a description.
+    pub fn from_json(value: &serde_json::Value) -> Result<ParquetDataset> {
+        let wrong = |e: serde_json::Error| Error::defect(format!("not a Parquet dataset: {e}"));
+        let plain: Plain = serde_json::from_value(value.clone()).map_err(wrong)?;
+        Self::open(&plain.files, &plain.options)
+    }
+
+    /// Facts for the user: columns that are missing in some files.
+    pub fn notes(&self) -> &[String] {
+        &self.layout.notes
+    }
+
+    fn column(&self, file: usize, column: usize) -> &ColumnFrom {
+        &self.layout.files[file][column]
+    }
+}
+
+/// A dataset as plain data.
+#[derive(Serialize, Deserialize)]
+struct Plain {
+    format: String,
+    files: Vec<PathBuf>,
+    options: ParquetOptions,
+}
+
+fn partitions(files: &[FileFooter]) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for (file, footer) in files.iter().enumerate() {
+        let first = parts.len();
+        for group in 0..footer.metadata.num_row_groups() {
+            let rows = footer.rows(group);
+            match parts[first..].last_mut() {
+                Some(last) if last.rows + rows <= SMALL_ROWS => {
+                    last.groups.end = group + 1;
+                    last.rows += rows;
+                }
+                _ => parts.push(Part {
+                    file,
+                    groups: group..group + 1,
+                    rows,
+                }),
+            }
+        }
+    }
+    parts
+}
+
+impl Dataset for ParquetDataset {
+    fn schema(&self) -> &SchemaRef {
+        &self.layout.schema
+    }
+    fn partitions(&self) -> usize {
+        self.parts.len()
+    }
+    fn open(self: Arc<Self>, part: usize, request: &ScanRequest) -> Result<Box<dyn Source>> {
+        if part >= self.parts.len() {
+            return Err(Error::defect(format!("partition {part} of {}", self.parts.len())));
+        }
+        Ok(Box::new(scan::Scan::new(self, part, request)))
+    }
+    fn bytes(&self) -> u64 {
+        self.files.iter().map(|f| f.bytes).sum()
+    }
+    fn exact_rows(&self) -> Option<u64> {
+        Some(self.parts.iter().map(|p| p.rows).sum())
+    }
+    fn describe(&self, part: usize) -> String {
+        match self.parts.get(part) {
+            Some(p) => format!(
+                "{}:row groups {}..{}",
+                self.files[p.file].path.display(),
+                p.groups.start,
+                p.groups.end
+            ),
+            None => format!("partition {part}"),
+        }
+    }
+    fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "format": "parquet",
+            "files": self.files.iter().map(|f| &f.path).collect::<Vec<_>>(),
+            "options": self.options,
+        })
+    }
+}

@@ -1,0 +1,417 @@
+//! Parquet from outside: written, read, united, pruned and damaged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::*;
+use arrow::compute::{cast, concat};
+use arrow::datatypes::*;
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
+
+use super::*;
+use crate::kernel::{Batch, types};
+use crate::memory::{Budget, SpillDir};
+use crate::pipeline::{RunContext, TaskContext};
+use crate::source::RowFilter;
+
+pub(super) fn context() -> TaskContext {
+    let progress = Arc::new(crate::observe::Progress::default());
+    let run = RunContext {
+        budget: Budget::new(1 << 30),
+        spill: SpillDir::new(std::env::temp_dir(), 0, progress.clone()),
+        progress,
+        cancelled: Arc::default(),
+        threads: 1,
+        warnings: Default::default(),
+    };
+    TaskContext {
+        run: Arc::new(run),
+        part: 0,
+    }
+}
+
+/// Writes batches as row groups.
+pub(super) fn write(path: &Path, groups: &[RecordBatch], properties: WriterProperties) {
+    let file = fs::File::create(path).unwrap();
+    let mut w = ArrowWriter::try_new(file, groups[0].schema(), Some(properties)).unwrap();
+    for g in groups {
+        w.write(g).unwrap();
+        w.flush().unwrap();
+    }
+    w.close().unwrap();
+}
+
+pub(super) fn open(paths: &[PathBuf]) -> Result<Arc<ParquetDataset>> {
+    ParquetDataset::open(paths, &ParquetOptions::default()).map(Arc::new)
+}
+
+/// All rows of all partitions, text as views; checks positions on the way.
+pub(super) fn read(dataset: &Arc<ParquetDataset>, request: &ScanRequest) -> Result<Vec<ArrayRef>> {
+    let cx = context();
+    let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); request.columns.len()];
+    let mut next = 0;
+    for part in 0..dataset.partitions() {
+        let mut source = dataset.clone().open(part, request)?;
+        while let Some(batch) = source.next(&cx)? {
+            assert!(batch.position >= next, "positions must grow");
+            next = batch.position + batch.rows as u64;
+            for (i, c) in batch.columns.iter().enumerate() {
+                let ty = dataset.schema().field(request.columns[i]).data_type();
+                parts[i].push(cast(c, ty).unwrap());
+            }
+        }
+    }
+    let column = |(i, arrays): (usize, Vec<ArrayRef>)| {
+        let ty = dataset.schema().field(request.columns[i]).data_type();
+        let refs: Vec<&dyn Array> = arrays.iter().map(|a| a.as_ref()).collect();
+        match refs.is_empty() {
+            true => new_empty_array(ty),
+            false => concat(&refs).unwrap(),
+        }
+    };
+    Ok(parts.into_iter().enumerate().map(column).collect())
+}
+
+pub(super) fn all(dataset: &ParquetDataset) -> ScanRequest {
+    ScanRequest {
+        columns: (0..dataset.schema().fields().len()).collect(),
+        ..ScanRequest::default()
+    }
+}
+
+fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, a)| (n, a, true))).unwrap()
+}
+
+#[test]
+fn every_type_round_trips_through_our_writer() {
+    use crate::write::{Format, Output, Target, WriteOptions};
+    let n = 30_000usize;
+    let some = |i: usize| i % 7 != 3;
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        (
+            "b",
+            Arc::new(BooleanArray::from_iter(
+                (0..n).map(|i| some(i).then_some(i % 2 == 0)),
+            )),
+        ),
+        (
+            "i",
+            Arc::new(Int64Array::from_iter(
+                (0..n).map(|i| some(i).then_some(i as i64 * 1_000_003)),
+            )),
+        ),
+        (
+            "f",
+            Arc::new(Float64Array::from_iter(
+                (0..n).map(|i| some(i).then_some(1.0 / i as f64)),
+            )),
+        ),
+        (
+            "d",
+            Arc::new(Date32Array::from_iter(
+                (0..n).map(|i| some(i).then_some(i as i32 - 9000)),
+            )),
+        ),
+        (
+            "t",
+            Arc::new(TimestampMicrosecondArray::from_iter(
+                (0..n).map(|i| some(i).then_some(i as i64 * 7 - 5)),
+            )),
+        ),
+        (
+            "u",
+            Arc::new(
+                TimestampMicrosecondArray::from_iter((0..n).map(|i| some(i).then_some(i as i64)))
+                    .with_timezone("UTC"),
+            ),
+        ),
+        (
+            "m",
+            Arc::new(
+                Decimal128Array::from_iter((0..n).map(|i| some(i).then_some(i as i128 * -3)))
+                    .with_precision_and_scale(20, 3)
+                    .unwrap(),
+            ),
+        ),
+        (
+            "few",
+            Arc::new(StringViewArray::from_iter(
+                (0..n).map(|i| some(i).then(|| format!("value number {}", i % 5))),
+            )),
+        ),
+        (
+            "many",
+            Arc::new(StringViewArray::from_iter(
+                (0..n).map(|i| some(i).then(|| "x".repeat(i % 50) + &i.to_string())),
+            )),
+        ),
+        ("null", new_null_array(&DataType::Null, n)),
+    ];
+    let rb = batch(columns);
+    let dir = tempfile::tempdir().unwrap();
+    for codec in ["zstd", "snappy", "none", "gzip", "lz4", "brotli"] {
+        let path = dir.path().join(format!("{codec}.parquet"));
+        let options = WriteOptions {
+            compression: Some(codec.into()),
+            ..WriteOptions::default()
+        };
+        let mut out = Output::create(
+            Target::File(path.clone()),
+            Format::Parquet,
+            &rb.schema(),
+            &options,
+        )
+        .unwrap();
+        for start in (0..n).step_by(10_000) {
+            let mut e = out.encoder().unwrap();
+            for at in (start..start + 10_000).step_by(2_500) {
+                let b = rb.slice(at, 2_500);
+                e.push(&Batch::new(b.columns().to_vec(), 2_500, at as u64))
+                    .unwrap();
+            }
+            out.append(e.finish().unwrap()).unwrap();
+        }
+        assert_eq!(out.finish().unwrap().rows, n as u64);
+        let dataset = open(&[path]).unwrap();
+        assert_eq!(dataset.exact_rows(), Some(n as u64));
+        assert_eq!(dataset.schema().fields(), rb.schema().fields());
+        let back = read(&dataset, &all(&dataset)).unwrap();
+        for (i, c) in back.iter().enumerate() {
+            assert_eq!(c, rb.column(i), "{codec} {}", rb.schema().field(i).name());
+        }
+    }
+}
+
+#[test]
+fn text_dictionaries_stay_and_are_shared() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.parquet");
+    let text = StringArray::from_iter_values((0..20_000).map(|i| ["a", "b", "c"][i % 3]));
+    write(
+        &path,
+        &[batch(vec![("t", Arc::new(text))])],
+        WriterProperties::default(),
+    );
+    let dataset = open(&[path]).unwrap();
+    let mut source = dataset.clone().open(0, &all(&dataset)).unwrap();
+    let cx = context();
+    let first = source.next(&cx).unwrap().unwrap();
+    let second = source.next(&cx).unwrap().unwrap();
+    let values = |b: &Batch| b.columns[0].as_dictionary::<Int32Type>().values().clone();
+    assert_eq!(values(&first).data_type(), &types::TEXT);
+    assert!(Arc::ptr_eq(&values(&first), &values(&second)));
+    assert_eq!(second.position, Batch::TARGET_ROWS as u64);
+    assert!(crate::observe::Progress::get(&cx.run.progress.bytes_read) > 0);
+}
+
+#[test]
+fn files_unite_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("Year=2024");
+    fs::create_dir(&folder).unwrap();
+    let (a, b) = (dir.path().join("a.parquet"), folder.join("b.parquet"));
+    let one = batch(vec![
+        ("x", Arc::new(Int32Array::from(vec![1, 2])) as ArrayRef),
+        ("only_a", Arc::new(StringArray::from(vec!["p", "q"]))),
+        ("u", Arc::new(UInt64Array::from(vec![u64::MAX, 0]))),
+    ]);
+    let two = batch(vec![
+        ("u", Arc::new(UInt64Array::from(vec![7])) as ArrayRef),
+        ("x", Arc::new(Float32Array::from(vec![0.5]))),
+    ]);
+    write(&a, &[one], WriterProperties::default());
+    write(&b, &[two], WriterProperties::default());
+    let dataset = open(&[a.clone(), b.clone()]).unwrap();
+    let names: Vec<_> = dataset
+        .schema()
+        .fields()
+        .iter()
+        .map(|f| f.name().clone())
+        .collect();
+    assert_eq!(names, ["x", "only_a", "u", "Year"]);
+    assert_eq!(dataset.notes().len(), 1);
+    let back = read(&dataset, &all(&dataset)).unwrap();
+    assert_eq!(back[0].as_ref(), &Float64Array::from(vec![1.0, 2.0, 0.5]));
+    assert_eq!(
+        back[1].as_ref(),
+        &StringViewArray::from(vec![Some("p"), Some("q"), None])
+    );
+    let wide = Decimal128Array::from(vec![u64::MAX as i128, 0, 7]);
+    assert_eq!(back[2].as_ref(), &wide.with_precision_and_scale(20, 0).unwrap());
+    assert_eq!(back[3].as_ref(), &Int64Array::from(vec![None, None, Some(2024)]));
+    let strict = ParquetOptions {
+        strict: true,
+        filename_column: Some("file".into()),
+        ..ParquetOptions::default()
+    };
+    assert!(ParquetDataset::open(&[a.clone(), b], &strict).is_err());
+    let named = Arc::new(ParquetDataset::open(std::slice::from_ref(&a), &strict).unwrap());
+    let again = Arc::new(ParquetDataset::from_json(&named.to_json()).unwrap());
+    let back = read(&again, &all(&again)).unwrap();
+    assert_eq!(back[3].as_string_view().value(1), a.display().to_string());
+}
+
+#[test]
+fn bare_counts_and_limits() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.parquet");
+    let g = batch(vec![("x", Arc::new(Int64Array::from_iter_values(0..20_000)))]);
+    write(&path, &[g.clone(), g], WriterProperties::default());
+    let dataset = open(&[path]).unwrap();
+    assert_eq!(dataset.partitions(), 1, "small row groups are read together");
+    let cx = context();
+    let count = |request: &ScanRequest| {
+        let mut source = dataset.clone().open(0, request).unwrap();
+        let mut rows = 0;
+        while let Some(b) = source.next(&cx).unwrap() {
+            rows += b.rows;
+        }
+        rows
+    };
+    assert_eq!(count(&ScanRequest::default()), 40_000);
+    let limited = ScanRequest {
+        columns: vec![0],
+        limit: Some(10_001),
+        filter: None,
+    };
+    assert_eq!(count(&limited), 10_001);
+}
+
+#[test]
+fn the_flights_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/nycflights");
+    let files: Vec<PathBuf> = (1..=12)
+        .map(|m| root.join(format!("2013-{m:02}.parquet")))
+        .collect();
+    let csv = |f: &PathBuf| {
+        fs::read_to_string(f.with_extension("csv"))
+            .unwrap()
+            .lines()
+            .count()
+            - 1
+    };
+    let rows: usize = files.iter().map(csv).sum();
+    let dataset = open(&files).unwrap();
+    assert_eq!(dataset.exact_rows(), Some(rows as u64));
+    let back = read(&dataset, &all(&dataset)).unwrap();
+    assert!(back.iter().all(|c| c.len() == rows));
+}
+
+#[test]
+fn what_is_no_parquet_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, bytes) in [
+        ("empty", &b""[..]),
+        ("short", b"PAR1"),
+        ("text", b"a,b\n1,2\n3,4\n5,6\n"),
+    ] {
+        let path = dir.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        let e = open(&[path]).err().unwrap();
+        assert_eq!(e.kind(), crate::error::Kind::Input);
+        assert!(e.to_string().contains(name), "{e}");
+    }
+    assert!(open(&[dir.path().to_path_buf()]).is_err());
+    assert!(open(&[dir.path().join("absent")]).is_err());
+}
+
+/// Any single damaged byte gives an error or rows, never a panic.
+#[test]
+fn damaged_files_never_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.parquet");
+    let text = StringArray::from_iter((0..300).map(|i| (i % 5 > 0).then(|| format!("t{}", i % 11))));
+    let rb = batch(vec![
+        (
+            "x",
+            Arc::new(Int64Array::from_iter((0..300).map(|i| (i % 3 > 0).then_some(i)))) as ArrayRef,
+        ),
+        ("t", Arc::new(text)),
+        (
+            "f",
+            Arc::new(Float64Array::from_iter_values((0..300).map(|i| i as f64))),
+        ),
+    ]);
+    write(&path, &[rb.clone(), rb], WriterProperties::default());
+    let good = fs::read(&path).unwrap();
+    let attempt = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        let dataset = open(std::slice::from_ref(&path))?;
+        read(&dataset, &all(&dataset))
+    };
+    let mut errors = 0;
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= [0xff, 0x01, 0x80][at % 3];
+        if let Err(e) = attempt(&bad) {
+            assert!(!e.what().is_empty());
+            errors += 1;
+        }
+    }
+    assert!(errors > good.len() / 4, "{errors} of {}", good.len());
+    for length in (0..good.len()).step_by(23) {
+        assert!(attempt(&good[..length]).is_err());
+    }
+}
+
+/// A filter for tests: conjuncts over int, float and text columns, evaluated value by value.
+pub(super) struct Conjunction {
+    pub columns: Vec<usize>,
+    pub bounds: Vec<crate::source::Bound>,
+}
+
+impl RowFilter for Conjunction {
+    fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+    fn mask(&self, batch: &Batch) -> Result<BooleanArray> {
+        let keep = |row: usize| {
+            self.bounds.iter().all(|b| {
+                let at = self.columns.iter().position(|c| *c == b.column).unwrap();
+                holds(&batch.columns[at], row, b)
+            })
+        };
+        Ok(BooleanArray::from_iter((0..batch.rows).map(|r| Some(keep(r)))))
+    }
+    fn bounds(&self) -> &[crate::source::Bound] {
+        &self.bounds
+    }
+}
+
+/// `value op bound` as SEMANTICS has it: NaN greater than all, -0 = 0, null never.
+fn holds(array: &ArrayRef, row: usize, bound: &crate::source::Bound) -> bool {
+    use crate::kernel::Scalar;
+    use crate::source::Compare::*;
+    use std::cmp::Ordering::*;
+    let null = array.logical_nulls().is_some_and(|n| n.is_null(row));
+    match bound.op {
+        IsNull => return null,
+        IsNotNull => return !null,
+        _ if null => return false,
+        _ => {}
+    }
+    let order = match &bound.value {
+        Scalar::Int(v) => array.as_primitive::<Int64Type>().value(row).cmp(v),
+        Scalar::Float(v) => {
+            let x = array.as_primitive::<Float64Type>().value(row);
+            x.partial_cmp(v).unwrap_or_else(|| x.is_nan().cmp(&v.is_nan()))
+        }
+        Scalar::Text(v) => {
+            let text = cast(array, &types::TEXT).unwrap();
+            text.as_string_view().value(row).cmp(v.as_str())
+        }
+        _ => return false,
+    };
+    match bound.op {
+        Eq => order == Equal,
+        NotEq => order != Equal,
+        Lt => order == Less,
+        LtEq => order != Greater,
+        Gt => order == Greater,
+        GtEq => order != Less,
+        IsNull | IsNotNull => unreachable!(),
+    }
+}

@@ -1,0 +1,192 @@
+//! Where bytes end: standard output, a device, or a file that appears whole or not at all.
+//!
+//! ```text
+//!   report.csv ──► .report.csv.XXXXXX.tmp (same folder) ──► fsync ──► rename ──► fsync of the folder
+//! ```
+//!
+//! Devices, pipes and sockets (`/dev/stdout`, FIFOs) cannot be renamed onto and are written
+//! directly. A symbolic link is followed, so that the file it points at is replaced.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use tempfile::NamedTempFile;
+
+use super::Target;
+use crate::error::{Error, Kind, Result};
+
+/// An open target. Dropped without [`Destination::commit`], a file target leaves nothing.
+pub(super) struct Destination {
+    way: Way,
+    name: PathBuf,
+    bytes: u64,
+    failure: Failure,
+}
+
+/// The first write error of a destination, kept because the libraries in between wrap it.
+#[derive(Clone, Default)]
+pub(super) struct Failure(Arc<Mutex<Option<Error>>>);
+
+enum Way {
+    Direct(File),
+    Renamed(NamedTempFile, PathBuf),
+}
+
+impl Destination {
+    pub(super) fn open(target: &Target) -> Result<Destination> {
+        let (way, name) = match target {
+            Target::Stdout => (Way::Direct(stdout()?), PathBuf::from("standard output")),
+            Target::File(path) if path == Path::new("/dev/stdout") => {
+                (Way::Direct(stdout()?), PathBuf::from("standard output"))
+            }
+            Target::File(path) => (open_file(path)?, path.clone()),
+        };
+        Ok(Destination {
+            way,
+            name,
+            bytes: 0,
+            failure: Failure::default(),
+        })
+    }
+
+    /// A handle on the first error, whoever swallowed it.
+    pub(super) fn failure(&self) -> Failure {
+        self.failure.clone()
+    }
+
+    /// Makes what was written lasting and visible.
+    pub(super) fn commit(self) -> Result<u64> {
+        match self.way {
+            Way::Direct(mut file) => {
+                file.flush().map_err(|e| Error::io("write", &self.name, &e))?;
+            }
+            Way::Renamed(temp, path) => {
+                temp.as_file()
+                    .sync_all()
+                    .map_err(|e| Error::io("write", &self.name, &e))?;
+                temp.persist(&path)
+                    .map_err(|e| Error::io("rename the finished file to", &self.name, &e.error))?;
+                // The rename itself must survive a power cut; file systems that cannot sync a
+                // folder have nothing better to offer.
+                if let Ok(folder) = File::open(folder_of(&path)) {
+                    let _ = folder.sync_all();
+                }
+            }
+        }
+        Ok(self.bytes)
+    }
+}
+
+impl Write for Destination {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = match &mut self.way {
+            Way::Direct(f) => f.write(bytes),
+            Way::Renamed(t, _) => t.as_file_mut().write(bytes),
+        };
+        match &result {
+            Ok(n) => self.bytes += *n as u64,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => self.failure.set(Error::io("write", &self.name, e)),
+        }
+        result
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Failure {
+    fn set(&self, e: Error) {
+        if let Ok(mut slot) = self.0.lock() {
+            slot.get_or_insert(e);
+        }
+    }
+    /// The true cause of `other`: the recorded write error, if there was one.
+    pub(super) fn or(&self, other: impl FnOnce() -> Error) -> Error {
+        let known = self.0.lock().ok().and_then(|slot| slot.clone());
+        known.unwrap_or_else(other)
+    }
+}
+
+fn stdout() -> Result<File> {
+    let fd = io::stdout().as_fd().try_clone_to_owned();
+    fd.map(File::from)
+        .map_err(|e| Error::io("open", Path::new("standard output"), &e))
+}
+
+fn open_file(path: &Path) -> Result<Way> {
+    let fail = |e: &io::Error| Error::io("create", path, e);
+    let (real, old) = match std::fs::metadata(path) {
+        Ok(old) if old.is_dir() => {
+            return Err(Error::new(
+                Kind::Environment,
+                format!("cannot write {}: it is a folder", path.display()),
+            )
+            .help("name a file in it"));
+        }
+        Ok(old) if is_special(path, &old) => {
+            let file = OpenOptions::new().write(true).open(path).map_err(|e| fail(&e))?;
+            return Ok(Way::Direct(file));
+        }
+        Ok(old) => {
+            // Renaming would replace even a file that we may not write: ask first.
+            OpenOptions::new().append(true).open(path).map_err(|e| fail(&e))?;
+            (path.canonicalize().map_err(|e| fail(&e))?, Some(old))
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => (follow_dangling(path), None),
+        Err(e) => return Err(fail(&e)),
+    };
+    let temp = temporary_beside(&real).map_err(|e| fail(&e))?;
+    if let Some(old) = old {
+        let mode = Permissions::from_mode(old.permissions().mode() & 0o7777);
+        temp.as_file().set_permissions(mode).map_err(|e| fail(&e))?;
+    }
+    Ok(Way::Renamed(temp, real))
+}
+
+/// Created with mode 0666, from which the umask takes its part.
+fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let short: String = name.chars().take(40).collect();
+    tempfile::Builder::new()
+        .prefix(&format!(".{short}."))
+        .suffix(".tmp")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder_of(path))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(p) if p != Path::new("") => p,
+        _ => Path::new("."),
+    }
+}
+
+fn is_special(path: &Path, meta: &std::fs::Metadata) -> bool {
+    let ty = meta.file_type();
+    ty.is_fifo()
+        || ty.is_char_device()
+        || ty.is_block_device()
+        || ty.is_socket()
+        || path.starts_with("/dev/fd")
+        || path.starts_with("/proc/self/fd")
+}
+
+/// Where a chain of links to a file that does not exist yet leads.
+fn follow_dangling(path: &Path) -> PathBuf {
+    let mut at = path.to_path_buf();
+    for _ in 0..40 {
+        match std::fs::read_link(&at) {
+            Ok(next) => at = folder_of(&at).join(next),
+            Err(_) => break,
+        }
+    }
+    at
+}
