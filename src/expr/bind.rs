@@ -187,7 +187,7 @@ impl Binder<'_> {
                 let like = Node::Like {
                     node,
                     pattern: Box::new(pattern),
-                    matcher,
+                    matcher: matcher.map(Box::new),
                     kind,
                 };
                 Ok((

@@ -355,7 +355,7 @@ fn interval(i: &ast::Interval) -> Result<Expr> {
     };
     let (mut months, mut days, mut us) = (0_i64, 0_i64, 0_i64);
     let words: Vec<&str> = text.split_whitespace().collect();
-    if words.is_empty() || words.len() % 2 != 0 {
+    if words.is_empty() || !words.len().is_multiple_of(2) {
         return Err(bad());
     }
     for pair in words.chunks(2) {

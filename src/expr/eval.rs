@@ -123,7 +123,7 @@ pub(super) enum Node {
     Like {
         node: Box<Node>,
         pattern: Box<Node>,
-        matcher: Option<Matcher>,
+        matcher: Option<Box<Matcher>>,
         kind: LikeKind,
     },
     Case {
@@ -480,7 +480,7 @@ fn on_dictionary(
 /// Some rows of some columns; the others are empty of values, as nobody looks at them.
 fn take_rows(batch: &Batch, rows: &[u32], columns: &[usize]) -> Result<Batch> {
     let index = UInt32Array::from(rows.to_vec());
-    let mut out: Vec<ArrayRef> = vec![Arc::new(NullArray::new(rows.len())); batch.columns.len()];
+    let mut out: Vec<ArrayRef> = vec![new_null_array(&DataType::Null, rows.len()); batch.columns.len()];
     for &i in columns {
         if let Some(a) = batch.columns.get(i) {
             out[i] = compute::take(a, &index, None)?;

@@ -76,7 +76,7 @@ pub(super) enum Matcher {
     /// It ends so.
     Suffix(String),
     /// It is in there.
-    Inside(memmem::Finder<'static>),
+    Inside(Box<memmem::Finder<'static>>),
     /// Anything else.
     Regex(Regex),
 }
@@ -112,7 +112,9 @@ impl Matcher {
                 return Ok(match (first, last) {
                     (false, false) => Matcher::Exact(t),
                     (false, true) => Matcher::Prefix(t),
-                    (true, true) if parts.len() > 1 => Matcher::Inside(memmem::Finder::new(&t).into_owned()),
+                    (true, true) if parts.len() > 1 => {
+                        Matcher::Inside(Box::new(memmem::Finder::new(&t).into_owned()))
+                    }
                     _ => Matcher::Suffix(t),
                 });
             }

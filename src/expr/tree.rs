@@ -589,6 +589,7 @@ impl Expr {
     }
 }
 
+#[allow(clippy::boxed_local)] // the box is what the tree holds
 fn map_box(e: Box<Expr>, change: &mut dyn FnMut(Expr) -> Result<Expr>) -> Result<Box<Expr>> {
     Ok(Box::new(e.map(change)?))
 }
