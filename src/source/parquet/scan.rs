@@ -36,7 +36,7 @@ impl Habits {
     /// Whether to try two passes: always at first, seldom once that was in vain.
     fn probe(&self) -> bool {
         let n = self.asked.fetch_add(1, Relaxed);
-        self.unselective.load(Relaxed) < 2 || n % 32 == 0
+        self.unselective.load(Relaxed) < 2 || n.is_multiple_of(32)
     }
 }
 
