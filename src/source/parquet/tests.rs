@@ -560,6 +560,33 @@ mod pruning {
     }
 
     #[test]
+    fn folders_prune_without_opening_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut files = Vec::new();
+        for year in [2023, 2024] {
+            let folder = dir.path().join(format!("Year={year}"));
+            fs::create_dir(&folder).unwrap();
+            let path = folder.join("x.parquet");
+            let x = Int64Array::from_iter_values(0..100);
+            super::write(
+                &path,
+                &[batch(vec![("x", Arc::new(x))])],
+                WriterProperties::default(),
+            );
+            files.push(path);
+        }
+        let dataset = open(&files).unwrap();
+        fs::remove_file(&files[0]).unwrap();
+        let bound = |op, i| Bound {
+            column: 1,
+            op,
+            value: Scalar::Int(i),
+        };
+        assert_eq!(rows_read(&dataset, bound(Compare::Eq, 2024)).0, 100);
+        assert_eq!(rows_read(&dataset, bound(Compare::Gt, 2024)), (0, 0));
+    }
+
+    #[test]
     fn nan_is_greater_than_the_maximum() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.parquet");
