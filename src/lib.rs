@@ -1,6 +1,7 @@
 //! `ddf`: questions of CSV and Parquet files that are larger than memory.
 
 pub mod error;
+pub mod expr;
 pub mod kernel;
 pub mod memory;
 pub mod observe;

@@ -9,7 +9,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::ArrayRef;
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, IntervalUnit, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{
@@ -20,7 +21,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
 
-use super::arrow_file::{record_batch, written_schema};
+use super::arrow_file::written_schema;
 use super::destination::Destination;
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
@@ -220,10 +221,10 @@ impl GroupEncoder {
         if self.writers.is_empty() {
             self.writers = self.format.factory.create_column_writers(0).map_err(cannot)?;
         }
-        let record = self.writable(batch)?;
         let mut writers = self.writers.iter_mut();
-        for (field, column) in self.format.schema.fields().iter().zip(record.columns()) {
-            for leaf in compute_leaves(field, column).map_err(cannot)? {
+        for (field, column) in self.format.schema.fields().iter().zip(&batch.columns) {
+            let column = writable(column, field.data_type())?;
+            for leaf in compute_leaves(field, &column).map_err(cannot)? {
                 let writer = writers
                     .next()
                     .ok_or_else(|| Error::defect("more Parquet leaves than column writers"))?;
@@ -233,9 +234,18 @@ impl GroupEncoder {
         self.rows += batch.rows;
         Ok(())
     }
+}
 
-    fn writable(&self, batch: &Batch) -> Result<RecordBatch> {
-        record_batch(batch, &self.format.schema)
+/// The column as its writer takes it: text views and dictionaries as they are, which saves a copy.
+fn writable(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    let text = |ty: &DataType| matches!(ty, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8);
+    let as_is = match column.data_type() {
+        DataType::Dictionary(_, value) => text(value) && text(to),
+        ty => ty == to || (text(ty) && text(to)),
+    };
+    match as_is {
+        true => Ok(column.clone()),
+        false => Ok(cast(column, to)?),
     }
 }
 

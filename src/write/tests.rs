@@ -312,6 +312,35 @@ fn arrow_files_read_back() {
     assert_eq!(back[0].column(7).as_string::<i32>().value(0), "x<y|");
 }
 
+#[test]
+fn dictionaries_and_views_reach_parquet() {
+    use crate::source::{Dataset, parquet::*};
+    let (schema, batch) = sample();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.parquet");
+    write(
+        &path,
+        Format::Parquet,
+        &schema,
+        &[vec![batch.clone()], vec![batch]],
+        &WriteOptions::default(),
+    );
+    let dataset = ParquetDataset::open(std::slice::from_ref(&path), &ParquetOptions::default()).unwrap();
+    assert_eq!(dataset.schema().fields(), schema.fields());
+    assert_eq!(dataset.exact_rows(), Some(4));
+    assert_eq!(dataset.partitions(), 1);
+    let file = fs::File::open(&path).unwrap();
+    let mut reader = ::parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(file, 100).unwrap();
+    let back = reader.next().unwrap().unwrap();
+    let keys = back.column(7).as_string::<i32>();
+    assert_eq!(
+        keys.iter().collect::<Vec<_>>(),
+        [Some("x<y|"), None, Some("x<y|"), None]
+    );
+    let text = back.column(6).as_string::<i32>();
+    assert_eq!(text.value(3), "");
+}
+
 proptest! {
     /// What is written is what an independent CSV reader reads; null and empty text differ.
     #[test]

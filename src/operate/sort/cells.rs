@@ -193,6 +193,15 @@ impl Cells {
         ints!(self, v => Some(v[row].wide()).filter(|&x| x != i128::MIN), _ => None)
     }
 
+    /// The same integers, wider.
+    pub(super) fn widened(&self, width: Width) -> Cells {
+        let at: Vec<(u32, u32)> = (0..self.len() as u32).map(|r| (0, r)).collect();
+        match self.width() {
+            0 => self.clone(),
+            _ => gather_ints(&[self], &at, width),
+        }
+    }
+
     /// The cells of `parts` at `(part, row)`, in that order. The parts are all integers, all bytes
     /// or all other.
     pub(super) fn gather(parts: &[&Cells], at: &[(u32, u32)]) -> Result<Cells> {

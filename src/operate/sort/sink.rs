@@ -16,7 +16,7 @@ use super::SortSpec;
 use super::cells::{Block, record_batch};
 use super::encode::Encoder;
 use super::keys::Codec;
-use super::store::{CHUNK_ROWS, SORT_BYTES_A_ROW, Store};
+use super::store::{CHUNK_ROWS, Store};
 use crate::error::Result;
 use crate::kernel::Batch;
 use crate::memory::{Reservation, SpillWriter};
@@ -131,21 +131,27 @@ impl SortSink {
         let known = self.dictionaries.bytes();
         self.dictionaries
             .grow_anyway(self.encoder.bytes().saturating_sub(known));
-        let cost = block.bytes() + block.rows() * SORT_BYTES_A_ROW;
-        let mut granted = self.reservation.try_grow(cost).is_ok();
+        let mut granted = self.grow(&block).is_ok();
         if !granted && self.store.rows() > 0 {
             self.spill()?;
-            granted = self.reservation.try_grow(cost).is_ok();
+            granted = self.grow(&block).is_ok();
         }
         if !granted {
             // One batch must be held to make progress; it goes to disk at once.
-            self.reservation.grow_anyway(cost);
+            self.reservation.grow_anyway(self.store.cost_with(&block));
         }
-        self.store.push(block)?;
+        self.store.push(block, &self.codec)?;
         if !granted {
             self.spill()?;
         }
         self.prune()
+    }
+
+    /// Reserves what the store takes with `block`.
+    fn grow(&mut self, block: &Block) -> Result<()> {
+        let cost = self.store.cost_with(block);
+        self.reservation
+            .try_grow(cost.saturating_sub(self.reservation.bytes()))
     }
 
     /// Forgets the rows of a top-n that cannot be in the result.
@@ -156,13 +162,13 @@ impl SortSink {
         if self.store.rows() < 2 * top.rows + CHUNK_ROWS {
             return Ok(());
         }
-        let mut places = self.store.sort(&self.codec);
+        let mut places = self.store.sort(&self.codec)?;
         places.truncate(top.rows);
         let mut kept = Store::default();
         for part in places.chunks(CHUNK_ROWS) {
             let block = self.store.gather(part)?;
             top.threshold = self.codec.heads(&block, block.rows() - 1, block.rows()).pop();
-            kept.push(block)?;
+            kept.push(block, &self.codec)?;
         }
         self.store = kept;
         let less = self.reservation.bytes().saturating_sub(self.store.cost());
@@ -182,7 +188,7 @@ impl SortSink {
     /// Ends a run; its head stays in memory as long as no more than `most_used` bytes are taken.
     fn seal(&mut self, most_used: usize) -> Result<()> {
         let block_rows = self.block_rows();
-        let mut places = self.store.sort(&self.codec);
+        let mut places = self.store.sort(&self.codec)?;
         places.truncate(self.limit);
         let mut bucket = Bucket::default();
         let mut index = RunIndex::default();

@@ -1,9 +1,13 @@
 //! The rows of a run before it is sorted, and the sorting itself.
 //!
 //! ```text
-//!   chunks of cells (≤ 8192 rows)   +   keys of all rows, packed into a u64 with the row's place
-//!                                         └ sort_unstable ─► places in order ─► gather block by block
+//!   fresh blocks ──24k rows──► settled chunk, sorted within the cache
+//!                                 └► keys of all rows, packed into a u64 with the row's place
+//!                                      └ sort_unstable ─► places in order ─► gather block by block
 //! ```
+//!
+//! Because each chunk is sorted, an output block takes neighbouring rows of each: gathering from
+//! unsorted rows would cost a cache and a TLB miss for every value (six times the time).
 //!
 //! Where the values of integer keys in this run span few enough bits, keys and place fit one `u64`
 //! (most real keys do: dates, ids, counts); else heads of 128 bits are sorted.
@@ -14,21 +18,29 @@ use super::cells::{Block, Cells, Int, Width, ints};
 use super::keys::Codec;
 use crate::error::Result;
 
-/// Rows of the largest chunk; a place is a chunk and a row in it.
+/// Rows of the largest block that is pushed.
 pub(super) const CHUNK_ROWS: usize = 8192;
-const ROW_BITS: u32 = 13;
+/// So many fresh rows are sorted into a chunk; about as many as fit the second-level cache.
+const SETTLE_ROWS: usize = 24 << 10;
+/// A place is a chunk and a row in it.
+const ROW_BITS: u32 = 15;
 /// A place has 32 bits.
 const MOST_CHUNKS: usize = 1 << (32 - ROW_BITS);
 /// What sorting takes for each row at most, besides the row: its head and place.
 pub(super) const SORT_BYTES_A_ROW: usize = 24;
 
-/// Unsorted rows.
+/// The rows of a run to be.
 #[derive(Debug, Default)]
 pub(super) struct Store {
-    chunks: Vec<Block>,
+    /// Sorted chunks.
+    blocks: Vec<Block>,
+    /// The least and greatest order of each.
+    orders: Vec<(u64, u64)>,
+    fresh: Vec<Block>,
+    fresh_rows: usize,
     rows: usize,
-    /// Bytes of the cells.
-    bytes: usize,
+    /// Bytes of the columns that are no integers.
+    other_bytes: usize,
     /// The widest integers of each column so far.
     widths: Vec<Width>,
 }
@@ -38,14 +50,27 @@ impl Store {
         self.rows
     }
 
-    /// Bytes that the rows and sorting them takes.
+    /// Bytes that the rows and sorting them takes, once all chunks have the widths of the widest.
     pub(super) fn cost(&self) -> usize {
-        self.bytes + self.rows * SORT_BYTES_A_ROW
+        self.rows * (self.fixed_bytes() + SORT_BYTES_A_ROW) + self.other_bytes
+    }
+
+    /// The same once `block` is pushed.
+    pub(super) fn cost_with(&self, block: &Block) -> usize {
+        let widths = self.widths.iter().copied().chain(std::iter::repeat(0));
+        let widths = widths.zip(&block.columns).map(|(w, c)| w.max(c.width()) as usize);
+        (self.rows + block.rows()) * (widths.sum::<usize>() + 8 + SORT_BYTES_A_ROW)
+            + self.other_bytes
+            + other_bytes(block)
+    }
+
+    fn fixed_bytes(&self) -> usize {
+        self.widths.iter().map(|&w| w as usize).sum::<usize>() + 8
     }
 
     /// Bytes of the cells of a row, on the average.
     pub(super) fn row_bytes(&self) -> usize {
-        self.bytes / self.rows.max(1) + 1
+        self.fixed_bytes() + self.other_bytes / self.rows.max(1)
     }
 
     pub(super) fn widths(&self) -> &[Width] {
@@ -53,59 +78,97 @@ impl Store {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.chunks.len() + 1 >= MOST_CHUNKS
+        self.blocks.len() + 1 >= MOST_CHUNKS
     }
 
-    /// Keeps a block of at most [`CHUNK_ROWS`] rows; small ones are united with their neighbours.
-    pub(super) fn push(&mut self, mut block: Block) -> Result<()> {
+    /// Keeps a block of at most [`CHUNK_ROWS`] rows.
+    pub(super) fn push(&mut self, mut block: Block, codec: &Codec) -> Result<()> {
         self.rows += block.rows();
-        while let Some(last) = self.chunks.last() {
-            if last.rows() >= 2 * block.rows() || last.rows() + block.rows() > CHUNK_ROWS / 2 {
-                break;
-            }
-            self.bytes -= last.bytes();
-            block = Block::concat(last, &block)?;
-            self.chunks.pop();
-        }
-        self.bytes += block.bytes();
+        self.fresh_rows += block.rows();
+        self.other_bytes += other_bytes(&block);
         self.widths.resize(block.columns.len(), 0);
         for (w, c) in self.widths.iter_mut().zip(&block.columns) {
             *w = (*w).max(c.width());
         }
-        self.chunks.push(block);
+        // Small blocks are united with their neighbours.
+        while let Some(last) = self.fresh.last() {
+            if last.rows() >= 2 * block.rows() || last.rows() + block.rows() > CHUNK_ROWS / 2 {
+                break;
+            }
+            block = Block::concat(last, &block)?;
+            self.fresh.pop();
+        }
+        self.fresh.push(block);
+        if self.fresh_rows >= SETTLE_ROWS {
+            self.settle(codec)?;
+        }
+        Ok(())
+    }
+
+    /// Sorts the fresh rows into a chunk.
+    fn settle(&mut self, codec: &Codec) -> Result<()> {
+        if self.fresh.is_empty() {
+            return Ok(());
+        }
+        let mut fresh = Store {
+            rows: self.fresh_rows,
+            blocks: std::mem::take(&mut self.fresh),
+            ..Store::default()
+        };
+        self.fresh_rows = 0;
+        fresh.orders = fresh.blocks.iter().map(|b| ends(&b.orders)).collect();
+        let in_order = fresh.blocks.iter().all(|b| b.orders.is_sorted());
+        let places = fresh.sort_blocks(codec, in_order)?;
+        let least = fresh.orders.iter().map(|o| o.0).min().unwrap_or(0);
+        let most = fresh.orders.iter().map(|o| o.1).max().unwrap_or(0);
+        self.blocks.push(fresh.gather(&places)?);
+        self.orders.push((least, most));
         Ok(())
     }
 
     /// The places of all rows in order.
-    pub(super) fn sort(&mut self, codec: &Codec) -> Vec<u32> {
-        self.chunks.sort_by_key(|c| c.orders.first().copied());
-        let ascending = self.chunks.iter().all(|c| c.orders.is_sorted())
-            && self
-                .chunks
-                .windows(2)
-                .all(|w| w[0].orders.last() < w[1].orders.first());
-        match ascending {
-            true => self
-                .sort_packed(codec)
-                .unwrap_or_else(|| self.sort_heads(codec, true)),
-            false => self.sort_heads(codec, false),
+    pub(super) fn sort(&mut self, codec: &Codec) -> Result<Vec<u32>> {
+        self.settle(codec)?;
+        // Gathering is quick only where all chunks of a column have the same width.
+        for block in &mut self.blocks {
+            for (cells, &width) in block.columns.iter_mut().zip(&self.widths) {
+                if cells.width() < width {
+                    *cells = cells.widened(width);
+                }
+            }
         }
+        self.sort_blocks(codec, true)
+    }
+
+    /// Sorts blocks; `in_order` if within each block, rows of equal keys have ascending orders.
+    fn sort_blocks(&mut self, codec: &Codec, in_order: bool) -> Result<Vec<u32>> {
+        let mut all: Vec<((u64, u64), Block)> = std::mem::take(&mut self.orders)
+            .into_iter()
+            .zip(std::mem::take(&mut self.blocks))
+            .collect();
+        all.sort_by_key(|(orders, _)| *orders);
+        (self.orders, self.blocks) = all.into_iter().unzip();
+        let ascending = in_order && self.orders.windows(2).all(|w| w[0].1 < w[1].0);
+        if ascending && let Some(places) = self.sort_packed(codec) {
+            return Ok(places);
+        }
+        Ok(self.sort_heads(codec, ascending))
     }
 
     /// The rows at `places`, gathered.
     pub(super) fn gather(&self, places: &[u32]) -> Result<Block> {
         let mask = (1 << ROW_BITS) - 1;
         let at: Vec<(u32, u32)> = places.iter().map(|&p| (p >> ROW_BITS, p & mask)).collect();
-        Block::gather(&self.chunks, &at)
+        Block::gather(&self.blocks, &at)
     }
 
     fn sort_packed(&self, codec: &Codec) -> Option<Vec<u32>> {
-        let chunk_bits = usize::BITS - self.chunks.len().leading_zeros();
+        let chunk_bits = usize::BITS - self.blocks.len().leading_zeros();
         let mut left = 64u32.checked_sub(chunk_bits + ROW_BITS)?;
         let mut spans = Vec::new();
         for (column, descending, nulls_first) in codec.packable()? {
             let (mut min, mut max) = (i128::MAX, i128::MIN);
-            for chunk in &self.chunks {
+            for chunk in &self.blocks {
                 let (low, high) = ints!(&chunk.columns[column], v => min_max(v), _ => return None);
                 min = min.min(low);
                 max = max.max(high);
@@ -117,7 +180,7 @@ impl Store {
             spans.push((column, descending, nulls_first, min.min(max), max, bits));
         }
         let mut packed: Vec<u64> = Vec::with_capacity(self.rows);
-        for (i, chunk) in self.chunks.iter().enumerate() {
+        for (i, chunk) in self.blocks.iter().enumerate() {
             let start = packed.len();
             packed.resize(start + chunk.rows(), 0);
             let out = &mut packed[start..];
@@ -139,7 +202,7 @@ impl Store {
 
     fn sort_heads(&self, codec: &Codec, ascending: bool) -> Vec<u32> {
         let mut all: Vec<(u64, u64, u32)> = Vec::with_capacity(self.rows);
-        for (i, chunk) in self.chunks.iter().enumerate() {
+        for (i, chunk) in self.blocks.iter().enumerate() {
             let heads = codec.heads(chunk, 0, chunk.rows());
             let place = (i as u32) << ROW_BITS;
             all.extend(
@@ -168,7 +231,7 @@ impl Store {
     fn compare(&self, codec: &Codec, a: u32, b: u32, by_value: bool) -> Ordering {
         let at = |p: u32| {
             (
-                &self.chunks[(p >> ROW_BITS) as usize],
+                &self.blocks[(p >> ROW_BITS) as usize],
                 (p & ((1 << ROW_BITS) - 1)) as usize,
             )
         };
@@ -180,6 +243,21 @@ impl Store {
         };
         order.then_with(|| x.orders[i].cmp(&y.orders[j]))
     }
+}
+
+/// The least and the greatest order.
+fn ends(orders: &[u64]) -> (u64, u64) {
+    let least = orders.iter().copied().min().unwrap_or(0);
+    (least, orders.iter().copied().max().unwrap_or(0))
+}
+
+fn other_bytes(block: &Block) -> usize {
+    block
+        .columns
+        .iter()
+        .filter(|c| c.width() == 0)
+        .map(Cells::bytes)
+        .sum()
 }
 
 fn min_max<T: Int>(values: &[T]) -> (i128, i128) {

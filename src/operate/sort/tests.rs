@@ -83,7 +83,7 @@ fn schema() -> SchemaRef {
 /// A value of column `c` from a random number.
 fn value(c: usize, seed: u64) -> V {
     let s = seed >> 8;
-    if seed % 7 == 0 {
+    if seed.is_multiple_of(7) {
         return V::Null;
     }
     let texts = [

@@ -81,10 +81,12 @@ impl Converter {
         if array.data_type() == to {
             return Ok(array.clone());
         }
-        if let DataType::Dictionary(key, value) = array.data_type() {
-            if *to == types::TEXT && **key == DataType::Int32 && types::logical(value) == types::TEXT {
-                return self.dictionary(array);
-            }
+        if let DataType::Dictionary(key, value) = array.data_type()
+            && *to == types::TEXT
+            && **key == DataType::Int32
+            && types::logical(value) == types::TEXT
+        {
+            return self.dictionary(array);
         }
         let strict = CastOptions {
             safe: false,

@@ -4,12 +4,12 @@
 //! ```text
 //!   files ─ footers (parallel, checked) ─► schema united by name ─► partitions = row groups
 //!
-//!   open(part):  row group ─ statistics, page index, bloom filter ─► skip it, or
+//!   open(part):  row group ─ statistics ─► skip it, or
 //!                          ─ filter columns ─► mask ─► (few rows?) the other columns for those rows only
 //!                          └────────────────────────► (many rows?) all columns, then the mask
 //! ```
 //!
-//! - [`footer`](self): `footer` reads and checks metadata, `layout` unites files to one schema,
+//! - `footer` reads and checks metadata, `layout` unites files to one schema,
 //!   `hive` takes columns from folder names, `convert` turns what a file holds into the logical
 //!   types, `prune` proves row groups empty, `reader` decodes, `scan` is the source of a task.
 //! - Text that a file keeps as a dictionary stays one (`Dictionary<Int32, Utf8View>`), and batches

@@ -1,25 +1,43 @@
 //! The source of one task: the row groups of a partition, filtered.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::footer::FileReader;
+use arrow::array::{Array, ArrayRef, BooleanArray};
+use arrow::compute::{concat, prep_null_mask_filter};
+use parquet::arrow::arrow_reader::RowSelection;
+
+use super::footer::{FileFooter, FileReader};
+use super::layout::ColumnFrom;
 use super::reader::GroupReader;
 use super::{ParquetDataset, prune};
 use crate::error::Result;
 use crate::kernel::Batch;
 use crate::observe::Progress;
 use crate::pipeline::{Source, TaskContext};
-use crate::source::ScanRequest;
+use crate::source::{RowFilter, ScanRequest};
 
 /// Rows of a decoded batch.
 pub(super) const BATCH_ROWS: usize = Batch::TARGET_ROWS;
 
+/// A filter that keeps more than one row in this many is not worth two passes.
+const SELECTIVE: usize = 8;
+/// Rows after which a filter is judged.
+const PROBE_ROWS: usize = 64 << 10;
+
 /// How selective filters have been, over all tasks of a dataset. Only speed hangs on it.
 #[derive(Debug, Default)]
 pub(super) struct Habits {
-    #[allow(dead_code)]
-    pub seen: AtomicU64,
+    asked: AtomicU64,
+    unselective: AtomicU64,
+}
+
+impl Habits {
+    /// Whether to try two passes: always at first, seldom once that was in vain.
+    fn probe(&self) -> bool {
+        let n = self.asked.fetch_add(1, Relaxed);
+        self.unselective.load(Relaxed) < 2 || n.is_multiple_of(32)
+    }
 }
 
 /// Reads one partition.
@@ -29,14 +47,29 @@ pub(super) struct Scan {
     request: ScanRequest,
     /// The columns to decode: those of the filter, then the others.
     decoded: Vec<usize>,
-    /// Where the filter's and the requested columns are among `decoded`.
-    filter_at: Vec<usize>,
+    filters: usize,
+    /// Where the requested columns are among `decoded`.
     output_at: Vec<usize>,
     file: Option<FileReader>,
     group: usize,
-    reader: Option<GroupReader>,
+    reader: Option<Reading>,
+    /// Rows before the current row group.
+    group_row: u64,
+    /// Rows of the current row group that were handed out, or decoded.
     row: u64,
     rows_out: u64,
+}
+
+/// How the current row group is read.
+enum Reading {
+    /// All columns together, then the mask.
+    Together(GroupReader),
+    /// The mask first; `others` decodes only the rows that passed.
+    Late {
+        /// The filter's columns of the rows that passed.
+        kept: Vec<ArrayRef>,
+        others: GroupReader,
+    },
 }
 
 impl Scan {
@@ -49,49 +82,115 @@ impl Scan {
             }
         }
         let at = |c: &usize| decoded.iter().position(|d| d == c).unwrap_or(0);
-        let (filter_at, output_at) = (
-            filter.iter().map(at).collect(),
-            request.columns.iter().map(at).collect(),
-        );
+        let output_at = request.columns.iter().map(at).collect();
         Scan {
             group: dataset.parts[part].groups.start,
             dataset,
             part,
             request: request.clone(),
+            filters: filter.len(),
             decoded,
-            filter_at,
             output_at,
             file: None,
             reader: None,
+            group_row: 0,
             row: 0,
             rows_out: 0,
         }
     }
 
-    /// The reader of the current row group, after those that need not be read.
-    fn reader(&mut self) -> Result<Option<&mut GroupReader>> {
-        if self.reader.is_none() {
-            let part = &self.dataset.parts[self.part];
-            let bounds = self.request.filter.as_ref().map_or(&[][..], |f| f.bounds());
-            while self.group < part.groups.end {
-                if !prune::group_is_empty(&self.dataset, part.file, self.group, bounds) {
-                    break;
-                }
-                self.row += self.dataset.files[part.file].rows(self.group);
-                self.group += 1;
-            }
+    /// Moves to the next row group that may hold rows; false at the end.
+    fn advance(&mut self, cx: &TaskContext) -> Result<bool> {
+        let dataset = self.dataset.clone();
+        let part = &dataset.parts[self.part];
+        let filter = self.request.filter.clone();
+        let bounds = filter.as_ref().map_or(&[][..], |f| f.bounds());
+        while self.reader.is_none() {
             if self.group >= part.groups.end {
-                return Ok(None);
+                return Ok(false);
             }
-            let file = match &self.file {
-                Some(f) => f.clone(),
-                None => FileReader::open(&self.dataset.files[part.file].path)?,
-            };
-            let at = (part.file, self.group);
-            self.reader = Some(GroupReader::open(&self.dataset, &file, at, &self.decoded, None)?);
-            self.file = Some(file);
+            if !prune::group_is_empty(&dataset, part.file, self.group, bounds) {
+                self.reader = self.open_group(cx)?;
+            }
+            if self.reader.is_none() {
+                self.leave_group();
+            }
         }
-        Ok(self.reader.as_mut())
+        Ok(true)
+    }
+
+    fn leave_group(&mut self) {
+        let part = &self.dataset.parts[self.part];
+        self.group_row += self.dataset.files[part.file].rows(self.group);
+        self.group += 1;
+        self.row = 0;
+        self.reader = None;
+    }
+
+    /// A reader of the current row group; `None` where the filter keeps nothing of it.
+    fn open_group(&mut self, cx: &TaskContext) -> Result<Option<Reading>> {
+        let dataset = self.dataset.clone();
+        let part = &dataset.parts[self.part];
+        let file = match &self.file {
+            Some(f) => f.clone(),
+            None => FileReader::open(&dataset.files[part.file].path)?,
+        };
+        self.file = Some(file.clone());
+        let at = (part.file, self.group);
+        let (first, others) = self.decoded.split_at(self.filters);
+        let stored = others
+            .iter()
+            .any(|&c| matches!(dataset.column(part.file, c), ColumnFrom::File(_)));
+        if let (Some(filter), true) = (&self.request.filter, stored && dataset.habits.probe()) {
+            let mut probe = GroupReader::open(&dataset, &file, at, first, None)?;
+            match select(&mut probe, filter.as_ref(), &dataset.files[part.file], cx)? {
+                Selected::None => return Ok(None),
+                Selected::Some(kept, selection) => {
+                    let others = GroupReader::open(&dataset, &file, at, others, Some(selection))?;
+                    return Ok(Some(Reading::Late { kept, others }));
+                }
+                Selected::Many => {
+                    dataset.habits.unselective.fetch_add(1, Relaxed);
+                }
+            }
+        }
+        let all = GroupReader::open(&dataset, &file, at, &self.decoded, None)?;
+        Ok(Some(Reading::Together(all)))
+    }
+
+    /// The next rows of the current row group; `None` at its end, and batches may be empty.
+    fn next_of_group(&mut self) -> Result<Option<Batch>> {
+        let dataset = self.dataset.clone();
+        let footer = &dataset.files[dataset.parts[self.part].file];
+        let position = (self.part as u64) << 40 | (self.group_row + self.row);
+        let (batch, filter) = match &mut self.reader {
+            None => return Ok(None),
+            Some(Reading::Together(reader)) => {
+                let Some((columns, rows)) = reader.next(footer)? else {
+                    return Ok(None);
+                };
+                (Batch::new(columns, rows, position), self.request.filter.clone())
+            }
+            Some(Reading::Late { kept, others }) => {
+                let Some((columns, rows)) = others.next(footer)? else {
+                    return Ok(None);
+                };
+                let kept = kept.iter().map(|c| c.slice(self.row as usize, rows));
+                (Batch::new(kept.chain(columns).collect(), rows, position), None)
+            }
+        };
+        self.row += batch.rows as u64;
+        let output = batch.select(&self.output_at);
+        let Some(filter) = filter else {
+            return Ok(Some(output));
+        };
+        let mut filtered = Batch::new(batch.columns, batch.rows, position);
+        filtered.columns.truncate(self.filters);
+        let mask = filter.mask(&filtered)?;
+        match mask.true_count() == batch.rows {
+            true => Ok(Some(output)),
+            false => output.filter(&mask).map(Some),
+        }
     }
 
     fn done(&mut self) {
@@ -106,42 +205,74 @@ impl Scan {
         }
         Progress::add(&progress.rows_read, rows as u64);
     }
+}
 
-    fn filtered(&self, batch: Batch) -> Result<Batch> {
-        let Some(filter) = &self.request.filter else {
-            return Ok(batch.select(&self.output_at));
+enum Selected {
+    /// No row passes.
+    None,
+    /// Few rows pass: the filter's columns of them, and which they are.
+    Some(Vec<ArrayRef>, RowSelection),
+    /// Too many rows pass for two passes to pay.
+    Many,
+}
+
+/// Decodes only the filter's columns, and judges after some rows.
+fn select(
+    reader: &mut GroupReader,
+    filter: &dyn RowFilter,
+    footer: &FileFooter,
+    cx: &TaskContext,
+) -> Result<Selected> {
+    let mut masks: Vec<BooleanArray> = Vec::new();
+    let mut kept: Vec<Batch> = Vec::new();
+    let (mut rows, mut passed) = (0, 0);
+    while let Some((columns, n)) = reader.next(footer)? {
+        cx.check()?;
+        let batch = Batch::new(columns, n, 0);
+        let mask = filter.mask(&batch)?;
+        let mask = match mask.null_count() {
+            0 => mask,
+            _ => prep_null_mask_filter(&mask),
         };
-        let mask = filter.mask(&batch.select(&self.filter_at))?;
-        let output = batch.select(&self.output_at);
-        match mask.true_count() == batch.rows {
-            true => Ok(output),
-            false => output.filter(&mask),
+        let count = mask.true_count();
+        rows += n;
+        passed += count;
+        if rows >= PROBE_ROWS && passed > rows / SELECTIVE {
+            return Ok(Selected::Many);
         }
+        if count > 0 {
+            kept.push(batch.filter(&mask)?);
+        }
+        masks.push(mask);
     }
+    if passed > rows / SELECTIVE {
+        return Ok(Selected::Many);
+    }
+    let Some(first) = kept.first() else {
+        return Ok(Selected::None);
+    };
+    let columns = (0..first.columns.len()).map(|i| {
+        let parts: Vec<&dyn Array> = kept.iter().map(|b| b.columns[i].as_ref()).collect();
+        concat(&parts)
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    Ok(Selected::Some(columns, RowSelection::from_filters(&masks)))
 }
 
 impl Source for Scan {
     fn next(&mut self, cx: &TaskContext) -> Result<Option<Batch>> {
         loop {
             cx.check()?;
-            if self.request.limit.is_some_and(|l| self.rows_out >= l) {
+            let full = self.request.limit.is_some_and(|l| self.rows_out >= l);
+            if full || !self.advance(cx)? {
+                self.count(cx, 0);
                 self.done();
                 return Ok(None);
             }
-            let dataset = self.dataset.clone();
-            let footer = &dataset.files[dataset.parts[self.part].file];
-            let Some(reader) = self.reader()? else {
-                self.done();
-                return Ok(None);
-            };
-            let Some((columns, rows)) = reader.next(footer)? else {
-                self.reader = None;
-                self.group += 1;
+            let Some(mut batch) = self.next_of_group()? else {
+                self.leave_group();
                 continue;
             };
-            let batch = Batch::new(columns, rows, (self.part as u64) << 40 | self.row);
-            self.row += rows as u64;
-            let mut batch = self.filtered(batch)?;
             if let Some(limit) = self.request.limit {
                 let left = (limit - self.rows_out).min(batch.rows as u64) as usize;
                 batch = batch.slice(0, left);

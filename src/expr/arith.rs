@@ -1,0 +1,193 @@
+//! `+ - * / // %`: integers are checked, floats follow IEEE 754, decimals are exact.
+
+use std::sync::Arc;
+
+use arrow::array::*;
+use arrow::compute::kernels::numeric;
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType,
+};
+
+use super::eval::Value;
+use super::temporal::{self, DAY_US};
+use super::tree::BinaryOp;
+use crate::error::{Error, Result};
+
+/// Applies an operator to two values of the same type (decimals may differ in scale).
+pub(super) fn apply(op: BinaryOp, l: &Value, r: &Value) -> Result<ArrayRef> {
+    match l.data_type() {
+        DataType::Int64 => integers(op, l, r),
+        DataType::Float64 => floats(op, l, r),
+        _ => decimals(op, l, r),
+    }
+}
+
+/// Combines two primitive values row by row, at nulls too; the second result says "this failed".
+fn combine<T: ArrowPrimitiveType>(
+    l: &Value,
+    r: &Value,
+    f: impl Fn(T::Native, T::Native) -> (T::Native, bool),
+) -> (PrimitiveArray<T>, Option<usize>) {
+    let (x, y) = (
+        l.array().as_primitive::<T>().values(),
+        r.array().as_primitive::<T>().values(),
+    );
+    let n = l.rows_with(r);
+    let mut bad = false;
+    let mut note = |(v, b): (T::Native, bool)| {
+        bad |= b;
+        v
+    };
+    let values: Vec<T::Native> = match (l, r) {
+        (Value::Array(_), Value::Scalar(_)) => x.iter().map(|a| note(f(*a, y[0]))).collect(),
+        (Value::Scalar(_), Value::Array(_)) => y.iter().map(|b| note(f(x[0], *b))).collect(),
+        _ => x.iter().zip(y.iter()).map(|(a, b)| note(f(*a, *b))).collect(),
+    };
+    let nulls = l.nulls_with(r, n);
+    let failed = if bad {
+        (0..n).find(|&i| nulls.as_ref().is_none_or(|v| v.is_valid(i)) && f(x[l.at(i)], y[r.at(i)]).1)
+    } else {
+        None
+    };
+    (PrimitiveArray::new(values.into(), nulls), failed)
+}
+
+fn integers(op: BinaryOp, l: &Value, r: &Value) -> Result<ArrayRef> {
+    let divide =
+        |f: fn(i64, i64) -> (i64, bool)| move |a: i64, b: i64| if b == 0 { (0, true) } else { f(a, b) };
+    let (out, failed) = match op {
+        BinaryOp::Add => combine::<Int64Type>(l, r, i64::overflowing_add),
+        BinaryOp::Sub => combine::<Int64Type>(l, r, i64::overflowing_sub),
+        BinaryOp::Mul => combine::<Int64Type>(l, r, i64::overflowing_mul),
+        BinaryOp::IntDiv => combine::<Int64Type>(l, r, divide(i64::overflowing_div)),
+        _ => combine::<Int64Type>(l, r, divide(|a, b| (a.wrapping_rem(b), false))),
+    };
+    let Some(i) = failed else { return Ok(Arc::new(out)) };
+    let value = |v: &Value| v.array().as_primitive::<Int64Type>().value(v.at(i));
+    let (a, b) = (value(l), value(r));
+    Err(if b == 0 && matches!(op, BinaryOp::IntDiv | BinaryOp::Mod) {
+        Error::query(format!("division by zero: {a} {} 0", op.symbol()))
+            .help("nullif(x, 0) makes the result null there")
+    } else {
+        Error::query(format!("{a} {} {b} does not fit int64", op.symbol()))
+            .help("cast one side to double or decimal(38,0)")
+    })
+}
+
+fn floats(op: BinaryOp, l: &Value, r: &Value) -> Result<ArrayRef> {
+    let out = match op {
+        BinaryOp::Add => combine::<Float64Type>(l, r, |a, b| (a + b, false)).0,
+        BinaryOp::Sub => combine::<Float64Type>(l, r, |a, b| (a - b, false)).0,
+        BinaryOp::Mul => combine::<Float64Type>(l, r, |a, b| (a * b, false)).0,
+        BinaryOp::Div => combine::<Float64Type>(l, r, |a, b| (a / b, false)).0,
+        _ => {
+            let f = if op == BinaryOp::IntDiv {
+                |a: f64, b: f64| (a / b).trunc()
+            } else {
+                |a, b| a % b
+            };
+            let (out, failed) = combine::<Float64Type>(l, r, |a, b| (f(a, b), b == 0.0));
+            if failed.is_some() {
+                return Err(Error::query(format!("division by zero: x {} 0.0", op.symbol()))
+                    .help("nullif(x, 0) makes the result null there"));
+            }
+            out
+        }
+    };
+    Ok(Arc::new(out))
+}
+
+/// Exact, by Arrow's rules of precision and scale.
+pub(super) fn decimals(op: BinaryOp, l: &Value, r: &Value) -> Result<ArrayRef> {
+    let (a, b) = (l.datum(), r.datum());
+    let (a, b) = (a.as_ref(), b.as_ref());
+    let out = match op {
+        BinaryOp::Add => numeric::add(a, b),
+        BinaryOp::Sub => numeric::sub(a, b),
+        BinaryOp::Mul => numeric::mul(a, b),
+        _ => numeric::rem(a, b),
+    };
+    out.map_err(|e| Error::query(format!("decimal {}: {e}", op.symbol())).help("cast one side to double"))
+}
+
+/// `-x`.
+pub(super) fn negate(a: &ArrayRef) -> Result<ArrayRef> {
+    Ok(match a.data_type() {
+        DataType::Int64 => {
+            let zero = Value::Scalar(Arc::new(Int64Array::from(vec![0])));
+            integers(BinaryOp::Sub, &zero, &Value::Array(a.clone()))?
+        }
+        DataType::Float64 => Arc::new(a.as_primitive::<Float64Type>().unary::<_, Float64Type>(|x| -x)),
+        _ => numeric::neg(a)?,
+    })
+}
+
+fn out_of_range() -> Error {
+    Error::query("a date beyond the calendar's range")
+}
+
+/// A date or timestamp some months, days and microseconds later. Dates stay dates unless there
+/// are microseconds to add.
+pub(super) fn shift(a: &ArrayRef, months: i64, days: i64, us: i64) -> Result<ArrayRef> {
+    let move_days = |d: i64| temporal::add_months(d, months)?.checked_add(days);
+    if *a.data_type() == DataType::Date32 && us == 0 {
+        let x = a.as_primitive::<Date32Type>();
+        let out = x.iter().map(|d| match d {
+            None => Ok(None),
+            Some(d) => {
+                let moved = move_days(i64::from(d)).and_then(|d| i32::try_from(d).ok());
+                moved.map(Some).ok_or_else(out_of_range)
+            }
+        });
+        return Ok(Arc::new(out.collect::<Result<Date32Array>>()?));
+    }
+    let to = match a.data_type() {
+        DataType::Date32 => crate::kernel::types::timestamp(),
+        other => other.clone(),
+    };
+    let a = super::cast::array(a, &to, false)?;
+    let x = a.as_primitive::<TimestampMicrosecondType>();
+    let out = x.iter().map(|t| match t {
+        None => Ok(None),
+        Some(t) => {
+            let day = move_days(t.div_euclid(DAY_US)).and_then(|d| d.checked_mul(DAY_US));
+            let moved = day
+                .and_then(|d| d.checked_add(t.rem_euclid(DAY_US)))
+                .and_then(|d| d.checked_add(us));
+            moved.map(Some).ok_or_else(out_of_range)
+        }
+    });
+    Ok(Arc::new(
+        out.collect::<Result<TimestampMicrosecondArray>>()?
+            .with_data_type(to),
+    ))
+}
+
+/// A date some days later, or earlier with `sign` -1.
+pub(super) fn add_days(dates: &ArrayRef, days: &ArrayRef, sign: i64) -> Result<ArrayRef> {
+    let (x, y) = (
+        dates.as_primitive::<Date32Type>(),
+        days.as_primitive::<Int64Type>(),
+    );
+    let out = x.iter().zip(y.iter()).map(|(d, n)| match (d, n) {
+        (Some(d), Some(n)) => {
+            let moved = n.checked_mul(sign).and_then(|n| n.checked_add(i64::from(d)));
+            moved
+                .and_then(|d| i32::try_from(d).ok())
+                .map(Some)
+                .ok_or_else(out_of_range)
+        }
+        _ => Ok(None),
+    });
+    Ok(Arc::new(out.collect::<Result<Date32Array>>()?))
+}
+
+/// The days between two dates.
+pub(super) fn days_between(a: &ArrayRef, b: &ArrayRef) -> ArrayRef {
+    let (x, y) = (a.as_primitive::<Date32Type>(), b.as_primitive::<Date32Type>());
+    let out = x
+        .iter()
+        .zip(y.iter())
+        .map(|(a, b)| Some(i64::from(a?) - i64::from(b?)));
+    Arc::new(out.collect::<Int64Array>())
+}

@@ -1,0 +1,574 @@
+//! The type check: names become indices, operators get operands of one type through explicit casts.
+
+use arrow::array::new_empty_array;
+use arrow::datatypes::{DataType, Schema};
+use regex::Regex;
+
+use super::eval::{Node, Value};
+use super::functions::Func;
+use super::temporal;
+use super::tree::{BinaryOp, Expr, UnaryOp, balanced};
+use super::{arith, cast, text};
+use crate::error::{Error, Result, did_you_mean};
+use crate::kernel::{Scalar, types};
+
+/// The type of an expression that may hold aggregates.
+pub(super) fn type_of(e: &Expr, schema: &Schema) -> Result<DataType> {
+    Ok(Binder {
+        schema,
+        aggregates: true,
+    }
+    .bind(e)?
+    .1)
+}
+
+/// Binds an expression without aggregates.
+pub(super) fn bind(e: &Expr, schema: &Schema) -> Result<(Node, DataType)> {
+    Binder {
+        schema,
+        aggregates: false,
+    }
+    .bind(e)
+}
+
+/// The type that two operands are cast to before they are compared or chosen from; none if they do
+/// not go together.
+pub(super) fn common(a: &DataType, b: &DataType) -> Option<DataType> {
+    let united = types::unite(a, b);
+    match (a, b) {
+        (DataType::Timestamp(..), DataType::Timestamp(..)) if a != b => Some(types::timestamp_utc()),
+        _ if united == types::TEXT && (*a != types::TEXT && *a != DataType::Null) => None,
+        _ if united == types::TEXT && (*b != types::TEXT && *b != DataType::Null) => None,
+        _ => Some(united),
+    }
+}
+
+/// The error for a name that no column has.
+pub fn unknown_column(name: &str, schema: &Schema) -> Error {
+    let names = || schema.fields().iter().map(|f| f.name().as_str());
+    let list: Vec<&str> = names().take(40).collect();
+    let more = if schema.fields().len() > 40 { ", …" } else { "" };
+    let list = format!("the columns are {}{more}", list.join(", "));
+    Error::query(format!("no column \"{name}\"")).help(match did_you_mean(name, names()) {
+        Some(n) => format!("did you mean {n}? {list}"),
+        None => list,
+    })
+}
+
+struct Binder<'a> {
+    schema: &'a Schema,
+    aggregates: bool,
+}
+
+type Typed = (Node, DataType);
+
+fn constant(v: &Scalar) -> Typed {
+    (Node::Const(cast::scalar_array(v)), v.data_type())
+}
+
+/// Casts to a type; constants at once, if they can be.
+fn coerce((node, from): Typed, to: &DataType) -> Result<Node> {
+    if from == *to {
+        return Ok(node);
+    }
+    if let Node::Const(a) = &node
+        && let Ok(done) = cast::array(a, to, false)
+    {
+        return Ok(Node::Const(done));
+    }
+    Ok(Node::Cast {
+        node: Box::new(node),
+        to: to.clone(),
+        try_: false,
+    })
+}
+
+fn is_time(t: &DataType) -> bool {
+    matches!(t, DataType::Date32 | DataType::Timestamp(..))
+}
+
+fn is_text_literal(e: &Expr) -> bool {
+    matches!(e, Expr::Literal(Scalar::Text(_)))
+}
+
+/// A text literal beside a date or timestamp is one: parsed now.
+fn adapt(e: &Expr, typed: Typed, other: &DataType) -> Result<Typed> {
+    let Expr::Literal(Scalar::Text(t)) = e else {
+        return Ok(typed);
+    };
+    if !is_time(other) {
+        return Ok(typed);
+    }
+    if let (DataType::Date32, Some(d)) = (other, temporal::parse_date(t)) {
+        return Ok(constant(&Scalar::Date(d)));
+    }
+    match temporal::parse_timestamp(t) {
+        Some((us, utc)) => Ok(constant(&Scalar::Timestamp(us, utc))),
+        None => Err(Error::query(format!(
+            "'{t}' is no {}, with which it is compared",
+            types::name(other)
+        ))
+        .help("write it as '2013-01-31' or '2013-01-31 12:00:00'")),
+    }
+}
+
+impl Binder<'_> {
+    fn bind(&self, e: &Expr) -> Result<Typed> {
+        match e {
+            Expr::Column(name) => match self.schema.index_of(name) {
+                Ok(i) => Ok((Node::Column(i), types::logical(self.schema.field(i).data_type()))),
+                Err(_) => Err(unknown_column(name, self.schema)),
+            },
+            Expr::Literal(v) => Ok(constant(v)),
+            Expr::Unary {
+                op: UnaryOp::Not,
+                expr,
+            } => Ok((Node::Not(Box::new(self.bool(expr, "NOT")?)), DataType::Boolean)),
+            Expr::Unary {
+                op: UnaryOp::Neg,
+                expr,
+            } => {
+                let (node, ty) = self.bind(expr)?;
+                match ty {
+                    DataType::Null => Ok((node, ty)),
+                    _ if types::is_numeric(&ty) => Ok((Node::Neg(Box::new(node)), ty)),
+                    _ => Err(Error::query(format!("- of {}", types::name(&ty)))),
+                }
+            }
+            Expr::Binary { op, left, right } => self.binary(*op, left, right),
+            Expr::Function { func, args } => self.function(*func, args),
+            Expr::Case {
+                operand,
+                branches,
+                otherwise,
+            } => self.case(operand, branches, otherwise),
+            Expr::Cast { expr, to, try_ } => {
+                let (node, from) = self.bind(expr)?;
+                let to = to.data_type();
+                if !cast::exists(&from, &to) {
+                    return Err(Error::query(format!(
+                        "no cast from {} to {}",
+                        types::name(&from),
+                        types::name(&to)
+                    )));
+                }
+                Ok((
+                    Node::Cast {
+                        node: Box::new(node),
+                        to: to.clone(),
+                        try_: *try_,
+                    },
+                    to,
+                ))
+            }
+            Expr::InList { expr, list, negated } => {
+                let node = self.in_list(expr, list)?;
+                Ok((
+                    if *negated { Node::Not(Box::new(node)) } else { node },
+                    DataType::Boolean,
+                ))
+            }
+            Expr::Like {
+                expr,
+                pattern,
+                case_insensitive,
+                negated,
+                escape,
+            } => {
+                let node = Box::new(self.text(expr, "LIKE")?);
+                let pattern = self.text(pattern, "LIKE")?;
+                let kind = (*case_insensitive, *escape);
+                let matcher = match &pattern {
+                    Node::Const(a) => text::constant_text(a)
+                        .map(|p| text::Matcher::new(p, kind))
+                        .transpose()?,
+                    _ => None,
+                };
+                let like = Node::Like {
+                    node,
+                    pattern: Box::new(pattern),
+                    matcher: matcher.map(Box::new),
+                    kind,
+                };
+                Ok((
+                    if *negated { Node::Not(Box::new(like)) } else { like },
+                    DataType::Boolean,
+                ))
+            }
+            Expr::IsNull { expr, negated } => {
+                let node = Box::new(self.bind(expr)?.0);
+                Ok((
+                    Node::IsNull {
+                        node,
+                        negated: *negated,
+                    },
+                    DataType::Boolean,
+                ))
+            }
+            Expr::Aggregate(a) if self.aggregates => {
+                if let Some(f) = &a.filter {
+                    self.bool(f, "FILTER")?;
+                }
+                let arg = match &a.arg {
+                    Some(x) => self.bind(x)?.1,
+                    None => DataType::Null,
+                };
+                Ok((
+                    Node::Const(new_empty_array(&DataType::Null)),
+                    a.func.output_type(&arg)?,
+                ))
+            }
+            Expr::Aggregate(a) => Err(Error::query(format!("the aggregate {a} cannot stand here"))
+                .help("aggregates go to --agg, or to SELECT and HAVING of a GROUP BY")),
+        }
+    }
+
+    fn bool(&self, e: &Expr, what: &str) -> Result<Node> {
+        let (node, ty) = self.bind(e)?;
+        match ty {
+            DataType::Boolean | DataType::Null => coerce((node, ty), &DataType::Boolean),
+            _ => Err(Error::query(format!(
+                "{what} needs a condition, but {e} is {}",
+                types::name(&ty)
+            ))
+            .help(format!("compare it, as in {e} = …"))),
+        }
+    }
+
+    fn text(&self, e: &Expr, what: &str) -> Result<Node> {
+        let (node, ty) = self.bind(e)?;
+        match ty {
+            DataType::Null => coerce((node, ty), &types::TEXT),
+            _ if ty == types::TEXT => Ok(node),
+            _ => Err(
+                Error::query(format!("{what} needs text, but {e} is {}", types::name(&ty)))
+                    .help(format!("write cast({e} AS text)")),
+            ),
+        }
+    }
+
+    /// Binds both sides; an unknown name beside a text column was probably meant as text.
+    fn pair(&self, left: &Expr, right: &Expr) -> Result<(Typed, Typed)> {
+        let quoted = |column: &Expr, other: &Expr| -> Option<Error> {
+            let Expr::Column(name) = column else { return None };
+            let is_text = matches!(self.bind(other), Ok((_, t)) if t == types::TEXT);
+            (self.schema.index_of(name).is_err() && is_text).then(|| {
+                Error::query(format!("no column \"{name}\"")).help(format!(
+                    "if it is text, write it in single quotes: {other} = '{name}' (double quotes name columns)"
+                ))
+            })
+        };
+        let error = |e: Error, guess: Option<Error>| guess.unwrap_or(e);
+        let l = self.bind(left).map_err(|e| error(e, quoted(left, right)))?;
+        let r = self.bind(right).map_err(|e| error(e, quoted(right, left)))?;
+        let (lt, rt) = (l.1.clone(), r.1.clone());
+        Ok((adapt(left, l, &rt)?, adapt(right, r, &lt)?))
+    }
+
+    fn binary(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<Typed> {
+        use BinaryOp::{And, Concat, Or};
+        match op {
+            And | Or => {
+                let (l, r) = (self.bool(left, op.symbol())?, self.bool(right, op.symbol())?);
+                Ok((Node::logic(op == And, l, r), DataType::Boolean))
+            }
+            Concat => {
+                let args = vec![
+                    coerce(self.bind(left)?, &types::TEXT)?,
+                    coerce(self.bind(right)?, &types::TEXT)?,
+                ];
+                Ok((Node::Concat(args), types::TEXT))
+            }
+            op if op.is_comparison() => Ok((self.compare(op, left, right)?, DataType::Boolean)),
+            op => self.arithmetic(op, left, right),
+        }
+    }
+
+    fn compare(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<Node> {
+        let (l, r) = self.pair(left, right)?;
+        let Some(ty) = common(&l.1, &r.1) else {
+            let (a, b) = (types::name(&l.1), types::name(&r.1));
+            let text = if l.1 == types::TEXT { left } else { right };
+            let other = if l.1 == types::TEXT { &r.1 } else { &l.1 };
+            let error = Error::query(format!(
+                "cannot compare {a} with {b}: {left} {} {right}",
+                op.symbol()
+            ));
+            return Err(match l.1 == types::TEXT || r.1 == types::TEXT {
+                true => error.help(format!("write try_cast({text} AS {})", types::name(other))),
+                false => error,
+            });
+        };
+        if ty == DataType::Null && !matches!(op, BinaryOp::Distinct | BinaryOp::NotDistinct) {
+            return coerce(constant(&Scalar::Null), &DataType::Boolean);
+        }
+        let ty = if ty == DataType::Null { DataType::Int64 } else { ty };
+        Ok(Node::compare(op, coerce(l, &ty)?, coerce(r, &ty)?))
+    }
+
+    fn arithmetic(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<Typed> {
+        use BinaryOp::{Add, Div, IntDiv, Mod, Sub};
+        use DataType::{Date32, Decimal128, Float64, Int64, Null};
+        if let Some(done) = self.shift(op, left, right)? {
+            return Ok(done);
+        }
+        let (l, r) = self.pair(left, right)?;
+        let misfit = || {
+            let (a, b) = (types::name(&l.1), types::name(&r.1));
+            Error::query(format!(
+                "no {a} {} {b}: {left} {} {right}",
+                op.symbol(),
+                op.symbol()
+            ))
+        };
+        let days = |node: Node, days: Node, sign: i64| {
+            (
+                Node::AddDays {
+                    node: Box::new(node),
+                    days: Box::new(days),
+                    sign,
+                },
+                Date32,
+            )
+        };
+        match (op, &l.1, &r.1) {
+            (Add, Date32, Int64) => return Ok(days(l.0, r.0, 1)),
+            (Add, Int64, Date32) => return Ok(days(r.0, l.0, 1)),
+            (Sub, Date32, Int64) => return Ok(days(l.0, r.0, -1)),
+            (Sub, Date32, Date32) => return Ok((Node::DaysBetween(Box::new(l.0), Box::new(r.0)), Int64)),
+            (_, a, b) if is_time(a) || is_time(b) => {
+                return Err(
+                    misfit().help("date ± days, date - date, x ± INTERVAL '1 hour', date_diff('hour', a, b)")
+                );
+            }
+            (_, a, b) if !types::is_numeric(a) || !types::is_numeric(b) => {
+                let error = misfit();
+                return Err(match (a, b) {
+                    (a, b) if *a == types::TEXT || *b == types::TEXT => {
+                        error.help("text is no number: try_cast(x AS double) makes it one; || joins text")
+                    }
+                    _ => error.help("cast(x AS int) makes a number of a bool"),
+                });
+            }
+            _ => {}
+        }
+        let ty = match (&l.1, &r.1) {
+            _ if op == Div => Float64,
+            (Null, Null) => Int64,
+            (Decimal128(..), Decimal128(..) | Int64 | Null) | (Int64 | Null, Decimal128(..)) => {
+                if op == IntDiv {
+                    return Err(misfit().help("write trunc(a / b), or cast to int"));
+                }
+                return self.decimals(op, l, r);
+            }
+            (a, b) => common(a, b).ok_or_else(misfit)?,
+        };
+        let can_fail = ty == Int64 || matches!(op, IntDiv | Mod);
+        let (l, r) = (Box::new(coerce(l, &ty)?), Box::new(coerce(r, &ty)?));
+        Ok((Node::Arith { op, l, r, can_fail }, ty))
+    }
+
+    fn decimals(&self, op: BinaryOp, l: Typed, r: Typed) -> Result<Typed> {
+        let whole = |t: Typed| -> Result<Typed> {
+            match t.1 {
+                DataType::Decimal128(..) => Ok(t),
+                _ => {
+                    let ty = DataType::Decimal128(19, 0);
+                    Ok((coerce(t, &ty)?, ty))
+                }
+            }
+        };
+        let (l, r) = (whole(l)?, whole(r)?);
+        let empty = |t: &DataType| Value::Array(new_empty_array(t));
+        let ty = arith::decimals(op, &empty(&l.1), &empty(&r.1))?
+            .data_type()
+            .clone();
+        Ok((
+            Node::Arith {
+                op,
+                l: Box::new(l.0),
+                r: Box::new(r.0),
+                can_fail: true,
+            },
+            ty,
+        ))
+    }
+
+    /// A date or timestamp and an interval.
+    fn shift(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<Option<Typed>> {
+        let (x, m, d, us) = match (op, left, right) {
+            (BinaryOp::Add | BinaryOp::Sub, x, Expr::Literal(Scalar::Interval(m, d, us))) => (x, m, d, us),
+            (BinaryOp::Add, Expr::Literal(Scalar::Interval(m, d, us)), x) => (x, m, d, us),
+            _ => return Ok(None),
+        };
+        let (node, ty) = self.bind(x)?;
+        if !is_time(&ty) {
+            return Err(
+                Error::query(format!("{} {} an interval", types::name(&ty), op.symbol()))
+                    .help("intervals are added to dates and timestamps"),
+            );
+        }
+        let sign = if op == BinaryOp::Sub { -1 } else { 1 };
+        let (months, days) = (sign * i64::from(*m), sign * i64::from(*d));
+        let us = us
+            .checked_mul(sign)
+            .ok_or_else(|| Error::query("an interval beyond int64 microseconds"))?;
+        let out = if ty == DataType::Date32 && us != 0 {
+            types::timestamp()
+        } else {
+            ty
+        };
+        Ok(Some((
+            Node::Shift {
+                node: Box::new(node),
+                months,
+                days,
+                us,
+            },
+            out,
+        )))
+    }
+
+    fn in_list(&self, expr: &Expr, list: &[Expr]) -> Result<Node> {
+        let all_text = list.iter().all(is_text_literal);
+        let all_int = list.iter().all(|e| matches!(e, Expr::Literal(Scalar::Int(_))));
+        let (node, ty) = self.bind(expr)?;
+        if list.len() > 3 && all_text && ty == types::TEXT {
+            let set = list.iter().filter_map(|e| match e {
+                Expr::Literal(Scalar::Text(t)) => Some(t.clone()),
+                _ => None,
+            });
+            return Ok(Node::InText {
+                node: Box::new(node),
+                set: set.collect(),
+            });
+        }
+        if list.len() > 3 && all_int && ty == DataType::Int64 {
+            let set = list.iter().filter_map(|e| match e {
+                Expr::Literal(Scalar::Int(i)) => Some(*i),
+                _ => None,
+            });
+            return Ok(Node::InInt {
+                node: Box::new(node),
+                set: set.collect(),
+            });
+        }
+        let tests = list
+            .iter()
+            .map(|e| Expr::binary(BinaryOp::Eq, expr.clone(), e.clone()));
+        match balanced(BinaryOp::Or, tests.collect()) {
+            Some(e) => Ok(self.bind(&e)?.0),
+            None => Err(Error::query("IN with an empty list")),
+        }
+    }
+
+    fn case(
+        &self,
+        operand: &Option<Box<Expr>>,
+        branches: &[(Expr, Expr)],
+        otherwise: &Option<Box<Expr>>,
+    ) -> Result<Typed> {
+        let null = Expr::Literal(Scalar::Null);
+        let otherwise = otherwise.as_deref().unwrap_or(&null);
+        let mut bound = Vec::with_capacity(branches.len());
+        for (when, then) in branches {
+            let condition = match operand {
+                Some(x) => self.compare(BinaryOp::Eq, x, when)?,
+                None => self.bool(when, "WHEN")?,
+            };
+            bound.push((condition, (then, self.bind(then)?)));
+        }
+        let last = (otherwise, self.bind(otherwise)?);
+        let results: Vec<&(&Expr, Typed)> = bound.iter().map(|b| &b.1).chain([&last]).collect();
+        let ty = unite_all("CASE", &results)?;
+        let finish = |(e, t): (&Expr, Typed)| coerce(adapt(e, t, &ty)?, &ty);
+        let branches = bound
+            .into_iter()
+            .map(|(c, r)| Ok((c, finish(r)?)))
+            .collect::<Result<_>>()?;
+        Ok((Node::case(branches, finish(last)?, ty.clone()), ty))
+    }
+
+    fn function(&self, func: Func, args: &[Expr]) -> Result<Typed> {
+        let not_null = |e: &Expr| Expr::IsNull {
+            expr: Box::new(e.clone()),
+            negated: true,
+        };
+        match (func, args) {
+            (Func::Coalesce, [_, ..]) | (Func::IfNull, [_, _]) => {
+                let (last, first) = args.split_last().unwrap_or((&args[0], &[]));
+                let branches: Vec<_> = first.iter().map(|e| (not_null(e), e.clone())).collect();
+                return self.case(&None, &branches, &Some(Box::new(last.clone())));
+            }
+            (Func::NullIf, [a, b]) => {
+                let same = Expr::binary(BinaryOp::Eq, a.clone(), b.clone());
+                let branch = (same, Expr::Literal(Scalar::Null));
+                return self.case(&None, &[branch], &Some(Box::new(a.clone())));
+            }
+            (Func::If, [c, a, b]) => {
+                return self.case(&None, &[(c.clone(), a.clone())], &Some(Box::new(b.clone())));
+            }
+            _ => {}
+        }
+        let bound: Vec<Typed> = args.iter().map(|a| self.bind(a)).collect::<Result<_>>()?;
+        let given: Vec<DataType> = bound.iter().map(|b| b.1.clone()).collect();
+        let literals: Vec<bool> = args.iter().map(is_text_literal).collect();
+        let (want, ty) = func.check(&given, &literals)?;
+        let args: Vec<Node> = bound
+            .into_iter()
+            .zip(&want)
+            .map(|(b, t)| coerce(b, t))
+            .collect::<Result<_>>()?;
+        let constant_arg = |i: usize| match args.get(i) {
+            Some(Node::Const(a)) => text::constant_text(a),
+            _ => None,
+        };
+        let regex: Option<Regex> = match func {
+            Func::RegexpLike | Func::RegexpExtract => {
+                constant_arg(1).map(|p| text::regex(p, "")).transpose()?
+            }
+            Func::RegexpReplace if args.len() == 3 || constant_arg(3).is_some() => constant_arg(1)
+                .map(|p| text::regex(p, constant_arg(3).unwrap_or("")))
+                .transpose()?,
+            _ => None,
+        };
+        if matches!(func, Func::DateTrunc | Func::DateDiff)
+            && let Some(unit) = constant_arg(0)
+        {
+            super::dates::Unit::parse(unit)?;
+        }
+        Ok((
+            Node::Call {
+                func,
+                args,
+                ty: ty.clone(),
+                regex,
+            },
+            ty,
+        ))
+    }
+}
+
+fn unite_all(what: &str, results: &[&(&Expr, Typed)]) -> Result<DataType> {
+    let mut ty = DataType::Null;
+    let mut literal = false; // a text literal adapts to dates
+    for (e, (_, t)) in results {
+        if is_text_literal(e) {
+            literal = true;
+            continue;
+        }
+        ty = common(&ty, t).ok_or_else(|| {
+            let (a, b) = (types::name(&ty), types::name(t));
+            Error::query(format!("{what} has results of {a} and of {b}: {e}"))
+                .help("cast(x AS type) makes them one type")
+        })?;
+    }
+    match (literal, &ty) {
+        (true, DataType::Null) => Ok(types::TEXT),
+        (true, t) if *t != types::TEXT && !is_time(t) => {
+            let what = format!("{what} has results of {} and of text", types::name(t));
+            Err(Error::query(what).help("cast(x AS text) makes them one type"))
+        }
+        _ => Ok(ty),
+    }
+}

@@ -1,0 +1,530 @@
+//! `sqlparser`'s tree into ours.
+
+use sqlparser::ast::{
+    self, BinaryOperator as B, CastKind, DataType as D, Expr as S, UnaryOperator as U, Value,
+};
+
+use super::functions::Func;
+use super::parse::AGGREGATES;
+use super::temporal;
+use super::tree::{AggCall, AggFunc, BinaryOp, CastType, Expr, UnaryOp, balanced};
+use crate::error::{Error, Result};
+use crate::kernel::Scalar;
+
+fn call(func: Func, args: Vec<Expr>) -> Expr {
+    Expr::Function { func, args }
+}
+
+fn not_if(negated: bool, e: Expr) -> Expr {
+    if negated { Expr::unary(UnaryOp::Not, e) } else { e }
+}
+
+fn boxed(e: &S) -> Result<Box<Expr>> {
+    Ok(Box::new(convert(e)?))
+}
+
+/// Turns an expression of `sqlparser` into ours. Qualified names (`t.x`) become one name with dots.
+///
+/// # Errors
+/// Something that the language of `ddf` does not have.
+pub fn convert(e: &S) -> Result<Expr> {
+    Ok(match e {
+        S::Identifier(i) => Expr::Column(i.value.clone()),
+        S::CompoundIdentifier(parts) => Expr::Column(
+            parts
+                .iter()
+                .map(|i| i.value.as_str())
+                .collect::<Vec<_>>()
+                .join("."),
+        ),
+        S::Nested(inner) => convert(inner)?,
+        S::Value(v) => Expr::Literal(value(&v.value, false)?),
+        S::TypedString(t) => typed(&t.data_type, &t.value.value)?,
+        S::Interval(i) => interval(i)?,
+        S::UnaryOp { op, expr } => unary(op, expr)?,
+        S::BinaryOp { .. } => binary(e)?,
+        S::IsNull(x) | S::IsUnknown(x) => Expr::IsNull {
+            expr: boxed(x)?,
+            negated: false,
+        },
+        S::IsNotNull(x) | S::IsNotUnknown(x) => Expr::IsNull {
+            expr: boxed(x)?,
+            negated: true,
+        },
+        S::IsTrue(x) => is(x, true, BinaryOp::NotDistinct)?,
+        S::IsNotTrue(x) => is(x, true, BinaryOp::Distinct)?,
+        S::IsFalse(x) => is(x, false, BinaryOp::NotDistinct)?,
+        S::IsNotFalse(x) => is(x, false, BinaryOp::Distinct)?,
+        S::IsDistinctFrom(a, b) => Expr::binary(BinaryOp::Distinct, convert(a)?, convert(b)?),
+        S::IsNotDistinctFrom(a, b) => Expr::binary(BinaryOp::NotDistinct, convert(a)?, convert(b)?),
+        S::Between {
+            expr,
+            negated,
+            low,
+            high,
+        } => {
+            let x = convert(expr)?;
+            let low = Expr::binary(BinaryOp::GtEq, x.clone(), convert(low)?);
+            let high = Expr::binary(BinaryOp::LtEq, x, convert(high)?);
+            not_if(*negated, Expr::binary(BinaryOp::And, low, high))
+        }
+        S::InList { expr, list, negated } => {
+            let list = list.iter().map(convert).collect::<Result<_>>()?;
+            Expr::InList {
+                expr: boxed(expr)?,
+                list,
+                negated: *negated,
+            }
+        }
+        S::Like {
+            negated,
+            any: false,
+            expr,
+            pattern,
+            escape_char,
+        } => like(expr, pattern, escape_char, *negated, false)?,
+        S::ILike {
+            negated,
+            any: false,
+            expr,
+            pattern,
+            escape_char,
+        } => like(expr, pattern, escape_char, *negated, true)?,
+        S::RLike {
+            negated,
+            expr,
+            pattern,
+            ..
+        } => not_if(
+            *negated,
+            call(Func::RegexpLike, vec![convert(expr)?, convert(pattern)?]),
+        ),
+        S::Case {
+            operand,
+            conditions,
+            else_result,
+            ..
+        } => Expr::Case {
+            operand: operand.as_ref().map(|e| boxed(e)).transpose()?,
+            branches: (conditions.iter())
+                .map(|w| Ok((convert(&w.condition)?, convert(&w.result)?)))
+                .collect::<Result<_>>()?,
+            otherwise: else_result.as_ref().map(|e| boxed(e)).transpose()?,
+        },
+        S::Cast {
+            kind,
+            expr,
+            data_type,
+            format: None,
+        } => Expr::Cast {
+            expr: boxed(expr)?,
+            to: cast_type(data_type)?,
+            try_: matches!(kind, CastKind::TryCast | CastKind::SafeCast),
+        },
+        S::Extract { field, expr, .. } => part(&field.to_string(), convert(expr)?)?,
+        S::Ceil { expr, .. } => call(Func::Ceil, vec![convert(expr)?]),
+        S::Floor { expr, .. } => call(Func::Floor, vec![convert(expr)?]),
+        S::Position { expr, r#in } => call(Func::Strpos, vec![convert(r#in)?, convert(expr)?]),
+        S::Substring {
+            expr,
+            substring_from,
+            substring_for,
+            ..
+        } => {
+            let from = substring_from
+                .as_ref()
+                .map_or(Ok(Expr::Literal(Scalar::Int(1))), |e| convert(e))?;
+            let mut args = vec![convert(expr)?, from];
+            if let Some(e) = substring_for {
+                args.push(convert(e)?);
+            }
+            call(Func::Substr, args)
+        }
+        S::Trim {
+            trim_where,
+            trim_what,
+            expr,
+            trim_characters,
+        } => {
+            let func = match trim_where {
+                Some(ast::TrimWhereField::Leading) => Func::Ltrim,
+                Some(ast::TrimWhereField::Trailing) => Func::Rtrim,
+                _ => Func::Trim,
+            };
+            let mut args = vec![convert(expr)?];
+            if let Some(e) = trim_what {
+                args.push(convert(e)?);
+            }
+            for e in trim_characters.iter().flatten() {
+                args.push(convert(e)?);
+            }
+            call(func, args)
+        }
+        S::Function(f) => function(f)?,
+        other => return Err(unsupported(&other.to_string())),
+    })
+}
+
+fn unsupported(what: &str) -> Error {
+    let short: String = what.chars().take(60).collect();
+    Error::query(format!("the expression language has no `{short}`"))
+}
+
+fn is(x: &S, value: bool, op: BinaryOp) -> Result<Expr> {
+    Ok(Expr::binary(op, convert(x)?, Expr::Literal(Scalar::Bool(value))))
+}
+
+fn unary(op: &U, expr: &S) -> Result<Expr> {
+    match op {
+        U::Minus => match expr {
+            S::Value(v) if matches!(v.value, Value::Number(..)) => Ok(Expr::Literal(value(&v.value, true)?)),
+            _ => Ok(Expr::unary(UnaryOp::Neg, convert(expr)?)),
+        },
+        U::Plus => convert(expr),
+        U::Not | U::BangNot => Ok(Expr::unary(UnaryOp::Not, convert(expr)?)),
+        other => Err(unsupported(&other.to_string())),
+    }
+}
+
+/// Walks down the left side in a loop, because chains of operators lean left.
+fn binary(e: &S) -> Result<Expr> {
+    let (mut steps, mut leftmost) = (vec![], e);
+    while let S::BinaryOp { left, op, right } = leftmost {
+        steps.push((op, right));
+        leftmost = left;
+    }
+    let mut left = convert(leftmost)?;
+    let mut run: Option<(BinaryOp, Vec<Expr>)> = None; // a chain of AND or of OR under way
+    for (op, right) in steps.into_iter().rev() {
+        let logical = match op {
+            B::And => Some(BinaryOp::And),
+            B::Or => Some(BinaryOp::Or),
+            _ => None,
+        };
+        let right = convert(right)?;
+        match (logical, run.take()) {
+            (Some(op), Some((same, mut parts))) if op == same => {
+                parts.extend(right.chain(op));
+                run = Some((op, parts));
+            }
+            (logical, before) => {
+                if let Some((op, parts)) = before {
+                    left = balanced(op, parts).unwrap_or(left);
+                }
+                match logical {
+                    Some(op) => {
+                        let mut parts = std::mem::replace(&mut left, Expr::Literal(Scalar::Null)).chain(op);
+                        parts.extend(right.chain(op));
+                        run = Some((op, parts));
+                    }
+                    None => left = operator(op, left, right)?,
+                }
+            }
+        }
+    }
+    Ok(match run {
+        Some((op, parts)) => balanced(op, parts).unwrap_or(left),
+        None => left,
+    })
+}
+
+fn operator(op: &B, left: Expr, right: Expr) -> Result<Expr> {
+    let op = match op {
+        B::Plus => BinaryOp::Add,
+        B::Minus => BinaryOp::Sub,
+        B::Multiply => BinaryOp::Mul,
+        B::Divide => BinaryOp::Div,
+        B::DuckIntegerDivide | B::MyIntegerDivide => BinaryOp::IntDiv,
+        B::Modulo => BinaryOp::Mod,
+        B::StringConcat => BinaryOp::Concat,
+        B::Eq => BinaryOp::Eq,
+        B::NotEq => BinaryOp::NotEq,
+        B::Lt => BinaryOp::Lt,
+        B::LtEq => BinaryOp::LtEq,
+        B::Gt => BinaryOp::Gt,
+        B::GtEq => BinaryOp::GtEq,
+        B::Spaceship => BinaryOp::NotDistinct,
+        B::PGRegexMatch | B::Regexp => return Ok(call(Func::RegexpLike, vec![left, right])),
+        B::PGRegexNotMatch => {
+            return Ok(Expr::unary(
+                UnaryOp::Not,
+                call(Func::RegexpLike, vec![left, right]),
+            ));
+        }
+        other => {
+            return Err(Error::query(format!(
+                "the expression language has no operator `{other}`"
+            )));
+        }
+    };
+    Ok(Expr::binary(op, left, right))
+}
+
+fn text_of(e: &S) -> Option<&str> {
+    match e {
+        S::Value(v) => match &v.value {
+            Value::SingleQuotedString(s) => Some(s),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn like(x: &S, pattern: &S, escape: &Option<Box<S>>, negated: bool, case_insensitive: bool) -> Result<Expr> {
+    let escape = match escape {
+        None => None,
+        Some(e) => {
+            let mut chars = text_of(e).unwrap_or("").chars();
+            match (chars.next(), chars.next()) {
+                (Some(c), None) => Some(c),
+                _ => return Err(Error::query("ESCAPE needs one character in single quotes")),
+            }
+        }
+    };
+    Ok(Expr::Like {
+        expr: boxed(x)?,
+        pattern: boxed(pattern)?,
+        case_insensitive,
+        negated,
+        escape,
+    })
+}
+
+/// A literal. Integers beyond int64 are decimals, never rounded.
+fn value(v: &Value, negative: bool) -> Result<Scalar> {
+    Ok(match v {
+        Value::Number(text, _) => {
+            let signed = if negative {
+                format!("-{text}")
+            } else {
+                text.clone()
+            };
+            if text.bytes().all(|b| b.is_ascii_digit()) {
+                match (signed.parse::<i64>(), temporal::parse_decimal(&signed, 38, 0)) {
+                    (Ok(i), _) => Scalar::Int(i),
+                    (_, Some(d)) => Scalar::Decimal(d, 38, 0),
+                    _ => {
+                        return Err(Error::query(format!(
+                            "the number {signed} has more than 38 digits"
+                        )));
+                    }
+                }
+            } else {
+                let x: f64 = signed
+                    .parse()
+                    .map_err(|_| Error::query(format!("{signed} is no number")))?;
+                if x.is_infinite() {
+                    return Err(Error::query(format!("{signed} is greater than any float64")));
+                }
+                Scalar::Float(x)
+            }
+        }
+        Value::SingleQuotedString(s) | Value::EscapedStringLiteral(s) | Value::NationalStringLiteral(s) => {
+            Scalar::Text(s.clone())
+        }
+        Value::DollarQuotedString(s) => Scalar::Text(s.value.clone()),
+        Value::Boolean(b) => Scalar::Bool(*b),
+        Value::Null => Scalar::Null,
+        other => return Err(unsupported(&other.to_string())),
+    })
+}
+
+/// `DATE '2013-01-31'` and the like.
+fn typed(ty: &D, v: &Value) -> Result<Expr> {
+    let Scalar::Text(text) = value(v, false)? else {
+        return Err(unsupported(&v.to_string()));
+    };
+    let to = cast_type(ty)?;
+    super::cast::scalar(&Scalar::Text(text), to).map(Expr::Literal)
+}
+
+fn interval(i: &ast::Interval) -> Result<Expr> {
+    let mut text = match &*i.value {
+        S::Value(v) => match &v.value {
+            Value::SingleQuotedString(s) | Value::Number(s, _) => s.clone(),
+            other => return Err(unsupported(&other.to_string())),
+        },
+        other => return Err(unsupported(&other.to_string())),
+    };
+    if let Some(f) = &i.leading_field {
+        text = format!("{text} {f}");
+    }
+    let bad = || {
+        Error::query(format!("INTERVAL '{text}' is no interval"))
+            .help("write INTERVAL '3 days', '2 months', '1 hour 30 minutes'")
+    };
+    let (mut months, mut days, mut us) = (0_i64, 0_i64, 0_i64);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.is_empty() || !words.len().is_multiple_of(2) {
+        return Err(bad());
+    }
+    for pair in words.chunks(2) {
+        let n: i64 = pair[0].parse().map_err(|_| bad())?;
+        let unit = pair[1].to_lowercase();
+        let (to, factor) = match unit.strip_suffix('s').unwrap_or(&unit) {
+            "year" => (&mut months, 12),
+            "quarter" => (&mut months, 3),
+            "month" => (&mut months, 1),
+            "week" => (&mut days, 7),
+            "day" => (&mut days, 1),
+            "hour" => (&mut us, 3_600_000_000),
+            "minute" => (&mut us, 60_000_000),
+            "second" => (&mut us, 1_000_000),
+            "millisecond" => (&mut us, 1000),
+            "microsecond" => (&mut us, 1),
+            _ => return Err(bad()),
+        };
+        *to = n
+            .checked_mul(factor)
+            .and_then(|n| to.checked_add(n))
+            .ok_or_else(bad)?;
+    }
+    let narrow = |n: i64| i32::try_from(n).map_err(|_| bad());
+    Ok(Expr::Literal(Scalar::Interval(
+        narrow(months)?,
+        narrow(days)?,
+        us,
+    )))
+}
+
+fn cast_type(ty: &D) -> Result<CastType> {
+    use ast::{ExactNumberInfo as N, TimezoneInfo as Z};
+    let decimal = |n: &N| match n {
+        N::None => Ok(CastType::Decimal(38, 10)),
+        N::Precision(p) if (1..=38).contains(p) => Ok(CastType::Decimal(*p as u8, 0)),
+        N::PrecisionAndScale(p, s) if (1..=38).contains(p) && (0..=*p as i64).contains(s) => {
+            Ok(CastType::Decimal(*p as u8, *s as i8))
+        }
+        _ => Err(Error::query(format!("{ty} is no decimal type")).help("at most 38 digits: DECIMAL(38,10)")),
+    };
+    Ok(match ty {
+        D::Bool | D::Boolean => CastType::Bool,
+        D::Int(_) | D::Integer(_) | D::BigInt(_) | D::SmallInt(_) | D::TinyInt(_) => CastType::Int,
+        D::Int2(_) | D::Int4(_) | D::Int8(_) | D::Int16 | D::Int32 | D::Int64 => CastType::Int,
+        D::Float(_) | D::Real | D::Double(_) | D::DoublePrecision => CastType::Float,
+        D::Float4 | D::Float8 | D::Float32 | D::Float64 => CastType::Float,
+        D::Decimal(n) | D::Numeric(n) | D::Dec(n) => decimal(n)?,
+        D::Date | D::Date32 => CastType::Date,
+        D::Timestamp(_, Z::Tz | Z::WithTimeZone) => CastType::TimestampUtc,
+        D::Timestamp(..) | D::Datetime(_) => CastType::Timestamp,
+        D::Text | D::String(_) | D::Varchar(_) | D::Char(_) | D::Character(_) | D::CharacterVarying(_) => {
+            CastType::Text
+        }
+        other => match other.to_string().to_lowercase().as_str() {
+            "str" | "utf8" => CastType::Text,
+            "float64" => CastType::Float,
+            _ => {
+                return Err(Error::query(format!("no type \"{other}\"")).help(
+                    "the types are bool, int, double, decimal(p,s), date, timestamp, timestamptz, text",
+                ));
+            }
+        },
+    })
+}
+
+/// `extract(field FROM x)`, `date_part('field', x)`.
+fn part(field: &str, x: Expr) -> Result<Expr> {
+    let lower = field.trim_matches('\'').to_lowercase();
+    let func = match lower.strip_suffix('s').unwrap_or(&lower) {
+        "year" => Func::Year,
+        "quarter" => Func::Quarter,
+        "month" => Func::Month,
+        "week" => Func::Week,
+        "day" => Func::Day,
+        "doy" | "dayofyear" => Func::DayOfYear,
+        "dow" => Func::Dow,
+        "dayofweek" => Func::DayOfWeek,
+        "isodow" => Func::IsoDow,
+        "hour" => Func::Hour,
+        "minute" => Func::Minute,
+        "second" => Func::Second,
+        "epoch" => Func::Epoch,
+        _ => {
+            return Err(Error::query(format!("no part \"{field}\" of dates"))
+                .help("year, quarter, month, week, day, doy, dow, isodow, hour, minute, second, epoch"));
+        }
+    };
+    Ok(call(func, vec![x]))
+}
+
+fn function(f: &ast::Function) -> Result<Expr> {
+    let name = match f.name.0.as_slice() {
+        [ast::ObjectNamePart::Identifier(i)] => i.value.to_lowercase(),
+        _ => f.name.to_string(),
+    };
+    if f.over.is_some() {
+        return Err(unsupported(&format!("{name}(…) OVER")));
+    }
+    let (mut args, mut star, mut distinct) = (vec![], false, false);
+    if let ast::FunctionArguments::List(list) = &f.args {
+        distinct = matches!(list.duplicate_treatment, Some(ast::DuplicateTreatment::Distinct));
+        if !list.clauses.is_empty() {
+            return Err(unsupported(&f.to_string()));
+        }
+        for a in &list.args {
+            match a {
+                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e)) => args.push(convert(e)?),
+                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard) => star = true,
+                other => return Err(unsupported(&other.to_string())),
+            }
+        }
+    } else if matches!(f.args, ast::FunctionArguments::Subquery(_)) {
+        return Err(unsupported(&f.to_string()));
+    }
+    let filter = f.filter.as_ref().map(|e| convert(e)).transpose()?;
+    if let Some((_, func)) = AGGREGATES.iter().find(|(n, _)| *n == name) {
+        return aggregate(*func, args, star, distinct, filter);
+    }
+    if star || distinct || filter.is_some() {
+        Func::find(&name)?;
+        return Err(Error::query(format!(
+            "\"{name}\" is no aggregate: no *, DISTINCT or FILTER"
+        )));
+    }
+    match (name.as_str(), args.as_slice()) {
+        ("date_part" | "datepart", [Expr::Literal(Scalar::Text(unit)), x]) => part(unit, x.clone()),
+        ("mod", [a, b]) => Ok(Expr::binary(BinaryOp::Mod, a.clone(), b.clone())),
+        ("div", [a, b]) => Ok(Expr::binary(BinaryOp::IntDiv, a.clone(), b.clone())),
+        ("date", [x]) => Ok(Expr::Cast {
+            expr: Box::new(x.clone()),
+            to: CastType::Date,
+            try_: false,
+        }),
+        _ => Ok(call(Func::find(&name)?, args)),
+    }
+}
+
+fn aggregate(
+    mut func: AggFunc,
+    mut args: Vec<Expr>,
+    star: bool,
+    mut distinct: bool,
+    filter: Option<Expr>,
+) -> Result<Expr> {
+    let name = func.name();
+    if let AggFunc::Quantile(_) = func {
+        let q = match args.pop() {
+            Some(Expr::Literal(Scalar::Float(q))) => q,
+            Some(Expr::Literal(Scalar::Int(q))) => q as f64,
+            _ => return Err(Error::query("quantile needs a share between 0 and 1").help("quantile(x, 0.95)")),
+        };
+        func = AggFunc::Quantile(q);
+    }
+    if distinct && func == AggFunc::Count {
+        (func, distinct) = (AggFunc::NUnique, false);
+    }
+    let arg = match (args.len(), func) {
+        (1, _) if !star => args.pop(),
+        (0, AggFunc::Count) => None,
+        _ => return Err(Error::query(format!("{name} takes one column")).help(format!("{name}(x)"))),
+    };
+    if arg.iter().chain(&filter).any(Expr::has_aggregate) {
+        return Err(Error::query(format!("an aggregate inside the aggregate {name}")));
+    }
+    Ok(Expr::Aggregate(Box::new(AggCall {
+        func,
+        arg,
+        distinct,
+        filter,
+    })))
+}

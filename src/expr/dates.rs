@@ -1,0 +1,296 @@
+//! Functions of dates and timestamps.
+
+use std::sync::Arc;
+
+use arrow::array::*;
+use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
+
+use super::eval::Value;
+use super::functions::Func;
+use super::temporal::{DAY_US, checked_days, civil, days_from_civil};
+use super::text::Text;
+use crate::error::{Error, Result, did_you_mean};
+
+/// A unit of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Year,
+    Quarter,
+    Month,
+    Week,
+    Day,
+    Hour,
+    Minute,
+    Second,
+}
+
+impl Unit {
+    pub(super) fn parse(text: &str) -> Result<Unit> {
+        use Unit::*;
+        let names = [
+            ("year", Year),
+            ("quarter", Quarter),
+            ("month", Month),
+            ("week", Week),
+            ("day", Day),
+            ("hour", Hour),
+            ("minute", Minute),
+            ("second", Second),
+        ];
+        let lower = text.to_lowercase();
+        let wanted = lower.strip_suffix('s').unwrap_or(&lower);
+        names
+            .iter()
+            .find(|(n, _)| *n == wanted)
+            .map(|(_, u)| *u)
+            .ok_or_else(|| {
+                let near = did_you_mean(wanted, names.iter().map(|n| n.0));
+                let all = "the units are year, quarter, month, week, day, hour, minute, second";
+                let help = near.map_or(all.to_string(), |n| format!("did you mean {n}? {all}"));
+                Error::query(format!("no unit of time '{text}'")).help(help)
+            })
+    }
+
+    /// How many borders of the unit lie between 1970 and that moment.
+    fn index(self, us: i64) -> i64 {
+        let days = us.div_euclid(DAY_US);
+        let (y, m, _) = civil(days);
+        match self {
+            Unit::Year => y,
+            Unit::Quarter => y * 4 + (i64::from(m) - 1) / 3,
+            Unit::Month => y * 12 + i64::from(m) - 1,
+            Unit::Week => (days + 3).div_euclid(7), // 1970-01-01 is a Thursday
+            Unit::Day => days,
+            Unit::Hour => us.div_euclid(3_600_000_000),
+            Unit::Minute => us.div_euclid(60_000_000),
+            Unit::Second => us.div_euclid(1_000_000),
+        }
+    }
+
+    /// The start of the unit that the moment lies in.
+    fn floor(self, us: i64) -> i64 {
+        let n = self.index(us);
+        match self {
+            Unit::Year => days_from_civil(n, 1, 1) * DAY_US,
+            Unit::Quarter => days_from_civil(n.div_euclid(4), n.rem_euclid(4) as u32 * 3 + 1, 1) * DAY_US,
+            Unit::Month => days_from_civil(n.div_euclid(12), n.rem_euclid(12) as u32 + 1, 1) * DAY_US,
+            Unit::Week => (n * 7 - 3) * DAY_US,
+            Unit::Day => n * DAY_US,
+            Unit::Hour => n * 3_600_000_000,
+            Unit::Minute => n * 60_000_000,
+            Unit::Second => n * 1_000_000,
+        }
+    }
+}
+
+/// Moments in microseconds since 1970, of dates and timestamps alike.
+struct Moments<'a> {
+    value: &'a Value,
+}
+
+impl Moments<'_> {
+    fn get(&self, row: usize) -> Option<i64> {
+        let (a, i) = (self.value.array(), self.value.at(row));
+        if a.is_null(i) {
+            return None;
+        }
+        Some(match a.data_type() {
+            DataType::Date32 => i64::from(a.as_primitive::<Date32Type>().value(i)) * DAY_US,
+            _ => a.as_primitive::<TimestampMicrosecondType>().value(i),
+        })
+    }
+}
+
+const DAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// The week by ISO 8601: that of the Thursday of the same week.
+fn iso_week(days: i64) -> i64 {
+    let thursday = (days + 3).div_euclid(7) * 7;
+    let (y, ..) = civil(thursday);
+    (thursday - days_from_civil(y, 1, 1)) / 7 + 1
+}
+
+fn part(func: Func, us: i64) -> Option<i64> {
+    use Func::*;
+    let (days, clock) = (us.div_euclid(DAY_US), us.rem_euclid(DAY_US));
+    let monday = (days + 3).rem_euclid(7);
+    let (y, m, d) = civil(days);
+    Some(match func {
+        Year => y,
+        Quarter => (i64::from(m) + 2) / 3,
+        Month => i64::from(m),
+        Week => iso_week(days),
+        Day => i64::from(d),
+        DayOfYear => days - days_from_civil(y, 1, 1) + 1,
+        DayOfWeek => monday,
+        IsoDow => monday + 1,
+        Dow => (monday + 1) % 7,
+        Hour => clock / 3_600_000_000,
+        Minute => clock / 60_000_000 % 60,
+        Second => clock / 1_000_000 % 60,
+        _ => return None,
+    })
+}
+
+/// Calls a function of this file; none if it is of another.
+pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<Option<ArrayRef>> {
+    use Func::*;
+    let moment = |i: usize| Moments { value: &args[i] };
+    if part(func, 0).is_some() {
+        let x = moment(0);
+        let out = (0..rows).map(|i| part(func, x.get(i)?));
+        return Ok(Some(Arc::new(out.collect::<Int64Array>())));
+    }
+    Ok(Some(match func {
+        DayName => {
+            let x = moment(0);
+            let name = |us: i64| DAYS[(us.div_euclid(DAY_US) + 3).rem_euclid(7) as usize];
+            Arc::new((0..rows).map(|i| x.get(i).map(name)).collect::<StringViewArray>())
+        }
+        MonthName => {
+            let x = moment(0);
+            let name = |us: i64| MONTHS[civil(us.div_euclid(DAY_US)).1 as usize - 1];
+            Arc::new((0..rows).map(|i| x.get(i).map(name)).collect::<StringViewArray>())
+        }
+        Epoch => {
+            let x = moment(0);
+            Arc::new(
+                (0..rows)
+                    .map(|i| x.get(i).map(|us| us as f64 / 1e6))
+                    .collect::<Float64Array>(),
+            )
+        }
+        DateTrunc => {
+            let (u, x) = (Text::of(&args[0]), moment(1));
+            let out = (0..rows).map(|i| match (u.get(i), x.get(i)) {
+                (Some(u), Some(us)) => Ok(Some(Unit::parse(u)?.floor(us))),
+                _ => Ok(None),
+            });
+            let out: TimestampMicrosecondArray = out.collect::<Result<_>>()?;
+            super::cast::array(&(Arc::new(out) as ArrayRef), args[1].data_type(), false)?
+        }
+        DateDiff => {
+            let (u, a, b) = (Text::of(&args[0]), moment(1), moment(2));
+            let out = (0..rows).map(|i| match (u.get(i), a.get(i), b.get(i)) {
+                (Some(u), Some(a), Some(b)) => {
+                    let u = Unit::parse(u)?;
+                    Ok(Some(u.index(b) - u.index(a)))
+                }
+                _ => Ok(None),
+            });
+            Arc::new(out.collect::<Result<Int64Array>>()?)
+        }
+        MakeDate | MakeTimestamp => make(func, args, rows)?,
+        Strptime => strptime(args, rows)?,
+        Strftime => strftime(args, rows)?,
+        ToTimestamp => {
+            let x = args[0].array().as_primitive::<Float64Type>();
+            let out = (0..rows).map(|i| {
+                let i = args[0].at(i);
+                if x.is_null(i) {
+                    return Ok(None);
+                }
+                let us = super::cast::float_to_int((x.value(i) * 1e6).round());
+                us.map(Some)
+                    .ok_or_else(|| Error::query(format!("to_timestamp({:?}) is out of range", x.value(i))))
+            });
+            Arc::new(out.collect::<Result<TimestampMicrosecondArray>>()?)
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn make(func: Func, args: &[Value], rows: usize) -> Result<ArrayRef> {
+    let int = |k: usize, i: usize| {
+        let (a, i) = (args[k].array().as_primitive::<Int64Type>(), args[k].at(i));
+        a.is_valid(i).then(|| a.value(i))
+    };
+    let day = |i: usize| -> Result<Option<i32>> {
+        match (int(0, i), int(1, i), int(2, i)) {
+            (Some(y), Some(m), Some(d)) => checked_days(y, m, d)
+                .map(Some)
+                .ok_or_else(|| Error::query(format!("there is no date {y:04}-{m:02}-{d:02}"))),
+            _ => Ok(None),
+        }
+    };
+    if func == Func::MakeDate {
+        return Ok(Arc::new((0..rows).map(day).collect::<Result<Date32Array>>()?));
+    }
+    let seconds = args[5].array().as_primitive::<Float64Type>();
+    let out = (0..rows).map(|i| {
+        let k = args[5].at(i);
+        let second = seconds.is_valid(k).then(|| seconds.value(k));
+        match (day(i)?, int(3, i), int(4, i), second) {
+            (Some(d), Some(h), Some(m), Some(s)) => {
+                if !(0..24).contains(&h) || !(0..60).contains(&m) || !(0.0..60.0).contains(&s) {
+                    return Err(Error::query(format!("there is no time {h:02}:{m:02}:{s}")));
+                }
+                Ok(Some(
+                    i64::from(d) * DAY_US + (h * 60 + m) * 60_000_000 + (s * 1e6).round() as i64,
+                ))
+            }
+            _ => Ok(None),
+        }
+    });
+    Ok(Arc::new(out.collect::<Result<TimestampMicrosecondArray>>()?))
+}
+
+fn strptime(args: &[Value], rows: usize) -> Result<ArrayRef> {
+    let (text, format) = (Text::of(&args[0]), Text::of(&args[1]));
+    let out = (0..rows).map(|i| {
+        let (Some(t), Some(f)) = (text.get(i), format.get(i)) else {
+            return Ok(None);
+        };
+        let moment = (DateTime::parse_from_str(t, f).map(|d| d.naive_utc()))
+            .or_else(|_| NaiveDateTime::parse_from_str(t, f))
+            .or_else(|_| NaiveDate::parse_from_str(t, f).map(|d| d.and_time(chrono::NaiveTime::MIN)));
+        match moment {
+            Ok(m) => Ok(Some(m.and_utc().timestamp_micros())),
+            Err(_) => Err(Error::query(format!("'{t}' does not have the format '{f}'"))
+                .help("%Y year, %m month, %d day, %H hour, %M minute, %S second")),
+        }
+    });
+    Ok(Arc::new(out.collect::<Result<TimestampMicrosecondArray>>()?))
+}
+
+fn strftime(args: &[Value], rows: usize) -> Result<ArrayRef> {
+    use std::fmt::Write;
+    let (x, format) = (Moments { value: &args[0] }, Text::of(&args[1]));
+    let mut out = StringViewBuilder::with_capacity(rows);
+    let mut buffer = String::new();
+    for i in 0..rows {
+        let (Some(us), Some(f)) = (x.get(i), format.get(i)) else {
+            out.append_null();
+            continue;
+        };
+        let bad = || Error::query(format!("cannot format by '{f}'"));
+        let moment = DateTime::from_timestamp_micros(us).ok_or_else(bad)?.naive_utc();
+        buffer.clear();
+        write!(buffer, "{}", moment.format(f)).map_err(|_| bad())?;
+        out.append_value(&buffer);
+    }
+    Ok(Arc::new(out.finish()))
+}

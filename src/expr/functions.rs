@@ -1,0 +1,290 @@
+//! The table of functions: names, arguments, what they are for. `ddf functions` prints it, the
+//! parser looks names up in it and the type check reads the argument letters.
+//!
+//! Letters of arguments: `t` text, `x` anything as text, `i` int64, `f` any number as float64,
+//! `n` any number as it is, `d` date or timestamp, `b` bool, `a` anything, all `a` united to one
+//! type; `+` repeats the last one. Letters of results: the same, and `=` the (united) type of the
+//! arguments.
+
+use arrow::datatypes::DataType;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result, did_you_mean};
+use crate::kernel::types;
+
+/// One row of the table of functions.
+#[derive(Debug, Clone, Copy)]
+pub struct FunctionInfo {
+    /// Which.
+    pub func: Func,
+    /// Its name.
+    pub name: &'static str,
+    /// Other names of it.
+    pub aliases: &'static [&'static str],
+    pub(super) params: &'static str,
+    pub(super) least: usize,
+    pub(super) result: char,
+    /// How it is called.
+    pub signature: &'static str,
+    /// What it does, in one line.
+    pub description: &'static str,
+    /// A call and its result.
+    pub example: &'static str,
+}
+
+macro_rules! functions {
+    ($($func:ident $name:literal [$($alias:literal)*] $params:literal $least:literal $result:literal
+       $signature:literal $description:literal $example:literal;)*) => {
+        /// A function of the expression language; [`functions`] describes them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Func { $(#[doc = $description] $func,)* }
+        const TABLE: &[FunctionInfo] = &[$(FunctionInfo {
+            func: Func::$func, name: $name, aliases: &[$($alias),*], params: $params, least: $least,
+            result: $result, signature: $signature, description: $description, example: $example,
+        },)*];
+    };
+}
+
+functions! {
+    Coalesce "coalesce" [] "a+" 1 '=' "coalesce(a, b, …)" "The first argument that is not null." "coalesce(NULL, 2) = 2";
+    IfNull "ifnull" ["nvl"] "aa" 2 '=' "ifnull(a, b)" "b where a is null." "ifnull(NULL, 2) = 2";
+    NullIf "nullif" [] "aa" 2 '=' "nullif(a, b)" "Null where a equals b, else a." "nullif(3, 0) = 3";
+    If "if" ["iff"] "baa" 3 '=' "if(condition, a, b)" "a where the condition is true, else b." "if(2 > 1, 'x', 'y') = 'x'";
+    Greatest "greatest" [] "a+" 1 '=' "greatest(a, b, …)" "The greatest argument, nulls ignored." "greatest(1, 3, 2) = 3";
+    Least "least" [] "a+" 1 '=' "least(a, b, …)" "The least argument, nulls ignored." "least(1, 3, 2) = 1";
+    Lower "lower" ["lcase"] "t" 1 't' "lower(s)" "In small letters." "lower('JFK') = 'jfk'";
+    Upper "upper" ["ucase"] "t" 1 't' "upper(s)" "In capital letters." "upper('jfk') = 'JFK'";
+    Length "length" ["len" "char_length" "character_length"] "t" 1 'i' "length(s)" "The number of characters." "length('été') = 3";
+    Substr "substr" ["substring"] "tii" 2 't' "substr(s, start[, count])" "Characters from a position, which counts from 1." "substr('hello', 2, 3) = 'ell'";
+    Left "left" [] "ti" 2 't' "left(s, n)" "The first n characters; all but the last -n where n is negative." "left('hello', 2) = 'he'";
+    Right "right" [] "ti" 2 't' "right(s, n)" "The last n characters; all but the first -n where n is negative." "right('hello', 2) = 'lo'";
+    Trim "trim" ["btrim"] "tt" 1 't' "trim(s[, characters])" "Without white space, or these characters, at both ends." "trim(' a ') = 'a'";
+    Ltrim "ltrim" [] "tt" 1 't' "ltrim(s[, characters])" "Without white space, or these characters, at the start." "ltrim(' a') = 'a'";
+    Rtrim "rtrim" [] "tt" 1 't' "rtrim(s[, characters])" "Without white space, or these characters, at the end." "rtrim('a ') = 'a'";
+    Replace "replace" [] "ttt" 3 't' "replace(s, from, to)" "With all occurrences of a text replaced." "replace('a-b', '-', '+') = 'a+b'";
+    SplitPart "split_part" [] "tti" 3 't' "split_part(s, separator, n)" "The n-th part, from 1 or, negative, from the end; empty where there is none." "split_part('a-b', '-', 2) = 'b'";
+    Concat "concat" [] "x+" 1 't' "concat(a, b, …)" "All as one text, nulls ignored." "concat('a', 1) = 'a1'";
+    ConcatWs "concat_ws" [] "tx+" 2 't' "concat_ws(separator, a, b, …)" "All as one text with a separator between, nulls ignored." "concat_ws('-', 'a', 'b') = 'a-b'";
+    StartsWith "starts_with" ["prefix"] "tt" 2 'b' "starts_with(s, t)" "Whether s starts with t." "starts_with('hello', 'he')";
+    EndsWith "ends_with" ["suffix"] "tt" 2 'b' "ends_with(s, t)" "Whether s ends with t." "ends_with('hello', 'lo')";
+    Contains "contains" [] "tt" 2 'b' "contains(s, t)" "Whether t occurs in s." "contains('hello', 'ell')";
+    Strpos "strpos" ["instr" "position"] "tt" 2 'i' "strpos(s, t)" "The position of t in s in characters, from 1; 0 where it is not there." "strpos('hello', 'l') = 3";
+    Reverse "reverse" [] "t" 1 't' "reverse(s)" "The characters in reverse order." "reverse('abc') = 'cba'";
+    Repeat "repeat" [] "ti" 2 't' "repeat(s, n)" "The text n times." "repeat('ab', 2) = 'abab'";
+    Lpad "lpad" [] "tit" 2 't' "lpad(s, n[, fill])" "Filled at the start, or cut, to n characters." "lpad('7', 3, '0') = '007'";
+    Rpad "rpad" [] "tit" 2 't' "rpad(s, n[, fill])" "Filled at the end, or cut, to n characters." "rpad('7', 3, '.') = '7..'";
+    RegexpLike "regexp_like" ["regexp_matches"] "tt" 2 'b' "regexp_like(s, regex)" "Whether the regular expression matches somewhere; also s ~ regex." "regexp_like('a12', '[0-9]+')";
+    RegexpExtract "regexp_extract" [] "tti" 2 't' "regexp_extract(s, regex[, group])" "The first match, or that group of it; null where there is none." "regexp_extract('a12', '[0-9]+') = '12'";
+    RegexpReplace "regexp_replace" [] "tttt" 3 't' "regexp_replace(s, regex, replacement[, flags])" "The first match, or with flag g all, replaced; \\1 stands for a group, flag i ignores case." "regexp_replace('a12', '[0-9]', '#', 'g') = 'a##'";
+    Abs "abs" [] "n" 1 '=' "abs(x)" "Without the sign." "abs(-3) = 3";
+    Round "round" [] "ni" 1 '=' "round(x[, digits])" "Rounded, half away from zero." "round(2.5) = 3";
+    Floor "floor" [] "n" 1 '=' "floor(x)" "The greatest whole number that is not above." "floor(-1.5) = -2";
+    Ceil "ceil" ["ceiling"] "n" 1 '=' "ceil(x)" "The least whole number that is not below." "ceil(1.2) = 2";
+    Trunc "trunc" [] "n" 1 '=' "trunc(x)" "Without the fraction." "trunc(-1.7) = -1";
+    Sqrt "sqrt" [] "f" 1 'f' "sqrt(x)" "The square root." "sqrt(9) = 3";
+    Ln "ln" [] "f" 1 'f' "ln(x)" "The natural logarithm." "ln(1) = 0";
+    Log10 "log10" ["log"] "f" 1 'f' "log10(x)" "The logarithm to base 10." "log10(100) = 2";
+    Log2 "log2" [] "f" 1 'f' "log2(x)" "The logarithm to base 2." "log2(8) = 3";
+    Exp "exp" [] "f" 1 'f' "exp(x)" "e to the power of x." "exp(0) = 1";
+    Pow "pow" ["power"] "ff" 2 'f' "pow(x, y)" "x to the power of y." "pow(2, 3) = 8";
+    Sign "sign" [] "n" 1 'i' "sign(x)" "-1, 0 or 1." "sign(-3) = -1";
+    IsNan "is_nan" ["isnan"] "f" 1 'b' "is_nan(x)" "Whether it is NaN." "NOT is_nan(1)";
+    IsFinite "is_finite" ["isfinite"] "f" 1 'b' "is_finite(x)" "Whether it is neither NaN nor infinite." "is_finite(1)";
+    Pi "pi" [] "" 0 'f' "pi()" "The number π." "round(pi(), 2) = 3.14";
+    Sin "sin" [] "f" 1 'f' "sin(x)" "The sine." "sin(0) = 0";
+    Cos "cos" [] "f" 1 'f' "cos(x)" "The cosine." "cos(0) = 1";
+    Tan "tan" [] "f" 1 'f' "tan(x)" "The tangent." "tan(0) = 0";
+    Asin "asin" [] "f" 1 'f' "asin(x)" "The inverse of the sine." "asin(0) = 0";
+    Acos "acos" [] "f" 1 'f' "acos(x)" "The inverse of the cosine." "acos(1) = 0";
+    Atan "atan" [] "f" 1 'f' "atan(x)" "The inverse of the tangent." "atan(0) = 0";
+    Atan2 "atan2" [] "ff" 2 'f' "atan2(y, x)" "The angle of the point (x, y)." "atan2(0, 1) = 0";
+    Year "year" [] "d" 1 'i' "year(x)" "The year." "year(DATE '2013-04-05') = 2013";
+    Quarter "quarter" [] "d" 1 'i' "quarter(x)" "The quarter, 1 to 4." "quarter(DATE '2013-04-05') = 2";
+    Month "month" [] "d" 1 'i' "month(x)" "The month, 1 to 12." "month(DATE '2013-04-05') = 4";
+    Week "week" ["weekofyear"] "d" 1 'i' "week(x)" "The week by ISO 8601." "week(DATE '2013-01-07') = 2";
+    Day "day" ["dayofmonth"] "d" 1 'i' "day(x)" "The day of the month." "day(DATE '2013-04-05') = 5";
+    DayOfYear "dayofyear" ["doy"] "d" 1 'i' "dayofyear(x)" "The day of the year, from 1." "dayofyear(DATE '2013-02-01') = 32";
+    DayOfWeek "dayofweek" ["weekday"] "d" 1 'i' "dayofweek(x)" "The day of the week, Monday = 0." "dayofweek(DATE '2013-04-05') = 4";
+    IsoDow "isodow" [] "d" 1 'i' "isodow(x)" "The day of the week, Monday = 1, Sunday = 7." "isodow(DATE '2013-04-05') = 5";
+    Dow "dow" [] "d" 1 'i' "dow(x)" "The day of the week as SQL's extract(dow …) has it, Sunday = 0." "dow(DATE '2013-04-05') = 5";
+    Hour "hour" [] "d" 1 'i' "hour(x)" "The hour." "hour(TIMESTAMP '2013-04-05 06:07:08') = 6";
+    Minute "minute" [] "d" 1 'i' "minute(x)" "The minute." "minute(TIMESTAMP '2013-04-05 06:07:08') = 7";
+    Second "second" [] "d" 1 'i' "second(x)" "The second." "second(TIMESTAMP '2013-04-05 06:07:08') = 8";
+    DayName "dayname" [] "d" 1 't' "dayname(x)" "The English name of the day." "dayname(DATE '2013-04-05') = 'Friday'";
+    MonthName "monthname" [] "d" 1 't' "monthname(x)" "The English name of the month." "monthname(DATE '2013-04-05') = 'April'";
+    DateTrunc "date_trunc" ["datetrunc"] "td" 2 '=' "date_trunc(unit, x)" "The start of the year, quarter, month, week, day, hour, minute or second." "date_trunc('month', DATE '2013-04-05') = DATE '2013-04-01'";
+    DateDiff "date_diff" ["datediff"] "tdd" 3 'i' "date_diff(unit, a, b)" "How many borders of that unit lie between a and b." "date_diff('month', DATE '2013-01-31', DATE '2013-02-01') = 1";
+    MakeDate "make_date" [] "iii" 3 'd' "make_date(year, month, day)" "The date." "make_date(2013, 4, 5) = DATE '2013-04-05'";
+    MakeTimestamp "make_timestamp" [] "iiiiif" 6 's' "make_timestamp(year, month, day, hour, minute, second)" "The timestamp." "make_timestamp(2013, 4, 5, 6, 7, 8) = TIMESTAMP '2013-04-05 06:07:08'";
+    Strptime "strptime" [] "tt" 2 's' "strptime(s, format)" "The timestamp that a text means by a format." "strptime('05.04.2013', '%d.%m.%Y') = TIMESTAMP '2013-04-05'";
+    Strftime "strftime" [] "dt" 2 't' "strftime(x, format)" "Text by a format." "strftime(DATE '2013-04-05', '%d.%m.%Y') = '05.04.2013'";
+    Epoch "epoch" [] "d" 1 'f' "epoch(x)" "Seconds since 1970." "epoch(DATE '1970-01-02') = 86400";
+    ToTimestamp "to_timestamp" [] "f" 1 's' "to_timestamp(seconds)" "The timestamp so many seconds after 1970." "to_timestamp(86400) = TIMESTAMP '1970-01-02'";
+}
+
+/// All functions, in the order of the manual.
+pub fn functions() -> &'static [FunctionInfo] {
+    TABLE
+}
+
+impl Func {
+    /// Its row of the table.
+    pub fn info(self) -> &'static FunctionInfo {
+        &TABLE[self as usize]
+    }
+
+    /// The name in calls.
+    pub(super) fn call_name(self) -> &'static str {
+        self.info().name
+    }
+
+    /// The function of that name, in any case.
+    ///
+    /// # Errors
+    /// There is none; suggests a similar one.
+    pub fn find(name: &str) -> Result<Func> {
+        let lower = name.to_lowercase();
+        let hit = TABLE
+            .iter()
+            .find(|f| f.name == lower || f.aliases.contains(&lower.as_str()));
+        if let Some(f) = hit {
+            return Ok(f.func);
+        }
+        let error = Error::query(format!("no function \"{name}\""));
+        if [
+            "now",
+            "current_date",
+            "current_timestamp",
+            "current_time",
+            "today",
+            "random",
+            "rand",
+        ]
+        .contains(&lower.as_str())
+        {
+            return Err(error.help("answers must be reproducible: write the value, as in DATE '2024-01-31'"));
+        }
+        let names = TABLE
+            .iter()
+            .flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied()));
+        let names = names.chain(super::parse::AGGREGATES.iter().map(|(n, _)| *n));
+        Err(match did_you_mean(&lower, names) {
+            Some(n) => error.help(format!("did you mean {n}?")),
+            None => error.help("`ddf functions` lists them all"),
+        })
+    }
+
+    /// Whether it can fail for some values of the right types.
+    pub(super) fn can_fail(self) -> bool {
+        use Func::*;
+        matches!(
+            self,
+            Abs | Round
+                | Ceil
+                | Floor
+                | MakeDate
+                | MakeTimestamp
+                | Strptime
+                | Strftime
+                | ToTimestamp
+                | Repeat
+                | Lpad
+                | Rpad
+                | RegexpLike
+                | RegexpExtract
+                | RegexpReplace
+                | DateTrunc
+                | DateDiff
+                | SplitPart
+        )
+    }
+
+    /// The types that the arguments must be cast to, and the type of the result.
+    ///
+    /// # Errors
+    /// The wrong number of arguments, or an argument of a type that does not do.
+    pub(super) fn check(
+        self,
+        given: &[DataType],
+        literal_text: &[bool],
+    ) -> Result<(Vec<DataType>, DataType)> {
+        let info = self.info();
+        let letters: Vec<char> = info.params.chars().filter(|c| *c != '+').collect();
+        let many = info.params.ends_with('+');
+        if given.len() < info.least || (!many && given.len() > letters.len()) {
+            return Err(
+                Error::query(format!("{} with {} arguments", info.name, given.len()))
+                    .help(format!("it is called {}", info.signature)),
+            );
+        }
+        let letter = |i: usize| letters[i.min(letters.len() - 1)];
+        let mut united = DataType::Null;
+        for (i, t) in given.iter().enumerate().filter(|(i, _)| letter(*i) == 'a') {
+            let next = super::bind::common(&united, t);
+            united =
+                next.ok_or_else(|| info.misfit(i, t, &format!("{} like the others", types::name(&united))))?;
+        }
+        let mut want = Vec::with_capacity(given.len());
+        for (i, t) in given.iter().enumerate() {
+            want.push(info.cast_to(i, letter(i), t, &united, literal_text[i])?);
+        }
+        let result = match info.result {
+            't' => types::TEXT,
+            'i' => DataType::Int64,
+            'f' => DataType::Float64,
+            'b' => DataType::Boolean,
+            'd' => DataType::Date32,
+            's' => types::timestamp(),
+            _ if self == Func::DateTrunc => want[1].clone(),
+            _ if letters.contains(&'a') => united,
+            _ => want[0].clone(),
+        };
+        Ok((want, result))
+    }
+}
+
+impl FunctionInfo {
+    fn misfit(&self, i: usize, given: &DataType, wanted: &str) -> Error {
+        let what = format!(
+            "argument {} of {} is {}, not {wanted}",
+            i + 1,
+            self.name,
+            types::name(given)
+        );
+        Error::query(what).help(format!(
+            "it is called {}; cast(x AS type) changes a type",
+            self.signature
+        ))
+    }
+
+    fn cast_to(
+        &self,
+        i: usize,
+        letter: char,
+        t: &DataType,
+        united: &DataType,
+        literal: bool,
+    ) -> Result<DataType> {
+        let (fits, to, wanted) = match letter {
+            't' => (*t == types::TEXT, types::TEXT, "text"),
+            'x' => (true, types::TEXT, "text"),
+            'i' => (*t == DataType::Int64, DataType::Int64, "int64"),
+            'f' => (types::is_numeric(t), DataType::Float64, "a number"),
+            'n' => (types::is_numeric(t), t.clone(), "a number"),
+            'b' => (*t == DataType::Boolean, DataType::Boolean, "bool"),
+            'd' if literal => (true, types::timestamp(), ""),
+            'd' => (
+                matches!(t, DataType::Date32 | DataType::Timestamp(..)),
+                t.clone(),
+                "a date or timestamp",
+            ),
+            _ => (true, united.clone(), ""),
+        };
+        match (fits, t, letter) {
+            (_, DataType::Null, 'd') => Ok(types::timestamp()),
+            (_, DataType::Null, 'n') => Ok(DataType::Int64),
+            (_, DataType::Null, _) | (true, ..) => Ok(to),
+            _ => Err(self.misfit(i, t, wanted)),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The one expression language of `ddf`: from text to columns of values.
+//!
+//! ```text
+//!  "DepDelay > 15"  ─ parse ─►  Expr  ─ fold, rewrite ─►  Expr  ─ Evaluator::bind(schema) ─►  eval(batch) ─► array
+//!                              (plain data, serialisable)        types checked, casts made explicit
+//! ```
+//!
+//! [`tree`] is the data, [`parse`] and [`convert`] read SQL through `sqlparser`, [`display`] writes
+//! it again, [`functions`] is the table of functions, [`fold`] computes what is constant. [`bind`]
+//! checks types against a schema and makes every coercion an explicit cast; [`eval`] then runs the
+//! bound tree over batches, with [`compare`], [`arith`], [`cast`], [`text`], [`math`] and [`dates`]
+//! for the single operations. Branches of `CASE`, `coalesce`, `AND` and `OR` that a row does not
+//! need are not evaluated for it where they could fail.
+
+pub mod arith;
+pub mod bind;
+pub mod cast;
+pub mod compare;
+pub mod convert;
+pub mod dates;
+pub mod display;
+pub mod eval;
+pub mod fold;
+pub mod functions;
+pub mod math;
+pub mod parse;
+pub mod temporal;
+pub mod text;
+pub mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use convert::convert;
+pub use display::quote_name;
+pub use eval::Evaluator;
+pub use fold::fold;
+pub use functions::{Func, FunctionInfo, functions};
+pub use parse::{parse, parse_named, point_at};
+pub use tree::{AggCall, AggFunc, BinaryOp, CastType, CompareOp, Expr, UnaryOp};

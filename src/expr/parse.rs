@@ -1,0 +1,223 @@
+//! From text to tree: `sqlparser` reads SQL, this turns what it found into [`Expr`].
+//!
+//! ```text
+//!  text ─ tokens ─ `&&`, `!` become AND, NOT ─ sqlparser's tree ─ convert ─► Expr
+//! ```
+//!
+//! Long chains are no danger to the stack: the number of operators is limited before parsing,
+//! chains of AND and OR become balanced trees, and the depth of the result is limited.
+
+use std::ops::Range;
+
+use sqlparser::dialect::GenericDialect;
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Word};
+
+use super::convert::convert;
+use super::tree::{AggFunc, Expr, MAX_DEPTH};
+use crate::error::{Error, Result};
+
+/// The most operators in one expression; more would be walked too deeply by the parser's own tree.
+const MAX_OPERATORS: usize = 4000;
+/// How deeply parentheses and calls may nest.
+const MAX_NESTING: usize = 128;
+
+/// The names of aggregates. `quantile` is told apart by its second argument.
+pub(super) const AGGREGATES: &[(&str, AggFunc)] = &[
+    ("count", AggFunc::Count),
+    ("sum", AggFunc::Sum),
+    ("mean", AggFunc::Mean),
+    ("avg", AggFunc::Mean),
+    ("min", AggFunc::Min),
+    ("max", AggFunc::Max),
+    ("nunique", AggFunc::NUnique),
+    ("std", AggFunc::Std),
+    ("stddev", AggFunc::Std),
+    ("stddev_samp", AggFunc::Std),
+    ("var", AggFunc::Var),
+    ("variance", AggFunc::Var),
+    ("var_samp", AggFunc::Var),
+    ("stddev_pop", AggFunc::StdPop),
+    ("var_pop", AggFunc::VarPop),
+    ("median", AggFunc::Median),
+    ("quantile", AggFunc::Quantile(0.5)),
+    ("quantile_cont", AggFunc::Quantile(0.5)),
+    ("percentile_cont", AggFunc::Quantile(0.5)),
+    ("first", AggFunc::First),
+    ("last", AggFunc::Last),
+    ("bool_and", AggFunc::BoolAnd),
+    ("every", AggFunc::BoolAnd),
+    ("bool_or", AggFunc::BoolOr),
+];
+
+/// Parses an expression.
+///
+/// # Errors
+/// The text is no expression, or too large a one; the error has a span into the text.
+pub fn parse(text: &str) -> Result<Expr> {
+    parse_tokens(text, tokens(text)?)
+}
+
+/// Parses `name = expression`, or an expression alone. What stands before the first `=` is the name
+/// if it is nothing but an identifier; write `(a = b)` to compare instead.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_named(text: &str) -> Result<(Option<String>, Expr)> {
+    let mut all = tokens(text)?;
+    let mut real = (0..all.len()).filter(|&i| !matches!(all[i].token, Token::Whitespace(_)));
+    let (first, second) = (real.next(), real.next());
+    if let (Some(i), Some(j)) = (first, second)
+        && let (Token::Word(w), Token::Eq) = (&all[i].token, &all[j].token)
+        && w.quote_style != Some('\'')
+    {
+        let name = w.value.clone();
+        all.drain(..=j);
+        return Ok((Some(name), parse_tokens(text, all)?));
+    }
+    Ok((None, parse_tokens(text, all)?))
+}
+
+fn parse_tokens(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Expr> {
+    let mut parser = Parser::new(&GenericDialect {})
+        .with_recursion_limit(MAX_NESTING * 2)
+        .with_tokens_with_locations(tokens);
+    let ast = parser
+        .parse_expr()
+        .map_err(|e| syntax_error(text, &e.to_string()))?;
+    let rest = parser.peek_token();
+    if rest.token != Token::EOF {
+        let range = range_of(text, rest.span.start, rest.span.end);
+        return Err(
+            Error::query(format!("unexpected {} after the expression", rest.token)).span(text, range),
+        );
+    }
+    let expr = convert(&ast).map_err(|e| point_at(e, text))?;
+    if expr.depth() > MAX_DEPTH {
+        return Err(too_deep());
+    }
+    Ok(expr)
+}
+
+/// The error of an expression that nests too deeply.
+fn too_deep() -> Error {
+    Error::query(format!("the expression nests more than {MAX_DEPTH} deep"))
+        .help("split it into several columns with --with")
+}
+
+fn tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
+    let dialect = GenericDialect {};
+    let found = Tokenizer::new(&dialect, text).tokenize_with_location();
+    let mut all = found.map_err(|e| {
+        let at = offset(text, e.location);
+        Error::query(e.message.to_string()).span(text, at..text.len().max(at))
+    })?;
+    let (mut operators, mut open, mut deepest) = (0_usize, 0_usize, 0_usize);
+    for t in &mut all {
+        match &t.token {
+            Token::Overlap => t.token = keyword("AND", Keyword::AND),
+            Token::ExclamationMark => t.token = keyword("NOT", Keyword::NOT),
+            Token::DoubleExclamationMark => {
+                return Err(Error::query("!! is no operator").help("write NOT, or nothing for two of them"));
+            }
+            _ => {}
+        }
+        match &t.token {
+            Token::LParen => open += 1,
+            Token::RParen => open = open.saturating_sub(1),
+            Token::Word(w) if w.keyword == Keyword::CASE => open += 1,
+            Token::Word(w) if w.keyword == Keyword::END => open = open.saturating_sub(1),
+            Token::Word(w)
+                if matches!(w.keyword, Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::IS) =>
+            {
+                operators += 1;
+            }
+            Token::Word(_) | Token::Number(..) | Token::SingleQuotedString(_) => {}
+            Token::Comma | Token::Whitespace(_) => {}
+            _ => operators += 1,
+        }
+        deepest = deepest.max(open);
+    }
+    if deepest > MAX_NESTING {
+        return Err(Error::query(format!(
+            "parentheses nest {deepest} deep; {MAX_NESTING} is the most"
+        )));
+    }
+    if operators > MAX_OPERATORS {
+        return Err(Error::query(format!(
+            "{operators} operators in one expression; {MAX_OPERATORS} is the most"
+        ))
+        .help("x IN (a, b, …) takes any number of values"));
+    }
+    Ok(all)
+}
+
+fn keyword(value: &str, keyword: Keyword) -> Token {
+    Token::Word(Word {
+        value: value.into(),
+        quote_style: None,
+        keyword,
+    })
+}
+
+/// The byte offset of a place that counts lines and characters from one.
+fn offset(text: &str, at: Location) -> usize {
+    let mut start = 0;
+    for _ in 1..at.line {
+        start += text[start..].find('\n').map_or(text.len() - start, |i| i + 1);
+    }
+    let skip = at.column.saturating_sub(1) as usize;
+    text[start..]
+        .char_indices()
+        .nth(skip)
+        .map_or(text.len(), |(i, _)| start + i)
+}
+
+fn range_of(text: &str, start: Location, end: Location) -> Range<usize> {
+    let from = offset(text, start);
+    from..offset(text, end).max(from)
+}
+
+/// The parser's message in our words; it gives the place as "at Line: 1, Column: 5".
+fn syntax_error(text: &str, message: &str) -> Error {
+    let message = message.strip_prefix("sql parser error: ").unwrap_or(message);
+    if message.contains("recursion limit") {
+        return too_deep();
+    }
+    let (what, place) = message.split_once(" at Line: ").unwrap_or((message, ""));
+    let mut numbers = place
+        .split(", Column: ")
+        .map_while(|n| n.trim().parse::<u64>().ok());
+    let at = match (numbers.next(), numbers.next()) {
+        (Some(line), Some(column)) => offset(text, Location { line, column }),
+        _ => text.len(),
+    };
+    let error = Error::query(what.to_string()).span(text, at..text.len().max(at));
+    if text.contains("==") {
+        error
+    } else {
+        error.help("names in double quotes, text in single quotes")
+    }
+}
+
+/// Gives an error that names something in double quotes its place in the typed text.
+pub fn point_at(error: Error, text: &str) -> Error {
+    let Some(name) = error.what().split('"').nth(1).filter(|n| !n.is_empty()) else {
+        return error;
+    };
+    let dialect = GenericDialect {};
+    let Ok(all) = Tokenizer::new(&dialect, text).tokenize_with_location() else {
+        return error;
+    };
+    let hit = all
+        .iter()
+        .find(|t| matches!(&t.token, Token::Word(w) if w.value.eq_ignore_ascii_case(name)));
+    match hit {
+        Some(t) => {
+            let range = range_of(text, t.span.start, t.span.end);
+            error.clone().span(text, range)
+        }
+        None => error,
+    }
+}

@@ -1,0 +1,223 @@
+//! Dates, timestamps, decimals: from text, to text, and the calendar between them.
+//!
+//! The calendar is the proleptic Gregorian one; the conversions between days and civil dates are
+//! Howard Hinnant's (“chrono-compatible low-level date algorithms”).
+
+/// Microseconds in a day.
+pub const DAY_US: i64 = 86_400_000_000;
+
+/// Year, month, day of a number of days since 1970-01-01.
+pub fn civil(days: i64) -> (i64, u32, u32) {
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let doe = z.rem_euclid(146_097);
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let day = (doy - (153 * mp + 2) / 5 + 1) as u32;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 } as u32;
+    (yoe + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// Days since 1970-01-01 of a civil date, which must exist.
+pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
+    let y = year - i64::from(month <= 2);
+    let era = y.div_euclid(400);
+    let yoe = y.rem_euclid(400);
+    let mp = (i64::from(month) + 9) % 12;
+    let doy = (153 * mp + 2) / 5 + i64::from(day) - 1;
+    era * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468
+}
+
+/// The number of days of a month.
+pub fn month_days(year: i64, month: u32) -> u32 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days of a date that may not exist.
+pub fn checked_days(year: i64, month: i64, day: i64) -> Option<i32> {
+    if !(-99_999..=99_999).contains(&year) || !(1..=12).contains(&month) || day < 1 {
+        return None;
+    }
+    (day <= i64::from(month_days(year, month as u32)))
+        .then(|| days_from_civil(year, month as u32, day as u32) as i32)
+}
+
+/// A date some months later; the day is cut to the month's last.
+pub fn add_months(days: i64, months: i64) -> Option<i64> {
+    let (y, m, d) = civil(days);
+    let total = y
+        .checked_mul(12)?
+        .checked_add(i64::from(m) - 1)?
+        .checked_add(months)?;
+    let (y, m) = (total.div_euclid(12), total.rem_euclid(12) as u32 + 1);
+    (-200_000..200_000)
+        .contains(&y)
+        .then(|| days_from_civil(y, m, d.min(month_days(y, m))))
+}
+
+fn digits(bytes: &[u8]) -> Option<i64> {
+    if bytes.is_empty() || bytes.len() > 18 || !bytes.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(bytes.iter().fold(0, |n, b| n * 10 + i64::from(b - b'0')))
+}
+
+/// An ISO 8601 date, `2013-02-28`.
+pub fn parse_date(text: &str) -> Option<i32> {
+    let b = text.trim_ascii().as_bytes();
+    if b.len() != 10 || b[4] != b'-' || b[7] != b'-' {
+        return None;
+    }
+    checked_days(digits(&b[..4])?, digits(&b[5..7])?, digits(&b[8..])?)
+}
+
+/// An ISO 8601 timestamp: a date, then `T` or a space, `HH:MM[:SS[.fraction]]`, then perhaps `Z` or
+/// an offset. Gives microseconds and whether there was an offset (then they are in UTC).
+pub fn parse_timestamp(text: &str) -> Option<(i64, bool)> {
+    let t = text.trim_ascii();
+    let date = i64::from(parse_date(t.get(..10)?)?);
+    let rest = &t.as_bytes()[10..];
+    if rest.is_empty() {
+        return Some((date * DAY_US, false));
+    }
+    if !matches!(rest[0], b'T' | b't' | b' ') {
+        return None;
+    }
+    let (clock, offset) = split_offset(&rest[1..])?;
+    Some((
+        date * DAY_US + parse_clock(clock)? - offset.unwrap_or(0),
+        offset.is_some(),
+    ))
+}
+
+/// The clock and the offset in microseconds of what follows the date.
+fn split_offset(b: &[u8]) -> Option<(&[u8], Option<i64>)> {
+    if let [clock @ .., b'Z' | b'z'] = b {
+        return Some((clock, Some(0)));
+    }
+    let Some(i) = b.iter().position(|c| matches!(c, b'+' | b'-')) else {
+        return Some((b, None));
+    };
+    let (h, m) = match &b[i + 1..] {
+        [a, b] => (digits(&[*a, *b])?, 0),
+        [a, b, b':', c, d] | [a, b, c, d] => (digits(&[*a, *b])?, digits(&[*c, *d])?),
+        _ => return None,
+    };
+    if h > 23 || m > 59 {
+        return None;
+    }
+    let us = (h * 60 + m) * 60_000_000;
+    Some((b[..i].trim_ascii_end(), Some(if b[i] == b'-' { -us } else { us })))
+}
+
+/// `HH:MM[:SS[.fraction]]` in microseconds.
+fn parse_clock(b: &[u8]) -> Option<i64> {
+    if b.len() < 5 || b[2] != b':' {
+        return None;
+    }
+    let (h, m) = (digits(&b[..2])?, digits(&b[3..5])?);
+    let (mut s, mut us) = (0, 0);
+    match &b[5..] {
+        [] => {}
+        [b':', x, y, rest @ ..] => {
+            s = digits(&[*x, *y])?;
+            match rest {
+                [] => {}
+                [b'.', frac @ ..] if !frac.is_empty() && frac.len() <= 9 => {
+                    let value = digits(frac)?;
+                    let scale = 10_i64.pow(frac.len() as u32);
+                    us = value * 1_000_000 / scale;
+                }
+                _ => return None,
+            }
+        }
+        _ => return None,
+    }
+    (h < 24 && m < 60 && s < 60).then(|| ((h * 60 + m) * 60 + s) * 1_000_000 + us)
+}
+
+/// A date as ISO 8601.
+pub fn date_text(days: i32) -> String {
+    let (y, m, d) = civil(i64::from(days));
+    if (0..=9999).contains(&y) {
+        format!("{y:04}-{m:02}-{d:02}")
+    } else {
+        format!("{y:+05}-{m:02}-{d:02}")
+    }
+}
+
+/// A timestamp as ISO 8601; the fraction only where there is one.
+pub fn timestamp_text(us: i64, utc: bool) -> String {
+    let (days, clock) = (us.div_euclid(DAY_US), us.rem_euclid(DAY_US));
+    let (s, frac) = (clock / 1_000_000, clock % 1_000_000);
+    let (y, m, d) = civil(days);
+    let mut out = format!(
+        "{y:04}-{m:02}-{d:02}T{:02}:{:02}:{:02}",
+        s / 3600,
+        s / 60 % 60,
+        s % 60
+    );
+    if frac != 0 {
+        out += format!(".{frac:06}").trim_end_matches('0');
+    }
+    if utc {
+        out.push('Z');
+    }
+    out
+}
+
+/// A decimal as text.
+pub fn decimal_text(value: i128, scale: i8) -> String {
+    if scale <= 0 {
+        return format!(
+            "{value}{}",
+            if value == 0 {
+                String::new()
+            } else {
+                "0".repeat(-scale as usize)
+            }
+        );
+    }
+    let (digits, scale) = (value.unsigned_abs().to_string(), scale as usize);
+    let digits = format!("{digits:0>width$}", width = scale + 1);
+    let (whole, frac) = digits.split_at(digits.len() - scale);
+    format!("{}{whole}.{frac}", if value < 0 { "-" } else { "" })
+}
+
+/// A decimal of that precision and scale from text; further digits are rounded half away from
+/// zero. None if it is no number or does not fit.
+pub fn parse_decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
+    let t = text.trim_ascii();
+    let (negative, t) = match t.as_bytes().first()? {
+        b'-' => (true, &t[1..]),
+        b'+' => (false, &t[1..]),
+        _ => (false, t),
+    };
+    let (whole, frac) = t.split_once('.').unwrap_or((t, ""));
+    let all = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if (whole.is_empty() && frac.is_empty()) || !all(whole) || !all(frac) || scale < 0 {
+        return None;
+    }
+    let scale = scale as usize;
+    let mut value = 0_i128;
+    for b in whole
+        .bytes()
+        .chain(frac.bytes().chain(std::iter::repeat(b'0')).take(scale))
+    {
+        value = value.checked_mul(10)?.checked_add(i128::from(b - b'0'))?;
+    }
+    if frac.as_bytes().get(scale).is_some_and(|b| *b >= b'5') {
+        value += 1;
+    }
+    (value < 10_i128.checked_pow(u32::from(precision.min(38)))?).then_some(if negative {
+        -value
+    } else {
+        value
+    })
+}
