@@ -7,5 +7,8 @@
 //!
 //! An operator reserves memory before it keeps rows, and spills itself when refused.
 
+pub mod aggregate;
+pub mod filter;
 pub mod limit;
+pub mod project;
 pub mod sort;
