@@ -9,6 +9,10 @@
 //! A [`Dataset`] is immutable and shared by all tasks. A [`ScanRequest`] says what of it a query
 //! needs; the source hands out just those columns, of just the rows that pass its filter.
 
+pub mod csv;
+pub mod glob;
+pub mod options;
+
 use std::sync::Arc;
 
 use arrow::array::BooleanArray;
@@ -17,6 +21,7 @@ use arrow::datatypes::SchemaRef;
 use crate::error::Result;
 use crate::kernel::{Batch, Scalar};
 use crate::pipeline::Source;
+pub use options::{Format, OnBadRow, ReadOptions, Union};
 
 /// A comparison that pruning understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,1 +1,3 @@
 //! The only module with `unsafe`.
+
+pub mod text_views;
