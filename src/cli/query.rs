@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::expr::{self, AggCall, AggFunc, Expr};
 use crate::frame::{Frame, Settings};
 use crate::schedule::Scheduler;
-use crate::source::{OnBadRow, ReadOptions, Union};
+use crate::source::{Format, OnBadRow, ReadOptions, Union};
 
 /// The frame that the flags describe. `matches` tells in which order aggregates were typed.
 pub fn frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
@@ -210,12 +210,16 @@ fn read_options(a: &InputArgs) -> Result<ReadOptions> {
     };
     Ok(ReadOptions {
         delimiter: a.delimiter.as_deref().map(|t| byte("--delimiter", t)).transpose()?,
-        quote: a.quote.as_deref().map(|t| byte("--quote", t)).transpose()?,
+        quote: match a.quote.as_deref() {
+            None => Some(b'"'),
+            Some("" | "none") => None,
+            Some(t) => Some(byte("--quote", t)?),
+        },
         escape: a.escape.as_deref().map(|t| byte("--escape", t)).transpose()?,
         comment: a.comment.as_deref().map(|t| byte("--comment", t)).transpose()?,
-        skip_rows: a.skip_rows,
+        skip_rows: a.skip_rows as u64,
         header: a.no_header.then_some(false),
-        names: a.names.clone(),
+        names: (!a.names.is_empty()).then(|| a.names.clone()),
         encoding: a.encoding.clone(),
         nulls: a.null.clone(),
         types: types.collect::<Result<_>>()?,
@@ -223,10 +227,18 @@ fn read_options(a: &InputArgs) -> Result<ReadOptions> {
         on_bad_row,
         union,
         filename_col: a.filename_col.clone(),
-        format: a.input_format.clone(),
+        format: a.input_format.as_deref().map(input_format).transpose()?,
         blocksize: a.blocksize,
         ..ReadOptions::default()
     })
+}
+
+fn input_format(name: &str) -> Result<Format> {
+    match name.to_ascii_lowercase().as_str() {
+        "csv" | "tsv" | "psv" => Ok(Format::Csv),
+        "parquet" => Ok(Format::Parquet),
+        _ => Err(Error::usage(format!("cannot read the format {name:?}")).help("it is csv or parquet")),
+    }
 }
 
 fn byte(flag: &str, text: &str) -> Result<u8> {

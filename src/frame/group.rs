@@ -32,6 +32,15 @@ impl GroupBy {
     /// # Errors
     /// As [`GroupBy::agg`].
     pub fn agg_exprs(self, exprs: Vec<(String, Expr)>) -> Result<Frame> {
+        self.agg_having(exprs, Vec::new())
+    }
+
+    /// [`GroupBy::agg_exprs`], keeping the groups where all of `having` are true. Conditions speak
+    /// of the result's columns, or of aggregates of their own.
+    ///
+    /// # Errors
+    /// As [`GroupBy::agg`], and a condition that is not true or false.
+    pub fn agg_having(self, exprs: Vec<(String, Expr)>, having: Vec<Expr>) -> Result<Frame> {
         let GroupBy { frame, keys } = self;
         let mut aggs: Vec<(String, AggCall)> = Vec::new();
         let mut outputs: Vec<(String, Expr)> =
@@ -52,7 +61,20 @@ impl GroupBy {
             outputs.push((name, e));
         }
         let order = keys.iter().map(|(n, _)| OrderBy::ascending(n)).collect();
+        let by_name: Vec<(String, Expr)> = outputs.clone();
+        let mut conditions = Vec::new();
+        for condition in having {
+            plain = plain && !condition.has_aggregate();
+            let own = condition.map(&mut |e| Ok(split(e, &mut aggs)))?;
+            conditions.push(own.map(&mut |e| {
+                let named = |c: &str| by_name.iter().find(|(n, _)| n == c).map(|(_, e)| e.clone());
+                Ok(if let Expr::Column(c) = &e { named(c).unwrap_or(e) } else { e })
+            })?);
+        }
         let mut f = frame.wrap(|input| LogicalPlan::Aggregate { input, keys, aggs })?;
+        for predicate in conditions {
+            f = f.wrap(|input| LogicalPlan::Filter { input, predicate })?;
+        }
         if !plain {
             f = f.wrap(|input| LogicalPlan::Project { input, exprs: outputs })?;
         }

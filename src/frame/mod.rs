@@ -70,7 +70,7 @@ impl Frame {
         settings: Settings,
     ) -> Result<Frame> {
         let inputs: Vec<String> = inputs.into_iter().map(String::from).collect();
-        let dataset = source::open(&inputs, options, settings.threads())?;
+        let dataset = source::open(&inputs, options, settings.threads(), &settings.spill_dir())?;
         let table = Table { name: inputs.join(" "), dataset };
         Ok(Frame::from_table(table, settings))
     }

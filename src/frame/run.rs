@@ -15,6 +15,7 @@ use crate::observe::{Progress, Warning};
 use crate::pipeline::RunContext;
 use crate::plan::Table;
 use crate::schedule::{self, ResultSink};
+use crate::source::Refine;
 use crate::write::{Format, Output, Target, WriteOptions};
 
 /// A frame is planned again at most this often: each time a column widens or a file turns out to
@@ -78,7 +79,7 @@ impl Runner {
             let graph = frame.graph()?;
             let mut sink = ResultSink::Collect(Vec::new());
             let outcome = schedule::run(&graph, runner.settings.scheduler, &cx, &mut sink);
-            let report = runner.report(&cx);
+            let report = runner.report(frame, &cx);
             outcome?;
             let ResultSink::Collect(batches) = sink else { return Err(Error::defect("rows went astray")) };
             let schema = graph.schema();
@@ -103,7 +104,7 @@ impl Runner {
             let output = Output::create(target.clone(), format, &graph.schema(), options)?;
             let mut sink = ResultSink::Write(output);
             let outcome = schedule::run(&graph, runner.settings.scheduler, &cx, &mut sink);
-            let mut report = runner.report(&cx);
+            let mut report = runner.report(frame, &cx);
             outcome?;
             if let ResultSink::Write(output) = sink {
                 report.rows = output.finish()?.rows;
@@ -121,7 +122,7 @@ impl Runner {
         if !streams || blocked {
             return Ok(frame.clone());
         }
-        self.refine(frame)
+        self.refine(frame, Refine::Certainty)
     }
 
     /// Calls `once` until it succeeds without finding that a scan must be planned again.
@@ -129,7 +130,7 @@ impl Runner {
         let mut frame = frame.clone();
         for _ in 0..MAX_REPLANS {
             match once(self, &frame) {
-                Err(e) if e.kind() == Kind::Replan => frame = self.refine(&frame)?,
+                Err(e) if e.kind() == Kind::Replan => frame = self.refine(&frame, Refine::Misfit)?,
                 other => return other,
             }
         }
@@ -137,13 +138,13 @@ impl Runner {
     }
 
     /// The frame over datasets whose types are certain for the columns it uses.
-    fn refine(&mut self, frame: &Frame) -> Result<Frame> {
+    fn refine(&mut self, frame: &Frame, why: Refine) -> Result<Frame> {
         let cx = self.context();
         let used = used_columns(frame)?;
         let mut tables = used.into_iter();
         let refined = frame.replace_tables(&mut |table| {
             let columns = tables.next().unwrap_or_default();
-            let dataset = table.dataset.clone().refine(&columns, &cx)?;
+            let dataset = table.dataset.clone().refine(&columns, why, &cx)?;
             Ok(Table { name: table.name.clone(), dataset })
         });
         if let Ok(mut found) = cx.warnings.lock() {
@@ -164,9 +165,14 @@ impl Runner {
         })
     }
 
-    fn report(&self, cx: &RunContext) -> Report {
+    fn report(&self, frame: &Frame, cx: &RunContext) -> Report {
         let p = &cx.progress;
         let mut warnings = self.warnings.clone();
+        for w in frame.plan().tables().iter().flat_map(|t| t.dataset.warnings()) {
+            if !warnings.iter().any(|x| x.key == w.key) {
+                warnings.push(w);
+            }
+        }
         if let Ok(found) = cx.warnings.lock() {
             warnings.extend(found.iter().cloned());
         }

@@ -179,7 +179,7 @@ fn call(a: &AggCall, place: &mut impl FnMut(Expr) -> usize) -> (Agg, Option<usiz
         (None, arg) => arg.clone(),
         (Some(f), arg) => {
             let value = arg.clone().unwrap_or(Expr::Literal(Scalar::Bool(true)));
-            Some(Expr::when(f.clone(), value))
+            Some(Expr::Case { operand: None, branches: vec![(f.clone(), value)], otherwise: None })
         }
     };
     (operator(a, arg.is_some()), arg.map(place))

@@ -43,7 +43,7 @@ fn prune(plan: LogicalPlan, used: &Names) -> LogicalPlan {
         LogicalPlan::Aggregate { input, keys, aggs } => {
             let aggs: Vec<(String, AggCall)> = aggs.into_iter().filter(|(n, _)| used.contains(n)).collect();
             let keys_use = keys.iter().flat_map(|(_, e)| e.columns());
-            let aggs_use = aggs.iter().flat_map(|(_, a)| a.columns());
+            let aggs_use = aggs.iter().flat_map(|(_, a)| a.arg.iter().chain(&a.filter).flat_map(Expr::columns));
             let below = keys_use.chain(aggs_use).collect();
             LogicalPlan::Aggregate { input: Box::new(prune(*input, &below)), keys, aggs }
         }

@@ -235,18 +235,17 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Pushes everything into `sink` without finishing it (a parked sink outlives its task).
-    pub fn run(&mut self, sink: &mut dyn Sink, cx: &TaskContext) -> Result<()> {
+    /// Hands everything to `last`, such as a sink that outlives the task.
+    pub fn run(&mut self, last: &mut Emit, cx: &TaskContext) -> Result<()> {
         while let Some(batch) = self.source.next(cx)? {
             cx.check()?;
-            let mut last = |b: Batch| sink.push(b, cx);
-            if push_through(&mut self.transforms, batch, &mut last, cx)? == Flow::Enough {
+            if push_through(&mut self.transforms, batch, last, cx)? == Flow::Enough {
                 break;
             }
         }
         for i in 0..self.transforms.len() {
             let (head, rest) = self.transforms.split_at_mut(i + 1);
-            let mut emit = |b: Batch| push_through(rest, b, &mut |b| sink.push(b, cx), cx);
+            let mut emit = |b: Batch| push_through(rest, b, last, cx);
             head[i].finish(&mut emit, cx)?;
         }
         Ok(())

@@ -77,8 +77,9 @@ pub fn run_task(
 ) -> Result<Partition> {
     let job = worker::Job::new(graph, stage, inputs, cx);
     let mut sink = stage.new_sink(cx)?;
-    worker::guarded(&job, part, || job.run_into(part, sink.as_mut()))?;
-    sink.finish(&job.task(part))
+    let task = job.task(part);
+    worker::guarded(&job, part, || job.run_into(part, &mut |b| sink.push(b, &task)))?;
+    sink.finish(&task)
 }
 
 fn pool(threads: usize) -> Result<rayon::ThreadPool> {

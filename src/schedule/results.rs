@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::kernel::Batch;
 use crate::observe::Progress;
-use crate::pipeline::{Flow, Sink, TaskContext};
+use crate::pipeline::Flow;
 use crate::write::{Encoded, Encoder, Output};
 
 /// How many tasks may be done before their turn, for each thread.
@@ -126,7 +126,7 @@ fn run_one(job: &Job, part: usize, encoders: &Encoders, hand: &mut dyn FnMut(Pie
             None => None,
         };
         let mut sink = PieceSink { encoder, hand, rows: 0 };
-        job.run_into(part, &mut sink)?;
+        job.run_into(part, &mut |b| sink.take(b))?;
         sink.end()
     })
 }
@@ -138,7 +138,6 @@ struct PieceSink<'a> {
     rows: u64,
 }
 
-// A `PieceSink` lives and dies within one task on one thread; it is never sent.
 impl PieceSink<'_> {
     fn take(&mut self, batch: Batch) -> Result<Flow> {
         self.rows += batch.rows as u64;
@@ -149,10 +148,8 @@ impl PieceSink<'_> {
                 if e.bytes() < PIECE_BYTES { None } else { e.take()?.map(Piece::Encoded) }
             }
         };
-        match piece {
-            Some(p) if !(self.hand)(p) => Ok(Flow::Enough),
-            _ => Ok(Flow::More),
-        }
+        let wanted = piece.is_none_or(|p| (self.hand)(p));
+        Ok(if wanted { Flow::More } else { Flow::Enough })
     }
 
     fn end(self) -> Result<u64> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Stage, StageInputs};
 use crate::observe::Progress;
-use crate::pipeline::{Partition, RunContext, Sink, TaskContext};
+use crate::pipeline::{Emit, Partition, RunContext, Sink, TaskContext};
 
 /// A stage that is ready to run, and what its workers share.
 pub struct Job<'a> {
@@ -20,7 +20,7 @@ pub struct Job<'a> {
     /// Set when the remaining tasks need not run (an error, or enough rows).
     stop: AtomicBool,
     failure: Mutex<Option<(usize, Error)>>,
-    enough: Mutex<Enough>,
+    left: Mutex<Enough>,
 }
 
 /// Rows of the tasks done so far, to find out when the first ones have left enough.
@@ -41,7 +41,7 @@ impl<'a> Job<'a> {
             next: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
             failure: Mutex::new(None),
-            enough: Mutex::default(),
+            left: Mutex::default(),
         }
     }
 
@@ -59,17 +59,17 @@ impl<'a> Job<'a> {
     }
 
     /// Runs one task into a sink, without finishing the sink.
-    pub fn run_into(&self, part: usize, sink: &mut dyn Sink) -> Result<()> {
+    pub fn run_into(&self, part: usize, last: &mut Emit) -> Result<()> {
         let task = self.task(part);
         task.check()?;
-        self.stage.pipeline(self.graph, part, self.inputs, self.cx)?.run(sink, &task)
+        self.stage.pipeline(self.graph, part, self.inputs, self.cx)?.run(last, &task)
     }
 
     /// Notes that a task is done and left `rows`; stops the rest once enough are there.
     pub fn done(&self, part: usize, rows: u64) {
         Progress::add(&self.cx.progress.tasks_done, 1);
         let Some(needed) = self.stage.rows_needed else { return };
-        let Ok(mut e) = self.enough.lock() else { return };
+        let Ok(mut e) = self.left.lock() else { return };
         if e.rows.len() <= part {
             e.rows.resize(part + 1, None);
         }
@@ -95,6 +95,11 @@ impl<'a> Job<'a> {
                 *f = Some((part, e));
             }
         }
+    }
+
+    /// The rows that are there are enough; stops the rest.
+    pub fn enough(&self) {
+        self.stop.store(true, Relaxed);
     }
 
     pub fn stopped(&self) -> bool {
@@ -175,7 +180,8 @@ fn parked(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> {
             sink = Some(job.stage.new_sink(job.cx).map_err(at)?);
         }
         if let Some(s) = sink.as_deref_mut() {
-            guarded(job, part, || job.run_into(part, s)).map_err(at)?;
+            let task = job.task(part);
+            guarded(job, part, || job.run_into(part, &mut |b| s.push(b, &task))).map_err(at)?;
         }
         job.done(part, 0);
     }
@@ -200,8 +206,9 @@ fn separate(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> 
     while let Some(part) = job.take() {
         let p = guarded(job, part, || {
             let mut sink = job.stage.new_sink(job.cx)?;
-            job.run_into(part, sink.as_mut())?;
-            sink.finish(&job.task(part))
+            let task = job.task(part);
+            job.run_into(part, &mut |b| sink.push(b, &task))?;
+            sink.finish(&task)
         });
         let p = p.map_err(|e| (part, e))?;
         job.done(part, p.rows);

@@ -1,12 +1,12 @@
 //! A query's filter, as a scan sees it: the columns it needs, a mask, and bounds for pruning.
 
 use arrow::array::BooleanArray;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use super::{Bound, Compare, RowFilter};
 use crate::error::Result;
-use crate::expr::{CompareOp, Evaluator, Expr};
-use crate::kernel::Batch;
+use crate::expr::{self, CastType, CompareOp, Evaluator, Expr};
+use crate::kernel::{Batch, Scalar};
 
 /// An expression over a dataset's columns.
 pub struct ExprFilter {
@@ -25,11 +25,38 @@ impl ExprFilter {
         let mut bounds = Vec::new();
         for part in filter.clone().conjuncts() {
             if let Some((name, op, value)) = part.as_comparison() {
-                bounds.push(Bound { column: schema.index_of(&name)?, op: compare(op), value });
+                let column = schema.index_of(&name)?;
+                if let Some(value) = as_column_type(value, schema.field(column).data_type()) {
+                    bounds.push(Bound { column, op: compare(op), value });
+                }
             }
         }
         Ok(ExprFilter { columns, condition, bounds })
     }
+}
+
+fn compare(op: CompareOp) -> Compare {
+    match op {
+        CompareOp::Eq => Compare::Eq,
+        CompareOp::NotEq => Compare::NotEq,
+        CompareOp::Lt => Compare::Lt,
+        CompareOp::LtEq => Compare::LtEq,
+        CompareOp::Gt => Compare::Gt,
+        CompareOp::GtEq => Compare::GtEq,
+        CompareOp::IsNull => Compare::IsNull,
+        CompareOp::IsNotNull => Compare::IsNotNull,
+    }
+}
+
+/// The value as the column's type, where that is exact: dates are compared with their text.
+fn as_column_type(value: Scalar, ty: &DataType) -> Option<Scalar> {
+    let to = match (ty, &value) {
+        (DataType::Date32, Scalar::Text(_)) => CastType::Date,
+        (DataType::Timestamp(_, None), Scalar::Text(_)) => CastType::Timestamp,
+        (DataType::Timestamp(_, Some(_)), Scalar::Text(_)) => CastType::TimestampUtc,
+        _ => return Some(value),
+    };
+    expr::cast::scalar(&value, to).ok()
 }
 
 impl RowFilter for ExprFilter {

@@ -9,6 +9,11 @@
 //! A [`Dataset`] is immutable and shared by all tasks. A [`ScanRequest`] says what of it a query
 //! needs; the source hands out just those columns, of just the rows that pass its filter.
 
+pub mod csv;
+mod filter;
+pub mod glob;
+mod open;
+pub mod options;
 pub mod parquet;
 
 use std::sync::Arc;
@@ -19,6 +24,12 @@ use arrow::datatypes::SchemaRef;
 use crate::error::Result;
 use crate::kernel::{Batch, Scalar};
 use crate::pipeline::Source;
+use crate::observe::Warning;
+use crate::pipeline::RunContext;
+
+pub use filter::ExprFilter;
+pub use open::{from_json, open};
+pub use options::{Format, OnBadRow, ReadOptions, Union};
 
 /// A comparison that pruning understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +85,15 @@ pub struct ScanRequest {
     pub limit: Option<u64>,
 }
 
+/// Why types are looked at a second time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refine {
+    /// A scan ended with an error of kind `Replan`.
+    Misfit,
+    /// Rows are about to stream out that could not be taken back.
+    Certainty,
+}
+
 /// One table made of files, in partitions; immutable, shared by all tasks.
 pub trait Dataset: Send + Sync {
     /// Names and logical types of all columns, united over the files.
@@ -90,6 +110,16 @@ pub trait Dataset: Send + Sync {
     }
     /// `FILE:bytes a..b` or the like: what a partition is, for messages and graphs.
     fn describe(&self, part: usize) -> String;
+    /// The same files with types that hold all values of `columns`, for the reason given. Leaves a
+    /// warning in `run` for each column that became wider.
+    ///
+    /// # Errors
+    /// As reading does.
+    fn refine(self: Arc<Self>, columns: &[usize], why: Refine, run: &RunContext) -> Result<Arc<dyn Dataset>>;
+    /// Facts for the user that opening the files brought up.
+    fn warnings(&self) -> Vec<Warning> {
+        Vec::new()
+    }
     /// The partition as plain data, from which another process can open the same.
     fn to_json(&self) -> serde_json::Value;
 }

@@ -32,4 +32,4 @@ mod table;
 mod tests;
 
 pub use format::{Compression, Format, WriteOptions};
-pub use output::{Encoded, Encoder, Output, Summary, Target};
+pub use output::{Encoded, Encoder, EncoderMaker, Output, Summary, Target};

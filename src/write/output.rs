@@ -92,6 +92,25 @@ enum Shape {
     Table(SchemaRef, WriteOptions),
 }
 
+impl Shape {
+    fn encoder(&self) -> Result<Box<dyn Encoder>> {
+        Ok(match self {
+            Shape::Text(shape) => Box::new(TextEncoder {
+                shape: shape.clone(),
+                text: Vec::new(),
+                rows: 0,
+            }),
+            Shape::Parquet(format) => Box::new(ParquetEncoder {
+                groups: GroupEncoder::new(format.clone()),
+                ready: Vec::new(),
+                rows: 0,
+            }),
+            Shape::Arrow(_) => Box::new(BatchEncoder::default()),
+            Shape::Table(_, options) => Box::new(TableEncoder(HeadTail::new(options.max_table_rows))),
+        })
+    }
+}
+
 struct TextShape {
     kind: TextKind,
     names: Vec<String>,
@@ -131,7 +150,26 @@ enum Stream {
     Zstd(Box<zstd::stream::write::Encoder<'static, Destination>>),
 }
 
+/// Makes encoders for an [`Output`], inside tasks on any thread.
+#[derive(Clone)]
+pub struct EncoderMaker(Shape);
+
+impl EncoderMaker {
+    /// An encoder for one partition.
+    ///
+    /// # Errors
+    /// The format cannot hold a column's type.
+    pub fn encoder(&self) -> Result<Box<dyn Encoder>> {
+        self.0.encoder()
+    }
+}
+
 impl Output {
+    /// What makes this output's encoders elsewhere.
+    pub fn encoder_maker(&self) -> EncoderMaker {
+        EncoderMaker(self.shape.clone())
+    }
+
     /// Opens `target` for a result of the given schema. Nothing of it can be seen in a file
     /// before [`Output::finish`]; standard output gets its first bytes with the first rows.
     ///
@@ -190,21 +228,11 @@ impl Output {
     }
 
     /// An encoder for one partition; may go to another thread.
+    ///
+    /// # Errors
+    /// The format cannot hold a column's type.
     pub fn encoder(&self) -> Result<Box<dyn Encoder>> {
-        Ok(match &self.shape {
-            Shape::Text(shape) => Box::new(TextEncoder {
-                shape: shape.clone(),
-                text: Vec::new(),
-                rows: 0,
-            }),
-            Shape::Parquet(format) => Box::new(ParquetEncoder {
-                groups: GroupEncoder::new(format.clone()),
-                ready: Vec::new(),
-                rows: 0,
-            }),
-            Shape::Arrow(_) => Box::new(BatchEncoder::default()),
-            Shape::Table(_, options) => Box::new(TableEncoder(HeadTail::new(options.max_table_rows))),
-        })
+        self.shape.encoder()
     }
 
     /// Appends the next piece; call it in the order of partitions.

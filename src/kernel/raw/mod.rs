@@ -5,3 +5,5 @@ pub mod scan_avx2;
 pub mod scan_avx512;
 pub mod scan_portable;
 pub mod scan_walk;
+
+pub mod text_views;

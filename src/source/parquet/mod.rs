@@ -37,9 +37,10 @@ use serde::{Deserialize, Serialize};
 
 use self::footer::FileFooter;
 use self::layout::{ColumnFrom, Layout};
-use super::{Dataset, ScanRequest};
+use super::{Dataset, Refine, ScanRequest};
 use crate::error::{Error, Result};
-use crate::pipeline::Source;
+use crate::observe::Warning;
+use crate::pipeline::{RunContext, Source};
 
 /// How files become one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,6 +188,12 @@ impl Dataset for ParquetDataset {
             ),
             None => format!("partition {part}"),
         }
+    }
+    fn refine(self: Arc<Self>, _columns: &[usize], _why: Refine, _run: &RunContext) -> Result<Arc<dyn Dataset>> {
+        Ok(self) // the files say what their types are
+    }
+    fn warnings(&self) -> Vec<Warning> {
+        self.notes().iter().map(|n| Warning { key: n.clone(), text: n.clone() }).collect()
     }
     fn to_json(&self) -> serde_json::Value {
         serde_json::json!({

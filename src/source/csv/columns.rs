@@ -1,0 +1,209 @@
+//! From spans of bytes to Arrow arrays, one column at a time.
+//!
+//! ```text
+//!  spans of one column's fields ──► unquote ──► null? ──► strict parse ──► array
+//!                                                 └ a text column: views into the shared buffer
+//! ```
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, NullArray, NullBufferBuilder,
+    TimestampMicrosecondArray,
+};
+use arrow::buffer::Buffer;
+use arrow::datatypes::DataType;
+
+use super::exact::{Marks, unquote};
+use super::values;
+use crate::error::{Error, Result};
+use crate::kernel::raw::text_views::ViewBuilder;
+
+/// Where a field lies in the buffer, without the delimiter or newline that ends it. A missing
+/// field is [`MISSING`].
+pub(crate) type Span = (u32, u32);
+
+/// The field of a padded row: null in every type.
+pub(crate) const MISSING: Span = (u32::MAX, u32::MAX);
+
+/// The texts that mean null unless the user says otherwise, in columns that are not text.
+const NULLS: [&[u8]; 8] = [b"NA", b"N/A", b"NaN", b"nan", b"null", b"NULL", b"None", b"\\N"];
+
+/// How a field's bytes become a value.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    pub marks: Marks,
+    /// The user's null texts; empty: the usual ones.
+    pub nulls: Vec<Vec<u8>>,
+}
+
+/// Why a column could not be built: at which of the spans.
+#[derive(Debug)]
+pub(crate) enum Misfit {
+    /// The value does not fit the type.
+    Type(usize),
+    /// The text is not UTF-8.
+    Encoding(usize),
+}
+
+impl Reading {
+    /// Whether an unquoted field means null in a column that is not text.
+    pub(crate) fn is_null(&self, bytes: &[u8]) -> bool {
+        bytes.is_empty()
+            || match self.nulls.is_empty() {
+                true => bytes.len() <= 4 && NULLS.contains(&bytes),
+                false => self.is_own_null(bytes),
+            }
+    }
+
+    fn is_own_null(&self, bytes: &[u8]) -> bool {
+        self.nulls.iter().any(|n| n == bytes)
+    }
+
+    fn is_quoted(&self, bytes: &[u8]) -> bool {
+        self.marks.quote.is_some() && bytes.first().copied() == self.marks.quote
+    }
+
+    fn needs_unquoting(&self, bytes: &[u8]) -> bool {
+        self.is_quoted(bytes) || self.marks.escape.is_some_and(|e| memchr::memchr(e, bytes).is_some())
+    }
+
+    /// Calls `take` with the field's text, unquoted in `side` if need be.
+    pub(crate) fn with_text<R>(&self, field: &[u8], side: &mut Vec<u8>, take: impl FnOnce(&[u8]) -> R) -> R {
+        if self.needs_unquoting(field) {
+            side.clear();
+            unquote(field, &self.marks, side);
+            take(side)
+        } else {
+            take(field)
+        }
+    }
+
+    /// Builds the column of type `ty`; `range` holds all spans.
+    pub(crate) fn build(
+        &self,
+        ty: &DataType,
+        data: &Buffer,
+        spans: &[Span],
+        range: std::ops::Range<usize>,
+        non_ascii: bool,
+    ) -> Result<Result<ArrayRef, Misfit>> {
+        use values::{boolean, date, decimal, float, int, timestamp};
+        macro_rules! column {
+            ($array:ty, $parse:expr) => {
+                self.parse(data, spans, $parse).map(|(v, nulls)| Arc::new(<$array>::new(v.into(), nulls)) as ArrayRef)
+            };
+        }
+        Ok(match ty {
+            DataType::Utf8View => self.text(data, spans, range, non_ascii),
+            DataType::Int64 => column!(Int64Array, int),
+            DataType::Float64 => column!(Float64Array, float),
+            DataType::Date32 => column!(Date32Array, date),
+            DataType::Boolean => column!(BooleanArray, boolean),
+            DataType::Timestamp(_, zone) => {
+                let utc = zone.is_some();
+                let parse = |b: &[u8]| match timestamp(b) {
+                    Some((t, z)) => (z == utc).then_some(t),
+                    None => date(b).map(|d| i64::from(d) * 86_400_000_000),
+                };
+                self.parse(data, spans, parse).map(|(v, nulls)| {
+                    let array = TimestampMicrosecondArray::new(v.into(), nulls);
+                    Arc::new(array.with_timezone_opt(zone.clone())) as ArrayRef
+                })
+            }
+            DataType::Decimal128(p, s) => match self.parse(data, spans, |b| decimal(b, *p, *s)) {
+                Ok((v, nulls)) => {
+                    Ok(Arc::new(Decimal128Array::new(v.into(), nulls).with_precision_and_scale(*p, *s)?) as ArrayRef)
+                }
+                Err(misfit) => Err(misfit),
+            },
+            DataType::Null => self.parse(data, spans, |_| None::<bool>).map(|_| Arc::new(NullArray::new(spans.len())) as _),
+            other => return Err(Error::defect(format!("CSV has no type {other}"))),
+        })
+    }
+
+    #[inline]
+    fn parse<T: Default>(
+        &self,
+        data: &[u8],
+        spans: &[Span],
+        parse: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<(Vec<T>, Option<arrow::buffer::NullBuffer>), Misfit> {
+        let mut values = Vec::with_capacity(spans.len());
+        let mut nulls = NullBufferBuilder::new(spans.len());
+        let own = !self.nulls.is_empty();
+        let mut side = Vec::new();
+        for (row, &(start, end)) in spans.iter().enumerate() {
+            let field = data.get(start as usize..end as usize).unwrap_or_default();
+            if !own {
+                if let Some(value) = parse(field) {
+                    values.push(value);
+                    nulls.append_non_null();
+                    continue;
+                }
+            }
+            if self.is_null(field) {
+                values.push(T::default());
+                nulls.append_null();
+                continue;
+            }
+            match self.with_text(field, &mut side, |text| if text.is_empty() { Some(None) } else { parse(text).map(Some) }) {
+                Some(Some(value)) => {
+                    values.push(value);
+                    nulls.append_non_null();
+                }
+                Some(None) => {
+                    values.push(T::default());
+                    nulls.append_null();
+                }
+                None => return Err(Misfit::Type(row)),
+            }
+        }
+        Ok((values, nulls.finish()))
+    }
+
+    fn text(
+        &self,
+        data: &Buffer,
+        spans: &[Span],
+        range: std::ops::Range<usize>,
+        non_ascii: bool,
+    ) -> Result<ArrayRef, Misfit> {
+        let mut views = ViewBuilder::new(data, spans.len());
+        let mut nulls = NullBufferBuilder::new(spans.len());
+        let mut side = Vec::new();
+        let _ = non_ascii;
+        views.check(range);
+        for (row, &(start, end)) in spans.iter().enumerate() {
+            let (start, end) = (start as usize, end as usize);
+            let field = data.get(start..end).unwrap_or_default();
+            if field.is_empty() || (!self.nulls.is_empty() && self.is_own_null(field)) {
+                views.push_empty();
+                nulls.append_null();
+                continue;
+            }
+            nulls.append_non_null();
+            let done = if !self.needs_unquoting(field) {
+                views.push(start, end)
+            } else if self.is_plainly_quoted(field) {
+                views.push(start + 1, end - 1)
+            } else {
+                side.clear();
+                unquote(field, &self.marks, &mut side);
+                views.push_copied(&side)
+            };
+            if !done {
+                return Err(Misfit::Encoding(row));
+            }
+        }
+        Ok(Arc::new(views.finish(nulls.finish())))
+    }
+
+    /// Quoted, with nothing special within the quotes.
+    fn is_plainly_quoted(&self, field: &[u8]) -> bool {
+        let (Some(quote), None) = (self.marks.quote, self.marks.escape) else {
+            return false;
+        };
+        field.len() >= 2 && memchr::memchr(quote, &field[1..]) == Some(field.len() - 2)
+    }
+}

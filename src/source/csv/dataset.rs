@@ -1,0 +1,374 @@
+//! CSV files as one table: schema united by name, partitions, and the second look at types.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use serde_json::json;
+
+use super::columns::Reading;
+use super::file::{CsvFile, FileInfo};
+use super::infer;
+use super::read::CsvSource;
+use super::sniff::{marks, sniff};
+use super::values::Kinds;
+use super::windows::Pool;
+use crate::error::{Error, Kind, Result, did_you_mean};
+use crate::kernel::types;
+use crate::observe::Warning;
+use crate::pipeline::{RunContext, Source};
+use crate::source::options::parse_type;
+use crate::source::{Dataset, ReadOptions, Refine, ScanRequest, Union};
+
+/// Files whose first bytes are sampled for types; the others' headers are read only.
+const SAMPLED_FILES: usize = 16;
+/// Sizes of partitions. Below, a task's start shows; above, memory and balance suffer. A partition
+/// is read into one buffer, so that 4 MiB also stay in the cache while they are parsed.
+const MIN_BLOCK: u64 = 1 << 20;
+const MAX_BLOCK: u64 = 4 << 20;
+/// The smallest that may be asked for (tests do).
+const LEAST_BLOCK: u64 = 64;
+
+/// Where a column comes from in one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FieldOf {
+    Missing,
+    Field(usize),
+    FileName,
+}
+
+/// A table of CSV files.
+#[derive(Debug)]
+pub struct CsvDataset {
+    pub(crate) schema: SchemaRef,
+    pub(crate) types: Vec<DataType>,
+    pub(crate) options: ReadOptions,
+    pub(crate) files: Vec<Arc<CsvFile>>,
+    pub(crate) pool: Arc<Pool>,
+    /// For each file, where each column of the schema is.
+    fields: Vec<Vec<FieldOf>>,
+    readings: Vec<Reading>,
+    /// The number of partitions before each file, and in all.
+    before: Vec<usize>,
+    /// Columns whose type the user made law.
+    law: Vec<bool>,
+    misfit: AtomicBool,
+    warnings: Vec<Warning>,
+}
+
+impl CsvDataset {
+    /// Sniffs the files and unites their columns.
+    ///
+    /// `spool` is a folder for a copy of standard input (path `-`).
+    ///
+    /// # Errors
+    /// Files that cannot be read, `--types` of unknown columns or types, and with
+    /// [`Union::Strict`] files with other columns.
+    pub fn open(paths: &[PathBuf], options: &ReadOptions, spool: &Path) -> Result<Arc<Self>> {
+        let mut infos = Vec::with_capacity(paths.len());
+        let mut samples = Vec::new();
+        let mut warnings = Vec::new();
+        let step = paths.len().div_ceil(SAMPLED_FILES).max(1);
+        for (i, path) in paths.iter().enumerate() {
+            let spooled = if path.as_os_str() == "-" { Some(spool_stdin(spool)?) } else { None };
+            let sniffed = sniff(path, spooled.as_ref(), options)?;
+            warnings.extend(sniffed.notes.into_iter().map(|text| note(&text, &text)));
+            if sniffed.info.names.is_empty() {
+                let text = format!("{} is empty", path.display());
+                warnings.push(note(&text, &text));
+            }
+            if i % step == 0 || i + 1 == paths.len() {
+                samples.push((i, sniffed.sample));
+            }
+            infos.push((sniffed.info, spooled));
+        }
+        let names = unite_names(&infos, options, &mut warnings)?;
+        let mut kinds = vec![Kinds::default(); names.len()];
+        for (i, sample) in samples {
+            let info = &infos[i].0;
+            let found = infer::sample(&sample, info.names.len(), &reading(options, info.delimiter));
+            for (name, kind) in info.names.iter().zip(found) {
+                if let Some(c) = names.iter().position(|n| n == name) {
+                    kinds[c] = kinds[c].and(kind);
+                }
+            }
+        }
+        let mut fields: Vec<Field> = names
+            .iter()
+            .zip(kinds)
+            .map(|(name, k)| Field::new(name, k.data_type(), true))
+            .collect();
+        if let Some(name) = &options.filename_col {
+            fields.push(Field::new(name, types::TEXT, true));
+        }
+        for (name, ty) in options.widened.iter().chain(&options.types) {
+            let field = fields.iter_mut().find(|f| f.name() == name).ok_or_else(|| unknown_column(name, &names))?;
+            *field = Field::new(name, parse_type(ty)?, true);
+        }
+        Ok(Arc::new(Self::assemble(infos, Arc::new(Schema::new(fields)), options.clone(), warnings)))
+    }
+
+    fn assemble(
+        infos: Vec<(FileInfo, Option<Arc<File>>)>,
+        schema: SchemaRef,
+        options: ReadOptions,
+        warnings: Vec<Warning>,
+    ) -> Self {
+        let total: u64 = infos.iter().map(|(i, _)| i.size).sum();
+        let chosen = (total / (16 * options.threads.max(1) as u64)).clamp(MIN_BLOCK, MAX_BLOCK);
+        let block = options.blocksize.map_or(chosen, |b| b.clamp(LEAST_BLOCK, 32 << 20));
+        let files = infos
+            .into_iter()
+            .map(|(info, spooled)| Arc::new(CsvFile::new(info, marks(&options, b','), block, spooled)))
+            .collect();
+        Self::of_files(files, schema, options, warnings)
+    }
+
+    fn of_files(files: Vec<Arc<CsvFile>>, schema: SchemaRef, options: ReadOptions, warnings: Vec<Warning>) -> Self {
+        let mut before = vec![0];
+        for file in &files {
+            // A file without a header has no rows either.
+            let parts = if file.info.names.is_empty() { 0 } else { file.parts() };
+            before.push(before.last().copied().unwrap_or(0) + parts);
+        }
+        let field_of = |file: &Arc<CsvFile>| {
+            let places: std::collections::HashMap<&str, usize> =
+                file.info.names.iter().enumerate().map(|(i, n)| (n.as_str(), i)).collect();
+            let of = |f: &Arc<Field>| match places.get(f.name().as_str()) {
+                Some(&i) => FieldOf::Field(i),
+                None if options.filename_col.as_ref() == Some(f.name()) => FieldOf::FileName,
+                None => FieldOf::Missing,
+            };
+            schema.fields().iter().map(of).collect()
+        };
+        CsvDataset {
+            fields: files.iter().map(field_of).collect(),
+            readings: files.iter().map(|f| reading(&options, f.info.delimiter)).collect(),
+            types: schema.fields().iter().map(|f| f.data_type().clone()).collect(),
+            law: schema.fields().iter().map(|f| options.types.iter().any(|(n, _)| n == f.name())).collect(),
+            schema,
+            options,
+            files,
+            pool: Arc::new(Pool::default()),
+            before,
+            misfit: AtomicBool::new(false),
+            warnings,
+        }
+    }
+
+    /// Facts for the user that opening brought up.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// After an error of kind [`Kind::Replan`]: the dataset to ask again.
+    ///
+    /// If a value did not fit its column, all values of `columns` are looked at once, by
+    /// `threads` threads, and the new dataset has the types that hold them unchanged; one
+    /// warning for each column names the first value in file order. If quotes turned out to
+    /// stand within fields, the dataset knows by now and reads those files exactly.
+    ///
+    /// # Errors
+    /// As reading does.
+    pub fn widened(self: &Arc<Self>, columns: &[usize], threads: usize) -> Result<(Arc<CsvDataset>, Vec<Warning>)> {
+        if !self.misfit.swap(false, Relaxed) {
+            return Ok((self.clone(), Vec::new()));
+        }
+        let columns: Vec<usize> = columns.iter().copied().filter(|c| !self.law[*c]).collect();
+        let mut found = infer::everything(self, &columns, threads);
+        for _ in 0..self.files.len() {
+            if !matches!(&found, Err(e) if e.kind() == Kind::Replan) {
+                break;
+            }
+            found = infer::everything(self, &columns, threads);
+        }
+        let mut fields: Vec<Field> = self.schema.fields().iter().map(|f| f.as_ref().clone()).collect();
+        let mut options = self.options.clone();
+        let mut warnings = Vec::new();
+        for (&column, (kinds, first)) in columns.iter().zip(found?) {
+            let ty = kinds.and(Kinds::of_type(&self.types[column])).data_type();
+            let Some(first) = first.filter(|_| ty != self.types[column]) else {
+                continue;
+            };
+            let name = self.schema.field(column).name().clone();
+            let file = &self.files[self.locate(first.part).0];
+            let text = format!(
+                "column '{name}' is {}, not {}: {}:{} has '{}'",
+                types::name(&ty),
+                types::name(&self.types[column]),
+                file.info.path.display(),
+                file.line_column(first.offset).0,
+                excerpt(&first.value),
+            );
+            warnings.push(note(&format!("widened {name}"), &text));
+            options.widened.retain(|(n, _)| *n != name);
+            options.widened.push((name.clone(), types::name(&ty)));
+            fields[column] = Field::new(name, ty, true);
+        }
+        let schema = Arc::new(Schema::new(fields));
+        let new = Self::of_files(self.files.clone(), schema, options, self.warnings.clone());
+        Ok((Arc::new(new), warnings))
+    }
+
+    /// What to say about a value that does not fit its column's type.
+    pub(crate) fn misfit(&self, column: usize, file: &Arc<CsvFile>, offset: u64, value: &[u8]) -> Error {
+        let name = self.schema.field(column).name();
+        let what = format!("column '{name}' is {}, but here is '{}'", types::name(&self.types[column]), excerpt(value));
+        if self.law[column] || self.options.strict_types {
+            return file.error_at(what, offset).excerpt(value).help(format!("use --types {name}=text, or --null for texts that mean null"));
+        }
+        self.misfit.store(true, Relaxed);
+        Error::new(Kind::Replan, what)
+    }
+
+    /// The number of partitions.
+    pub(crate) fn parts(&self) -> usize {
+        self.before.last().copied().unwrap_or(0)
+    }
+
+    /// The file of a partition, and the partition's number within it.
+    pub(crate) fn locate(&self, part: usize) -> (usize, usize) {
+        let file = self.before.partition_point(|b| *b <= part).saturating_sub(1).min(self.files.len().saturating_sub(1));
+        (file, part - self.before[file])
+    }
+
+    /// Where a column is in a partition's file.
+    pub(crate) fn field_of(&self, part: usize, column: usize) -> FieldOf {
+        self.fields[self.locate(part).0][column]
+    }
+
+    /// How the file's fields are read.
+    pub(crate) fn reading(&self, file: &Arc<CsvFile>) -> &Reading {
+        let i = self.files.iter().position(|f| Arc::ptr_eq(f, file)).unwrap_or(0);
+        &self.readings[i]
+    }
+
+    /// Rebuilds a dataset from [`Dataset::to_json`], without sniffing.
+    ///
+    /// # Errors
+    /// Of kind `Input`, if it is not what `to_json` gave, or a file has changed its size since.
+    pub fn from_json(value: &serde_json::Value) -> Result<Arc<Self>> {
+        let wrong = |what: &str| Error::input(format!("a dataset's description is wrong: {what}"));
+        let part = |key: &str| value.get(key).cloned().unwrap_or_default();
+        let files: Vec<FileInfo> = serde_json::from_value(part("files")).map_err(|e| wrong(&e.to_string()))?;
+        let columns: Vec<(String, String)> = serde_json::from_value(part("columns")).map_err(|e| wrong(&e.to_string()))?;
+        let options: ReadOptions = serde_json::from_value(part("options")).map_err(|e| wrong(&e.to_string()))?;
+        let mut infos = Vec::with_capacity(files.len());
+        for info in files {
+            let size = std::fs::metadata(&info.path).map_err(|e| Error::io("read", &info.path, &e))?.len();
+            if size != info.size {
+                return Err(Error::input(format!("{} has changed since the query was planned", info.path.display())));
+            }
+            infos.push((info, None));
+        }
+        let fields = columns.iter().map(|(n, t)| Ok(Field::new(n, parse_type(t)?, true))).collect::<Result<Vec<_>>>()?;
+        Ok(Arc::new(Self::assemble(infos, Arc::new(Schema::new(fields)), options, Vec::new())))
+    }
+}
+
+impl Dataset for CsvDataset {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+    fn partitions(&self) -> usize {
+        self.parts()
+    }
+    fn open(self: Arc<Self>, part: usize, request: &ScanRequest) -> Result<Box<dyn Source>> {
+        if part >= self.parts() {
+            return Err(Error::defect(format!("there is no partition {part}")));
+        }
+        Ok(Box::new(CsvSource::new(self, part, request)))
+    }
+    fn bytes(&self) -> u64 {
+        self.files.iter().map(|f| f.info.size).sum()
+    }
+    fn describe(&self, part: usize) -> String {
+        let (file, within) = self.locate(part);
+        let file = &self.files[file];
+        match file.info.streamed() {
+            true => file.info.path.display().to_string(),
+            false => format!("{}:bytes {}..{}", file.info.path.display(), file.bounds[within], file.bounds[within + 1]),
+        }
+    }
+    fn refine(self: Arc<Self>, columns: &[usize], why: Refine, run: &RunContext) -> Result<Arc<dyn Dataset>> {
+        if why == Refine::Certainty {
+            self.misfit.store(true, Relaxed);
+        }
+        let (dataset, warnings) = self.widened(columns, run.threads)?;
+        warnings.into_iter().for_each(|w| run.warn(w.key, w.text));
+        Ok(dataset)
+    }
+    fn warnings(&self) -> Vec<Warning> {
+        self.warnings.clone()
+    }
+    fn to_json(&self) -> serde_json::Value {
+        let columns: Vec<_> = self.schema.fields().iter().map(|f| (f.name(), types::name(f.data_type()))).collect();
+        let files: Vec<_> = self.files.iter().map(|f| &f.info).collect();
+        json!({ "format": "csv", "files": files, "columns": columns, "options": self.options })
+    }
+}
+
+fn reading(options: &ReadOptions, delimiter: u8) -> Reading {
+    Reading {
+        marks: marks(options, delimiter),
+        nulls: options.nulls.iter().map(|n| n.as_bytes().to_vec()).collect(),
+    }
+}
+
+fn note(key: &str, text: &str) -> Warning {
+    Warning {
+        key: key.to_owned(),
+        text: text.to_owned(),
+    }
+}
+
+/// At most forty bytes of a value, for messages.
+fn excerpt(value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&value[..value.len().min(40)]);
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+}
+
+fn unknown_column(name: &str, names: &[String]) -> Error {
+    let error = Error::query(format!("there is no column '{name}'"));
+    match did_you_mean(name, names.iter().map(String::as_str)) {
+        Some(near) => error.help(format!("did you mean '{near}'?")),
+        None => error.help(format!("the columns are {}", names.join(", "))),
+    }
+}
+
+/// The columns of all files, in order of first appearance.
+fn unite_names(
+    infos: &[(FileInfo, Option<Arc<File>>)],
+    options: &ReadOptions,
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<String>> {
+    let (mut names, mut known) = (Vec::new(), std::collections::HashSet::new());
+    for (info, _) in infos {
+        for name in &info.names {
+            if known.insert(name.clone()) {
+                names.push(name.clone());
+            }
+        }
+    }
+    for (info, _) in infos.iter().filter(|(i, _)| !i.names.is_empty()) {
+        let own: std::collections::HashSet<&String> = info.names.iter().collect();
+        for name in names.iter().filter(|n| !own.contains(n)) {
+            let text = format!("column '{name}' is not in {}, where it is null", info.path.display());
+            if options.union == Union::Strict {
+                return Err(Error::input(format!("column '{name}' is not in {}", info.path.display()))
+                    .help("use --union by-name to take it as null there"));
+            }
+            warnings.push(note(&format!("missing {name}"), &text));
+        }
+    }
+    Ok(names)
+}
+
+/// Copies standard input to a file without a name.
+fn spool_stdin(folder: &Path) -> Result<Arc<File>> {
+    let mut file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a file in", folder, &e))?;
+    std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(|e| Error::io("keep standard input in", folder, &e))?;
+    Ok(Arc::new(file))
+}

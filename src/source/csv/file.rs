@@ -1,0 +1,326 @@
+//! One CSV file: what sniffing found out about it, and how its bytes are opened.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize};
+
+use super::chain::Chain;
+use super::exact::Marks;
+use super::windows::Windows;
+use crate::error::{Error, Result, plain_io};
+
+/// How a file's bytes are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+    Bzip2,
+    Xz,
+    Lz4,
+}
+
+impl Packing {
+    /// By the magic bytes.
+    pub(crate) fn of(head: &[u8]) -> Packing {
+        match head {
+            [0x1f, 0x8b, ..] => Packing::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Packing::Zstd,
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..] => Packing::Bzip2,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Packing::Xz,
+            [0x04, 0x22, 0x4d, 0x18, ..] => Packing::Lz4,
+            _ => Packing::Plain,
+        }
+    }
+}
+
+/// What is known of a file, as plain data.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct FileInfo {
+    /// As the user named it.
+    pub path: PathBuf,
+    /// Bytes as stored.
+    pub size: u64,
+    pub packing: Packing,
+    /// A label of `encoding_rs` (with `utf8-lossy` for one), or none for UTF-8.
+    pub encoding: Option<String>,
+    pub delimiter: u8,
+    /// Where the records begin, in decoded bytes.
+    pub data_start: u64,
+    /// The columns of the header, made unique.
+    pub names: Vec<String>,
+}
+
+impl FileInfo {
+    /// Whether the bytes must be streamed, so that the file is one partition.
+    pub(crate) fn streamed(&self) -> bool {
+        self.packing != Packing::Plain || self.encoding.is_some()
+    }
+}
+
+/// A file of a dataset, shared by its tasks.
+#[derive(Debug)]
+pub(crate) struct CsvFile {
+    pub info: FileInfo,
+    pub marks: Marks,
+    /// Where partitions begin (before the first record start is found), and the file's end.
+    pub bounds: Vec<u64>,
+    pub chain: Chain,
+    /// Structure cannot be told from quote parities.
+    irregular: AtomicBool,
+    /// Exact record starts of the partitions, once they were needed.
+    starts: OnceLock<Result<Vec<u64>>>,
+    /// Standard input, spooled.
+    pub spooled: Option<Arc<File>>,
+}
+
+/// Bytes that can be read in order or anywhere.
+#[derive(Debug)]
+pub(crate) enum Handle {
+    Own(File),
+    Shared(Arc<File>),
+}
+
+impl Handle {
+    /// Reads until `buf` is full or the file ends.
+    pub(crate) fn read_at(&self, mut buf: &mut [u8], mut offset: u64) -> io::Result<usize> {
+        let file = match self {
+            Handle::Own(f) => f,
+            Handle::Shared(f) => f,
+        };
+        let mut done = 0;
+        while !buf.is_empty() {
+            match file.read_at(buf, offset) {
+                Ok(0) => break,
+                Ok(n) => {
+                    done += n;
+                    offset += n as u64;
+                    buf = &mut buf[n..];
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// A handle as a stream.
+struct Sequential {
+    handle: Handle,
+    at: u64,
+}
+
+impl Read for Sequential {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.handle.read_at(buf, self.at)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+/// Text in another encoding, turned into UTF-8 on its way.
+struct Transcoder {
+    from: Box<dyn Read + Send>,
+    decoder: encoding_rs::Decoder,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    given: usize,
+    ended: bool,
+}
+
+impl Read for Transcoder {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while self.given == self.output.len() && !self.ended {
+            self.input.resize(1 << 16, 0);
+            let n = self.from.read(&mut self.input)?;
+            self.ended = n == 0;
+            self.output.clear();
+            self.given = 0;
+            let most = self.decoder.max_utf8_buffer_length(n).unwrap_or(1 << 20);
+            self.output.resize(most, 0);
+            let (_, _, written, _) =
+                self.decoder.decode_to_utf8(&self.input[..n], &mut self.output, self.ended);
+            self.output.truncate(written);
+        }
+        let n = buf.len().min(self.output.len() - self.given);
+        buf[..n].copy_from_slice(&self.output[self.given..self.given + n]);
+        self.given += n;
+        Ok(n)
+    }
+}
+
+/// The decoded bytes of a file from its start.
+pub(crate) fn stream(handle: Handle, packing: Packing, encoding: Option<&str>) -> Result<Box<dyn Read + Send>> {
+    let raw = Sequential { handle, at: 0 };
+    let unpacked: Box<dyn Read + Send> = match packing {
+        Packing::Plain => Box::new(raw),
+        Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, raw))),
+        Packing::Zstd => Box::new(
+            zstd::stream::read::Decoder::new(raw).map_err(|e| Error::input(format!("zstd: {}", plain_io(&e))))?,
+        ),
+        Packing::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(raw)),
+        Packing::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(raw)),
+        Packing::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(raw)),
+    };
+    let Some(label) = encoding else {
+        return Ok(unpacked);
+    };
+    let decoder = match label {
+        "utf8-lossy" => encoding_rs::UTF_8.new_decoder_with_bom_removal(),
+        _ => encoding_rs::Encoding::for_label(label.as_bytes())
+            .ok_or_else(|| {
+                Error::usage(format!("there is no encoding '{label}'")).help("try latin1, windows-1252, utf-16le or utf8-lossy")
+            })?
+            .new_decoder_with_bom_removal(),
+    };
+    Ok(Box::new(Transcoder {
+        from: unpacked,
+        decoder,
+        input: Vec::new(),
+        output: Vec::new(),
+        given: 0,
+        ended: false,
+    }))
+}
+
+impl CsvFile {
+    pub(crate) fn new(info: FileInfo, mut marks: Marks, blocksize: u64, spooled: Option<Arc<File>>) -> Self {
+        let mut bounds = vec![info.data_start];
+        if !info.streamed() {
+            let size = info.size.max(info.data_start);
+            let parts = (size - info.data_start).div_ceil(blocksize.max(1)).max(1);
+            bounds.extend((1..parts).map(|i| info.data_start + i * blocksize));
+            bounds.push(size);
+        } else {
+            bounds.push(u64::MAX);
+        }
+        marks.delimiter = info.delimiter;
+        CsvFile {
+            chain: Chain::new(bounds.len() - 1),
+            irregular: AtomicBool::new(marks.escape.is_some() || marks.comment.is_some()),
+            info,
+            marks,
+            bounds,
+            starts: OnceLock::new(),
+            spooled,
+        }
+    }
+
+    /// The number of partitions.
+    pub(crate) fn parts(&self) -> usize {
+        self.bounds.len() - 1
+    }
+
+    /// A handle of its own for a task.
+    pub(crate) fn handle(&self) -> Result<Handle> {
+        open(&self.info.path, self.spooled.as_ref())
+    }
+
+    /// Whether the exact reader is needed.
+    pub(crate) fn is_irregular(&self) -> bool {
+        self.irregular.load(Relaxed)
+    }
+
+    /// Remembers that the exact reader is needed.
+    pub(crate) fn set_irregular(&self) {
+        self.irregular.store(true, Relaxed);
+    }
+
+    /// Where the records of each partition begin, by one sequential pass.
+    pub(crate) fn exact_starts(self: &Arc<Self>) -> Result<&[u64]> {
+        let starts = self.starts.get_or_init(|| {
+            let mut starts = vec![self.bounds[0]];
+            let mut windows = Windows::whole(self)?;
+            while windows.next()? {
+                for at in windows.record_starts() {
+                    while starts.len() < self.parts() && at >= self.bounds[starts.len()] {
+                        starts.push(at);
+                    }
+                }
+            }
+            starts.resize(self.bounds.len(), self.bounds[self.parts()]);
+            Ok(starts)
+        });
+        match starts {
+            Ok(starts) => Ok(starts),
+            Err(e) => Err(e.clone()),
+        }
+    }
+
+    /// Whether quotes stand only where they should in the whole file.
+    pub(crate) fn check_quotes(self: &Arc<Self>) -> Result<bool> {
+        let mut windows = Windows::whole(self)?;
+        loop {
+            match windows.next() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(e) if e.kind() == crate::error::Kind::Input => break, // an unclosed quote
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(!windows.saw_irregular)
+    }
+
+    /// Line and column (from one) of a decoded byte offset; only for error messages.
+    pub(crate) fn line_column(&self, offset: u64) -> (u64, u64) {
+        let count = || -> Result<(u64, u64)> {
+            let mut from = stream(self.handle()?, self.info.packing, self.info.encoding.as_deref())?;
+            let (mut line, mut start, mut at, mut before) = (1u64, 0u64, 0u64, 0u8);
+            let mut buf = vec![0; 1 << 16];
+            while at < offset {
+                let most = buf.len().min(usize::try_from(offset - at).unwrap_or(usize::MAX));
+                let n = from.read(&mut buf[..most]).map_err(|e| read_error(&self.info.path, &e))?;
+                if n == 0 {
+                    break;
+                }
+                for &b in &buf[..n] {
+                    if before == b'\r' && b != b'\n' || before == b'\n' {
+                        line += 1;
+                        start = at;
+                    }
+                    at += 1;
+                    before = b;
+                }
+            }
+            if before == b'\n' || before == b'\r' {
+                line += 1;
+                start = at;
+            }
+            Ok((line, at - start + 1))
+        };
+        count().unwrap_or((0, 0))
+    }
+
+    /// An input error at a decoded byte offset.
+    pub(crate) fn error_at(&self, what: impl Into<String>, offset: u64) -> Error {
+        let (line, column) = self.line_column(offset);
+        Error::input(what).at(&self.info.path, line, column)
+    }
+}
+
+/// Opens a file, or takes the spooled standard input.
+pub(crate) fn open(path: &Path, spooled: Option<&Arc<File>>) -> Result<Handle> {
+    match spooled {
+        Some(file) => Ok(Handle::Shared(file.clone())),
+        None => File::open(path).map(Handle::Own).map_err(|e| Error::io("open", path, &e)),
+    }
+}
+
+/// What to say when reading fails: a packed file that ends early is the file's fault.
+pub(crate) fn read_error(path: &Path, e: &io::Error) -> Error {
+    match e.kind() {
+        io::ErrorKind::UnexpectedEof => Error::input(format!("{} is truncated", path.display()))
+            .at(path, 0, 0)
+            .help("copy or download it again"),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
+            Error::input(format!("{} is damaged: {}", path.display(), plain_io(e))).at(path, 0, 0)
+        }
+        _ => Error::io("read", path, e),
+    }
+}

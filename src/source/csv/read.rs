@@ -1,0 +1,318 @@
+//! The source of one partition: windows become batches of just the wanted columns and rows.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, StringViewArray, new_null_array};
+use arrow::compute;
+
+use super::columns::{Misfit, Span};
+use super::dataset::{CsvDataset, FieldOf};
+use super::file::CsvFile;
+use super::rows::{Bad, BadRow, Rows};
+use super::windows::Windows;
+use crate::error::{Error, Kind, Result};
+use crate::kernel::Batch;
+use crate::memory::Reservation;
+use crate::observe::Progress;
+use crate::pipeline::{Source, TaskContext};
+use crate::source::{OnBadRow, RowFilter, ScanRequest};
+
+/// Reads one partition of a [`CsvDataset`].
+pub(crate) struct CsvSource {
+    dataset: Arc<CsvDataset>,
+    file: Arc<CsvFile>,
+    part: usize,
+    part_in_file: usize,
+    request: ScanRequest,
+    state: Option<Open>,
+    rows_before: u64,
+    emitted: u64,
+    spans: Vec<Span>,
+    reservation: Option<Reservation>,
+}
+
+/// The window being handed out.
+struct Open {
+    windows: Windows,
+    rows: Rows,
+    at: usize,
+}
+
+impl CsvSource {
+    pub(crate) fn new(dataset: Arc<CsvDataset>, part: usize, request: &ScanRequest) -> Self {
+        let (file, part_in_file) = dataset.locate(part);
+        CsvSource {
+            file: dataset.files[file].clone(),
+            dataset,
+            part,
+            part_in_file,
+            request: request.clone(),
+            state: None,
+            rows_before: 0,
+            emitted: 0,
+            spans: Vec::new(),
+            reservation: None,
+        }
+    }
+}
+
+impl CsvSource {
+    /// Goes to the next window; false when there is none.
+    fn advance(&mut self, cx: &TaskContext) -> Result<bool> {
+        cx.check()?;
+        let mut windows = match self.state.take() {
+            Some(open) => open.windows,
+            None => Windows::partition(&self.file, self.part_in_file, &self.dataset.pool)?,
+        };
+        let more = windows.next().map_err(|e| self.suspect(e))?;
+        Progress::add(&cx.run.progress.bytes_read, std::mem::take(&mut windows.bytes_read));
+        if !more {
+            return Ok(false);
+        }
+        self.reserve(windows.data.len(), cx)?;
+        let (mut failed, mut rejected) = (None, Vec::new());
+        let policy = &self.dataset.options.on_bad_row;
+        let rows = Rows::of(&windows, self.file.info.names.len(), &self.file.marks, |row| match policy {
+            OnBadRow::Error => {
+                failed = Some(row);
+                Bad::Stop
+            }
+            OnBadRow::Skip => Bad::Drop,
+            OnBadRow::Pad => Bad::Pad,
+            OnBadRow::Reject(_) => {
+                rejected.push(row);
+                Bad::Drop
+            }
+        });
+        if let Some(row) = failed {
+            return Err(self.suspect(self.ragged(&windows, row)));
+        }
+        self.reject(&windows, &rejected)?;
+        self.state = Some(Open { windows, rows, at: 0 });
+        Ok(true)
+    }
+
+    /// What is held beyond the usual must be granted; the usual is counted only.
+    fn reserve(&mut self, bytes: usize, cx: &TaskContext) -> Result<()> {
+        let held = self.reservation.get_or_insert_with(|| cx.run.budget.reservation("reading CSV"));
+        match bytes.checked_sub(held.bytes()) {
+            Some(more) if bytes > (48 << 20) => held.try_grow(more),
+            Some(more) => {
+                held.grow_anyway(more);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// An error may come of quotes that made us start in the wrong place: then plan again.
+    fn suspect(&self, error: Error) -> Error {
+        if error.kind() != Kind::Input || self.file.is_irregular() || self.file.parts() == 1 {
+            return error;
+        }
+        match self.file.check_quotes() {
+            Ok(true) => error,
+            Ok(false) => {
+                self.file.set_irregular();
+                Error::new(Kind::Replan, "quotes within fields")
+            }
+            Err(e) => e,
+        }
+    }
+
+    /// The error for rows of too few or too many fields: the first three places and the count.
+    fn ragged(&self, windows: &Windows, row: BadRow) -> Error {
+        let wanted = self.file.info.names.len();
+        let (mut places, mut count) = (Vec::new(), 0u64);
+        let pass = Windows::whole(&self.file).and_then(|mut all| {
+            while all.next()? {
+                Rows::of(&all, wanted, &self.file.marks, |bad| {
+                    count += 1;
+                    if places.len() < 3 {
+                        let excerpt = all.data[bad.start as usize..bad.end as usize].to_vec();
+                        places.push((all.base + u64::from(bad.start), bad.fields, excerpt));
+                    }
+                    Bad::Drop
+                });
+            }
+            Ok(())
+        });
+        let fallback = || {
+            let excerpt = windows.data[row.start as usize..row.end as usize].to_vec();
+            (windows.base + u64::from(row.start), row.fields, excerpt)
+        };
+        let (offset, fields, excerpt) = places.first().cloned().unwrap_or_else(fallback);
+        let many = if fields > wanted { "many" } else { "few" };
+        let mut what = format!("too {many} fields: {fields} instead of {wanted}");
+        if count > 1 {
+            let lines = places.iter().map(|p| self.file.line_column(p.0).0.to_string()).collect::<Vec<_>>();
+            what.push_str(&format!("; {count} rows of the file are so, the first at lines {}", lines.join(", ")));
+        }
+        if let Err(e) = pass {
+            what.push_str(&format!(" ({})", e.what()));
+        }
+        self.file.error_at(what, offset).excerpt(&excerpt).help("fix the rows, or use --on-bad-row skip, pad or reject=FILE")
+    }
+
+    /// Appends rejected rows to the user's file.
+    fn reject(&self, windows: &Windows, rows: &[BadRow]) -> Result<()> {
+        let OnBadRow::Reject(path) = &self.dataset.options.on_bad_row else {
+            return Ok(());
+        };
+        let mut text = Vec::new();
+        for row in rows {
+            text.extend_from_slice(&windows.data[row.start as usize..row.end as usize]);
+            text.push(b'\n');
+        }
+        let write = || {
+            let mut to = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+            to.write_all(&text)
+        };
+        write().map_err(|e| Error::io("write", path, &e))
+    }
+
+    /// The columns of the given rows of the window.
+    fn build(&mut self, columns: &[usize], rows: &[usize], range: (usize, usize)) -> Result<Vec<ArrayRef>> {
+        let Some(open) = &self.state else {
+            return Err(Error::defect("no window"));
+        };
+        let fields = self.file.info.names.len();
+        let (w, part) = (&open.windows, self.part);
+        let text = w.first..w.ends.last().map_or(w.first, |e| *e as usize);
+        let mut arrays = Vec::with_capacity(columns.len());
+        let len = if rows.is_empty() { range.1 - range.0 } else { rows.len() };
+        for &column in columns {
+            let ty = &self.dataset.types[column];
+            let array = match self.dataset.field_of(part, column) {
+                FieldOf::Missing => new_null_array(ty, len),
+                FieldOf::FileName => {
+                    let name = self.file.info.path.to_string_lossy();
+                    Arc::new(StringViewArray::from_iter_values(std::iter::repeat_n(name.as_ref(), len))) as ArrayRef
+                }
+                FieldOf::Field(c) => {
+                    if rows.is_empty() {
+                        open.rows.spans(w, fields, c, range.0..range.1, &mut self.spans);
+                    } else {
+                        open.rows.spans(w, fields, c, rows.iter().copied(), &mut self.spans);
+                    }
+                    let built = self.dataset.reading(&self.file).build(ty, &w.data, &self.spans, text.clone(), w.non_ascii)?;
+                    match built {
+                        Ok(array) => array,
+                        Err(misfit) => return Err(self.suspect(self.misfit(column, &misfit))),
+                    }
+                }
+            };
+            arrays.push(array);
+        }
+        Ok(arrays)
+    }
+
+    /// The error for a value that does not fit its column; of kind `Replan` if the column may be widened.
+    fn misfit(&self, column: usize, misfit: &Misfit) -> Error {
+        let (Misfit::Type(i) | Misfit::Encoding(i)) = misfit;
+        let Some(open) = &self.state else {
+            return Error::defect("no window");
+        };
+        let (start, end) = self.spans[*i];
+        let value = open.windows.data.get(start as usize..end as usize).unwrap_or_default();
+        let offset = open.windows.base + u64::from(start);
+        let name = self.dataset.schema.field(column).name();
+        if let Misfit::Encoding(_) = misfit {
+            return self
+                .file
+                .error_at(format!("column '{name}' is not UTF-8 here"), offset)
+                .excerpt(value)
+                .help("name its encoding with --encoding, such as latin1 or utf8-lossy");
+        }
+        self.dataset.misfit(column, &self.file, offset, value)
+    }
+
+    /// The rows `range` of the window that pass the filter, as a batch.
+    fn filtered(&mut self, filter: &dyn RowFilter, range: (usize, usize), position: u64) -> Result<Option<Batch>> {
+        let first = self.build(filter.columns(), &[], range)?;
+        let mask = filter.mask(&Batch::new(first.clone(), range.1 - range.0, position))?;
+        let mask = match mask.null_count() {
+            0 => mask,
+            _ => compute::prep_null_mask_filter(&mask),
+        };
+        let kept = mask.true_count();
+        if kept == 0 {
+            return Ok(None);
+        }
+        let columns = self.request.columns.clone();
+        let others: Vec<usize> = columns.iter().copied().filter(|c| !filter.columns().contains(c)).collect();
+        let all = kept == range.1 - range.0;
+        let late = !all && kept * 2 < range.1 - range.0;
+        let mut built = if late {
+            let rows: Vec<usize> = mask.values().set_indices().map(|i| range.0 + i).collect();
+            self.build(&others, &rows, range)?
+        } else {
+            keep(self.build(&others, &[], range)?, &mask, all)?
+        }
+        .into_iter();
+        let mut arrays = Vec::with_capacity(columns.len());
+        for c in &columns {
+            arrays.push(match filter.columns().iter().position(|f| f == c) {
+                Some(i) if all => first[i].clone(),
+                Some(i) => compute::filter(&first[i], &mask)?,
+                None => built.next().ok_or_else(|| Error::defect("a column was not built"))?,
+            });
+        }
+        Ok(Some(Batch::new(arrays, kept, position)))
+    }
+}
+
+/// The rows of the arrays where the mask is true.
+fn keep(arrays: Vec<ArrayRef>, mask: &BooleanArray, all: bool) -> Result<Vec<ArrayRef>> {
+    if all {
+        return Ok(arrays);
+    }
+    arrays.iter().map(|a| Ok(compute::filter(a, mask)?)).collect()
+}
+
+impl Source for CsvSource {
+    fn next(&mut self, cx: &TaskContext) -> Result<Option<Batch>> {
+        let limit = self.request.limit.unwrap_or(u64::MAX);
+        let fields = self.file.info.names.len();
+        loop {
+            if self.emitted >= limit {
+                self.state = None;
+                return Ok(None);
+            }
+            let rows = self.state.as_ref().map_or(0, |s| s.rows.len(fields));
+            let at = self.state.as_ref().map_or(0, |s| s.at);
+            if at >= rows {
+                if !self.advance(cx)? {
+                    return Ok(None);
+                }
+                continue;
+            }
+            let counting = self.request.columns.is_empty() && self.request.filter.is_none();
+            let stop = if counting { rows } else { rows.min(at + Batch::TARGET_ROWS) };
+            if let Some(s) = &mut self.state {
+                s.at = stop;
+            }
+            let position = (self.part as u64) << 40 | self.rows_before;
+            self.rows_before += (stop - at) as u64;
+            let batch = match self.request.filter.clone() {
+                Some(filter) => self.filtered(&*filter, (at, stop), position)?,
+                None => {
+                    let columns = std::mem::take(&mut self.request.columns);
+                    let arrays = self.build(&columns, &[], (at, stop));
+                    self.request.columns = columns;
+                    Some(Batch::new(arrays?, stop - at, position))
+                }
+            };
+            if let Some(mut batch) = batch {
+                let left = usize::try_from(limit - self.emitted).unwrap_or(usize::MAX);
+                if batch.rows > left {
+                    batch = batch.slice(0, left);
+                }
+                self.emitted += batch.rows as u64;
+                Progress::add(&cx.run.progress.rows_read, batch.rows as u64);
+                return Ok(Some(batch));
+            }
+        }
+    }
+}

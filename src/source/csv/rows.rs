@@ -1,0 +1,127 @@
+//! Which field of a window belongs to which row and column.
+//!
+//! In a regular window every record has as many fields as the header, and field `c` of row `r`
+//! ends at `ends[r * n + c]`: nothing needs to be built. Any other window gets a table of spans,
+//! in which blank lines, comments, surplus empty fields and bad rows are dealt with.
+
+use super::columns::{MISSING, Span};
+use super::exact::Marks;
+use super::windows::Windows;
+
+/// The rows of a window.
+#[derive(Debug)]
+pub(crate) enum Rows {
+    /// All records are complete: the number of rows.
+    Regular(usize),
+    /// `fields` spans for each row.
+    Table(Vec<Span>),
+}
+
+/// What to do with a record of too few or too many fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bad {
+    Stop,
+    Drop,
+    Pad,
+}
+
+/// A record with too few or too many fields.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BadRow {
+    pub start: u32,
+    pub end: u32,
+    pub fields: usize,
+}
+
+fn is_newline(data: &[u8], end: u32) -> bool {
+    matches!(data[end as usize], b'\n' | b'\r')
+}
+
+/// A field without the CR of its CRLF.
+#[inline]
+fn span(data: &[u8], start: u32, end: u32) -> Span {
+    let crlf = end > start && data[end as usize] == b'\n' && data[end as usize - 1] == b'\r';
+    (start, end - u32::from(crlf))
+}
+
+impl Rows {
+    /// Finds the rows of the window; each bad one is told to `bad`.
+    pub(crate) fn of(w: &Windows, fields: usize, marks: &Marks, mut bad: impl FnMut(BadRow) -> Bad) -> Rows {
+        let (data, ends) = (&w.data[..], &w.ends[..]);
+        let regular = ends.len() == w.records * fields
+            && marks.comment.is_none()
+            && ends.chunks_exact(fields).all(|record| is_newline(data, record[fields - 1]));
+        if regular {
+            return Rows::Regular(w.records);
+        }
+        let mut table = Vec::with_capacity(w.records * fields);
+        let (mut at, mut start) = (0, w.first as u32);
+        while at < ends.len() {
+            let n = ends[at..].iter().position(|e| is_newline(data, *e)).map_or(ends.len() - at, |i| i + 1);
+            let record = &ends[at..at + n];
+            let last = record[n - 1];
+            let (_, content_end) = span(data, start, last);
+            let blank = n == 1 && content_end == start && fields > 1;
+            let comment = marks.comment.is_some() && data.get(start as usize).copied() == marks.comment;
+            // Surplus fields are fine when all of them are empty.
+            let surplus = n > fields && content_end - record[fields - 1] == (n - fields) as u32;
+            if !blank && !comment {
+                let what = if n == fields || surplus {
+                    Bad::Pad
+                } else {
+                    bad(BadRow {
+                        start,
+                        end: content_end,
+                        fields: n,
+                    })
+                };
+                match what {
+                    Bad::Stop => return Rows::Table(table),
+                    Bad::Drop => {}
+                    Bad::Pad => {
+                        let mut from = start;
+                        for c in 0..fields {
+                            table.push(record.get(c).map_or(MISSING, |&end| span(data, from, end)));
+                            from = record.get(c).map_or(from, |&end| end + 1);
+                        }
+                    }
+                }
+            }
+            at += n;
+            start = last + 1;
+        }
+        Rows::Table(table)
+    }
+
+    /// The number of rows.
+    pub(crate) fn len(&self, fields: usize) -> usize {
+        match self {
+            Rows::Regular(n) => *n,
+            Rows::Table(spans) => spans.len() / fields,
+        }
+    }
+
+    /// The spans of column `c` in the given rows.
+    pub(crate) fn spans(
+        &self,
+        w: &Windows,
+        fields: usize,
+        c: usize,
+        rows: impl Iterator<Item = usize>,
+        out: &mut Vec<Span>,
+    ) {
+        out.clear();
+        match self {
+            Rows::Table(spans) => out.extend(rows.map(|r| spans[r * fields + c])),
+            Rows::Regular(_) => {
+                let (data, ends) = (&w.data[..], &w.ends[..]);
+                let start = |i: usize| if i == 0 { w.first as u32 } else { ends[i - 1] + 1 };
+                if c + 1 < fields {
+                    out.extend(rows.map(|r| (start(r * fields + c), ends[r * fields + c])));
+                } else {
+                    out.extend(rows.map(|r| span(data, start(r * fields + c), ends[r * fields + c])));
+                }
+            }
+        }
+    }
+}

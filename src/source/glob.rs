@@ -1,0 +1,141 @@
+//! From what people type to a sorted list of files.
+
+use std::path::{Path, PathBuf};
+
+use globset::GlobBuilder;
+use walkdir::WalkDir;
+
+use crate::error::{Error, Result};
+
+/// Endings of the files that are taken from a folder.
+const ENDINGS: [&str; 5] = [".csv", ".tsv", ".tab", ".psv", ".parquet"];
+const PACKED: [&str; 5] = [".gz", ".zst", ".bz2", ".xz", ".lz4"];
+
+/// The files that the inputs name, sorted by the bytes of their paths, each once.
+///
+/// An input is a path (which wins over its meaning as a pattern), a folder (all data files in it
+/// and below), a pattern with `*`, `**`, `?`, `[a-z]`, `{a,b}`, a list `@file` of one input a line, or `-`.
+/// Hidden files and folders are skipped unless named.
+///
+/// # Errors
+/// When an input finds nothing, or a list or folder cannot be read.
+pub fn expand(inputs: &[String]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for input in inputs {
+        expand_one(input, &mut files, 0)?;
+    }
+    files.sort_by(|a, b| a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes()));
+    files.dedup();
+    Ok(files)
+}
+
+fn expand_one(input: &str, files: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
+    let path = Path::new(input);
+    if input == "-" || (path.exists() && !path.is_dir()) {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    if path.is_dir() {
+        let found = files.len();
+        walk(path, files, &|p| is_data(p))?;
+        return match files.len() == found {
+            true => Err(Error::usage(format!("no data files in {input}")).help("name the files with a pattern such as 'folder/*.txt'")),
+            false => Ok(()),
+        };
+    }
+    if let Some(list) = input.strip_prefix('@') {
+        if depth > 8 {
+            return Err(Error::usage(format!("the list {list} names lists too deeply")));
+        }
+        let text = std::fs::read_to_string(list).map_err(|e| Error::io("read", Path::new(list), &e))?;
+        for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+            expand_one(line, files, depth + 1)?;
+        }
+        return Ok(());
+    }
+    if !input.contains(['*', '?', '[', '{']) {
+        return Err(Error::new(crate::error::Kind::Environment, format!("there is no file {input}")));
+    }
+    let matcher = GlobBuilder::new(input)
+        .literal_separator(true)
+        .build()
+        .map_err(|e| Error::usage(format!("the pattern '{input}' is wrong: {}", e.kind())))?
+        .compile_matcher();
+    let found = files.len();
+    let root = literal_prefix(input);
+    let bare = root.as_os_str().is_empty();
+    let start = if bare { Path::new(".") } else { root.as_path() };
+    if start.is_dir() {
+        let mut all = Vec::new();
+        walk(start, &mut all, &|p| matcher.is_match(if bare { p.strip_prefix(".").unwrap_or(p) } else { p }))?;
+        files.extend(all.into_iter().map(|p| match p.strip_prefix(".") {
+            Ok(short) if bare => short.to_owned(),
+            _ => p,
+        }));
+    }
+    if files.len() == found {
+        return Err(Error::usage(format!("no file matches '{input}'")).help("check the folder, or use ** to look in folders below"));
+    }
+    Ok(())
+}
+
+/// The folder before the first component that has a special character.
+fn literal_prefix(pattern: &str) -> PathBuf {
+    let mut root = PathBuf::new();
+    let parts: Vec<_> = Path::new(pattern).components().collect();
+    for part in parts.iter().take(parts.len().saturating_sub(1)) {
+        if part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']) {
+            break;
+        }
+        root.push(part);
+    }
+    root
+}
+
+fn walk(root: &Path, files: &mut Vec<PathBuf>, wanted: &dyn Fn(&Path) -> bool) -> Result<()> {
+    let hidden = |e: &walkdir::DirEntry| e.depth() > 0 && e.file_name().as_encoded_bytes().starts_with(b".");
+    for entry in WalkDir::new(root).follow_links(true).into_iter().filter_entry(|e| !hidden(e)) {
+        let entry = entry.map_err(|e| {
+            let path = e.path().unwrap_or(root).to_owned();
+            Error::io("list", &path, &e.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links")))
+        })?;
+        if entry.file_type().is_file() && wanted(entry.path()) {
+            files.push(entry.into_path());
+        }
+    }
+    Ok(())
+}
+
+fn is_data(path: &Path) -> bool {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    let name = PACKED.iter().find_map(|e| name.strip_suffix(e)).unwrap_or(&name);
+    ENDINGS.iter().any(|e| name.ends_with(e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_folders_lists() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |p: &str| dir.path().join(p).to_string_lossy().into_owned();
+        std::fs::create_dir_all(at("a/.git")).unwrap();
+        for p in ["b.csv", "a/2.csv.gz", "a/1.tsv", "a/x.txt", "a/.git/h.csv", "[z].csv"] {
+            std::fs::write(at(p), "x\n").unwrap();
+        }
+        let names = |inputs: &[String]| {
+            let found = expand(inputs).unwrap();
+            let short = found.iter().map(|p| p.strip_prefix(dir.path()).unwrap().to_string_lossy().into_owned());
+            short.collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[at("")]), ["[z].csv", "a/1.tsv", "a/2.csv.gz", "b.csv"]);
+        assert_eq!(names(&[at("**/*.{csv,tsv}")]), ["[z].csv", "a/1.tsv", "b.csv"]);
+        assert_eq!(names(&[at("*.csv")]), ["[z].csv", "b.csv"]);
+        assert_eq!(names(&[at("[z].csv")]), ["[z].csv"]);
+        std::fs::write(at("list"), format!("# all\n{}\n{}\n", at("b.csv"), at("a/*.tsv"))).unwrap();
+        assert_eq!(names(&[format!("@{}", at("list"))]), ["a/1.tsv", "b.csv"]);
+        assert!(expand(&[at("*.nope")]).is_err());
+        assert!(expand(&[at("nope.csv")]).is_err());
+    }
+}

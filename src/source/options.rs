@@ -1,0 +1,168 @@
+//! How inputs are to be read: everything that flags say about files, as plain data.
+
+use std::path::PathBuf;
+
+use arrow::datatypes::DataType;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::kernel::types;
+
+/// What to do with a row that has too few or too many fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnBadRow {
+    /// Fail, naming the first three places and the count.
+    #[default]
+    Error,
+    /// Leave the row out.
+    Skip,
+    /// Missing fields are null, surplus fields are dropped.
+    Pad,
+    /// Leave the row out and append its bytes to this file.
+    Reject(PathBuf),
+}
+
+/// How files with different columns become one table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Union {
+    /// Columns are matched by name; a missing one is null.
+    #[default]
+    ByName,
+    /// A missing column is an error.
+    Strict,
+}
+
+/// What a file is, where its name does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// Comma-separated text and its relatives.
+    Csv,
+    /// Parquet.
+    Parquet,
+}
+
+/// How inputs are to be read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReadOptions {
+    /// Between fields; none: by extension and header.
+    pub delimiter: Option<u8>,
+    /// Around fields; none: no quoting at all.
+    pub quote: Option<u8>,
+    /// Makes the next byte literal (`\`); none: quotes are doubled.
+    pub escape: Option<u8>,
+    /// Records that begin with it are skipped.
+    pub comment: Option<u8>,
+    /// Physical lines to skip at the start of each file.
+    pub skip_rows: u64,
+    /// Whether the first row names the columns; none: it does.
+    pub header: Option<bool>,
+    /// Names instead of the header's.
+    pub names: Option<Vec<String>>,
+    /// A label that `encoding_rs` knows, or `utf8-lossy`; none: UTF-8, or what a BOM says.
+    pub encoding: Option<String>,
+    /// Texts that mean null, in every type; empty: the usual ones, in columns that are not text.
+    pub nulls: Vec<String>,
+    /// Types that are law: (column, type).
+    pub types: Vec<(String, String)>,
+    /// A value that does not fit the sampled type is an error.
+    pub strict_types: bool,
+    /// What happens to rows with too few or too many fields.
+    pub on_bad_row: OnBadRow,
+    /// How files with different columns are united.
+    pub union: Union,
+    /// The name of a column that holds each row's file.
+    pub filename_col: Option<String>,
+    /// What the files are, whatever their names say.
+    pub format: Option<Format>,
+    /// Bytes of a partition; none: chosen.
+    pub blocksize: Option<u64>,
+    /// Types found by an exact pass: (column, type).
+    pub widened: Vec<(String, String)>,
+    /// Worker threads, which decide how small partitions should be.
+    pub threads: usize,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        ReadOptions {
+            delimiter: None,
+            quote: Some(b'"'),
+            escape: None,
+            comment: None,
+            skip_rows: 0,
+            header: None,
+            names: None,
+            encoding: None,
+            nulls: Vec::new(),
+            types: Vec::new(),
+            strict_types: false,
+            on_bad_row: OnBadRow::Error,
+            union: Union::ByName,
+            filename_col: None,
+            format: None,
+            blocksize: None,
+            widened: Vec::new(),
+            threads: 2,
+        }
+    }
+}
+
+/// The type that people mean by a name, as [`types::name`] writes it or a common short form.
+///
+/// # Errors
+/// Of kind `Usage`, when nobody could mean a type by it.
+pub fn parse_type(name: &str) -> Result<DataType> {
+    let lower = name.trim().to_ascii_lowercase();
+    Ok(match lower.as_str() {
+        "null" => DataType::Null,
+        "bool" | "boolean" => DataType::Boolean,
+        "int" | "int64" | "integer" | "bigint" | "i64" => DataType::Int64,
+        "float" | "float64" | "double" | "f64" => DataType::Float64,
+        "date" => DataType::Date32,
+        "timestamp" | "datetime" => types::timestamp(),
+        "timestamp (utc)" | "timestamptz" | "timestamp_utc" => types::timestamp_utc(),
+        "text" | "string" | "str" | "utf8" | "varchar" => types::TEXT,
+        "decimal" => DataType::Decimal128(38, 0),
+        other => return parse_decimal(other).ok_or_else(|| unknown_type(name)),
+    })
+}
+
+fn parse_decimal(text: &str) -> Option<DataType> {
+    let inner = text.strip_prefix("decimal(")?.strip_suffix(')')?;
+    let (p, s) = inner.split_once(',').unwrap_or((inner, "0"));
+    let (p, s): (u8, i8) = (p.trim().parse().ok()?, s.trim().parse().ok()?);
+    ((1..=38).contains(&p) && (0..=p as i8).contains(&s)).then_some(DataType::Decimal128(p, s))
+}
+
+fn unknown_type(name: &str) -> Error {
+    Error::usage(format!("there is no type '{name}'"))
+        .help("the types are bool, int64, float64, decimal(p,s), date, timestamp, timestamp_utc and text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn type_names_read_back() {
+        for ty in [
+            DataType::Null,
+            DataType::Boolean,
+            DataType::Int64,
+            DataType::Float64,
+            DataType::Decimal128(12, 2),
+            DataType::Date32,
+            types::timestamp(),
+            types::timestamp_utc(),
+            types::TEXT,
+        ] {
+            assert_eq!(parse_type(&types::name(&ty)).unwrap(), ty);
+        }
+        assert!(parse_type("decimal(99,1)").is_err());
+        assert!(parse_type("colour").is_err());
+    }
+}
