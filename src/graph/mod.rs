@@ -165,7 +165,10 @@ pub struct Graph {
 impl Graph {
     /// Names and types of the result.
     pub fn schema(&self) -> SchemaRef {
-        self.stages.last().map(|s| s.schema.clone()).unwrap_or_else(|| Arc::new(arrow::datatypes::Schema::empty()))
+        self.stages
+            .last()
+            .map(|s| s.schema.clone())
+            .unwrap_or_else(|| Arc::new(arrow::datatypes::Schema::empty()))
     }
 
     /// The graph as the documented JSON `ddf.taskgraph/1`: `tables` (as their sources describe

@@ -87,11 +87,15 @@ fn pool(threads: usize) -> Result<rayon::ThreadPool> {
         .num_threads(threads)
         .thread_name(|i| format!("ddf-{i}"))
         .build()
-        .map_err(|e| Error::new(crate::error::Kind::Environment, format!("cannot start {threads} threads: {e}")))
+        .map_err(|e| {
+            Error::new(
+                crate::error::Kind::Environment,
+                format!("cannot start {threads} threads: {e}"),
+            )
+        })
 }
 
 /// Asks every task of the run to stop soon.
 pub fn cancel(cx: &RunContext) {
     cx.cancelled.store(true, Relaxed);
 }
-

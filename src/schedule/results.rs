@@ -58,7 +58,9 @@ pub fn run_last(
     let encode = matches!(out.result, ResultSink::Write(_)) && graph.skip == 0 && graph.take.is_none();
     let turn = Turn::default();
     let (send, receive) = sync_channel(2 * job.cx.threads.max(1));
-    let encoders = Encoders { output: if encode { out.encoder_maker()? } else { None } };
+    let encoders = Encoders {
+        output: if encode { out.encoder_maker()? } else { None },
+    };
     match pool {
         None => {
             // One thread: the channel would fill up with nobody to empty it.
@@ -125,7 +127,11 @@ fn run_one(job: &Job, part: usize, encoders: &Encoders, hand: &mut dyn FnMut(Pie
             Some(o) => Some(o.encoder()?),
             None => None,
         };
-        let mut sink = PieceSink { encoder, hand, rows: 0 };
+        let mut sink = PieceSink {
+            encoder,
+            hand,
+            rows: 0,
+        };
         job.run_into(part, &mut |b| sink.take(b))?;
         sink.end()
     })
@@ -145,7 +151,11 @@ impl PieceSink<'_> {
             None => Some(Piece::Batch(batch)),
             Some(e) => {
                 e.push(&batch)?;
-                if e.bytes() < PIECE_BYTES { None } else { e.take()?.map(Piece::Encoded) }
+                if e.bytes() < PIECE_BYTES {
+                    None
+                } else {
+                    e.take()?.map(Piece::Encoded)
+                }
             }
         };
         let wanted = piece.is_none_or(|p| (self.hand)(p));
@@ -169,7 +179,9 @@ struct Turn {
 
 impl Turn {
     fn wait(&self, part: usize, window: usize, job: &Job) {
-        let Ok(mut cursor) = self.cursor.lock() else { return };
+        let Ok(mut cursor) = self.cursor.lock() else {
+            return;
+        };
         while part > *cursor + window && !job.stopped() {
             match self.moved.wait_timeout(cursor, Duration::from_millis(20)) {
                 Ok((c, _)) => cursor = c,
@@ -237,7 +249,13 @@ struct Ordered<'a> {
 
 impl<'a> Ordered<'a> {
     fn new(graph: &Graph, result: &'a mut ResultSink, job: &'a Job) -> Self {
-        Ordered { result, skip: graph.skip, left: graph.take, encoder: None, progress: &job.cx.progress }
+        Ordered {
+            result,
+            skip: graph.skip,
+            left: graph.take,
+            encoder: None,
+            progress: &job.cx.progress,
+        }
     }
 
     fn encoder_maker(&self) -> Result<Option<crate::write::EncoderMaker>> {
@@ -275,7 +293,11 @@ impl<'a> Ordered<'a> {
             Progress::add(&self.progress.rows_out, rows);
             self.write_batch(batch)?;
         }
-        Ok(if self.left == Some(0) { Flow::Enough } else { Flow::More })
+        Ok(if self.left == Some(0) {
+            Flow::Enough
+        } else {
+            Flow::More
+        })
     }
 
     fn write_batch(&mut self, batch: Batch) -> Result<()> {
@@ -304,4 +326,3 @@ impl<'a> Ordered<'a> {
         Ok(())
     }
 }
-

@@ -52,13 +52,18 @@ pub(crate) fn float(b: &[u8]) -> Option<f64> {
     let digits = b.strip_prefix(b"-").unwrap_or(b);
     if !digits.first()?.is_ascii_digit() && digits[0] != b'.' {
         return match digits {
-            b"inf" | b"Inf" | b"Infinity" | b"infinity" => {
-                Some(if b[0] == b'-' { f64::NEG_INFINITY } else { f64::INFINITY })
-            }
+            b"inf" | b"Inf" | b"Infinity" | b"infinity" => Some(if b[0] == b'-' {
+                f64::NEG_INFINITY
+            } else {
+                f64::INFINITY
+            }),
             _ => None,
         };
     }
-    let whole = digits.iter().position(|c| !c.is_ascii_digit()).unwrap_or(digits.len());
+    let whole = digits
+        .iter()
+        .position(|c| !c.is_ascii_digit())
+        .unwrap_or(digits.len());
     if whole == digits.len() {
         if b == b"-0" {
             return Some(-0.0);
@@ -120,7 +125,10 @@ pub(crate) fn timestamp(b: &[u8]) -> Option<(i64, bool)> {
         second = two(&[*x, *y])?;
         rest = tail;
         if let [b'.', tail @ ..] = rest {
-            let n = tail.iter().position(|c| !c.is_ascii_digit()).unwrap_or(tail.len());
+            let n = tail
+                .iter()
+                .position(|c| !c.is_ascii_digit())
+                .unwrap_or(tail.len());
             if n == 0 || n > 9 || tail.get(6..n).is_some_and(|more| more.iter().any(|&c| c != b'0')) {
                 return None;
             }
@@ -151,7 +159,10 @@ pub(crate) fn timestamp(b: &[u8]) -> Option<(i64, bool)> {
         _ => return None,
     };
     let seconds = day * 86_400 + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
-    Some(((seconds - offset.unwrap_or(0) * 60) * 1_000_000 + micros, offset.is_some()))
+    Some((
+        (seconds - offset.unwrap_or(0) * 60) * 1_000_000 + micros,
+        offset.is_some(),
+    ))
 }
 
 /// A decimal of the precision and scale, if it can hold the value unchanged.
@@ -259,13 +270,35 @@ mod tests {
     fn nothing_is_rounded() {
         assert_eq!(int(b"9223372036854775807"), Some(i64::MAX));
         assert_eq!(int(b"-9223372036854775808"), Some(i64::MIN));
-        for no in ["", "-", "007", "-0", "+5", " 5", "5 ", "9223372036854775808", "1_0", "99999999999999999999"] {
+        for no in [
+            "",
+            "-",
+            "007",
+            "-0",
+            "+5",
+            " 5",
+            "5 ",
+            "9223372036854775808",
+            "1_0",
+            "99999999999999999999",
+        ] {
             assert_eq!(int(no.as_bytes()), None, "{no}");
         }
         assert_eq!(float(b"9007199254740993"), None);
         assert_eq!(float(b"9007199254740992"), Some(9007199254740992.0));
         assert_eq!(float(b"-1.5e3"), Some(-1500.0));
-        for no in ["", "-", "00.5", "1.2.3", "nan", "1e999", "99999999999999999999", "0x1", "1,5", "."] {
+        for no in [
+            "",
+            "-",
+            "00.5",
+            "1.2.3",
+            "nan",
+            "1e999",
+            "99999999999999999999",
+            "0x1",
+            "1,5",
+            ".",
+        ] {
             assert_eq!(float(no.as_bytes()), None, "{no}");
         }
     }
