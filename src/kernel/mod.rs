@@ -1,7 +1,6 @@
 //! Tight loops over bytes and arrays, and the few types that every room above shares.
 
 pub mod batch;
-pub mod exact;
 pub mod parse;
 pub mod raw;
 pub mod scalar;
