@@ -11,7 +11,11 @@ use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 /// Each view was made by [`arrow::array::builder::make_view`] from valid UTF-8 that lies at that
 /// offset of that buffer (or is at most 12 bytes long), and `nulls`, if any, is as long as `views`.
 #[allow(unsafe_code)]
-pub unsafe fn text_views(views: Vec<u128>, buffers: Vec<Buffer>, nulls: Option<NullBuffer>) -> StringViewArray {
+pub unsafe fn text_views(
+    views: Vec<u128>,
+    buffers: Vec<Buffer>,
+    nulls: Option<NullBuffer>,
+) -> StringViewArray {
     // SAFETY: as the caller vouches.
     unsafe { StringViewArray::new_unchecked(ScalarBuffer::from(views), buffers.into(), nulls) }
 }
@@ -41,7 +45,10 @@ impl ViewBuilder {
 
     /// Checks a range at once; if it is valid UTF-8, pieces of it are not checked again.
     pub fn check(&mut self, range: Range<usize>) {
-        let valid = self.buffer.get(range.clone()).is_some_and(|b| simdutf8::basic::from_utf8(b).is_ok());
+        let valid = self
+            .buffer
+            .get(range.clone())
+            .is_some_and(|b| simdutf8::basic::from_utf8(b).is_ok());
         self.valid = if valid { range } else { 0..0 };
     }
 
@@ -58,7 +65,8 @@ impl ViewBuilder {
         if !known && simdutf8::basic::from_utf8(bytes).is_err() {
             return false;
         }
-        self.views.push(arrow::array::builder::make_view(bytes, 0, start as u32));
+        self.views
+            .push(arrow::array::builder::make_view(bytes, 0, start as u32));
         true
     }
 
@@ -75,14 +83,18 @@ impl ViewBuilder {
         let valid = start <= u32::MAX as usize && simdutf8::basic::from_utf8(text).is_ok();
         if valid {
             self.side.extend_from_slice(text);
-            self.views.push(arrow::array::builder::make_view(text, 1, start as u32));
+            self.views
+                .push(arrow::array::builder::make_view(text, 1, start as u32));
         }
         valid
     }
 
     /// The array.
     pub fn finish(self, nulls: Option<NullBuffer>) -> StringViewArray {
-        assert!(nulls.as_ref().is_none_or(|n| n.len() == self.views.len()), "as many nulls as views");
+        assert!(
+            nulls.as_ref().is_none_or(|n| n.len() == self.views.len()),
+            "as many nulls as views"
+        );
         let buffers = match self.side.is_empty() {
             true => vec![self.buffer],
             false => vec![self.buffer, Buffer::from_vec(self.side)],

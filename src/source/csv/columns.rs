@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, NullArray, NullBufferBuilder,
-    TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, NullArray,
+    NullBufferBuilder, TimestampMicrosecondArray,
 };
 use arrow::buffer::Buffer;
 use arrow::datatypes::DataType;
@@ -65,7 +65,11 @@ impl Reading {
     }
 
     fn needs_unquoting(&self, bytes: &[u8]) -> bool {
-        self.is_quoted(bytes) || self.marks.escape.is_some_and(|e| memchr::memchr(e, bytes).is_some())
+        self.is_quoted(bytes)
+            || self
+                .marks
+                .escape
+                .is_some_and(|e| memchr::memchr(e, bytes).is_some())
     }
 
     /// Calls `take` with the field's text, unquoted in `side` if need be.
@@ -91,7 +95,8 @@ impl Reading {
         use values::{boolean, date, decimal, float, int, timestamp};
         macro_rules! column {
             ($array:ty, $parse:expr) => {
-                self.parse(data, spans, $parse).map(|(v, nulls)| Arc::new(<$array>::new(v.into(), nulls)) as ArrayRef)
+                self.parse(data, spans, $parse)
+                    .map(|(v, nulls)| Arc::new(<$array>::new(v.into(), nulls)) as ArrayRef)
             };
         }
         Ok(match ty {
@@ -112,12 +117,23 @@ impl Reading {
                 })
             }
             DataType::Decimal128(p, s) => match self.parse(data, spans, |b| decimal(b, *p, *s)) {
-                Ok((v, nulls)) => {
-                    Ok(Arc::new(Decimal128Array::new(v.into(), nulls).with_precision_and_scale(*p, *s)?) as ArrayRef)
-                }
+                Ok((v, nulls)) => Ok(Arc::new(
+                    Decimal128Array::new(v.into(), nulls).with_precision_and_scale(*p, *s)?,
+                ) as ArrayRef),
                 Err(misfit) => Err(misfit),
             },
-            DataType::Null => self.parse(data, spans, |_| None::<bool>).map(|_| Arc::new(NullArray::new(spans.len())) as _),
+            // `""` is a value here, which makes the column text.
+            DataType::Null => self
+                .parse(data, spans, |_| None::<bool>)
+                .and_then(|found| {
+                    match spans.iter().position(|s| {
+                        self.is_quoted(data.get(s.0 as usize..s.1 as usize).unwrap_or_default())
+                    }) {
+                        Some(row) => Err(Misfit::Type(row)),
+                        None => Ok(found),
+                    }
+                })
+                .map(|_| Arc::new(NullArray::new(spans.len())) as _),
             other => return Err(Error::defect(format!("CSV has no type {other}"))),
         })
     }
@@ -147,7 +163,13 @@ impl Reading {
                 nulls.append_null();
                 continue;
             }
-            match self.with_text(field, &mut side, |text| if text.is_empty() { Some(None) } else { parse(text).map(Some) }) {
+            match self.with_text(field, &mut side, |text| {
+                if text.is_empty() {
+                    Some(None)
+                } else {
+                    parse(text).map(Some)
+                }
+            }) {
                 Some(Some(value)) => {
                     values.push(value);
                     nulls.append_non_null();

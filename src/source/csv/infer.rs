@@ -41,7 +41,13 @@ fn kind_of(field: &[u8], reading: &Reading, side: &mut Vec<u8>) -> Kinds {
     if reading.is_null(field) {
         return Kinds::default();
     }
-    reading.with_text(field, side, |text| if text.is_empty() { Kinds::default() } else { Kinds::of(text) })
+    reading.with_text(field, side, |text| {
+        if text.is_empty() {
+            Kinds::QUOTED_EMPTY
+        } else {
+            Kinds::of(text)
+        }
+    })
 }
 
 /// The first value of a partition that does not fit the present type.
