@@ -122,8 +122,17 @@ impl Reading {
                 ) as ArrayRef),
                 Err(misfit) => Err(misfit),
             },
+            // `""` is a value here, which makes the column text.
             DataType::Null => self
                 .parse(data, spans, |_| None::<bool>)
+                .and_then(|found| {
+                    match spans.iter().position(|s| {
+                        self.is_quoted(data.get(s.0 as usize..s.1 as usize).unwrap_or_default())
+                    }) {
+                        Some(row) => Err(Misfit::Type(row)),
+                        None => Ok(found),
+                    }
+                })
                 .map(|_| Arc::new(NullArray::new(spans.len())) as _),
             other => return Err(Error::defect(format!("CSV has no type {other}"))),
         })

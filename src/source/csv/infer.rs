@@ -43,7 +43,7 @@ fn kind_of(field: &[u8], reading: &Reading, side: &mut Vec<u8>) -> Kinds {
     }
     reading.with_text(field, side, |text| {
         if text.is_empty() {
-            Kinds::default()
+            Kinds::QUOTED_EMPTY
         } else {
             Kinds::of(text)
         }

@@ -205,6 +205,11 @@ impl Kinds {
     const NAIVE: u16 = 32;
     const UTC: u16 = 64;
     const TEXT: u16 = 128;
+    /// `""`: makes a column text if there is nothing else.
+    const EMPTY: u16 = 256;
+
+    /// The kind of a quoted empty field.
+    pub(crate) const QUOTED_EMPTY: Kinds = Kinds(Self::EMPTY);
 
     /// The kind of one value that is not null.
     pub(crate) fn of(b: &[u8]) -> Kinds {
@@ -247,8 +252,9 @@ impl Kinds {
 
     /// The narrowest type that holds them all unchanged.
     pub(crate) fn data_type(self) -> DataType {
-        let only = |set: u16| self.0 & !set == 0;
+        let only = |set: u16| self.0 & !(set | Self::EMPTY) == 0;
         match self.0 {
+            Self::EMPTY => types::TEXT,
             0 => DataType::Null,
             _ if only(Self::BOOL) => DataType::Boolean,
             _ if only(Self::INT | Self::BIG_INT) => DataType::Int64,

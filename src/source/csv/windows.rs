@@ -144,6 +144,7 @@ impl Windows {
             let starts = file.exact_starts()?;
             let mut own = Self::new(file, Some(pool), starts[part], starts[part + 1])?;
             own.exact = true;
+            own.fill((own.end - own.base) as usize)?;
             return Ok(own);
         }
         let (start, end) = (file.bounds[part], file.bounds[part + 1]);
@@ -411,8 +412,8 @@ mod tests {
         assert_eq!(first_record(text, 2, b'\r', false, q), 3);
         assert_eq!(first_record(text, 3, b'\n', false, q), 3);
         assert_eq!(first_record(text, 1, b'a', false, q), 3);
-        assert_eq!(first_record(text, 4, b'b', false, q), 12);
-        assert_eq!(first_record(text, 8, b'\n', true, q), 12);
-        assert_eq!(first_record(text, 13, b'c', false, q), 14);
+        assert_eq!(first_record(text, 4, b'b', false, q), 11);
+        assert_eq!(first_record(text, 8, b'\n', true, q), 11);
+        assert_eq!(first_record(text, 12, b'c', false, q), 13);
     }
 }
