@@ -17,6 +17,7 @@ use arrow::buffer::Buffer;
 use super::exact::{self, Marks};
 use super::file::{CsvFile, Handle, read_error, stream};
 use crate::error::{Error, Kind, Result};
+use crate::kernel::scan::{self, Dialect};
 
 /// Bytes scanned at once: their field ends stay in the second-level cache.
 const WINDOW: usize = 256 << 10;
@@ -354,12 +355,25 @@ impl Windows {
 
 /// The structural scan without escapes and comments.
 fn fast_scan(bytes: &[u8], base: u32, marks: &Marks, ends: &mut Vec<u32>) -> exact::Seen {
-    exact::scan(bytes, base, marks, ends)
+    if marks.escape.is_some() || marks.comment.is_some() {
+        return exact::scan(bytes, base, marks, ends);
+    }
+    let dialect = Dialect {
+        delimiter: marks.delimiter,
+        quote: marks.quote,
+    };
+    let seen = scan::scan(bytes, base, &dialect, false, ends);
+    exact::Seen {
+        inside: seen.inside,
+        newlines: seen.newlines,
+        irregular: seen.irregular,
+        non_ascii: seen.non_ascii,
+    }
 }
 
 /// How often `byte` occurs.
 fn count_byte(bytes: &[u8], byte: u8) -> usize {
-    memchr::memchr_iter(byte, bytes).count()
+    scan::count_byte(bytes, byte)
 }
 
 fn read_full(from: &mut dyn Read, buf: &mut [u8]) -> std::io::Result<usize> {
