@@ -1,7 +1,6 @@
 //! Running a frame: once, or again with wider types when the data asked for them.
 
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -10,7 +9,6 @@ use arrow::datatypes::SchemaRef;
 use super::{Frame, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Batch;
-use crate::memory::{Budget, SpillDir};
 use crate::observe::{Progress, Warning};
 use crate::pipeline::RunContext;
 use crate::plan::Table;
@@ -170,19 +168,7 @@ impl Runner {
     }
 
     fn context(&self) -> Arc<RunContext> {
-        let progress: Arc<Progress> = Arc::default();
-        Arc::new(RunContext {
-            budget: Budget::new(self.settings.memory()),
-            spill: SpillDir::new(
-                self.settings.spill_dir(),
-                self.settings.max_spill,
-                progress.clone(),
-            ),
-            progress,
-            cancelled: Arc::new(AtomicBool::new(false)),
-            threads: self.settings.threads(),
-            warnings: Mutex::default(),
-        })
+        self.settings.context()
     }
 
     fn report(&self, frame: &Frame, cx: &RunContext) -> Report {

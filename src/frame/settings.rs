@@ -1,7 +1,12 @@
 //! How a query runs: nothing here changes an answer.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
+use crate::memory::{Budget, SpillDir};
+use crate::observe::Progress;
+use crate::pipeline::RunContext;
 use crate::schedule::Scheduler;
 
 /// Threads, memory, disk. [`Settings::default`] takes all processors and 60 % of the memory.
@@ -49,6 +54,19 @@ impl Settings {
             0 => physical_memory() / 10 * 6,
             n => n,
         }
+    }
+
+    /// A fresh context for one run.
+    pub fn context(&self) -> Arc<RunContext> {
+        let progress: Arc<Progress> = Arc::default();
+        Arc::new(RunContext {
+            budget: Budget::new(self.memory()),
+            spill: SpillDir::new(self.spill_dir(), self.max_spill, progress.clone()),
+            progress,
+            cancelled: Arc::new(AtomicBool::new(false)),
+            threads: self.threads(),
+            warnings: Mutex::default(),
+        })
     }
 
     /// The folder of spill files.

@@ -10,6 +10,8 @@
 //! task leaves behind is a finished [`Partition`], in memory or spilled, split into buckets when
 //! the next stage works by bucket.
 
+pub mod wire;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 

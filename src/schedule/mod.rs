@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Graph, Stage, StageInputs};
 use crate::observe::Progress;
 use crate::pipeline::{Partition, RunContext};
+use crate::write::Output;
 
 pub use results::ResultSink;
 
@@ -80,6 +81,19 @@ pub fn run_task(
     let task = job.task(part);
     worker::guarded(&job, part, || job.run_into(part, &mut |b| sink.push(b, &task)))?;
     sink.finish(&task)
+}
+
+/// Writes partitions of the last stage that came from elsewhere, in their order.
+///
+/// # Errors
+/// The output cannot be written, or a spill file not be read.
+pub fn write_partitions(
+    graph: &Graph,
+    partitions: &[Arc<Partition>],
+    output: Output,
+    cx: &Arc<RunContext>,
+) -> Result<Output> {
+    results::write_partitions(graph, partitions, output, cx)
 }
 
 fn pool(threads: usize) -> Result<rayon::ThreadPool> {

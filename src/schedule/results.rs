@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::worker::{Job, guarded, on_all};
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::kernel::Batch;
 use crate::observe::Progress;
-use crate::pipeline::Flow;
+use crate::pipeline::{Batches, Flow, Partition, RunContext, Source, TaskContext};
 use crate::write::{Encoded, Encoder, Output};
 
 /// How many tasks may be done before their turn, for each thread.
@@ -36,6 +36,29 @@ impl ResultSink {
     }
 }
 
+/// Writes partitions of the last stage that came from elsewhere.
+pub fn write_partitions(
+    graph: &Graph,
+    partitions: &[Arc<Partition>],
+    output: Output,
+    cx: &Arc<RunContext>,
+) -> Result<Output> {
+    let mut result = ResultSink::Write(output);
+    let mut out = Ordered::new(graph, &mut result, &cx.progress);
+    let mut source = Batches::new(partitions.to_vec());
+    let task = TaskContext { run: cx.clone(), part: 0 };
+    while let Some(batch) = source.next(&task)? {
+        if out.append_batch(batch)? == Flow::Enough {
+            break;
+        }
+    }
+    out.flush_collected()?;
+    match result {
+        ResultSink::Write(output) => Ok(output),
+        ResultSink::Collect(_) => Err(Error::defect("an output went astray")),
+    }
+}
+
 /// Something a task says to the coordinator.
 enum Message {
     Piece(usize, Piece),
@@ -54,7 +77,7 @@ pub fn run_last(
     graph: &Graph,
     result: &mut ResultSink,
 ) -> Result<()> {
-    let mut out = Ordered::new(graph, result, job);
+    let mut out = Ordered::new(graph, result, &job.cx.progress);
     let encode = matches!(out.result, ResultSink::Write(_)) && graph.skip == 0 && graph.take.is_none();
     let turn = Turn::default();
     let (send, receive) = sync_channel(2 * job.cx.threads.max(1));
@@ -248,13 +271,13 @@ struct Ordered<'a> {
 }
 
 impl<'a> Ordered<'a> {
-    fn new(graph: &Graph, result: &'a mut ResultSink, job: &'a Job) -> Self {
+    fn new(graph: &Graph, result: &'a mut ResultSink, progress: &'a Progress) -> Self {
         Ordered {
             result,
             skip: graph.skip,
             left: graph.take,
             encoder: None,
-            progress: &job.cx.progress,
+            progress,
         }
     }
 
