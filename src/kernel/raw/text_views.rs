@@ -5,6 +5,8 @@ use std::ops::Range;
 use arrow::array::StringViewArray;
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 
+use crate::kernel::parse::{Validity, views};
+
 /// A text array of `views` into `buffers`, without checking them again.
 ///
 /// # Safety
@@ -70,6 +72,78 @@ impl ViewBuilder {
         true
     }
 
+    /// Appends one view for each span, if all of them are UTF-8 and in the buffer; answers whether
+    /// it did. Empty spans are null; spans with doubled quotes within go to `escaped`, to be
+    /// [replaced](ViewBuilder::replace).
+    #[must_use]
+    pub fn push_spans(
+        &mut self,
+        spans: &[(u32, u32)],
+        quote: Option<u8>,
+        valid: &mut Validity,
+        escaped: &mut Vec<u32>,
+    ) -> bool {
+        let end = self.buffer.len() as u32;
+        let inside = |&(a, b): &(u32, u32)| a == b || (a < b && b <= end);
+        if !spans.iter().fold(true, |all, s| all & inside(s)) {
+            return false;
+        }
+        let before = self.views.len();
+        views(&self.buffer, spans, quote, (0, 0), &mut self.views, valid, escaped);
+        if self.views[before..].iter().fold(true, |all, v| all & self.is_ascii(*v)) {
+            return true;
+        }
+        let valid = self.all_between_marks(spans) || self.views[before..].iter().all(|v| self.is_utf8(*v));
+        if !valid {
+            self.views.truncate(before);
+        }
+        valid
+    }
+
+    /// Whether what lies from the first to the last span is UTF-8 as a whole, and each span begins
+    /// and ends at a character's boundary: then each is UTF-8.
+    fn all_between_marks(&self, spans: &[(u32, u32)]) -> bool {
+        let full = || spans.iter().filter(|(a, b)| a < b);
+        let (Some(first), Some(last)) = (full().next(), full().next_back()) else { return true };
+        let within = |&(a, b): &(u32, u32)| first.0 <= a && b <= last.1;
+        let starts = |at: u32| self.buffer.get(at as usize).is_none_or(|b| (*b as i8) >= -0x40);
+        let range = first.0 as usize..last.1 as usize;
+        self.buffer.get(range).is_some_and(|b| simdutf8::basic::from_utf8(b).is_ok())
+            && full().all(|s| within(s) && starts(s.0) && starts(s.1))
+    }
+
+    /// Whether the text of a view of buffer 0 is ASCII: of a short one the view itself tells.
+    #[inline(always)]
+    fn is_ascii(&self, view: u128) -> bool {
+        const HIGH: u128 = 0x8080_8080_8080_8080_8080_8080 << 32;
+        match view as u32 {
+            0..=12 => view & HIGH == 0,
+            _ => self.text_of(view).is_ascii(),
+        }
+    }
+
+    fn is_utf8(&self, view: u128) -> bool {
+        match view as u32 {
+            n @ 0..=12 => simdutf8::basic::from_utf8(&view.to_le_bytes()[4..4 + n as usize]).is_ok(),
+            _ => simdutf8::basic::from_utf8(self.text_of(view)).is_ok(),
+        }
+    }
+
+    fn text_of(&self, view: u128) -> &[u8] {
+        let (start, n) = ((view >> 96) as usize, view as u32 as usize);
+        self.buffer.get(start..start + n).unwrap_or_default()
+    }
+
+    /// Puts a copy of `text` in the place of view `row`; false if it is not UTF-8.
+    #[must_use]
+    pub fn replace(&mut self, row: usize, text: &[u8]) -> bool {
+        if !self.push_copied(text) {
+            return false;
+        }
+        self.views.swap_remove(row);
+        true
+    }
+
     /// Appends a null's empty view.
     #[inline]
     pub fn push_empty(&mut self) {
@@ -100,7 +174,7 @@ impl ViewBuilder {
             false => vec![self.buffer, Buffer::from_vec(self.side)],
         };
         // SAFETY: `push` and `push_copied` made each view of checked text at its place in buffer
-        // 0 or 1; `push_empty` made empty ones. The side buffer only ever grows.
+        // 0 or 1, and so did `push_spans`; `push_empty` made empty ones. The side buffer only ever grows.
         #[allow(unsafe_code)]
         unsafe {
             text_views(self.views, buffers, nulls)

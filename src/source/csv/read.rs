@@ -228,7 +228,6 @@ impl CsvSource {
                         &w.data,
                         &self.spans,
                         text.clone(),
-                        w.non_ascii,
                     )?;
                     match built {
                         Ok(array) => array,
