@@ -10,7 +10,6 @@ use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 /// # Safety
 /// Each view was made by [`arrow::array::builder::make_view`] from valid UTF-8 that lies at that
 /// offset of that buffer (or is at most 12 bytes long), and `nulls`, if any, is as long as `views`.
-#[allow(unsafe_code)]
 pub unsafe fn text_views(
     views: Vec<u128>,
     buffers: Vec<Buffer>,
@@ -101,9 +100,6 @@ impl ViewBuilder {
         };
         // SAFETY: `push` and `push_copied` made each view of checked text at its place in buffer
         // 0 or 1; `push_empty` made empty ones. The side buffer only ever grows.
-        #[allow(unsafe_code)]
-        unsafe {
-            text_views(self.views, buffers, nulls)
-        }
+        unsafe { text_views(self.views, buffers, nulls) }
     }
 }

@@ -17,6 +17,7 @@ use arrow::buffer::Buffer;
 use super::exact::{self, Marks};
 use super::file::{CsvFile, Handle, read_error, stream};
 use crate::error::{Error, Kind, Result};
+use crate::kernel::scan::{self, count_byte};
 
 /// Bytes scanned at once: their field ends stay in the second-level cache.
 const WINDOW: usize = 256 << 10;
@@ -46,10 +47,10 @@ impl Pool {
     }
 
     fn give(&self, buffer: Buffer) {
-        if let Ok(mut all) = self.0.lock() {
-            if all.len() < Self::KEEP {
-                all.push(buffer);
-            }
+        if let Ok(mut all) = self.0.lock()
+            && all.len() < Self::KEEP
+        {
+            all.push(buffer);
         }
     }
 }
@@ -354,12 +355,17 @@ impl Windows {
 
 /// The structural scan without escapes and comments.
 fn fast_scan(bytes: &[u8], base: u32, marks: &Marks, ends: &mut Vec<u32>) -> exact::Seen {
-    exact::scan(bytes, base, marks, ends)
-}
-
-/// How often `byte` occurs.
-fn count_byte(bytes: &[u8], byte: u8) -> usize {
-    memchr::memchr_iter(byte, bytes).count()
+    let dialect = scan::Dialect {
+        delimiter: marks.delimiter,
+        quote: marks.quote,
+    };
+    let seen = scan::scan(bytes, base, &dialect, false, ends);
+    exact::Seen {
+        inside: seen.inside,
+        newlines: seen.newlines,
+        irregular: seen.irregular,
+        non_ascii: seen.non_ascii,
+    }
 }
 
 fn read_full(from: &mut dyn Read, buf: &mut [u8]) -> std::io::Result<usize> {

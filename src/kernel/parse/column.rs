@@ -1,0 +1,168 @@
+//! Where the fields of one column lie, and the validity bits that a column grows.
+
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+
+/// The bounds of some fields in a buffer.
+pub trait Spans {
+    /// How many fields.
+    fn len(&self) -> usize;
+    /// Start and end of field `i`, quotes included, record ends not.
+    fn span(&self, i: usize) -> (usize, usize);
+    /// Whether there is no field.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Bounds found otherwise than by stride, for instance by the slow reader.
+impl Spans for [(u32, u32)] {
+    fn len(&self) -> usize {
+        <[(u32, u32)]>::len(self)
+    }
+    #[inline(always)]
+    fn span(&self, i: usize) -> (usize, usize) {
+        (self[i].0 as usize, self[i].1 as usize)
+    }
+}
+
+/// One column of regular records: every record has `fields` fields.
+#[derive(Debug, Clone, Copy)]
+pub struct Column<'a> {
+    buf: &'a [u8],
+    /// The end of each field, relative to `buf`; a whole number of records.
+    ends: &'a [u32],
+    start: usize,
+    fields: usize,
+    index: usize,
+}
+
+impl<'a> Column<'a> {
+    /// Column `index` of records of `fields` fields whose `ends` (relative to `buf`, as
+    /// [`crate::kernel::scan::scan`] gives them with base 0) are regular; the first record
+    /// begins at `start`. Ends beyond the last whole record are left out.
+    ///
+    /// # Panics
+    /// If there is no such column.
+    pub fn new(buf: &'a [u8], ends: &'a [u32], start: usize, fields: usize, index: usize) -> Self {
+        assert!(index < fields);
+        let ends = &ends[..ends.len() / fields * fields];
+        Column {
+            buf,
+            ends,
+            start,
+            fields,
+            index,
+        }
+    }
+}
+
+impl Spans for Column<'_> {
+    fn len(&self) -> usize {
+        self.ends.len() / self.fields
+    }
+    #[inline(always)]
+    fn span(&self, i: usize) -> (usize, usize) {
+        let k = i * self.fields + self.index;
+        let start = if k == 0 {
+            self.start
+        } else {
+            self.ends[k - 1] as usize + 1
+        };
+        let mut end = self.ends[k] as usize;
+        // The CR of a CRLF is part of neither.
+        if self.index + 1 == self.fields
+            && end > start
+            && self.buf.get(end - 1) == Some(&b'\r')
+            && self.buf.get(end) == Some(&b'\n')
+        {
+            end -= 1;
+        }
+        (start, end)
+    }
+}
+
+/// A field without its quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trimmed {
+    /// It has none.
+    Bare,
+    /// The bounds within the quotes; nothing inside is doubled.
+    Quoted(usize, usize),
+    /// The bounds within the quotes; doubled quotes inside must be made single.
+    Escaped(usize, usize),
+}
+
+/// Looks for quotes around `buf[start..end]`.
+#[inline]
+pub fn trim_quotes(buf: &[u8], start: usize, end: usize, quote: u8) -> Trimmed {
+    match buf.get(start..end) {
+        Some([first, inner @ .., last]) if *first == quote && *last == quote => {
+            if memchr::memchr(quote, inner).is_none() {
+                Trimmed::Quoted(start + 1, end - 1)
+            } else {
+                Trimmed::Escaped(start + 1, end - 1)
+            }
+        }
+        _ => Trimmed::Bare,
+    }
+}
+
+/// Validity bits of a growing column: 1 is a value, 0 is null.
+#[derive(Debug, Clone, Default)]
+pub struct Validity {
+    words: Vec<u64>,
+    len: usize,
+    nulls: usize,
+}
+
+impl Validity {
+    /// Rows so far.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+    /// Whether there is no row yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+    /// Nulls so far.
+    pub fn nulls(&self) -> usize {
+        self.nulls
+    }
+    /// Whether row `i` has a value.
+    pub fn get(&self, i: usize) -> bool {
+        self.words[i / 64] >> (i % 64) & 1 == 1
+    }
+    /// One more row.
+    pub fn push(&mut self, valid: bool) {
+        self.push_bits(u64::from(valid), 1);
+    }
+    /// `n` (1 to 64) more rows; bits of `bits` from `n` on are zero.
+    #[inline(always)]
+    pub fn push_bits(&mut self, bits: u64, n: usize) {
+        let shift = self.len % 64;
+        if shift == 0 {
+            self.words.push(bits);
+        } else {
+            if let Some(last) = self.words.last_mut() {
+                *last |= bits << shift;
+            }
+            if shift + n > 64 {
+                self.words.push(bits >> (64 - shift));
+            }
+        }
+        self.len += n;
+        self.nulls += n - bits.count_ones() as usize;
+    }
+    /// Makes a null row valid: a misfit that the caller could read after all.
+    pub fn set_valid(&mut self, i: usize) {
+        if !self.get(i) {
+            self.words[i / 64] |= 1 << (i % 64);
+            self.nulls -= 1;
+        }
+    }
+    /// Arrow's form; `None` if there are no nulls.
+    pub fn into_nulls(self) -> Option<NullBuffer> {
+        let (len, nulls) = (self.len, self.nulls);
+        (nulls > 0).then(|| NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(self.words), 0, len)))
+    }
+}

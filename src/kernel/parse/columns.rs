@@ -1,0 +1,265 @@
+//! The drivers: one column of a window into values, 64 rows at a time.
+//!
+//! An empty field is null. A field that does not parse is null too, and its row (counted from
+//! the start of `out`) goes to `misfits`; quoted numbers parse like bare ones, while `""` is a
+//! misfit, since it is the empty text.
+
+use super::{Spans, Trimmed, Validity, date, float_at, int_at, timestamp, trim_quotes};
+
+/// Parses each span with `parse(buf, start, end)`.
+#[inline(always)]
+fn drive<T: Copy + Default>(
+    buf: &[u8],
+    spans: &(impl Spans + ?Sized),
+    quote: Option<u8>,
+    out: &mut Vec<T>,
+    valid: &mut Validity,
+    misfits: &mut Vec<u32>,
+    parse: impl Fn(&[u8], usize, usize) -> Option<T>,
+) {
+    let (rows, before) = (spans.len(), out.len());
+    out.resize(before + rows, T::default());
+    for (block, to) in out[before..].chunks_mut(64).enumerate() {
+        let mut bits = 0u64;
+        for (i, slot) in to.iter_mut().enumerate() {
+            let (start, end) = spans.span(block * 64 + i);
+            if start == end {
+                continue;
+            }
+            match parse(buf, start, end).or_else(|| within_quotes(buf, start, end, quote, &parse)) {
+                Some(value) => {
+                    *slot = value;
+                    bits |= 1 << i;
+                }
+                None => misfits.push((before + block * 64 + i) as u32),
+            }
+        }
+        valid.push_bits(bits, to.len());
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn within_quotes<T>(
+    buf: &[u8],
+    start: usize,
+    end: usize,
+    quote: Option<u8>,
+    parse: &impl Fn(&[u8], usize, usize) -> Option<T>,
+) -> Option<T> {
+    match trim_quotes(buf, start, end, quote?) {
+        Trimmed::Quoted(start, end) if start < end => parse(buf, start, end),
+        _ => None,
+    }
+}
+
+macro_rules! driver {
+    ($(#[$doc:meta])* $name:ident, $ty:ty, $parse:expr) => {
+        $(#[$doc])*
+        pub fn $name(
+            buf: &[u8],
+            spans: &(impl Spans + ?Sized),
+            quote: Option<u8>,
+            out: &mut Vec<$ty>,
+            valid: &mut Validity,
+            misfits: &mut Vec<u32>,
+        ) {
+            drive(buf, spans, quote, out, valid, misfits, $parse)
+        }
+    };
+}
+
+driver!(
+    /// Integers by [`super::int`].
+    ints, i64, int_at);
+driver!(
+    /// Floats by [`super::float`].
+    floats, f64, float_at);
+driver!(
+    /// Truth values by [`super::bool`].
+    bools, bool, |buf, start, end| super::bool(buf.get(start..end)?));
+driver!(
+    /// Dates by [`super::date`], in days.
+    dates, i32, |buf, start, end| date(buf.get(start..end)?));
+
+/// Timestamps by [`super::timestamp`], in microseconds: those with an offset (and so in UTC) if
+/// `offset`, else those without; the others are misfits.
+pub fn timestamps(
+    buf: &[u8],
+    spans: &(impl Spans + ?Sized),
+    quote: Option<u8>,
+    offset: bool,
+    out: &mut Vec<i64>,
+    valid: &mut Validity,
+    misfits: &mut Vec<u32>,
+) {
+    let parse = |buf: &[u8], start: usize, end: usize| {
+        let (micros, has_offset) = timestamp(buf.get(start..end)?)?;
+        (has_offset == offset).then_some(micros)
+    };
+    drive(buf, spans, quote, out, valid, misfits, parse)
+}
+
+/// The Arrow view of `buf[start..end]`: up to 12 bytes inline, else the first four and the place.
+/// The view's place is `start + offset` in buffer `index` of the array.
+#[inline(always)]
+pub fn view(buf: &[u8], start: usize, end: usize, index: u32, offset: u32) -> u128 {
+    let len = end - start;
+    let first = match buf.get(start..start + 16) {
+        Some(bytes) => bytes.try_into().map_or(0, u128::from_le_bytes),
+        None => {
+            let mut padded = [0u8; 16];
+            let n = (buf.len() - start).min(16);
+            padded[..n].copy_from_slice(&buf[start..start + n]);
+            u128::from_le_bytes(padded)
+        }
+    };
+    if len <= 12 {
+        let kept = first & ((1u128 << (8 * len)) - 1);
+        (kept << 32) | len as u128
+    } else {
+        let place = u128::from(start as u32 + offset) << 96 | u128::from(index) << 64;
+        place | (first & 0xffff_ffff) << 32 | u128::from(len as u32)
+    }
+}
+
+/// Text as Arrow views into the window's buffer: `buf` is bytes `offset..` of buffer `index` of
+/// the array to come. Quotes around a field are left out. Rows with doubled quotes inside (their
+/// view is empty and valid) go to `escaped`: the caller makes them single elsewhere and replaces
+/// the view. Empty unquoted fields are null, `""` is the empty text.
+pub fn views(
+    buf: &[u8],
+    spans: &(impl Spans + ?Sized),
+    quote: Option<u8>,
+    (index, offset): (u32, u32),
+    out: &mut Vec<u128>,
+    valid: &mut Validity,
+    escaped: &mut Vec<u32>,
+) {
+    let (rows, before) = (spans.len(), out.len());
+    out.resize(before + rows, 0);
+    for (block, to) in out[before..].chunks_mut(64).enumerate() {
+        let mut bits = 0u64;
+        for (i, slot) in to.iter_mut().enumerate() {
+            let (start, end) = spans.span(block * 64 + i);
+            bits |= u64::from(start != end) << i;
+            if start < end && quote == Some(buf[start]) {
+                *slot = match trim_quotes(buf, start, end, buf[start]) {
+                    Trimmed::Bare => view(buf, start, end, index, offset),
+                    Trimmed::Quoted(start, end) => view(buf, start, end, index, offset),
+                    Trimmed::Escaped(..) => {
+                        escaped.push((before + block * 64 + i) as u32);
+                        0
+                    }
+                };
+            } else {
+                *slot = view(buf, start, end, index, offset);
+            }
+        }
+        valid.push_bits(bits, to.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Column;
+    use super::*;
+    use crate::kernel::scan::{Dialect, regular, scan};
+    use arrow::array::{Array, StringViewArray};
+    use arrow::buffer::{Buffer, ScalarBuffer};
+    use proptest::prelude::*;
+
+    fn columns(text: &[u8], fields: usize) -> (Vec<u32>, usize) {
+        let mut ends = vec![];
+        let seen = scan(text, 0, &Dialect::default(), false, &mut ends);
+        assert!(!seen.irregular);
+        let records = regular(text, 0, &ends, fields, seen.newlines).unwrap();
+        (ends, records)
+    }
+
+    #[test]
+    fn a_small_window() {
+        let text = b"1,2.5,short\r\n\"2\",,\"a \"\"q\"\" b\"\r\nNA,1e3,\"\"\r\n,7,a text that is too long\n\"\",x,\n";
+        let (ends, records) = columns(text, 3);
+        assert_eq!(records, 5);
+        let column = |i| Column::new(text, &ends, 0, 3, i);
+        let (mut out, mut valid, mut misfits) = (vec![9], Validity::default(), vec![]);
+        valid.push(true);
+        ints(text, &column(0), Some(b'"'), &mut out, &mut valid, &mut misfits);
+        assert_eq!((out, misfits), (vec![9, 1, 2, 0, 0, 0], vec![3, 5]));
+        assert_eq!(
+            (0..6).map(|i| valid.get(i)).collect::<Vec<_>>(),
+            [true, true, true, false, false, false]
+        );
+        assert_eq!(valid.nulls(), 3);
+        let (mut out, mut valid, mut misfits) = (vec![], Validity::default(), vec![]);
+        floats(text, &column(1), Some(b'"'), &mut out, &mut valid, &mut misfits);
+        assert_eq!(
+            (out, misfits, valid.nulls()),
+            (vec![2.5, 0.0, 1000.0, 7.0, 0.0], vec![4], 2)
+        );
+        let (mut out, mut valid, mut escaped) = (vec![], Validity::default(), vec![]);
+        views(
+            text,
+            &column(2),
+            Some(b'"'),
+            (0, 0),
+            &mut out,
+            &mut valid,
+            &mut escaped,
+        );
+        assert_eq!(escaped, [1]);
+        let buffers = vec![Buffer::from_slice_ref(text)];
+        let array = StringViewArray::try_new(ScalarBuffer::from(out), buffers, valid.into_nulls()).unwrap();
+        let got: Vec<_> = array.iter().collect();
+        assert_eq!(
+            got,
+            [
+                Some("short"),
+                Some(""),
+                Some(""),
+                Some("a text that is too long"),
+                None
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn views_are_what_arrow_makes(
+            rows in prop::collection::vec("[a-zé]{0,20}", 0..200), offset in 0u32..50,
+        ) {
+            let mut whole = vec![b'#'; offset as usize];
+            rows.iter().for_each(|r| whole.extend(format!("{r},\"{r}\"\n").as_bytes()));
+            let text = &whole[offset as usize..];
+            let (ends, _) = columns(text, 2);
+            for index in 0..2 {
+                let column = Column::new(text, &ends, 0, 2, index);
+                let (mut out, mut valid) = (vec![], Validity::default());
+                views(text, &column, Some(b'"'), (0, offset), &mut out, &mut valid, &mut vec![]);
+                prop_assert_eq!(valid.len(), rows.len());
+                let nulls = valid.into_nulls();
+                let buffers = vec![Buffer::from_slice_ref(&whole)];
+                let array = StringViewArray::try_new(ScalarBuffer::from(out), buffers, nulls).unwrap();
+                for (i, row) in rows.iter().enumerate() {
+                    prop_assert_eq!(array.is_null(i), row.is_empty() && index == 0);
+                    prop_assert_eq!(array.value(i), row);
+                }
+            }
+        }
+
+        #[test]
+        fn validity_is_a_list_of_bits(runs in prop::collection::vec((any::<u64>(), 1usize..65), 0..40)) {
+            let mut valid = Validity::default();
+            let mut expected = vec![];
+            for (bits, n) in runs {
+                let bits = if n == 64 { bits } else { bits & ((1 << n) - 1) };
+                valid.push_bits(bits, n);
+                expected.extend((0..n).map(|i| bits >> i & 1 == 1));
+            }
+            prop_assert_eq!(valid.len(), expected.len());
+            prop_assert_eq!(valid.nulls(), expected.iter().filter(|v| !**v).count());
+            prop_assert!(expected.iter().enumerate().all(|(i, v)| valid.get(i) == *v));
+        }
+    }
+}
