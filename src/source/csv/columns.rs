@@ -187,12 +187,10 @@ impl Reading {
         let mut side = Vec::new();
         for (row, &(start, end)) in spans.iter().enumerate() {
             let field = data.get(start as usize..end as usize).unwrap_or_default();
-            if !own {
-                if let Some(value) = parse(field) {
-                    values.push(value);
-                    nulls.append_non_null();
-                    continue;
-                }
+            if !own && let Some(value) = parse(field) {
+                values.push(value);
+                nulls.append_non_null();
+                continue;
             }
             if self.is_null(field) {
                 values.push(T::default());

@@ -132,6 +132,8 @@ struct Transcoder {
     output: Vec<u8>,
     given: usize,
     ended: bool,
+    /// Whether bytes that mean nothing become U+FFFD, instead of an error.
+    lossy: bool,
 }
 
 impl Read for Transcoder {
@@ -144,10 +146,16 @@ impl Read for Transcoder {
             self.given = 0;
             let most = self.decoder.max_utf8_buffer_length(n).unwrap_or(1 << 20);
             self.output.resize(most, 0);
-            let (_, _, written, _) =
+            let (_, _, written, replaced) =
                 self.decoder
                     .decode_to_utf8(&self.input[..n], &mut self.output, self.ended);
             self.output.truncate(written);
+            if replaced && !self.lossy {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "bytes that its encoding does not have",
+                ));
+            }
         }
         let n = buf.len().min(self.output.len() - self.given);
         buf[..n].copy_from_slice(&self.output[self.given..self.given + n]);
@@ -196,6 +204,7 @@ pub(crate) fn stream(
         output: Vec::new(),
         given: 0,
         ended: false,
+        lossy: label == "utf8-lossy",
     }))
 }
 

@@ -95,10 +95,10 @@ pub(crate) fn everything(dataset: &Arc<CsvDataset>, columns: &[usize], threads: 
 fn merge(all: &mut Found, one: Found) {
     for (a, b) in all.iter_mut().zip(one) {
         a.0 = a.0.and(b.0);
-        if let Some(first) = b.1 {
-            if a.1.as_ref().is_none_or(|f| first.part < f.part) {
-                a.1 = Some(first);
-            }
+        if let Some(first) = b.1
+            && a.1.as_ref().is_none_or(|f| first.part < f.part)
+        {
+            a.1 = Some(first);
         }
     }
 }

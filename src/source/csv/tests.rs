@@ -369,10 +369,23 @@ fn encodings() {
         text(&table(&[("a.csv", b"\xef\xbb\xbfa\nx\n")], &blocks(64)).unwrap().0),
         ["x"]
     );
+    let broken = [&utf16[..], b"\x00\xd8,\x00"].concat();
+    assert_eq!(
+        table(&[("a.csv", &broken)], &blocks(64)).unwrap_err().kind(),
+        Kind::Input
+    );
     let latin = b"a,b\nx,y\n1,caf\xe9\n";
     let e = table(&[("a.csv", latin)], &blocks(64)).unwrap_err();
     let place = e.place().unwrap();
     assert_eq!((place.line, place.column), (3, 3), "{e}");
+    let lossy = ReadOptions {
+        encoding: Some("utf8-lossy".into()),
+        ..blocks(64)
+    };
+    assert_eq!(
+        text(&table(&[("a.csv", latin)], &lossy).unwrap().0)[1],
+        "1|caf\u{fffd}"
+    );
     let options = ReadOptions {
         encoding: Some("latin1".into()),
         ..blocks(64)
