@@ -5,7 +5,7 @@ use std::ops::Range;
 use arrow::array::StringViewArray;
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 
-use crate::kernel::parse::{Validity, views};
+use crate::kernel::parse::{Spans, Validity, views};
 
 /// A text array of `views` into `buffers`, without checking them again.
 ///
@@ -78,19 +78,25 @@ impl ViewBuilder {
     #[must_use]
     pub fn push_spans(
         &mut self,
-        spans: &[(u32, u32)],
+        spans: &(impl Spans + ?Sized),
         quote: Option<u8>,
         valid: &mut Validity,
         escaped: &mut Vec<u32>,
     ) -> bool {
-        let end = self.buffer.len() as u32;
-        let inside = |&(a, b): &(u32, u32)| a == b || (a < b && b <= end);
-        if !spans.iter().fold(true, |all, s| all & inside(s)) {
-            return false;
-        }
         let before = self.views.len();
-        views(&self.buffer, spans, quote, (0, 0), &mut self.views, valid, escaped);
-        if self.views[before..].iter().fold(true, |all, v| all & self.is_ascii(*v)) {
+        views(
+            &self.buffer,
+            spans,
+            quote,
+            (0, 0),
+            &mut self.views,
+            valid,
+            escaped,
+        );
+        if self.views[before..]
+            .iter()
+            .fold(true, |all, v| all & self.is_ascii(*v))
+        {
             return true;
         }
         let valid = self.all_between_marks(spans) || self.views[before..].iter().all(|v| self.is_utf8(*v));
@@ -102,13 +108,17 @@ impl ViewBuilder {
 
     /// Whether what lies from the first to the last span is UTF-8 as a whole, and each span begins
     /// and ends at a character's boundary: then each is UTF-8.
-    fn all_between_marks(&self, spans: &[(u32, u32)]) -> bool {
-        let full = || spans.iter().filter(|(a, b)| a < b);
-        let (Some(first), Some(last)) = (full().next(), full().next_back()) else { return true };
-        let within = |&(a, b): &(u32, u32)| first.0 <= a && b <= last.1;
-        let starts = |at: u32| self.buffer.get(at as usize).is_none_or(|b| (*b as i8) >= -0x40);
-        let range = first.0 as usize..last.1 as usize;
-        self.buffer.get(range).is_some_and(|b| simdutf8::basic::from_utf8(b).is_ok())
+    fn all_between_marks(&self, spans: &(impl Spans + ?Sized)) -> bool {
+        let full = || (0..spans.len()).map(|i| spans.span(i)).filter(|(a, b)| a < b);
+        let (Some(first), Some(last)) = (full().next(), full().next_back()) else {
+            return true;
+        };
+        let within = |(a, b): (usize, usize)| first.0 <= a && b <= last.1;
+        let starts = |at: usize| self.buffer.get(at).is_none_or(|b| (*b as i8) >= -0x40);
+        let range = first.0..last.1;
+        self.buffer
+            .get(range)
+            .is_some_and(|b| simdutf8::basic::from_utf8(b).is_ok())
             && full().all(|s| within(s) && starts(s.0) && starts(s.1))
     }
 
@@ -118,20 +128,22 @@ impl ViewBuilder {
         const HIGH: u128 = 0x8080_8080_8080_8080_8080_8080 << 32;
         match view as u32 {
             0..=12 => view & HIGH == 0,
-            _ => self.text_of(view).is_ascii(),
+            _ => self.text_of(view).is_some_and(<[u8]>::is_ascii),
         }
     }
 
     fn is_utf8(&self, view: u128) -> bool {
         match view as u32 {
             n @ 0..=12 => simdutf8::basic::from_utf8(&view.to_le_bytes()[4..4 + n as usize]).is_ok(),
-            _ => simdutf8::basic::from_utf8(self.text_of(view)).is_ok(),
+            _ => self
+                .text_of(view)
+                .is_some_and(|t| simdutf8::basic::from_utf8(t).is_ok()),
         }
     }
 
-    fn text_of(&self, view: u128) -> &[u8] {
+    fn text_of(&self, view: u128) -> Option<&[u8]> {
         let (start, n) = ((view >> 96) as usize, view as u32 as usize);
-        self.buffer.get(start..start + n).unwrap_or_default()
+        self.buffer.get(start..start + n)
     }
 
     /// Puts a copy of `text` in the place of view `row`; false if it is not UTF-8.

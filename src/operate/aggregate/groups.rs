@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 
 use super::column::Col;
+use super::dictionary::DictionaryKeys;
 use super::finals::Finals;
 use super::keys::KeyEncoder;
 use super::plan::{Kind, Plan};
@@ -23,6 +24,9 @@ pub struct Groups {
     /// What is computed.
     pub plan: Arc<Plan>,
     encoder: KeyEncoder,
+    dictionary: DictionaryKeys,
+    /// Whether the batch at hand has its keys in `dictionary`.
+    coded: bool,
     /// The keys.
     pub table: KeyTable,
     states: Vec<State>,
@@ -46,6 +50,8 @@ impl Groups {
         };
         Ok(Groups {
             encoder: KeyEncoder::new(plan.key_types.clone())?,
+            dictionary: DictionaryKeys::default(),
+            coded: false,
             table: KeyTable::default(),
             states: plan.states.iter().map(|&(kind, _)| State::new(kind)).collect(),
             lists: plan.lists.iter().map(|_| List::default()).collect(),
@@ -105,6 +111,7 @@ impl Groups {
     /// Forgets all groups and gives the memory back.
     pub fn clear(&mut self) {
         self.table.clear();
+        self.dictionary.forget();
         self.states.iter_mut().for_each(|s| s.clear(false));
         self.lists.iter_mut().for_each(List::clear);
         self.sets.iter_mut().for_each(Set::clear);
@@ -113,6 +120,13 @@ impl Groups {
 
     /// Encodes the keys of a batch; gives the bytes of long ones. First of the two steps.
     pub fn encode(&mut self, batch: &Batch) -> Result<usize> {
+        self.coded = match self.plan.keys.as_slice() {
+            [k] => self.dictionary.encode(&batch.columns[*k], &mut self.encoder),
+            _ => false,
+        };
+        if self.coded {
+            return Ok(self.dictionary.scratch.len());
+        }
         let keys: Vec<Col> =
             (self.plan.keys.iter().map(|&k| Col::new(&batch.columns[k]))).collect::<Result<_>>()?;
         self.encoder.encode(&keys, batch.rows);
@@ -123,7 +137,12 @@ impl Groups {
     pub fn update(&mut self, batch: &Batch) -> Result<()> {
         let e = &self.encoder;
         let mut ids = std::mem::take(&mut self.ids);
-        self.table.groups(&e.keys, &e.hashes, &e.scratch, &mut ids);
+        if self.coded {
+            let column = &batch.columns[self.plan.keys[0]];
+            self.dictionary.groups(column, &mut self.table, &mut ids);
+        } else {
+            self.table.groups(&e.keys, &e.hashes, &e.scratch, &mut ids);
+        }
         self.make_room();
         let done = self.take(batch, &ids);
         self.ids = ids;
@@ -153,6 +172,10 @@ impl Groups {
     /// `out` as a group of its own.
     pub fn pass_through(&mut self, batch: &Batch, out: &mut BucketWriter) -> Result<()> {
         let rows = batch.rows;
+        if self.coded {
+            self.dictionary
+                .expand(&batch.columns[self.plan.keys[0]], &mut self.encoder);
+        }
         self.ids.clear();
         self.ids.extend(0..rows as u32);
         self.states.iter_mut().for_each(|s| s.clear(true));

@@ -15,6 +15,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `column` | columns reduced to a few kinds |
+//! | `dictionary` | one key column of dictionary codes |
 //! | `keys` | key columns ⇄ 16-byte keys |
 //! | `plan` | which states the aggregates need (mean and std share one sum), and final columns |
 //! | `state` | the states, by group |
@@ -24,6 +25,7 @@
 
 mod codec;
 mod column;
+mod dictionary;
 mod exact;
 mod finals;
 mod groups;

@@ -72,11 +72,6 @@ impl BucketWriter {
         }
     }
 
-    /// Whether anything was written.
-    pub fn is_empty(&self) -> bool {
-        self.buckets.iter().all(|b| b.rows == 0)
-    }
-
     /// From now on chunks go to disk.
     pub fn spill(&mut self) -> Result<()> {
         if self.spilling {

@@ -193,10 +193,6 @@ pub struct ByGroup {
 }
 
 impl ByGroup {
-    /// Bytes held.
-    pub fn bytes(&self) -> usize {
-        self.starts.capacity() * 8 + each!(&self.values, v => size_of_val(v.as_slice()))
-    }
     /// The quantile of a group's values with linear interpolation; `None` of nothing.
     pub fn quantile(&mut self, group: usize, q: f64, whole: bool) -> Option<f64> {
         let range = self.starts[group]..self.starts[group + 1];

@@ -17,7 +17,7 @@ use arrow::datatypes::DataType;
 use super::exact::{Marks, unquote};
 use super::values;
 use crate::error::{Error, Result};
-use crate::kernel::parse::{self, Validity};
+use crate::kernel::parse::{self, Spans, Validity};
 use crate::kernel::raw::text_views::ViewBuilder;
 
 /// Where a field lies in the buffer, without the delimiter or newline that ends it. A missing
@@ -101,12 +101,8 @@ impl Reading {
         }
         Ok(match ty {
             DataType::Utf8View => self.text(data, spans, range),
-            DataType::Int64 => self
-                .numbers(data, spans, int, parse::ints)
-                .map(|(v, nulls)| Arc::new(Int64Array::new(v.into(), nulls)) as ArrayRef),
-            DataType::Float64 => self
-                .numbers(data, spans, float, parse::floats)
-                .map(|(v, nulls)| Arc::new(Float64Array::new(v.into(), nulls)) as ArrayRef),
+            DataType::Int64 => column!(Int64Array, int),
+            DataType::Float64 => column!(Float64Array, float),
             DataType::Date32 => column!(Date32Array, date),
             DataType::Boolean => column!(BooleanArray, boolean),
             DataType::Timestamp(_, zone) => {
@@ -142,28 +138,63 @@ impl Reading {
         })
     }
 
+    /// The column of complete records, for the common types in the plain dialect; `None` asks for
+    /// [`Reading::build`].
+    pub(crate) fn build_regular(
+        &self,
+        ty: &DataType,
+        data: &Buffer,
+        column: &parse::Column,
+    ) -> Option<Result<ArrayRef, Misfit>> {
+        if !self.nulls.is_empty() || self.marks.escape.is_some() {
+            return None;
+        }
+        match ty {
+            DataType::Utf8View => self.plain_text(data, column),
+            DataType::Int64 => Some(
+                self.numbers(data, column, values::int, parse::ints)
+                    .map(|(v, nulls)| Arc::new(Int64Array::new(v.into(), nulls)) as ArrayRef),
+            ),
+            DataType::Float64 => Some(
+                self.numbers(data, column, values::float, parse::floats)
+                    .map(|(v, nulls)| Arc::new(Float64Array::new(v.into(), nulls)) as ArrayRef),
+            ),
+            _ => None,
+        }
+    }
+
     /// Numbers by the fast driver; only what it cannot read is looked at again.
     #[inline]
-    fn numbers<T: Copy + Default>(
+    fn numbers<T: Copy + Default, S: Spans + ?Sized>(
         &self,
         data: &[u8],
-        spans: &[Span],
+        spans: &S,
         parse: impl Fn(&[u8]) -> Option<T>,
-        drive: impl Fn(&[u8], &[Span], Option<u8>, &mut Vec<T>, &mut Validity, &mut Vec<u32>),
+        drive: impl Fn(&[u8], &S, Option<u8>, &mut Vec<T>, &mut Validity, &mut Vec<u32>),
     ) -> Result<(Vec<T>, Option<NullBuffer>), Misfit> {
-        if !self.nulls.is_empty() || self.marks.escape.is_some() {
-            return self.parse(data, spans, parse);
-        }
         let mut values = Vec::with_capacity(spans.len());
         let (mut valid, mut misfits, mut side) = (Validity::default(), Vec::new(), Vec::new());
-        drive(data, spans, self.marks.quote, &mut values, &mut valid, &mut misfits);
+        drive(
+            data,
+            spans,
+            self.marks.quote,
+            &mut values,
+            &mut valid,
+            &mut misfits,
+        );
         for row in misfits {
-            let (start, end) = spans[row as usize];
-            let field = data.get(start as usize..end as usize).unwrap_or_default();
+            let (start, end) = spans.span(row as usize);
+            let field = data.get(start..end).unwrap_or_default();
             if self.is_null(field) {
                 continue;
             }
-            let read = |text: &[u8]| if text.is_empty() { Some(None) } else { parse(text).map(Some) };
+            let read = |text: &[u8]| {
+                if text.is_empty() {
+                    Some(None)
+                } else {
+                    parse(text).map(Some)
+                }
+            };
             match self.with_text(field, &mut side, read) {
                 Some(Some(value)) => {
                     values[row as usize] = value;
@@ -221,19 +252,16 @@ impl Reading {
     }
 
     /// Text by the fast driver, for valid UTF-8 in the plain dialect.
-    fn plain_text(&self, data: &Buffer, spans: &[Span]) -> Option<Result<ArrayRef, Misfit>> {
-        if !self.nulls.is_empty() || self.marks.escape.is_some() {
-            return None;
-        }
+    fn plain_text<S: Spans + ?Sized>(&self, data: &Buffer, spans: &S) -> Option<Result<ArrayRef, Misfit>> {
         let mut views = ViewBuilder::new(data, spans.len() + 1);
         let (mut valid, mut escaped, mut side) = (Validity::default(), Vec::new(), Vec::new());
         if !views.push_spans(spans, self.marks.quote, &mut valid, &mut escaped) {
             return None;
         }
         for row in escaped {
-            let (start, end) = spans[row as usize];
+            let (start, end) = spans.span(row as usize);
             side.clear();
-            unquote(&data[start as usize..end as usize], &self.marks, &mut side);
+            unquote(&data[start..end], &self.marks, &mut side);
             if !views.replace(row as usize, &side) {
                 return Some(Err(Misfit::Encoding(row as usize)));
             }
@@ -241,15 +269,7 @@ impl Reading {
         Some(Ok(Arc::new(views.finish(valid.into_nulls()))))
     }
 
-    fn text(
-        &self,
-        data: &Buffer,
-        spans: &[Span],
-        range: std::ops::Range<usize>,
-    ) -> Result<ArrayRef, Misfit> {
-        if let Some(array) = self.plain_text(data, spans) {
-            return array;
-        }
+    fn text(&self, data: &Buffer, spans: &[Span], range: std::ops::Range<usize>) -> Result<ArrayRef, Misfit> {
         let mut views = ViewBuilder::new(data, spans.len());
         let mut nulls = NullBufferBuilder::new(spans.len());
         let mut side = Vec::new();

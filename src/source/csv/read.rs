@@ -217,18 +217,28 @@ impl CsvSource {
                     ))) as ArrayRef
                 }
                 FieldOf::Field(c) => {
+                    let reading = self.dataset.reading(&self.file);
+                    let regular = match rows {
+                        [] => open.rows.column(w, fields, c, range.0..range.1),
+                        _ => None,
+                    };
+                    if let Some(Ok(array)) =
+                        regular.and_then(|column| reading.build_regular(ty, &w.data, &column))
+                    {
+                        arrays.push(array);
+                        continue;
+                    }
+                    // Otherwise, and to say where a misfit is, the spans are written down.
                     if rows.is_empty() {
                         open.rows.spans(w, fields, c, range.0..range.1, &mut self.spans);
                     } else {
                         open.rows
                             .spans(w, fields, c, rows.iter().copied(), &mut self.spans);
                     }
-                    let built = self.dataset.reading(&self.file).build(
-                        ty,
-                        &w.data,
-                        &self.spans,
-                        text.clone(),
-                    )?;
+                    let built =
+                        self.dataset
+                            .reading(&self.file)
+                            .build(ty, &w.data, &self.spans, text.clone())?;
                     match built {
                         Ok(array) => array,
                         Err(misfit) => return Err(self.suspect(self.misfit(column, &misfit))),

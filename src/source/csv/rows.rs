@@ -7,6 +7,7 @@
 use super::columns::{MISSING, Span};
 use super::exact::Marks;
 use super::windows::Windows;
+use crate::kernel::parse::Column;
 
 /// The rows of a window.
 #[derive(Debug)]
@@ -104,6 +105,24 @@ impl Rows {
             Rows::Regular(n) => *n,
             Rows::Table(spans) => spans.len() / fields,
         }
+    }
+
+    /// Column `c` of a range of rows, where every record is complete: nothing is written down.
+    pub(crate) fn column<'a>(
+        &self,
+        w: &'a Windows,
+        fields: usize,
+        c: usize,
+        rows: std::ops::Range<usize>,
+    ) -> Option<Column<'a>> {
+        let Rows::Regular(_) = self else { return None };
+        let (from, to) = (rows.start * fields, rows.end * fields);
+        let start = if from == 0 {
+            w.first
+        } else {
+            w.ends[from - 1] as usize + 1
+        };
+        Some(Column::new(&w.data, &w.ends[from..to], start, fields, c))
     }
 
     /// The spans of column `c` in the given rows.
