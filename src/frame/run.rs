@@ -113,7 +113,7 @@ impl Runner {
             watch(&cx);
             let graph = frame.graph()?;
             let output = Output::create(target.clone(), format, &graph.schema(), options)?;
-            let mut sink = ResultSink::Write(output);
+            let mut sink = ResultSink::Write(Box::new(output));
             let outcome = schedule::run(&graph, runner.settings.scheduler, &cx, &mut sink);
             let mut report = runner.report(frame, &cx);
             outcome?;

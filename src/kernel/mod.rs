@@ -1,7 +1,6 @@
 //! Tight loops over bytes and arrays, and the few types that every room above shares.
 
 pub mod batch;
-pub mod exact;
 pub mod group;
 pub mod hash;
 pub mod parse;

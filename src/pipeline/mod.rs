@@ -58,10 +58,10 @@ impl RunContext {
             key: key.into(),
             text: text.into(),
         };
-        if let Ok(mut all) = self.warnings.lock() {
-            if !all.iter().any(|x| x.key == w.key) {
-                all.push(w);
-            }
+        if let Ok(mut all) = self.warnings.lock()
+            && !all.iter().any(|x| x.key == w.key)
+        {
+            all.push(w);
         }
     }
 }

@@ -26,7 +26,7 @@ pub enum ResultSink {
     /// They are kept in memory.
     Collect(Vec<Batch>),
     /// They are written. `None` only while the output is being finished elsewhere.
-    Write(Output),
+    Write(Box<Output>),
 }
 
 impl ResultSink {
@@ -43,7 +43,7 @@ pub fn write_partitions(
     output: Output,
     cx: &Arc<RunContext>,
 ) -> Result<Output> {
-    let mut result = ResultSink::Write(output);
+    let mut result = ResultSink::Write(Box::new(output));
     let mut out = Ordered::new(graph, &mut result, &cx.progress);
     let mut source = Batches::new(partitions.to_vec());
     let task = TaskContext {
@@ -57,7 +57,7 @@ pub fn write_partitions(
     }
     out.flush_collected()?;
     match result {
-        ResultSink::Write(output) => Ok(output),
+        ResultSink::Write(output) => Ok(*output),
         ResultSink::Collect(_) => Err(Error::defect("an output went astray")),
     }
 }

@@ -388,7 +388,9 @@ mod tests {
     fn known_sums() {
         let sum = |v: &[f64]| {
             let mut s = ExactSum::default();
-            v.iter().for_each(|&x| drop(s.add(x)));
+            v.iter().for_each(|&x| {
+                s.add(x);
+            });
             s.to_f64()
         };
         assert_eq!(sum(&[0.1; 10]), 1.0);
@@ -406,7 +408,9 @@ mod tests {
     proptest! {
         #[test]
         fn order_and_grouping_do_not_matter(v in prop::collection::vec(any::<f64>(), 0..40), cut in 0usize..40) {
-            let of = |v: &[f64]| { let mut s = ExactSum::default(); v.iter().for_each(|&x| drop(s.add(x))); s };
+            let of = |v: &[f64]| { let mut s = ExactSum::default(); v.iter().for_each(|&x| {
+                s.add(x);
+            }); s };
             let cut = cut.min(v.len());
             let mut parts = of(&v[cut..]);
             let mut bytes = Vec::new();

@@ -125,8 +125,8 @@ impl List {
             for run in order.chunk_by(|a, b| a.0 == b.0).flat_map(|r| r.chunks(RUN)) {
                 bytes.clear();
                 for &(_, i) in run {
-                    let v = each!(&block.values, v => v[i as usize] as i64);
-                    put_signed(&mut bytes, v as i128);
+                    let v = each!(&block.values, v => i128::from(v[i as usize]));
+                    put_signed(&mut bytes, v);
                 }
                 emit(run[0].0, &bytes)?;
             }
@@ -151,6 +151,7 @@ impl List {
     }
 
     /// The values by group; the list is emptied.
+    #[allow(clippy::unnecessary_cast)] // each pair of widths, the equal ones too
     pub fn sorted(&mut self, groups: usize) -> ByGroup {
         let mut starts = vec![0usize; groups + 1];
         for block in &self.blocks {

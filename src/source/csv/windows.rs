@@ -47,10 +47,10 @@ impl Pool {
     }
 
     fn give(&self, buffer: Buffer) {
-        if let Ok(mut all) = self.0.lock() {
-            if all.len() < Self::KEEP {
-                all.push(buffer);
-            }
+        if let Ok(mut all) = self.0.lock()
+            && all.len() < Self::KEEP
+        {
+            all.push(buffer);
         }
     }
 }
