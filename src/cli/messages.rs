@@ -27,7 +27,9 @@ pub fn error_text(e: &Error) -> String {
 fn span_lines(text: &str, range: std::ops::Range<usize>) -> String {
     let start = range.start.min(text.len());
     let line_start = text[..floor(text, start)].rfind('\n').map_or(0, |i| i + 1);
-    let line_end = text[line_start..].find('\n').map_or(text.len(), |i| line_start + i);
+    let line_end = text[line_start..]
+        .find('\n')
+        .map_or(text.len(), |i| line_start + i);
     let line = &text[line_start..line_end];
     let before = text[line_start..floor(text, start)].chars().count();
     let end = floor(text, range.end.min(line_end)).max(floor(text, start));
@@ -35,7 +37,11 @@ fn span_lines(text: &str, range: std::ops::Range<usize>) -> String {
     if line.len() > 200 {
         return String::new();
     }
-    format!("   |  {line}\n   |  {}{}\n", " ".repeat(before), "^".repeat(marked))
+    format!(
+        "   |  {line}\n   |  {}{}\n",
+        " ".repeat(before),
+        "^".repeat(marked)
+    )
 }
 
 fn floor(text: &str, mut i: usize) -> usize {
@@ -89,7 +95,9 @@ mod tests {
 
     #[test]
     fn spans_survive_unicode() {
-        let e = Error::query("no column \"é\"").span("a + é + b", 4..6).help("did you mean \"e\"?");
+        let e = Error::query("no column \"é\"")
+            .span("a + é + b", 4..6)
+            .help("did you mean \"e\"?");
         assert_eq!(
             error_text(&e),
             "error: no column \"é\"\n   |  a + é + b\n   |      ^\nhelp: did you mean \"e\"?\n"

@@ -39,8 +39,13 @@ pub fn main() -> u8 {
             return status as u8;
         }
     };
-    let Ok(cli) = Cli::from_arg_matches(&matches) else { return 2 };
-    let json = matches!(query_args(&cli.command).map(|a| a.run.errors), Some(ErrorsAs::Json));
+    let Ok(cli) = Cli::from_arg_matches(&matches) else {
+        return 2;
+    };
+    let json = matches!(
+        query_args(&cli.command).map(|a| a.run.errors),
+        Some(ErrorsAs::Json)
+    );
     let sub = matches.subcommand().map(|(_, m)| m);
     match run(&cli.command, sub.unwrap_or(&matches)) {
         Ok(()) => 0,
@@ -53,7 +58,11 @@ pub fn main() -> u8 {
 
 fn query_args(command: &Command) -> Option<&QueryArgs> {
     match command {
-        Command::Query(a) | Command::Explain(a) | Command::Head(a) | Command::Count(a) | Command::Schema(a) => Some(a),
+        Command::Query(a)
+        | Command::Explain(a)
+        | Command::Head(a)
+        | Command::Count(a)
+        | Command::Schema(a) => Some(a),
         Command::Plan(a) => Some(&a.query),
         _ => None,
     }
@@ -64,7 +73,14 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
         Command::Query(args) => ask(args, query::frame(args, matches)?),
         Command::Head(args) => {
             let f = query::frame(args, matches)?;
-            ask(args, if args.ask.limit.is_some() { f } else { f.limit(args.ask.offset, Some(10))? })
+            ask(
+                args,
+                if args.ask.limit.is_some() {
+                    f
+                } else {
+                    f.limit(args.ask.offset, Some(10))?
+                },
+            )
         }
         Command::Count(args) => ask(args, query::frame(args, matches)?.agg(["count = count(*)"])?),
         Command::Schema(args) => schema(args, &query::frame(args, matches)?),
@@ -97,7 +113,10 @@ fn ask(args: &QueryArgs, frame: Frame) -> Result<()> {
     let outcome = frame.write_to(target, format, &options, |cx| {
         drop(bar.take());
         if wants_bar(args) {
-            bar = Some(progress::Bar::start(cx.progress.clone(), args.run.progress == When::Always));
+            bar = Some(progress::Bar::start(
+                cx.progress.clone(),
+                args.run.progress == When::Always,
+            ));
         }
         cancel_on_signal(cx.cancelled.clone(), interrupted.clone());
     });
@@ -152,11 +171,15 @@ fn print_stats(r: &Report) {
 fn peak_resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|l| l.starts_with("VmHWM:"));
-    line.and_then(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0) * 1024
+    line.and_then(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok())
+        .unwrap_or(0)
+        * 1024
 }
 
 fn draw(args: &QueryArgs, frame: &Frame) -> Result<()> {
-    let Some(path) = &args.write.graph else { return Ok(()) };
+    let Some(path) = &args.write.graph else {
+        return Ok(());
+    };
     let g = frame.graph()?;
     let text = match path.extension().and_then(|e| e.to_str()) {
         Some("svg") => graph::svg(&g),
@@ -173,13 +196,27 @@ fn draw(args: &QueryArgs, frame: &Frame) -> Result<()> {
 
 fn schema(args: &QueryArgs, frame: &Frame) -> Result<()> {
     let schema = frame.schema()?;
-    let rows = schema.fields().iter().map(|f| (f.name().as_str(), crate::kernel::types::name(f.data_type())));
+    let rows = schema
+        .fields()
+        .iter()
+        .map(|f| (f.name().as_str(), crate::kernel::types::name(f.data_type())));
     if args.write.json {
-        let list: Vec<_> = rows.map(|(n, t)| serde_json::json!({"name": n, "type": t})).collect();
+        let list: Vec<_> = rows
+            .map(|(n, t)| serde_json::json!({"name": n, "type": t}))
+            .collect();
         return print(&(serde_json::Value::from(list).to_string() + "\n"));
     }
-    let width = schema.fields().iter().map(|f| f.name().chars().count()).max().unwrap_or(0);
-    print(&rows.map(|(n, t)| format!("{n:width$}  {t}\n")).collect::<String>())
+    let width = schema
+        .fields()
+        .iter()
+        .map(|f| f.name().chars().count())
+        .max()
+        .unwrap_or(0);
+    print(
+        &rows
+            .map(|(n, t)| format!("{n:width$}  {t}\n"))
+            .collect::<String>(),
+    )
 }
 
 fn functions(pattern: Option<&str>) -> Result<()> {

@@ -44,12 +44,19 @@ impl Bar {
             }
             bar.finish_and_clear();
         });
-        Bar { stop: Some(stop), thread: Some(thread) }
+        Bar {
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 }
 
 fn message(p: &Progress) -> String {
-    let mut s = format!("{} rows {}", Progress::get(&p.rows_read), sizes::show(Progress::get(&p.bytes_read)));
+    let mut s = format!(
+        "{} rows {}",
+        Progress::get(&p.rows_read),
+        sizes::show(Progress::get(&p.bytes_read))
+    );
     let spilled = Progress::get(&p.spill_now);
     if spilled > 0 {
         s += &format!(" spill {}", sizes::show(spilled));

@@ -43,17 +43,27 @@ fn group_or_select(f: Frame, ask: &AskArgs, matches: &ArgMatches) -> Result<Fram
     let mut f = f;
     if keys.is_empty() && aggs.is_empty() {
         if !ask.having.is_empty() {
-            return Err(Error::usage("--having filters groups, but there are none").help("use --where to filter rows"));
+            return Err(Error::usage("--having filters groups, but there are none")
+                .help("use --where to filter rows"));
         }
     } else {
         if ask.drop_null_keys {
             for k in &keys {
                 let (_, e) = expr::parse_named(k)?;
-                f = f.filter_expr(Expr::IsNull { expr: Box::new(e), negated: true })?;
+                f = f.filter_expr(Expr::IsNull {
+                    expr: Box::new(e),
+                    negated: true,
+                })?;
             }
         }
-        let having = ask.having.iter().map(|h| expr::parse(h)).collect::<Result<Vec<_>>>()?;
-        f = f.groupby(keys.iter().map(String::as_str))?.agg_having(aggs, having)?;
+        let having = ask
+            .having
+            .iter()
+            .map(|h| expr::parse(h))
+            .collect::<Result<Vec<_>>>()?;
+        f = f
+            .groupby(keys.iter().map(String::as_str))?
+            .agg_having(aggs, having)?;
     }
     if selected.is_empty() {
         return Ok(f);
@@ -66,7 +76,8 @@ fn group_or_select(f: Frame, ask: &AskArgs, matches: &ArgMatches) -> Result<Fram
 fn aggregates(matches: &ArgMatches) -> Result<Vec<(String, Expr)>> {
     let mut found: Vec<(usize, &str, &String)> = Vec::new();
     for flag in AGGREGATE_FLAGS {
-        let (Some(values), Some(indices)) = (matches.get_many::<String>(flag), matches.indices_of(flag)) else {
+        let (Some(values), Some(indices)) = (matches.get_many::<String>(flag), matches.indices_of(flag))
+        else {
             continue;
         };
         found.extend(indices.zip(values).map(|(i, v)| (i, *flag, v)));
@@ -86,11 +97,20 @@ fn aggregates(matches: &ArgMatches) -> Result<Vec<(String, Expr)>> {
     Ok(out)
 }
 
-const AGGREGATE_FLAGS: &[&str] =
-    &["mean", "sum", "min", "max", "count", "nunique", "std", "var", "median", "quantile", "first", "last", "agg"];
+const AGGREGATE_FLAGS: &[&str] = &[
+    "mean", "sum", "min", "max", "count", "nunique", "std", "var", "median", "quantile", "first", "last",
+    "agg",
+];
 
 fn aggregate(flag: &str, item: &str) -> Result<(String, Expr)> {
-    let call = |func, arg| Expr::Aggregate(Box::new(AggCall { func, arg, distinct: false, filter: None }));
+    let call = |func, arg| {
+        Expr::Aggregate(Box::new(AggCall {
+            func,
+            arg,
+            distinct: false,
+            filter: None,
+        }))
+    };
     if flag == "count" && item == "*" {
         return Ok(("count".into(), call(AggFunc::Count, None)));
     }
@@ -107,7 +127,9 @@ fn aggregate(flag: &str, item: &str) -> Result<(String, Expr)> {
         other => other.default_name(),
     };
     let func = match (flag, quantile) {
-        ("quantile", Some((q, text))) => return Ok((format!("{base}_q{text}"), call(AggFunc::Quantile(q), Some(arg)))),
+        ("quantile", Some((q, text))) => {
+            return Ok((format!("{base}_q{text}"), call(AggFunc::Quantile(q), Some(arg))));
+        }
         ("mean", _) => AggFunc::Mean,
         ("sum", _) => AggFunc::Sum,
         ("min", _) => AggFunc::Min,
@@ -125,7 +147,8 @@ fn aggregate(flag: &str, item: &str) -> Result<(String, Expr)> {
 
 fn split_quantile(item: &str) -> Result<(&str, (f64, &str))> {
     let bad = || {
-        Error::usage(format!("--quantile {item:?} is not COL:Q")).help("Q lies between 0 and 1, as in DepDelay:0.95")
+        Error::usage(format!("--quantile {item:?} is not COL:Q"))
+            .help("Q lies between 0 and 1, as in DepDelay:0.95")
     };
     let (column, q) = item.rsplit_once(':').ok_or_else(bad)?;
     match q.parse::<f64>() {
@@ -189,10 +212,12 @@ pub fn settings(run: &RunArgs) -> Settings {
 }
 
 fn read_options(a: &InputArgs) -> Result<ReadOptions> {
-    let types = a.types.iter().map(|t| match t.split_once('=') {
-        Some((c, ty)) => Ok((c.to_string(), ty.to_string())),
-        None => Err(Error::usage(format!("--types {t:?} is not COL=TYPE")).help("as in --types 'zip=text,day=date'")),
-    });
+    let types =
+        a.types.iter().map(|t| match t.split_once('=') {
+            Some((c, ty)) => Ok((c.to_string(), ty.to_string())),
+            None => Err(Error::usage(format!("--types {t:?} is not COL=TYPE"))
+                .help("as in --types 'zip=text,day=date'")),
+        });
     let on_bad_row = match a.on_bad_row.split_once('=') {
         Some(("reject", file)) => OnBadRow::Reject(file.into()),
         None if a.on_bad_row == "error" => OnBadRow::Error,
@@ -206,10 +231,16 @@ fn read_options(a: &InputArgs) -> Result<ReadOptions> {
     let union = match a.union.as_str() {
         "by-name" => Union::ByName,
         "strict" => Union::Strict,
-        other => return Err(Error::usage(format!("--union cannot be {other:?}")).help("it is by-name or strict")),
+        other => {
+            return Err(Error::usage(format!("--union cannot be {other:?}")).help("it is by-name or strict"));
+        }
     };
     Ok(ReadOptions {
-        delimiter: a.delimiter.as_deref().map(|t| byte("--delimiter", t)).transpose()?,
+        delimiter: a
+            .delimiter
+            .as_deref()
+            .map(|t| byte("--delimiter", t))
+            .transpose()?,
         quote: match a.quote.as_deref() {
             None => Some(b'"'),
             Some("" | "none") => None,
@@ -245,7 +276,9 @@ fn byte(flag: &str, text: &str) -> Result<u8> {
     match text {
         "\\t" | "tab" => Ok(b'\t'),
         t if t.len() == 1 => Ok(t.as_bytes()[0]),
-        _ => Err(Error::usage(format!("{flag} {text:?} is not one ASCII character"))),
+        _ => Err(Error::usage(format!(
+            "{flag} {text:?} is not one ASCII character"
+        ))),
     }
 }
 
@@ -255,12 +288,18 @@ mod tests {
 
     #[test]
     fn lists_respect_calls_and_quotes() {
-        assert_eq!(split_list("a, round(b,2) ,\"x,y\",'p,q'"), ["a", "round(b,2)", "\"x,y\"", "'p,q'"]);
+        assert_eq!(
+            split_list("a, round(b,2) ,\"x,y\",'p,q'"),
+            ["a", "round(b,2)", "\"x,y\"", "'p,q'"]
+        );
     }
 
     #[test]
     fn quantiles() {
-        assert_eq!(split_quantile("DepDelay:0.95").unwrap(), ("DepDelay", (0.95, "0.95")));
+        assert_eq!(
+            split_quantile("DepDelay:0.95").unwrap(),
+            ("DepDelay", (0.95, "0.95"))
+        );
         assert!(split_quantile("DepDelay").is_err());
         assert!(split_quantile("DepDelay:95").is_err());
     }

@@ -29,7 +29,9 @@ pub fn resolve(items: &[String], schema: &Schema) -> Result<Vec<(String, Expr)>>
         }
     }
     if out.is_empty() {
-        return Err(Error::query("--select leaves no column").help(format!("there are: {}", names.join(", "))));
+        return Err(
+            Error::query("--select leaves no column").help(format!("there are: {}", names.join(", ")))
+        );
     }
     Ok(out)
 }
@@ -45,13 +47,16 @@ fn add(out: &mut Vec<(String, Expr)>, names: &[&str]) {
 fn is_pattern(item: &str, names: &[&str]) -> bool {
     (item.len() > 2 && item.starts_with('/') && item.ends_with('/'))
         || item.split_once(':').is_some_and(|(a, b)| {
-            !b.starts_with(':') && (a.is_empty() || names.contains(&a)) && (b.is_empty() || names.contains(&b))
+            !b.starts_with(':')
+                && (a.is_empty() || names.contains(&a))
+                && (b.is_empty() || names.contains(&b))
         })
 }
 
 fn matching<'a>(item: &str, names: &[&'a str]) -> Result<Vec<&'a str>> {
     if let Some(regex) = item.strip_prefix('/').and_then(|r| r.strip_suffix('/')) {
-        let re = regex::Regex::new(regex).map_err(|e| Error::usage(format!("/{regex}/ is no regular expression: {e}")))?;
+        let re = regex::Regex::new(regex)
+            .map_err(|e| Error::usage(format!("/{regex}/ is no regular expression: {e}")))?;
         return Ok(names.iter().copied().filter(|n| re.is_match(n)).collect());
     }
     if names.contains(&item) {
@@ -65,7 +70,11 @@ fn matching<'a>(item: &str, names: &[&'a str]) -> Result<Vec<&'a str>> {
     };
     let (a, b) = item.split_once(':').unwrap_or((item, item));
     let (from, to) = (index(a, 0)?, index(b, names.len() - 1)?);
-    Ok(if from <= to { names[from..=to].to_vec() } else { names[to..=from].iter().rev().copied().collect() })
+    Ok(if from <= to {
+        names[from..=to].to_vec()
+    } else {
+        names[to..=from].iter().rev().copied().collect()
+    })
 }
 
 #[cfg(test)]
@@ -74,9 +83,17 @@ mod tests {
     use arrow::datatypes::{DataType, Field};
 
     fn names(items: &[&str]) -> Vec<String> {
-        let schema = Schema::new(["a", "b", "c", "dd"].map(|n| Field::new(n, DataType::Int64, true)).to_vec());
+        let schema = Schema::new(
+            ["a", "b", "c", "dd"]
+                .map(|n| Field::new(n, DataType::Int64, true))
+                .to_vec(),
+        );
         let items: Vec<String> = items.iter().map(|s| s.to_string()).collect();
-        resolve(&items, &schema).unwrap().into_iter().map(|(n, _)| n).collect()
+        resolve(&items, &schema)
+            .unwrap()
+            .into_iter()
+            .map(|(n, _)| n)
+            .collect()
     }
 
     #[test]

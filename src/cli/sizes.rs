@@ -4,7 +4,9 @@
 /// ones (`KiB`) and bare letters (`64k`) of 1024.
 pub fn parse(text: &str) -> Result<u64, String> {
     let t = text.trim().to_ascii_lowercase();
-    let split = t.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(t.len());
+    let split = t
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(t.len());
     let (number, unit) = t.split_at(split);
     let factor: u64 = match unit.trim() {
         "" | "b" => 1,
@@ -18,7 +20,9 @@ pub fn parse(text: &str) -> Result<u64, String> {
         "tb" => 1_000_000_000_000,
         _ => return Err(format!("{text:?} is no size; write it as 512MB or 2GiB")),
     };
-    let n: f64 = number.parse().map_err(|_| format!("{text:?} is no size; write it as 512MB or 2GiB"))?;
+    let n: f64 = number
+        .parse()
+        .map_err(|_| format!("{text:?} is no size; write it as 512MB or 2GiB"))?;
     let bytes = n * factor as f64;
     if !(1.0..1e18).contains(&bytes) {
         return Err(format!("{text:?} is out of range"));
@@ -35,7 +39,11 @@ pub fn show(bytes: u64) -> String {
         n /= 1024.0;
         i += 1;
     }
-    if i == 0 { format!("{bytes} B") } else { format!("{n:.1} {}", units[i]) }
+    if i == 0 {
+        format!("{bytes} B")
+    } else {
+        format!("{n:.1} {}", units[i])
+    }
 }
 
 #[cfg(test)]

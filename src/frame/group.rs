@@ -43,8 +43,10 @@ impl GroupBy {
     pub fn agg_having(self, exprs: Vec<(String, Expr)>, having: Vec<Expr>) -> Result<Frame> {
         let GroupBy { frame, keys } = self;
         let mut aggs: Vec<(String, AggCall)> = Vec::new();
-        let mut outputs: Vec<(String, Expr)> =
-            keys.iter().map(|(n, _)| (n.clone(), Expr::Column(n.clone()))).collect();
+        let mut outputs: Vec<(String, Expr)> = keys
+            .iter()
+            .map(|(n, _)| (n.clone(), Expr::Column(n.clone())))
+            .collect();
         let mut plain = true;
         for (name, e) in exprs {
             if let Expr::Aggregate(call) = e {
@@ -68,7 +70,11 @@ impl GroupBy {
             let own = condition.map(&mut |e| Ok(split(e, &mut aggs)))?;
             conditions.push(own.map(&mut |e| {
                 let named = |c: &str| by_name.iter().find(|(n, _)| n == c).map(|(_, e)| e.clone());
-                Ok(if let Expr::Column(c) = &e { named(c).unwrap_or(e) } else { e })
+                Ok(if let Expr::Column(c) = &e {
+                    named(c).unwrap_or(e)
+                } else {
+                    e
+                })
             })?);
         }
         let mut f = frame.wrap(|input| LogicalPlan::Aggregate { input, keys, aggs })?;
@@ -76,7 +82,10 @@ impl GroupBy {
             f = f.wrap(|input| LogicalPlan::Filter { input, predicate })?;
         }
         if !plain {
-            f = f.wrap(|input| LogicalPlan::Project { input, exprs: outputs })?;
+            f = f.wrap(|input| LogicalPlan::Project {
+                input,
+                exprs: outputs,
+            })?;
         }
         f.order = order;
         Ok(f)

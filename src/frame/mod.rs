@@ -71,13 +71,20 @@ impl Frame {
     ) -> Result<Frame> {
         let inputs: Vec<String> = inputs.into_iter().map(String::from).collect();
         let dataset = source::open(&inputs, options, settings.threads(), &settings.spill_dir())?;
-        let table = Table { name: inputs.join(" "), dataset };
+        let table = Table {
+            name: inputs.join(" "),
+            dataset,
+        };
         Ok(Frame::from_table(table, settings))
     }
 
     /// A frame over any table, also one of your own making.
     pub fn from_table(table: Table, settings: Settings) -> Frame {
-        Frame { plan: LogicalPlan::scan(table), order: Vec::new(), settings: Arc::new(settings) }
+        Frame {
+            plan: LogicalPlan::scan(table),
+            order: Vec::new(),
+            settings: Arc::new(settings),
+        }
     }
 
     /// The same frame, to be run with other settings.
@@ -100,8 +107,10 @@ impl Frame {
     /// A column is unknown, or the expression is not true or false.
     pub fn filter_expr(self, predicate: Expr) -> Result<Frame> {
         if predicate.has_aggregate() {
-            return Err(Error::query(format!("a filter of rows cannot use the aggregate in {predicate}"))
-                .help("filter groups with --having"));
+            return Err(Error::query(format!(
+                "a filter of rows cannot use the aggregate in {predicate}"
+            ))
+            .help("filter groups with --having"));
         }
         let order = self.order.clone();
         let mut f = self.wrap(|input| LogicalPlan::Filter { input, predicate })?;
@@ -116,11 +125,15 @@ impl Frame {
     pub fn with(self, column: &str) -> Result<Frame> {
         let (name, e) = expr::parse_named(column)?;
         let name = name.ok_or_else(|| {
-            Error::query(format!("{column:?} does not name the new column")).help("write it as 'name = expression'")
+            Error::query(format!("{column:?} does not name the new column"))
+                .help("write it as 'name = expression'")
         })?;
         let schema = self.schema()?;
-        let mut exprs: Vec<(String, Expr)> =
-            schema.fields().iter().map(|f| (f.name().clone(), Expr::Column(f.name().clone()))).collect();
+        let mut exprs: Vec<(String, Expr)> = schema
+            .fields()
+            .iter()
+            .map(|f| (f.name().clone(), Expr::Column(f.name().clone())))
+            .collect();
         match exprs.iter_mut().find(|(n, _)| *n == name) {
             Some((_, old)) => *old = e,
             None => exprs.push((name, e)),
@@ -169,8 +182,15 @@ impl Frame {
     /// None of its own.
     pub fn distinct(self) -> Result<Frame> {
         let names: Vec<String> = self.schema()?.fields().iter().map(|f| f.name().clone()).collect();
-        let keys = names.iter().map(|n| (n.clone(), Expr::Column(n.clone()))).collect();
-        let mut f = self.wrap(|input| LogicalPlan::Aggregate { input, keys, aggs: Vec::new() })?;
+        let keys = names
+            .iter()
+            .map(|n| (n.clone(), Expr::Column(n.clone())))
+            .collect();
+        let mut f = self.wrap(|input| LogicalPlan::Aggregate {
+            input,
+            keys,
+            aggs: Vec::new(),
+        })?;
         f.order = names.iter().map(|n| OrderBy::ascending(n)).collect();
         Ok(f)
     }
@@ -191,7 +211,11 @@ impl Frame {
     /// A column is unknown.
     pub fn sort_by(mut self, mut keys: Vec<OrderBy>) -> Result<Frame> {
         keys.append(&mut self.order);
-        self.wrap(|input| LogicalPlan::Sort { input, keys, limit: None })
+        self.wrap(|input| LogicalPlan::Sort {
+            input,
+            keys,
+            limit: None,
+        })
     }
 
     /// Leaves out `skip` rows, then takes at most `take`.
@@ -199,7 +223,8 @@ impl Frame {
     /// # Errors
     /// None of its own.
     pub fn limit(self, skip: u64, take: Option<u64>) -> Result<Frame> {
-        self.ordered().wrap(|input| LogicalPlan::Limit { input, skip, take })
+        self.ordered()
+            .wrap(|input| LogicalPlan::Limit { input, skip, take })
     }
 
     /// Names and types of the columns.
@@ -220,7 +245,11 @@ impl Frame {
     /// # Errors
     /// A fault of a rule.
     pub fn optimized(&self) -> Result<LogicalPlan> {
-        if self.settings.optimize { optimize::optimize(self.plan()) } else { Ok(self.plan()) }
+        if self.settings.optimize {
+            optimize::optimize(self.plan())
+        } else {
+            Ok(self.plan())
+        }
     }
 
     /// The stages that will run.
@@ -289,7 +318,11 @@ impl Frame {
     fn ordered(mut self) -> Frame {
         if !self.order.is_empty() {
             let keys = std::mem::take(&mut self.order);
-            self.plan = LogicalPlan::Sort { input: Box::new(self.plan), keys, limit: None };
+            self.plan = LogicalPlan::Sort {
+                input: Box::new(self.plan),
+                keys,
+                limit: None,
+            };
         }
         self
     }
@@ -297,7 +330,11 @@ impl Frame {
     fn wrap(self, node: impl FnOnce(Box<LogicalPlan>) -> LogicalPlan) -> Result<Frame> {
         let plan = node(Box::new(self.plan));
         plan.schema()?;
-        Ok(Frame { plan, order: Vec::new(), settings: self.settings })
+        Ok(Frame {
+            plan,
+            order: Vec::new(),
+            settings: self.settings,
+        })
     }
 
     /// The same questions of another dataset (the same files with wider types).
@@ -311,9 +348,17 @@ impl Frame {
 
 fn replace(plan: LogicalPlan, tables: &mut dyn FnMut(&Table) -> Result<Table>) -> Result<LogicalPlan> {
     match plan {
-        LogicalPlan::Scan { table, columns, filter, limit } => {
-            Ok(LogicalPlan::Scan { table: tables(&table)?, columns, filter, limit })
-        }
+        LogicalPlan::Scan {
+            table,
+            columns,
+            filter,
+            limit,
+        } => Ok(LogicalPlan::Scan {
+            table: tables(&table)?,
+            columns,
+            filter,
+            limit,
+        }),
         other => other.map_input(|p| replace(p, tables)),
     }
 }
@@ -327,7 +372,11 @@ fn named(text: &str) -> Result<(String, Expr)> {
 /// `column[:asc|desc][:nullsfirst|nullslast]`.
 pub fn order_by(text: &str) -> Result<OrderBy> {
     let mut parts: Vec<&str> = text.split(':').collect();
-    let mut key = OrderBy { expr: Expr::Literal(crate::kernel::Scalar::Null), descending: false, nulls_first: false };
+    let mut key = OrderBy {
+        expr: Expr::Literal(crate::kernel::Scalar::Null),
+        descending: false,
+        nulls_first: false,
+    };
     while parts.len() > 1 {
         match parts.last().copied() {
             Some("asc") => key.descending = false,

@@ -1,7 +1,6 @@
 //! Running a frame: once, or again with wider types when the data asked for them.
 
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -10,7 +9,6 @@ use arrow::datatypes::SchemaRef;
 use super::{Frame, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Batch;
-use crate::memory::{Budget, SpillDir};
 use crate::observe::{Progress, Warning};
 use crate::pipeline::RunContext;
 use crate::plan::Table;
@@ -70,7 +68,11 @@ pub(super) struct Runner {
 
 impl Runner {
     pub(super) fn new(settings: Arc<Settings>) -> Self {
-        Runner { settings, warnings: Vec::new(), begun: Instant::now() }
+        Runner {
+            settings,
+            warnings: Vec::new(),
+            begun: Instant::now(),
+        }
     }
 
     pub(super) fn collect(mut self, frame: &Frame) -> Result<Rows> {
@@ -81,10 +83,19 @@ impl Runner {
             let outcome = schedule::run(&graph, runner.settings.scheduler, &cx, &mut sink);
             let report = runner.report(frame, &cx);
             outcome?;
-            let ResultSink::Collect(batches) = sink else { return Err(Error::defect("rows went astray")) };
+            let ResultSink::Collect(batches) = sink else {
+                return Err(Error::defect("rows went astray"));
+            };
             let schema = graph.schema();
-            let batches = batches.iter().map(|b| record_batch(&schema, b)).collect::<Result<Vec<_>>>()?;
-            Ok(Rows { schema, batches, report })
+            let batches = batches
+                .iter()
+                .map(|b| record_batch(&schema, b))
+                .collect::<Result<Vec<_>>>()?;
+            Ok(Rows {
+                schema,
+                batches,
+                report,
+            })
         })
     }
 
@@ -145,7 +156,10 @@ impl Runner {
         let refined = frame.replace_tables(&mut |table| {
             let columns = tables.next().unwrap_or_default();
             let dataset = table.dataset.clone().refine(&columns, why, &cx)?;
-            Ok(Table { name: table.name.clone(), dataset })
+            Ok(Table {
+                name: table.name.clone(),
+                dataset,
+            })
         });
         if let Ok(mut found) = cx.warnings.lock() {
             self.warnings.append(&mut found);
@@ -154,15 +168,7 @@ impl Runner {
     }
 
     fn context(&self) -> Arc<RunContext> {
-        let progress: Arc<Progress> = Arc::default();
-        Arc::new(RunContext {
-            budget: Budget::new(self.settings.memory()),
-            spill: SpillDir::new(self.settings.spill_dir(), self.settings.max_spill, progress.clone()),
-            progress,
-            cancelled: Arc::new(AtomicBool::new(false)),
-            threads: self.settings.threads(),
-            warnings: Mutex::default(),
-        })
+        self.settings.context()
     }
 
     fn report(&self, frame: &Frame, cx: &RunContext) -> Report {
@@ -196,7 +202,13 @@ fn used_columns(frame: &Frame) -> Result<Vec<Vec<usize>>> {
     let mut out = Vec::new();
     let mut node = Some(&plan);
     while let Some(n) = node {
-        if let LogicalPlan::Scan { table, columns, filter, .. } = n {
+        if let LogicalPlan::Scan {
+            table,
+            columns,
+            filter,
+            ..
+        } = n
+        {
             let schema = table.dataset.schema();
             let mut names: Vec<String> = match columns {
                 Some(c) => c.clone(),
@@ -216,9 +228,17 @@ fn used_columns(frame: &Frame) -> Result<Vec<Vec<usize>>> {
 /// A batch with names; text that came as a dictionary becomes plain text.
 fn record_batch(schema: &SchemaRef, batch: &Batch) -> Result<RecordBatch> {
     let columns = batch.columns.iter().zip(schema.fields()).map(|(c, f)| {
-        if c.data_type() == f.data_type() { Ok(c.clone()) } else { Ok(arrow::compute::cast(c, f.data_type())?) }
+        if c.data_type() == f.data_type() {
+            Ok(c.clone())
+        } else {
+            Ok(arrow::compute::cast(c, f.data_type())?)
+        }
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.rows));
-    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+    Ok(RecordBatch::try_new_with_options(
+        schema.clone(),
+        columns,
+        &options,
+    )?)
 }

@@ -1,7 +1,12 @@
 //! How a query runs: nothing here changes an answer.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
+use crate::memory::{Budget, SpillDir};
+use crate::observe::Progress;
+use crate::pipeline::RunContext;
 use crate::schedule::Scheduler;
 
 /// Threads, memory, disk. [`Settings::default`] takes all processors and 60 % of the memory.
@@ -51,6 +56,19 @@ impl Settings {
         }
     }
 
+    /// A fresh context for one run.
+    pub fn context(&self) -> Arc<RunContext> {
+        let progress: Arc<Progress> = Arc::default();
+        Arc::new(RunContext {
+            budget: Budget::new(self.memory()),
+            spill: SpillDir::new(self.spill_dir(), self.max_spill, progress.clone()),
+            progress,
+            cancelled: Arc::new(AtomicBool::new(false)),
+            threads: self.threads(),
+            warnings: Mutex::default(),
+        })
+    }
+
     /// The folder of spill files.
     pub fn spill_dir(&self) -> PathBuf {
         self.spill_dir.clone().unwrap_or_else(std::env::temp_dir)
@@ -61,9 +79,15 @@ impl Settings {
 fn physical_memory() -> usize {
     let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find(|l| l.starts_with("MemTotal:"))?;
-        line.split_whitespace().nth(1)?.parse::<usize>().ok()?.checked_mul(1024)
+        line.split_whitespace()
+            .nth(1)?
+            .parse::<usize>()
+            .ok()?
+            .checked_mul(1024)
     });
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|t| t.trim().parse().ok());
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
+        .ok()
+        .and_then(|t| t.trim().parse().ok());
     match (machine, group) {
         (Some(a), Some(b)) => a.min(b),
         (Some(a), None) | (None, Some(a)) => a,

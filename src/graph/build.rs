@@ -36,13 +36,20 @@ impl StageInputs {
         let bytes: u64 = partitions.iter().map(|p| p.bytes()).sum();
         let mut merge = None;
         let tasks = match &stage.source {
-            StageSource::Scan { table, .. } => {
-                singles(graph.tables[*table].dataset.partitions())
-            }
+            StageSource::Scan { table, .. } => singles(graph.tables[*table].dataset.partitions()),
             StageSource::Gather { .. } => singles(1),
             StageSource::AggregateBuckets { .. } => {
-                let buckets = partitions.iter().map(|p| p.buckets.len()).max().unwrap_or(0).max(1);
-                let tasks = if bytes <= SMALL_BYTES { 1 } else { (bytes / MERGE_BYTES).max(16) as usize };
+                let buckets = partitions
+                    .iter()
+                    .map(|p| p.buckets.len())
+                    .max()
+                    .unwrap_or(0)
+                    .max(1);
+                let tasks = if bytes <= SMALL_BYTES {
+                    1
+                } else {
+                    (bytes / MERGE_BYTES).max(16) as usize
+                };
                 spread(buckets, tasks.min(buckets))
             }
             StageSource::SortedRuns { spec, .. } => {
@@ -52,7 +59,11 @@ impl StageInputs {
                 singles(ranges)
             }
         };
-        Ok(StageInputs { partitions, tasks, merge })
+        Ok(StageInputs {
+            partitions,
+            tasks,
+            merge,
+        })
     }
 }
 
@@ -61,21 +72,38 @@ fn singles(n: usize) -> Vec<TaskRange> {
 }
 
 fn spread(items: usize, tasks: usize) -> Vec<TaskRange> {
-    (0..tasks).map(|t| t * items / tasks..(t + 1) * items / tasks).collect()
+    (0..tasks)
+        .map(|t| t * items / tasks..(t + 1) * items / tasks)
+        .collect()
 }
 
 impl Stage {
     /// The pipeline of task `part`, without its sink.
-    pub fn pipeline(&self, graph: &Graph, part: usize, inputs: &StageInputs, run: &Arc<RunContext>) -> Result<Pipeline> {
+    pub fn pipeline(
+        &self,
+        graph: &Graph,
+        part: usize,
+        inputs: &StageInputs,
+        run: &Arc<RunContext>,
+    ) -> Result<Pipeline> {
         let range = inputs.tasks[part].clone();
         let source: Box<dyn Source> = match &self.source {
-            StageSource::Scan { table, columns, filter, limit } => {
+            StageSource::Scan {
+                table,
+                columns,
+                filter,
+                limit,
+            } => {
                 let dataset = graph.tables[*table].dataset.clone();
                 let filter = match filter {
                     None => None,
                     Some(f) => Some(Arc::new(ExprFilter::new(f, dataset.schema())?) as Arc<dyn RowFilter>),
                 };
-                let request = ScanRequest { columns: columns.clone(), filter, limit: *limit };
+                let request = ScanRequest {
+                    columns: columns.clone(),
+                    filter,
+                    limit: *limit,
+                };
                 dataset.open(range.start, &request)?
             }
             StageSource::AggregateBuckets { input, spec } => {
@@ -83,12 +111,25 @@ impl Stage {
                 aggregate::merge_buckets(spec, schema, range, &inputs.partitions, run)?
             }
             StageSource::SortedRuns { spec, .. } => {
-                let plan = inputs.merge.as_ref().ok_or_else(|| Error::defect("a merge without a plan"))?;
-                sort::merge_range(spec, &self.source_schema, plan, range.start, &inputs.partitions, run)?
+                let plan = inputs
+                    .merge
+                    .as_ref()
+                    .ok_or_else(|| Error::defect("a merge without a plan"))?;
+                sort::merge_range(
+                    spec,
+                    &self.source_schema,
+                    plan,
+                    range.start,
+                    &inputs.partitions,
+                    run,
+                )?
             }
             StageSource::Gather { .. } => Box::new(Batches::new(inputs.partitions.clone())),
         };
-        Ok(Pipeline { source, transforms: self.build_transforms()? })
+        Ok(Pipeline {
+            source,
+            transforms: self.build_transforms()?,
+        })
     }
 
     fn build_transforms(&self) -> Result<Vec<Box<dyn Transform>>> {
@@ -96,7 +137,9 @@ impl Stage {
         let mut out: Vec<Box<dyn Transform>> = Vec::new();
         for t in &self.transforms {
             out.push(match t {
-                StageTransform::Filter { predicate } => Box::new(Filter::new(Evaluator::bind(predicate, &schema)?)),
+                StageTransform::Filter { predicate } => {
+                    Box::new(Filter::new(Evaluator::bind(predicate, &schema)?))
+                }
                 StageTransform::Project { exprs } => {
                     let p = Project::new(exprs, &schema)?;
                     schema = p.schema().clone();

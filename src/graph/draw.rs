@@ -16,7 +16,11 @@ const CHAR: usize = 7;
 pub fn dot(graph: &Graph) -> String {
     let mut out = String::from("digraph ddf {\n  rankdir=TB;\n  node [shape=box, fontname=\"monospace\"];\n");
     for s in &graph.stages {
-        let label = format!("{}\\l{}\\l", title(graph, s), steps(graph, s).join("\\l").replace('"', "\\\""));
+        let label = format!(
+            "{}\\l{}\\l",
+            title(graph, s),
+            steps(graph, s).join("\\l").replace('"', "\\\"")
+        );
         out += &format!("  s{} [label=\"{label}\"];\n", s.id);
         if let Some(i) = s.input() {
             out += &format!("  s{i} -> s{};\n", s.id);
@@ -27,9 +31,17 @@ pub fn dot(graph: &Graph) -> String {
 
 /// The graph as a self-contained SVG picture.
 pub fn svg(graph: &Graph) -> String {
-    let all: Vec<(String, Vec<String>)> =
-        graph.stages.iter().map(|s| (title(graph, s), steps(graph, s).iter().map(|l| cut(l)).collect())).collect();
-    let widest = all.iter().flat_map(|(t, l)| l.iter().chain([t])).map(|l| l.chars().count()).max().unwrap_or(10);
+    let all: Vec<(String, Vec<String>)> = graph
+        .stages
+        .iter()
+        .map(|s| (title(graph, s), steps(graph, s).iter().map(|l| cut(l)).collect()))
+        .collect();
+    let widest = all
+        .iter()
+        .flat_map(|(t, l)| l.iter().chain([t]))
+        .map(|l| l.chars().count())
+        .max()
+        .unwrap_or(10);
     let width = (widest * CHAR + 2 * PAD).max(MAX_SQUARES * 9 + 2 * PAD);
     let mut body = String::new();
     let mut y = PAD;
@@ -74,13 +86,21 @@ fn title(graph: &Graph, s: &Stage) -> String {
 fn squares(graph: &Graph, s: &Stage, x: usize, y: usize) -> String {
     let n = graph.known_tasks(s).unwrap_or(0);
     (0..n.min(MAX_SQUARES))
-        .map(|i| format!("<rect x='{}' y='{y}' width='7' height='7' fill='#38bdf8'/>", x + i * 9))
+        .map(|i| {
+            format!(
+                "<rect x='{}' y='{y}' width='7' height='7' fill='#38bdf8'/>",
+                x + i * 9
+            )
+        })
         .collect::<String>()
         + "\n"
 }
 
 fn line_of(x: usize, y: usize, text: &str, weight: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
     format!("<text x='{x}' y='{y}' font-weight='{weight}'>{text}</text>\n")
 }
 

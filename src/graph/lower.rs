@@ -22,11 +22,19 @@ pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
     let mut open = l.open(inner)?;
     if let Some(take) = take {
         let rows = skip.saturating_add(take);
-        open.transforms.push(StageTransform::Limit { skip: 0, take: Some(rows) });
+        open.transforms.push(StageTransform::Limit {
+            skip: 0,
+            take: Some(rows),
+        });
         open.rows_needed = Some(rows);
     }
     l.close(open, StageSink::Batches);
-    Ok(Graph { tables: l.tables, stages: l.stages, skip, take })
+    Ok(Graph {
+        tables: l.tables,
+        stages: l.stages,
+        skip,
+        take,
+    })
 }
 
 #[derive(Default)]
@@ -46,27 +54,48 @@ struct Open {
 
 impl Open {
     fn new(source: StageSource, schema: SchemaRef) -> Self {
-        Open { source, transforms: Vec::new(), source_schema: schema.clone(), schema, rows_needed: None }
+        Open {
+            source,
+            transforms: Vec::new(),
+            source_schema: schema.clone(),
+            schema,
+            rows_needed: None,
+        }
     }
 }
 
 impl Lowering {
     fn open(&mut self, plan: &LogicalPlan) -> Result<Open> {
         match plan {
-            LogicalPlan::Scan { table, columns, filter, limit } => {
+            LogicalPlan::Scan {
+                table,
+                columns,
+                filter,
+                limit,
+            } => {
                 let all = table.dataset.schema();
                 let indices = match columns {
                     None => (0..all.fields().len()).collect(),
-                    Some(names) => names.iter().map(|n| Ok(all.index_of(n)?)).collect::<Result<Vec<_>>>()?,
+                    Some(names) => names
+                        .iter()
+                        .map(|n| Ok(all.index_of(n)?))
+                        .collect::<Result<Vec<_>>>()?,
                 };
                 self.tables.push(table.clone());
                 let (table, columns) = (self.tables.len() - 1, indices);
-                let source = StageSource::Scan { table, columns, filter: filter.clone(), limit: *limit };
+                let source = StageSource::Scan {
+                    table,
+                    columns,
+                    filter: filter.clone(),
+                    limit: *limit,
+                };
                 Ok(Open::new(source, plan.schema()?))
             }
             LogicalPlan::Filter { input, predicate } => {
                 let mut open = self.open(input)?;
-                open.transforms.push(StageTransform::Filter { predicate: predicate.clone() });
+                open.transforms.push(StageTransform::Filter {
+                    predicate: predicate.clone(),
+                });
                 Ok(open)
             }
             LogicalPlan::Project { input, exprs } => {
@@ -80,13 +109,19 @@ impl Lowering {
                 let mut open = self.open(input)?;
                 if let Some(take) = take {
                     let rows = skip.saturating_add(*take);
-                    open.transforms.push(StageTransform::Limit { skip: 0, take: Some(rows) });
+                    open.transforms.push(StageTransform::Limit {
+                        skip: 0,
+                        take: Some(rows),
+                    });
                     open.rows_needed = Some(rows);
                 }
                 let schema = open.schema.clone();
                 let input = self.close(open, StageSink::Batches);
                 let mut open = Open::new(StageSource::Gather { input }, schema);
-                open.transforms.push(StageTransform::Limit { skip: *skip, take: *take });
+                open.transforms.push(StageTransform::Limit {
+                    skip: *skip,
+                    take: *take,
+                });
                 Ok(open)
             }
         }
@@ -110,11 +145,16 @@ impl Lowering {
         };
         let key_columns = keys.iter().map(|(_, e)| place(e.clone())).collect();
         let calls = aggs.iter().map(|(_, a)| call(a, &mut place)).collect();
-        let spec = AggregateSpec { keys: key_columns, aggs: calls };
+        let spec = AggregateSpec {
+            keys: key_columns,
+            aggs: calls,
+        };
         let names = (0..needed.len()).map(|i| format!("c{i}"));
         let exprs: Vec<(String, Expr)> = names.zip(needed).collect();
-        let fields: Result<Vec<Field>> =
-            exprs.iter().map(|(n, e)| Ok(Field::new(n, e.data_type(&open.schema)?, true))).collect();
+        let fields: Result<Vec<Field>> = exprs
+            .iter()
+            .map(|(n, e)| Ok(Field::new(n, e.data_type(&open.schema)?, true)))
+            .collect();
         project(&mut open, exprs, Arc::new(Schema::new(fields?)));
         let input = self.close(open, StageSink::PartialAggregate { spec: spec.clone() });
         Ok(Open::new(StageSource::AggregateBuckets { input, spec }, schema))
@@ -123,8 +163,11 @@ impl Lowering {
     fn sort(&mut self, input: &LogicalPlan, keys: &[OrderBy], limit: Option<u64>) -> Result<Open> {
         let mut open = self.open(input)?;
         let visible = open.schema.clone();
-        let mut exprs: Vec<(String, Expr)> =
-            visible.fields().iter().map(|f| (f.name().clone(), Expr::Column(f.name().clone()))).collect();
+        let mut exprs: Vec<(String, Expr)> = visible
+            .fields()
+            .iter()
+            .map(|f| (f.name().clone(), Expr::Column(f.name().clone())))
+            .collect();
         let mut sort_keys = Vec::new();
         for k in keys {
             let column = match exprs.iter().position(|(_, e)| *e == k.expr) {
@@ -134,7 +177,11 @@ impl Lowering {
                     exprs.len() - 1
                 }
             };
-            sort_keys.push(SortKey { column, descending: k.descending, nulls_first: k.nulls_first });
+            sort_keys.push(SortKey {
+                column,
+                descending: k.descending,
+                nulls_first: k.nulls_first,
+            });
         }
         if exprs.len() > visible.fields().len() {
             let mut fields: Vec<Field> = visible.fields().iter().map(|f| f.as_ref().clone()).collect();
@@ -144,20 +191,41 @@ impl Lowering {
             project(&mut open, exprs, Arc::new(Schema::new(fields)));
         }
         let schema = open.schema.clone();
-        let spec = SortSpec { keys: sort_keys, limit };
+        let spec = SortSpec {
+            keys: sort_keys,
+            limit,
+        };
         let input = self.close(open, StageSink::SortRuns { spec: spec.clone() });
         let mut open = Open::new(StageSource::SortedRuns { input, spec }, schema.clone());
         if schema.fields().len() > visible.fields().len() {
             let names = visible.fields().iter().map(|f| f.name().clone());
-            project(&mut open, names.map(|n| (n.clone(), Expr::Column(n))).collect(), visible);
+            project(
+                &mut open,
+                names.map(|n| (n.clone(), Expr::Column(n))).collect(),
+                visible,
+            );
         }
         Ok(open)
     }
 
     fn close(&mut self, open: Open, sink: StageSink) -> usize {
         let id = self.stages.len();
-        let Open { source, transforms, source_schema, schema, rows_needed } = open;
-        self.stages.push(Stage { id, source, transforms, sink, rows_needed, source_schema, schema });
+        let Open {
+            source,
+            transforms,
+            source_schema,
+            schema,
+            rows_needed,
+        } = open;
+        self.stages.push(Stage {
+            id,
+            source,
+            transforms,
+            sink,
+            rows_needed,
+            source_schema,
+            schema,
+        });
         id
     }
 }
@@ -166,7 +234,10 @@ impl Lowering {
 fn project(open: &mut Open, exprs: Vec<(String, Expr)>, schema: SchemaRef) {
     let fields = open.schema.fields();
     let same = exprs.len() == fields.len()
-        && exprs.iter().zip(fields).all(|((_, e), f)| matches!(e, Expr::Column(c) if c == f.name()));
+        && exprs
+            .iter()
+            .zip(fields)
+            .all(|((_, e), f)| matches!(e, Expr::Column(c) if c == f.name()));
     if !same {
         open.transforms.push(StageTransform::Project { exprs });
     }
@@ -179,7 +250,11 @@ fn call(a: &AggCall, place: &mut impl FnMut(Expr) -> usize) -> (Agg, Option<usiz
         (None, arg) => arg.clone(),
         (Some(f), arg) => {
             let value = arg.clone().unwrap_or(Expr::Literal(Scalar::Bool(true)));
-            Some(Expr::Case { operand: None, branches: vec![(f.clone(), value)], otherwise: None })
+            Some(Expr::Case {
+                operand: None,
+                branches: vec![(f.clone(), value)],
+                otherwise: None,
+            })
         }
     };
     (operator(a, arg.is_some()), arg.map(place))
@@ -208,4 +283,3 @@ fn operator(a: &AggCall, has_arg: bool) -> Agg {
         BoolOr => Agg::BoolOr,
     }
 }
-

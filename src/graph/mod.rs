@@ -22,12 +22,14 @@ mod text;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::expr::Expr;
 use crate::operate::aggregate::AggregateSpec;
 use crate::operate::sort::SortSpec;
+use crate::error::{Error, Result};
 use crate::plan::Table;
+use crate::source;
 
 pub use build::{StageInputs, TaskRange};
 pub use draw::{dot, svg};
@@ -35,7 +37,7 @@ pub use lower::lower;
 pub use text::text;
 
 /// Where the batches of a stage's tasks come from.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum StageSource {
     /// One task for each partition of a table.
@@ -71,7 +73,7 @@ pub enum StageSource {
 }
 
 /// What happens to batches on their way through a task.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum StageTransform {
     /// Keeps rows.
@@ -94,7 +96,7 @@ pub enum StageTransform {
 }
 
 /// What a stage's tasks leave behind.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum StageSink {
     /// Buckets of partial aggregate states.
@@ -112,7 +114,7 @@ pub enum StageSink {
 }
 
 /// A fused run of operators, executed once for each of its tasks.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Stage {
     /// Index in [`Graph::stages`].
     pub id: usize,
@@ -125,10 +127,8 @@ pub struct Stage {
     /// Once the first tasks, in order, have left this many rows, the rest need not run.
     pub rows_needed: Option<u64>,
     /// The columns that enter the transforms.
-    #[serde(skip)]
     pub source_schema: SchemaRef,
     /// The columns that enter the sink.
-    #[serde(skip)]
     pub schema: SchemaRef,
 }
 
@@ -165,7 +165,10 @@ pub struct Graph {
 impl Graph {
     /// Names and types of the result.
     pub fn schema(&self) -> SchemaRef {
-        self.stages.last().map(|s| s.schema.clone()).unwrap_or_else(|| Arc::new(arrow::datatypes::Schema::empty()))
+        self.stages
+            .last()
+            .map(|s| s.schema.clone())
+            .unwrap_or_else(|| Arc::new(arrow::datatypes::Schema::empty()))
     }
 
     /// The graph as the documented JSON `ddf.taskgraph/1`: `tables` (as their sources describe
@@ -187,6 +190,29 @@ impl Graph {
         })
     }
 
+    /// The graph that [`Graph::to_json`] described; files are opened without being sniffed again.
+    ///
+    /// # Errors
+    /// It is no such description, or a file has changed since.
+    pub fn from_json(value: &serde_json::Value) -> Result<Graph> {
+        if value.get("format").and_then(|f| f.as_str()) != Some("ddf.taskgraph/1") {
+            return Err(Error::usage("this is no task graph of the format ddf.taskgraph/1"));
+        }
+        let list = |key: &str| value.get(key).and_then(|v| v.as_array()).cloned().unwrap_or_default();
+        let tables = list("tables").into_iter().map(|t| {
+            let name = t.get("name").and_then(|n| n.as_str()).unwrap_or_default().to_string();
+            let dataset = source::from_json(t.get("dataset").unwrap_or(&serde_json::Value::Null))?;
+            Ok(Table { name, dataset })
+        });
+        let tables = tables.collect::<Result<Vec<_>>>()?;
+        let stages = list("stages").into_iter().map(|s| {
+            serde_json::from_value(s).map_err(|e| Error::usage(format!("a stage of the task graph is wrong: {e}")))
+        });
+        let stages = stages.collect::<Result<Vec<Stage>>>()?;
+        let number = |key: &str| value.get(key).and_then(|v| v.as_u64());
+        Ok(Graph { tables, stages, skip: number("skip").unwrap_or(0), take: number("take") })
+    }
+
     fn stage_json(&self, stage: &Stage) -> serde_json::Value {
         let mut v = serde_json::to_value(stage).unwrap_or_default();
         if let Some(o) = v.as_object_mut() {
@@ -197,7 +223,7 @@ impl Graph {
                 .iter()
                 .map(|f| serde_json::json!({"name": f.name(), "type": crate::kernel::types::name(f.data_type())}))
                 .collect();
-            o.insert("schema".into(), schema.into());
+            o.insert("columns".into(), schema.into());
         }
         v
     }

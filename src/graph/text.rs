@@ -52,7 +52,12 @@ pub fn steps(graph: &Graph, s: &Stage) -> Vec<String> {
 
 fn source(graph: &Graph, s: &Stage) -> String {
     match &s.source {
-        StageSource::Scan { table, columns, filter, limit } => {
+        StageSource::Scan {
+            table,
+            columns,
+            filter,
+            limit,
+        } => {
             let t = &graph.tables[*table];
             let all = t.dataset.schema().fields().len();
             let mut text = format!("scan {} ({} of {all} columns)", t.name, columns.len());

@@ -29,7 +29,11 @@ fn parts(x: f64) -> (i64, i32) {
     let bits = x.to_bits();
     let biased = (bits >> 52 & 0x7ff) as i32;
     let fraction = (bits & ((1 << 52) - 1)) as i64;
-    let (m, e) = if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased - 1075) };
+    let (m, e) = if biased == 0 {
+        (fraction, -1074)
+    } else {
+        (fraction | 1 << 52, biased - 1075)
+    };
     (if bits >> 63 == 1 { -m } else { m }, e)
 }
 
@@ -50,7 +54,9 @@ impl ExactSum {
 
     #[cold]
     fn add_long(&mut self, x: f64) {
-        self.long.get_or_insert_with(|| Box::new(Long::new(-1088, 70))).add_float(x);
+        self.long
+            .get_or_insert_with(|| Box::new(Long::new(-1088, 70)))
+            .add_float(x);
     }
 
     /// Adds another sum.
@@ -94,8 +100,15 @@ impl ExactSum {
     /// The state of [`ExactSum::encode`]; `None` if the bytes are no state.
     pub fn decode(bytes: &[u8]) -> Option<ExactSum> {
         let (short, rest) = bytes.split_first_chunk::<16>()?;
-        let long = if rest.is_empty() { None } else { Some(Box::new(Long::decode(rest)?)) };
-        Some(ExactSum { short: i128::from_le_bytes(*short), long })
+        let long = if rest.is_empty() {
+            None
+        } else {
+            Some(Box::new(Long::decode(rest)?))
+        };
+        Some(ExactSum {
+            short: i128::from_le_bytes(*short),
+            long,
+        })
     }
 }
 
@@ -137,7 +150,11 @@ impl ExactMoments {
     #[inline]
     fn add_wide(&mut self, low: u128, high: u128) {
         let (l, carry) = self.low.overflowing_add(low);
-        match self.high.checked_add(high).and_then(|h| h.checked_add(carry as u128)) {
+        match self
+            .high
+            .checked_add(high)
+            .and_then(|h| h.checked_add(carry as u128))
+        {
             Some(h) => (self.low, self.high) = (l, h),
             None => {
                 let long = self.long.get_or_insert_with(|| Box::new(Long::new(-2176, 140)));
@@ -214,7 +231,11 @@ impl ExactMoments {
         let (high, rest) = rest.split_first_chunk::<16>()?;
         let (len, rest) = rest.split_first_chunk::<4>()?;
         let (sum, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
-        let long = if rest.is_empty() { None } else { Some(Box::new(Long::decode(rest)?)) };
+        let long = if rest.is_empty() {
+            None
+        } else {
+            Some(Box::new(Long::decode(rest)?))
+        };
         Some(ExactMoments {
             n: u64::from_le_bytes(*n),
             sum: ExactSum::decode(sum)?,
@@ -247,14 +268,25 @@ struct Long {
 
 impl Long {
     fn new(base: i32, limbs: usize) -> Long {
-        Long { base, limbs: vec![0; limbs], pending: 0, plus_inf: false, minus_inf: false, nan: false }
+        Long {
+            base,
+            limbs: vec![0; limbs],
+            pending: 0,
+            plus_inf: false,
+            minus_inf: false,
+            nan: false,
+        }
     }
 
     fn add_float(&mut self, x: f64) {
         if x.is_nan() {
             self.nan = true;
         } else if x.is_infinite() {
-            if x > 0.0 { self.plus_inf = true } else { self.minus_inf = true }
+            if x > 0.0 {
+                self.plus_inf = true
+            } else {
+                self.minus_inf = true
+            }
         } else {
             let (m, e) = parts(x);
             self.add(m as i128, e);
@@ -307,7 +339,11 @@ impl Long {
     }
 
     fn special(&self) -> Option<f64> {
-        match (self.nan || (self.plus_inf && self.minus_inf), self.plus_inf, self.minus_inf) {
+        match (
+            self.nan || (self.plus_inf && self.minus_inf),
+            self.plus_inf,
+            self.minus_inf,
+        ) {
             (true, ..) => Some(f64::NAN),
             (_, true, _) => Some(f64::INFINITY),
             (_, _, true) => Some(f64::NEG_INFINITY),
@@ -343,7 +379,10 @@ impl Long {
         let (_, limbs) = self.magnitude();
         let mut out = vec![0u32; limbs.len() + 3];
         multiply_into(&mut out, &limbs, &[n as u32, (n >> 32) as u32]);
-        Magnitude { base: self.base, limbs: out }
+        Magnitude {
+            base: self.base,
+            limbs: out,
+        }
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
@@ -351,13 +390,18 @@ impl Long {
         n.settle();
         out.extend_from_slice(&n.base.to_le_bytes());
         out.push(n.plus_inf as u8 | (n.minus_inf as u8) << 1 | (n.nan as u8) << 2);
-        n.limbs.iter().for_each(|l| out.extend_from_slice(&l.to_le_bytes()));
+        n.limbs
+            .iter()
+            .for_each(|l| out.extend_from_slice(&l.to_le_bytes()));
     }
 
     fn decode(bytes: &[u8]) -> Option<Long> {
         let (base, rest) = bytes.split_first_chunk::<4>()?;
         let (flags, rest) = rest.split_first()?;
-        let limbs: Vec<i64> = rest.chunks_exact(8).filter_map(|c| c.try_into().ok().map(i64::from_le_bytes)).collect();
+        let limbs: Vec<i64> = rest
+            .chunks_exact(8)
+            .filter_map(|c| c.try_into().ok().map(i64::from_le_bytes))
+            .collect();
         let base = i32::from_le_bytes(*base);
         let known = matches!((base, limbs.len()), (-1088, 70) | (-2176, 140)) && rest.len() % 8 == 0;
         known.then(|| Long {
@@ -418,7 +462,9 @@ fn multiply_into(out: &mut [u32], a: &[u32], b: &[u32]) {
 
 /// The float nearest to `limbs · 2^base`, ties to even.
 fn round(limbs: &[u32], base: i32) -> f64 {
-    let Some(top) = limbs.iter().rposition(|l| *l != 0) else { return 0.0 };
+    let Some(top) = limbs.iter().rposition(|l| *l != 0) else {
+        return 0.0;
+    };
     let at = |i: isize| if i < 0 { 0 } else { limbs[i as usize] as u128 };
     let t = top as isize;
     let head = at(t) << 96 | at(t - 1) << 64 | at(t - 2) << 32 | at(t - 3);
@@ -432,8 +478,16 @@ fn round(limbs: &[u32], base: i32) -> f64 {
         return scale(head as f64, lowest);
     }
     let kept = if drop >= 128 { 0 } else { head >> drop };
-    let rest = if drop >= 128 { head } else { head & ((1u128 << drop) - 1) };
-    let half = if drop > 128 { return 0.0 } else { 1u128 << (drop - 1) };
+    let rest = if drop >= 128 {
+        head
+    } else {
+        head & ((1u128 << drop) - 1)
+    };
+    let half = if drop > 128 {
+        return 0.0;
+    } else {
+        1u128 << (drop - 1)
+    };
     let up = rest > half || (rest == half && (sticky > 0 || kept & 1 == 1));
     scale((kept + up as u128) as f64, lowest + drop)
 }

@@ -230,7 +230,8 @@ mod tests {
                 if record_end {
                     s.newlines += 1;
                     let from = record_start.unwrap_or(usize::MAX);
-                    let blank = from == i || (b == b'\n' && from + 1 == i && bytes[from] == b'\r');
+                    let blank =
+                        from == i || (b == b'\n' && from.wrapping_add(1) == i && bytes[from] == b'\r');
                     c.blank_lines += usize::from(blank);
                     record_start = Some(i + 1);
                 }

@@ -32,7 +32,10 @@ impl Project {
                 _ => Step::Compute(Evaluator::bind(e, schema)?),
             });
         }
-        Ok(Project { exprs: steps, schema: Arc::new(Schema::new(fields)) })
+        Ok(Project {
+            exprs: steps,
+            schema: Arc::new(Schema::new(fields)),
+        })
     }
 
     /// Names and types of the computed columns.

@@ -24,7 +24,11 @@ impl Rule for Fold {
                 let exprs = exprs.into_iter().map(|(n, e)| (n, expr::fold(e))).collect();
                 LogicalPlan::Project { input, exprs }
             }
-            LogicalPlan::Aggregate { input, keys, mut aggs } => {
+            LogicalPlan::Aggregate {
+                input,
+                keys,
+                mut aggs,
+            } => {
                 for (_, call) in &mut aggs {
                     call.arg = call.arg.take().map(expr::fold);
                     call.filter = call.filter.take().map(expr::fold);

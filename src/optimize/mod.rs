@@ -25,7 +25,12 @@ pub trait Rule: Sync {
 }
 
 /// All rules, in the order in which they run.
-pub const RULES: &[&dyn Rule] = &[&fold::Fold, &push_filter::PushFilter, &push_limit::PushLimit, &prune_columns::PruneColumns];
+pub const RULES: &[&dyn Rule] = &[
+    &fold::Fold,
+    &push_filter::PushFilter,
+    &push_limit::PushLimit,
+    &prune_columns::PruneColumns,
+];
 
 /// Runs every rule once.
 pub fn optimize(mut plan: LogicalPlan) -> Result<LogicalPlan> {

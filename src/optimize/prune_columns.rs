@@ -26,34 +26,74 @@ impl Rule for PruneColumns {
 /// The plan, yielding at least the columns in `used`.
 fn prune(plan: LogicalPlan, used: &Names) -> LogicalPlan {
     match plan {
-        LogicalPlan::Scan { table, columns, filter, limit } => {
-            let all = || table.dataset.schema().fields().iter().map(|f| f.name().clone()).collect();
-            let kept: Vec<String> = columns.unwrap_or_else(all).into_iter().filter(|c| used.contains(c)).collect();
-            LogicalPlan::Scan { table, columns: Some(kept), filter, limit }
+        LogicalPlan::Scan {
+            table,
+            columns,
+            filter,
+            limit,
+        } => {
+            let all = || {
+                table
+                    .dataset
+                    .schema()
+                    .fields()
+                    .iter()
+                    .map(|f| f.name().clone())
+                    .collect()
+            };
+            let kept: Vec<String> = columns
+                .unwrap_or_else(all)
+                .into_iter()
+                .filter(|c| used.contains(c))
+                .collect();
+            LogicalPlan::Scan {
+                table,
+                columns: Some(kept),
+                filter,
+                limit,
+            }
         }
         LogicalPlan::Filter { input, predicate } => {
             let below = with(used, predicate.columns());
-            LogicalPlan::Filter { input: Box::new(prune(*input, &below)), predicate }
+            LogicalPlan::Filter {
+                input: Box::new(prune(*input, &below)),
+                predicate,
+            }
         }
         LogicalPlan::Project { input, exprs } => {
             let exprs: Vec<(String, Expr)> = exprs.into_iter().filter(|(n, _)| used.contains(n)).collect();
             let below = exprs.iter().flat_map(|(_, e)| e.columns()).collect();
-            LogicalPlan::Project { input: Box::new(prune(*input, &below)), exprs }
+            LogicalPlan::Project {
+                input: Box::new(prune(*input, &below)),
+                exprs,
+            }
         }
         LogicalPlan::Aggregate { input, keys, aggs } => {
             let aggs: Vec<(String, AggCall)> = aggs.into_iter().filter(|(n, _)| used.contains(n)).collect();
             let keys_use = keys.iter().flat_map(|(_, e)| e.columns());
-            let aggs_use = aggs.iter().flat_map(|(_, a)| a.arg.iter().chain(&a.filter).flat_map(Expr::columns));
+            let aggs_use = aggs
+                .iter()
+                .flat_map(|(_, a)| a.arg.iter().chain(&a.filter).flat_map(Expr::columns));
             let below = keys_use.chain(aggs_use).collect();
-            LogicalPlan::Aggregate { input: Box::new(prune(*input, &below)), keys, aggs }
+            LogicalPlan::Aggregate {
+                input: Box::new(prune(*input, &below)),
+                keys,
+                aggs,
+            }
         }
         LogicalPlan::Sort { input, keys, limit } => {
             let below = with(used, keys.iter().flat_map(|k: &OrderBy| k.expr.columns()));
-            LogicalPlan::Sort { input: Box::new(prune(*input, &below)), keys, limit }
+            LogicalPlan::Sort {
+                input: Box::new(prune(*input, &below)),
+                keys,
+                limit,
+            }
         }
-        LogicalPlan::Limit { input, skip, take } => {
-            LogicalPlan::Limit { input: Box::new(prune(*input, used)), skip, take }
-        }
+        LogicalPlan::Limit { input, skip, take } => LogicalPlan::Limit {
+            input: Box::new(prune(*input, used)),
+            skip,
+            take,
+        },
     }
 }
 

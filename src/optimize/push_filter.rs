@@ -36,29 +36,66 @@ impl Rule for PushFilter {
 /// Puts a conjunct as deep into `plan` as it can go; gives it back if it cannot enter at all.
 fn push(plan: LogicalPlan, part: Expr) -> Result<(LogicalPlan, Option<Expr>)> {
     match plan {
-        LogicalPlan::Scan { table, columns, filter, limit: None } => {
+        LogicalPlan::Scan {
+            table,
+            columns,
+            filter,
+            limit: None,
+        } => {
             let filter = conjunction(filter.into_iter().chain([part]).collect());
-            Ok((LogicalPlan::Scan { table, columns, filter, limit: None }, None))
+            Ok((
+                LogicalPlan::Scan {
+                    table,
+                    columns,
+                    filter,
+                    limit: None,
+                },
+                None,
+            ))
         }
         LogicalPlan::Filter { input, predicate } => {
             let (input, rest) = push(*input, part)?;
             let predicate = conjunction([predicate].into_iter().chain(rest).collect());
             Ok((rewrap(input, predicate), None))
         }
-        LogicalPlan::Sort { input, keys, limit: None } => {
+        LogicalPlan::Sort {
+            input,
+            keys,
+            limit: None,
+        } => {
             let (input, rest) = push(*input, part)?;
             let input = Box::new(rewrap(input, rest));
-            Ok((LogicalPlan::Sort { input, keys, limit: None }, None))
+            Ok((
+                LogicalPlan::Sort {
+                    input,
+                    keys,
+                    limit: None,
+                },
+                None,
+            ))
         }
         LogicalPlan::Project { input, exprs } => {
             let part = substitute(part, &exprs)?;
             let (input, rest) = push(*input, part)?;
-            Ok((LogicalPlan::Project { input: Box::new(rewrap(input, rest)), exprs }, None))
+            Ok((
+                LogicalPlan::Project {
+                    input: Box::new(rewrap(input, rest)),
+                    exprs,
+                },
+                None,
+            ))
         }
         LogicalPlan::Aggregate { input, keys, aggs } if only_uses(&part, &keys) => {
             let below = substitute(part, &keys)?;
             let (input, rest) = push(*input, below)?;
-            Ok((LogicalPlan::Aggregate { input: Box::new(rewrap(input, rest)), keys, aggs }, None))
+            Ok((
+                LogicalPlan::Aggregate {
+                    input: Box::new(rewrap(input, rest)),
+                    keys,
+                    aggs,
+                },
+                None,
+            ))
         }
         other => Ok((other, Some(part))),
     }
@@ -67,7 +104,10 @@ fn push(plan: LogicalPlan, part: Expr) -> Result<(LogicalPlan, Option<Expr>)> {
 fn rewrap(input: LogicalPlan, predicate: Option<Expr>) -> LogicalPlan {
     match predicate {
         None => input,
-        Some(predicate) => LogicalPlan::Filter { input: Box::new(input), predicate },
+        Some(predicate) => LogicalPlan::Filter {
+            input: Box::new(input),
+            predicate,
+        },
     }
 }
 

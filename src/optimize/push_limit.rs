@@ -13,9 +13,17 @@ impl Rule for PushLimit {
     }
     fn rewrite(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let plan = match plan {
-            LogicalPlan::Limit { input, skip, take: Some(take) } => {
+            LogicalPlan::Limit {
+                input,
+                skip,
+                take: Some(take),
+            } => {
                 let rows = skip.saturating_add(take);
-                LogicalPlan::Limit { input: Box::new(hint(*input, rows)), skip, take: Some(take) }
+                LogicalPlan::Limit {
+                    input: Box::new(hint(*input, rows)),
+                    skip,
+                    take: Some(take),
+                }
             }
             other => other,
         };
@@ -27,13 +35,26 @@ impl Rule for PushLimit {
 fn hint(plan: LogicalPlan, rows: u64) -> LogicalPlan {
     let least = |limit: Option<u64>| Some(limit.map_or(rows, |n| n.min(rows)));
     match plan {
-        LogicalPlan::Scan { table, columns, filter, limit } => {
-            LogicalPlan::Scan { table, columns, filter, limit: least(limit) }
-        }
-        LogicalPlan::Sort { input, keys, limit } => LogicalPlan::Sort { input, keys, limit: least(limit) },
-        LogicalPlan::Project { input, exprs } => {
-            LogicalPlan::Project { input: Box::new(hint(*input, rows)), exprs }
-        }
+        LogicalPlan::Scan {
+            table,
+            columns,
+            filter,
+            limit,
+        } => LogicalPlan::Scan {
+            table,
+            columns,
+            filter,
+            limit: least(limit),
+        },
+        LogicalPlan::Sort { input, keys, limit } => LogicalPlan::Sort {
+            input,
+            keys,
+            limit: least(limit),
+        },
+        LogicalPlan::Project { input, exprs } => LogicalPlan::Project {
+            input: Box::new(hint(*input, rows)),
+            exprs,
+        },
         other => other,
     }
 }

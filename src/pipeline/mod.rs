@@ -10,6 +10,8 @@
 //! task leaves behind is a finished [`Partition`], in memory or spilled, split into buckets when
 //! the next stage works by bucket.
 
+pub mod wire;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -198,7 +200,10 @@ pub struct Batches {
 impl Batches {
     /// All rows of `partitions`.
     pub fn new(partitions: Vec<Arc<Partition>>) -> Self {
-        Batches { partitions, at: (0, 0, 0) }
+        Batches {
+            partitions,
+            at: (0, 0, 0),
+        }
     }
 }
 
@@ -206,7 +211,9 @@ impl Source for Batches {
     fn next(&mut self, _cx: &TaskContext) -> Result<Option<Batch>> {
         loop {
             let (p, b, i) = self.at;
-            let Some(partition) = self.partitions.get(p) else { return Ok(None) };
+            let Some(partition) = self.partitions.get(p) else {
+                return Ok(None);
+            };
             let Some(bucket) = partition.buckets.get(b) else {
                 self.at = (p + 1, 0, 0);
                 continue;

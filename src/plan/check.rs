@@ -14,7 +14,12 @@ impl LogicalPlan {
     /// does not fit, or two columns would have one name.
     pub fn schema(&self) -> Result<SchemaRef> {
         match self {
-            LogicalPlan::Scan { table, columns, filter, .. } => {
+            LogicalPlan::Scan {
+                table,
+                columns,
+                filter,
+                ..
+            } => {
                 let all = table.dataset.schema();
                 if let Some(f) = filter {
                     expect_bool(f, all, "a filter")?;
@@ -22,7 +27,10 @@ impl LogicalPlan {
                 match columns {
                     None => Ok(all.clone()),
                     Some(names) => {
-                        let fields = names.iter().map(|n| find(all, n).cloned()).collect::<Result<Vec<_>>>()?;
+                        let fields = names
+                            .iter()
+                            .map(|n| find(all, n).cloned())
+                            .collect::<Result<Vec<_>>>()?;
                         Ok(Arc::new(Schema::new(fields)))
                     }
                 }
@@ -72,7 +80,9 @@ fn field(name: &str, e: &Expr, schema: &Schema) -> Result<Field> {
 }
 
 fn find<'a>(schema: &'a Schema, name: &str) -> Result<&'a Field> {
-    schema.field_with_name(name).map_err(|_| unknown_column(schema, name))
+    schema
+        .field_with_name(name)
+        .map_err(|_| unknown_column(schema, name))
 }
 
 /// The error for a column that is not there, with a suggestion.
@@ -88,8 +98,11 @@ pub fn unknown_column(schema: &Schema, name: &str) -> Error {
 fn expect_bool(e: &Expr, schema: &Schema, what: &str) -> Result<()> {
     match e.data_type(schema)? {
         DataType::Boolean | DataType::Null => Ok(()),
-        other => Err(Error::query(format!("{what} must be true or false, but {e} is {}", types::name(&other)))
-            .help("compare it with something, as in x > 0")),
+        other => Err(Error::query(format!(
+            "{what} must be true or false, but {e} is {}",
+            types::name(&other)
+        ))
+        .help("compare it with something, as in x > 0")),
     }
 }
 

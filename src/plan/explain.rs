@@ -20,7 +20,12 @@ pub fn explain(plan: &LogicalPlan) -> String {
 
 fn line(plan: &LogicalPlan) -> String {
     match plan {
-        LogicalPlan::Scan { table, columns, filter, limit } => {
+        LogicalPlan::Scan {
+            table,
+            columns,
+            filter,
+            limit,
+        } => {
             let mut s = format!("Scan {} partitions={}", table.name, table.dataset.partitions());
             let all = table.dataset.schema().fields().len();
             match columns {
@@ -42,8 +47,15 @@ fn line(plan: &LogicalPlan) -> String {
         }
         LogicalPlan::Aggregate { keys, aggs, .. } => {
             let keys: Vec<_> = keys.iter().map(|(n, e)| named(n, e)).collect();
-            let aggs: Vec<_> = aggs.iter().map(|(n, a)| format!("{n} = {}", Expr::Aggregate(Box::new(a.clone())))).collect();
-            format!("Aggregate keys=[{}] aggregates=[{}]", keys.join(", "), aggs.join(", "))
+            let aggs: Vec<_> = aggs
+                .iter()
+                .map(|(n, a)| format!("{n} = {}", Expr::Aggregate(Box::new(a.clone()))))
+                .collect();
+            format!(
+                "Aggregate keys=[{}] aggregates=[{}]",
+                keys.join(", "),
+                aggs.join(", ")
+            )
         }
         LogicalPlan::Sort { keys, limit, .. } => {
             let keys: Vec<_> = keys.iter().map(order).collect();

@@ -51,7 +51,11 @@ pub struct OrderBy {
 impl OrderBy {
     /// Ascending by a column, nulls last.
     pub fn ascending(column: &str) -> Self {
-        OrderBy { expr: Expr::Column(column.to_string()), descending: false, nulls_first: false }
+        OrderBy {
+            expr: Expr::Column(column.to_string()),
+            descending: false,
+            nulls_first: false,
+        }
     }
 }
 
@@ -115,7 +119,12 @@ pub enum LogicalPlan {
 impl LogicalPlan {
     /// Reads all of a table.
     pub fn scan(table: Table) -> Self {
-        LogicalPlan::Scan { table, columns: None, filter: None, limit: None }
+        LogicalPlan::Scan {
+            table,
+            columns: None,
+            filter: None,
+            limit: None,
+        }
     }
 
     /// The input, if it has one.
@@ -139,11 +148,29 @@ impl LogicalPlan {
         let go = |input: Box<LogicalPlan>| f(*input).map(Box::new);
         Ok(match self {
             Scan { .. } => self,
-            Filter { input, predicate } => Filter { input: go(input)?, predicate },
-            Project { input, exprs } => Project { input: go(input)?, exprs },
-            Aggregate { input, keys, aggs } => Aggregate { input: go(input)?, keys, aggs },
-            Sort { input, keys, limit } => Sort { input: go(input)?, keys, limit },
-            Limit { input, skip, take } => Limit { input: go(input)?, skip, take },
+            Filter { input, predicate } => Filter {
+                input: go(input)?,
+                predicate,
+            },
+            Project { input, exprs } => Project {
+                input: go(input)?,
+                exprs,
+            },
+            Aggregate { input, keys, aggs } => Aggregate {
+                input: go(input)?,
+                keys,
+                aggs,
+            },
+            Sort { input, keys, limit } => Sort {
+                input: go(input)?,
+                keys,
+                limit,
+            },
+            Limit { input, skip, take } => Limit {
+                input: go(input)?,
+                skip,
+                take,
+            },
         })
     }
 

@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Graph, Stage, StageInputs};
 use crate::observe::Progress;
 use crate::pipeline::{Partition, RunContext};
+use crate::write::Output;
 
 pub use results::ResultSink;
 
@@ -82,16 +83,33 @@ pub fn run_task(
     sink.finish(&task)
 }
 
+/// Writes partitions of the last stage that came from elsewhere, in their order.
+///
+/// # Errors
+/// The output cannot be written, or a spill file not be read.
+pub fn write_partitions(
+    graph: &Graph,
+    partitions: &[Arc<Partition>],
+    output: Output,
+    cx: &Arc<RunContext>,
+) -> Result<Output> {
+    results::write_partitions(graph, partitions, output, cx)
+}
+
 fn pool(threads: usize) -> Result<rayon::ThreadPool> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|i| format!("ddf-{i}"))
         .build()
-        .map_err(|e| Error::new(crate::error::Kind::Environment, format!("cannot start {threads} threads: {e}")))
+        .map_err(|e| {
+            Error::new(
+                crate::error::Kind::Environment,
+                format!("cannot start {threads} threads: {e}"),
+            )
+        })
 }
 
 /// Asks every task of the run to stop soon.
 pub fn cancel(cx: &RunContext) {
     cx.cancelled.store(true, Relaxed);
 }
-

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::worker::{Job, guarded, on_all};
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::kernel::Batch;
 use crate::observe::Progress;
-use crate::pipeline::Flow;
+use crate::pipeline::{Batches, Flow, Partition, RunContext, Source, TaskContext};
 use crate::write::{Encoded, Encoder, Output};
 
 /// How many tasks may be done before their turn, for each thread.
@@ -36,6 +36,29 @@ impl ResultSink {
     }
 }
 
+/// Writes partitions of the last stage that came from elsewhere.
+pub fn write_partitions(
+    graph: &Graph,
+    partitions: &[Arc<Partition>],
+    output: Output,
+    cx: &Arc<RunContext>,
+) -> Result<Output> {
+    let mut result = ResultSink::Write(output);
+    let mut out = Ordered::new(graph, &mut result, &cx.progress);
+    let mut source = Batches::new(partitions.to_vec());
+    let task = TaskContext { run: cx.clone(), part: 0 };
+    while let Some(batch) = source.next(&task)? {
+        if out.append_batch(batch)? == Flow::Enough {
+            break;
+        }
+    }
+    out.flush_collected()?;
+    match result {
+        ResultSink::Write(output) => Ok(output),
+        ResultSink::Collect(_) => Err(Error::defect("an output went astray")),
+    }
+}
+
 /// Something a task says to the coordinator.
 enum Message {
     Piece(usize, Piece),
@@ -54,11 +77,13 @@ pub fn run_last(
     graph: &Graph,
     result: &mut ResultSink,
 ) -> Result<()> {
-    let mut out = Ordered::new(graph, result, job);
+    let mut out = Ordered::new(graph, result, &job.cx.progress);
     let encode = matches!(out.result, ResultSink::Write(_)) && graph.skip == 0 && graph.take.is_none();
     let turn = Turn::default();
     let (send, receive) = sync_channel(2 * job.cx.threads.max(1));
-    let encoders = Encoders { output: if encode { out.encoder_maker()? } else { None } };
+    let encoders = Encoders {
+        output: if encode { out.encoder_maker()? } else { None },
+    };
     match pool {
         None => {
             // One thread: the channel would fill up with nobody to empty it.
@@ -125,7 +150,11 @@ fn run_one(job: &Job, part: usize, encoders: &Encoders, hand: &mut dyn FnMut(Pie
             Some(o) => Some(o.encoder()?),
             None => None,
         };
-        let mut sink = PieceSink { encoder, hand, rows: 0 };
+        let mut sink = PieceSink {
+            encoder,
+            hand,
+            rows: 0,
+        };
         job.run_into(part, &mut |b| sink.take(b))?;
         sink.end()
     })
@@ -145,7 +174,11 @@ impl PieceSink<'_> {
             None => Some(Piece::Batch(batch)),
             Some(e) => {
                 e.push(&batch)?;
-                if e.bytes() < PIECE_BYTES { None } else { e.take()?.map(Piece::Encoded) }
+                if e.bytes() < PIECE_BYTES {
+                    None
+                } else {
+                    e.take()?.map(Piece::Encoded)
+                }
             }
         };
         let wanted = piece.is_none_or(|p| (self.hand)(p));
@@ -169,7 +202,9 @@ struct Turn {
 
 impl Turn {
     fn wait(&self, part: usize, window: usize, job: &Job) {
-        let Ok(mut cursor) = self.cursor.lock() else { return };
+        let Ok(mut cursor) = self.cursor.lock() else {
+            return;
+        };
         while part > *cursor + window && !job.stopped() {
             match self.moved.wait_timeout(cursor, Duration::from_millis(20)) {
                 Ok((c, _)) => cursor = c,
@@ -236,8 +271,14 @@ struct Ordered<'a> {
 }
 
 impl<'a> Ordered<'a> {
-    fn new(graph: &Graph, result: &'a mut ResultSink, job: &'a Job) -> Self {
-        Ordered { result, skip: graph.skip, left: graph.take, encoder: None, progress: &job.cx.progress }
+    fn new(graph: &Graph, result: &'a mut ResultSink, progress: &'a Progress) -> Self {
+        Ordered {
+            result,
+            skip: graph.skip,
+            left: graph.take,
+            encoder: None,
+            progress,
+        }
     }
 
     fn encoder_maker(&self) -> Result<Option<crate::write::EncoderMaker>> {
@@ -275,7 +316,11 @@ impl<'a> Ordered<'a> {
             Progress::add(&self.progress.rows_out, rows);
             self.write_batch(batch)?;
         }
-        Ok(if self.left == Some(0) { Flow::Enough } else { Flow::More })
+        Ok(if self.left == Some(0) {
+            Flow::Enough
+        } else {
+            Flow::More
+        })
     }
 
     fn write_batch(&mut self, batch: Batch) -> Result<()> {
@@ -304,4 +349,3 @@ impl<'a> Ordered<'a> {
         Ok(())
     }
 }
-

@@ -55,20 +55,27 @@ impl<'a> Job<'a> {
     }
 
     pub fn task(&self, part: usize) -> TaskContext {
-        TaskContext { run: self.cx.clone(), part: part as u32 }
+        TaskContext {
+            run: self.cx.clone(),
+            part: part as u32,
+        }
     }
 
     /// Runs one task into a sink, without finishing the sink.
     pub fn run_into(&self, part: usize, last: &mut Emit) -> Result<()> {
         let task = self.task(part);
         task.check()?;
-        self.stage.pipeline(self.graph, part, self.inputs, self.cx)?.run(last, &task)
+        self.stage
+            .pipeline(self.graph, part, self.inputs, self.cx)?
+            .run(last, &task)
     }
 
     /// Notes that a task is done and left `rows`; stops the rest once enough are there.
     pub fn done(&self, part: usize, rows: u64) {
         Progress::add(&self.cx.progress.tasks_done, 1);
-        let Some(needed) = self.stage.rows_needed else { return };
+        let Some(needed) = self.stage.rows_needed else {
+            return;
+        };
         let Ok(mut e) = self.left.lock() else { return };
         if e.rows.len() <= part {
             e.rows.resize(part + 1, None);
@@ -128,8 +135,10 @@ pub fn guarded<T>(job: &Job, part: usize, f: impl FnOnce() -> Result<T>) -> Resu
             .or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
             .unwrap_or_else(|| "unknown panic".into());
         let stage = job.stage.id;
-        Err(Error::defect(format!("task {part} of stage {stage} panicked: {text}"))
-            .help("this is a fault of ddf; --threads 1 may avoid it; please report the command"))
+        Err(
+            Error::defect(format!("task {part} of stage {stage} panicked: {text}"))
+                .help("this is a fault of ddf; --threads 1 may avoid it; please report the command"),
+        )
     })
 }
 
@@ -156,7 +165,11 @@ pub fn run_stage(job: &Job, pool: Option<&rayon::ThreadPool>) -> Result<Vec<Arc<
         }
     };
     on_all(pool, || {
-        let result = if job.stage.parks_sinks() { parked(job, &keep) } else { separate(job, &keep) };
+        let result = if job.stage.parks_sinks() {
+            parked(job, &keep)
+        } else {
+            separate(job, &keep)
+        };
         if let Err((part, e)) = result {
             job.fail(part, e);
         }

@@ -18,7 +18,11 @@ pub struct ExprFilter {
 impl ExprFilter {
     /// Binds `filter` to a dataset with `schema`.
     pub fn new(filter: &Expr, schema: &SchemaRef) -> Result<Self> {
-        let mut columns = filter.columns().iter().map(|c| Ok(schema.index_of(c)?)).collect::<Result<Vec<_>>>()?;
+        let mut columns = filter
+            .columns()
+            .iter()
+            .map(|c| Ok(schema.index_of(c)?))
+            .collect::<Result<Vec<_>>>()?;
         columns.sort_unstable();
         let fields: Vec<_> = columns.iter().map(|&i| schema.field(i).clone()).collect();
         let condition = Evaluator::bind(filter, &Schema::new(fields))?;
@@ -27,11 +31,19 @@ impl ExprFilter {
             if let Some((name, op, value)) = part.as_comparison() {
                 let column = schema.index_of(&name)?;
                 if let Some(value) = as_column_type(value, schema.field(column).data_type()) {
-                    bounds.push(Bound { column, op: compare(op), value });
+                    bounds.push(Bound {
+                        column,
+                        op: compare(op),
+                        value,
+                    });
                 }
             }
         }
-        Ok(ExprFilter { columns, condition, bounds })
+        Ok(ExprFilter {
+            columns,
+            condition,
+            bounds,
+        })
     }
 }
 

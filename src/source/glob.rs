@@ -24,7 +24,11 @@ pub fn expand(inputs: &[String]) -> Result<Vec<PathBuf>> {
     for input in inputs {
         expand_one(input, &mut files, 0)?;
     }
-    files.sort_by(|a, b| a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes()));
+    files.sort_by(|a, b| {
+        a.as_os_str()
+            .as_encoded_bytes()
+            .cmp(b.as_os_str().as_encoded_bytes())
+    });
     files.dedup();
     Ok(files)
 }
@@ -39,7 +43,8 @@ fn expand_one(input: &str, files: &mut Vec<PathBuf>, depth: usize) -> Result<()>
         let found = files.len();
         walk(path, files, &|p| is_data(p))?;
         return match files.len() == found {
-            true => Err(Error::usage(format!("no data files in {input}")).help("name the files with a pattern such as 'folder/*.txt'")),
+            true => Err(Error::usage(format!("no data files in {input}"))
+                .help("name the files with a pattern such as 'folder/*.txt'")),
             false => Ok(()),
         };
     }
@@ -48,13 +53,20 @@ fn expand_one(input: &str, files: &mut Vec<PathBuf>, depth: usize) -> Result<()>
             return Err(Error::usage(format!("the list {list} names lists too deeply")));
         }
         let text = std::fs::read_to_string(list).map_err(|e| Error::io("read", Path::new(list), &e))?;
-        for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+        for line in text
+            .lines()
+            .map(str::trim)
+            .filter(|l| !l.is_empty() && !l.starts_with('#'))
+        {
             expand_one(line, files, depth + 1)?;
         }
         return Ok(());
     }
     if !input.contains(['*', '?', '[', '{']) {
-        return Err(Error::new(crate::error::Kind::Environment, format!("there is no file {input}")));
+        return Err(Error::new(
+            crate::error::Kind::Environment,
+            format!("there is no file {input}"),
+        ));
     }
     let matcher = GlobBuilder::new(input)
         .literal_separator(true)
@@ -67,14 +79,17 @@ fn expand_one(input: &str, files: &mut Vec<PathBuf>, depth: usize) -> Result<()>
     let start = if bare { Path::new(".") } else { root.as_path() };
     if start.is_dir() {
         let mut all = Vec::new();
-        walk(start, &mut all, &|p| matcher.is_match(if bare { p.strip_prefix(".").unwrap_or(p) } else { p }))?;
+        walk(start, &mut all, &|p| {
+            matcher.is_match(if bare { p.strip_prefix(".").unwrap_or(p) } else { p })
+        })?;
         files.extend(all.into_iter().map(|p| match p.strip_prefix(".") {
             Ok(short) if bare => short.to_owned(),
             _ => p,
         }));
     }
     if files.len() == found {
-        return Err(Error::usage(format!("no file matches '{input}'")).help("check the folder, or use ** to look in folders below"));
+        return Err(Error::usage(format!("no file matches '{input}'"))
+            .help("check the folder, or use ** to look in folders below"));
     }
     Ok(())
 }
@@ -94,10 +109,19 @@ fn literal_prefix(pattern: &str) -> PathBuf {
 
 fn walk(root: &Path, files: &mut Vec<PathBuf>, wanted: &dyn Fn(&Path) -> bool) -> Result<()> {
     let hidden = |e: &walkdir::DirEntry| e.depth() > 0 && e.file_name().as_encoded_bytes().starts_with(b".");
-    for entry in WalkDir::new(root).follow_links(true).into_iter().filter_entry(|e| !hidden(e)) {
+    for entry in WalkDir::new(root)
+        .follow_links(true)
+        .into_iter()
+        .filter_entry(|e| !hidden(e))
+    {
         let entry = entry.map_err(|e| {
             let path = e.path().unwrap_or(root).to_owned();
-            Error::io("list", &path, &e.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links")))
+            Error::io(
+                "list",
+                &path,
+                &e.into_io_error()
+                    .unwrap_or_else(|| std::io::Error::other("a loop of links")),
+            )
         })?;
         if entry.file_type().is_file() && wanted(entry.path()) {
             files.push(entry.into_path());
@@ -121,12 +145,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let at = |p: &str| dir.path().join(p).to_string_lossy().into_owned();
         std::fs::create_dir_all(at("a/.git")).unwrap();
-        for p in ["b.csv", "a/2.csv.gz", "a/1.tsv", "a/x.txt", "a/.git/h.csv", "[z].csv"] {
+        for p in [
+            "b.csv",
+            "a/2.csv.gz",
+            "a/1.tsv",
+            "a/x.txt",
+            "a/.git/h.csv",
+            "[z].csv",
+        ] {
             std::fs::write(at(p), "x\n").unwrap();
         }
         let names = |inputs: &[String]| {
             let found = expand(inputs).unwrap();
-            let short = found.iter().map(|p| p.strip_prefix(dir.path()).unwrap().to_string_lossy().into_owned());
+            let short = found
+                .iter()
+                .map(|p| p.strip_prefix(dir.path()).unwrap().to_string_lossy().into_owned());
             short.collect::<Vec<_>>()
         };
         assert_eq!(names(&[at("")]), ["[z].csv", "a/1.tsv", "a/2.csv.gz", "b.csv"]);

@@ -23,9 +23,9 @@ use arrow::datatypes::SchemaRef;
 
 use crate::error::Result;
 use crate::kernel::{Batch, Scalar};
-use crate::pipeline::Source;
 use crate::observe::Warning;
 use crate::pipeline::RunContext;
+use crate::pipeline::Source;
 
 pub use filter::ExprFilter;
 pub use open::{from_json, open};

@@ -14,19 +14,40 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// Nothing is found, a file cannot be opened, or its header or footer makes no sense.
-pub fn open(inputs: &[String], options: &ReadOptions, threads: usize, spool: &Path) -> Result<Arc<dyn Dataset>> {
+pub fn open(
+    inputs: &[String],
+    options: &ReadOptions,
+    threads: usize,
+    spool: &Path,
+) -> Result<Arc<dyn Dataset>> {
     let paths = glob::expand(inputs)?;
-    let formats = paths.iter().map(|p| format_of(p, options)).collect::<Result<Vec<_>>>()?;
+    let formats = paths
+        .iter()
+        .map(|p| format_of(p, options))
+        .collect::<Result<Vec<_>>>()?;
     let parquet = formats.iter().filter(|f| **f == Format::Parquet).count();
     if parquet == 0 {
-        let options = ReadOptions { threads, ..options.clone() };
+        let options = ReadOptions {
+            threads,
+            ..options.clone()
+        };
         return Ok(CsvDataset::open(&paths, &options, spool)?);
     }
     if parquet < paths.len() {
-        let of = |f: Format| formats.iter().position(|x| *x == f).map(|i| paths[i].display().to_string());
-        let (a, b) = (of(Format::Csv).unwrap_or_default(), of(Format::Parquet).unwrap_or_default());
-        return Err(Error::usage(format!("{a} is text and {b} is Parquet: one query reads files of one format"))
-            .help("name them in two queries, or convert one with ddf query FILE -o FILE.parquet"));
+        let of = |f: Format| {
+            formats
+                .iter()
+                .position(|x| *x == f)
+                .map(|i| paths[i].display().to_string())
+        };
+        let (a, b) = (
+            of(Format::Csv).unwrap_or_default(),
+            of(Format::Parquet).unwrap_or_default(),
+        );
+        return Err(Error::usage(format!(
+            "{a} is text and {b} is Parquet: one query reads files of one format"
+        ))
+        .help("name them in two queries, or convert one with ddf query FILE -o FILE.parquet"));
     }
     let options = ParquetOptions {
         strict: options.union == Union::Strict,
@@ -53,14 +74,25 @@ fn format_of(path: &PathBuf, options: &ReadOptions) -> Result<Format> {
     if let Some(f) = options.format {
         return Ok(f);
     }
-    match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
+    match path
+        .extension()
+        .and_then(|e| e.to_str())
+        .map(str::to_ascii_lowercase)
+        .as_deref()
+    {
         Some("parquet" | "pq" | "parq") => return Ok(Format::Parquet),
-        Some("csv" | "tsv" | "psv" | "tab" | "txt" | "gz" | "zst" | "bz2" | "xz" | "lz4") => return Ok(Format::Csv),
+        Some("csv" | "tsv" | "psv" | "tab" | "txt" | "gz" | "zst" | "bz2" | "xz" | "lz4") => {
+            return Ok(Format::Csv);
+        }
         _ if path.as_os_str() == "-" => return Ok(Format::Csv),
         _ => {}
     }
     let mut first = [0; 4];
     let read = std::fs::File::open(path).and_then(|mut f| std::io::Read::read(&mut f, &mut first));
     let n = read.map_err(|e| Error::io("read", path, &e))?;
-    Ok(if n == 4 && &first == b"PAR1" { Format::Parquet } else { Format::Csv })
+    Ok(if n == 4 && &first == b"PAR1" {
+        Format::Parquet
+    } else {
+        Format::Csv
+    })
 }

@@ -5,13 +5,19 @@ use std::ops::Range;
 use arrow::array::StringViewArray;
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 
+use crate::kernel::parse::{Validity, views};
+
 /// A text array of `views` into `buffers`, without checking them again.
 ///
 /// # Safety
 /// Each view was made by [`arrow::array::builder::make_view`] from valid UTF-8 that lies at that
 /// offset of that buffer (or is at most 12 bytes long), and `nulls`, if any, is as long as `views`.
 #[allow(unsafe_code)]
-pub unsafe fn text_views(views: Vec<u128>, buffers: Vec<Buffer>, nulls: Option<NullBuffer>) -> StringViewArray {
+pub unsafe fn text_views(
+    views: Vec<u128>,
+    buffers: Vec<Buffer>,
+    nulls: Option<NullBuffer>,
+) -> StringViewArray {
     // SAFETY: as the caller vouches.
     unsafe { StringViewArray::new_unchecked(ScalarBuffer::from(views), buffers.into(), nulls) }
 }
@@ -41,7 +47,10 @@ impl ViewBuilder {
 
     /// Checks a range at once; if it is valid UTF-8, pieces of it are not checked again.
     pub fn check(&mut self, range: Range<usize>) {
-        let valid = self.buffer.get(range.clone()).is_some_and(|b| simdutf8::basic::from_utf8(b).is_ok());
+        let valid = self
+            .buffer
+            .get(range.clone())
+            .is_some_and(|b| simdutf8::basic::from_utf8(b).is_ok());
         self.valid = if valid { range } else { 0..0 };
     }
 
@@ -58,7 +67,80 @@ impl ViewBuilder {
         if !known && simdutf8::basic::from_utf8(bytes).is_err() {
             return false;
         }
-        self.views.push(arrow::array::builder::make_view(bytes, 0, start as u32));
+        self.views
+            .push(arrow::array::builder::make_view(bytes, 0, start as u32));
+        true
+    }
+
+    /// Appends one view for each span, if all of them are UTF-8 and in the buffer; answers whether
+    /// it did. Empty spans are null; spans with doubled quotes within go to `escaped`, to be
+    /// [replaced](ViewBuilder::replace).
+    #[must_use]
+    pub fn push_spans(
+        &mut self,
+        spans: &[(u32, u32)],
+        quote: Option<u8>,
+        valid: &mut Validity,
+        escaped: &mut Vec<u32>,
+    ) -> bool {
+        let end = self.buffer.len() as u32;
+        let inside = |&(a, b): &(u32, u32)| a == b || (a < b && b <= end);
+        if !spans.iter().fold(true, |all, s| all & inside(s)) {
+            return false;
+        }
+        let before = self.views.len();
+        views(&self.buffer, spans, quote, (0, 0), &mut self.views, valid, escaped);
+        if self.views[before..].iter().fold(true, |all, v| all & self.is_ascii(*v)) {
+            return true;
+        }
+        let valid = self.all_between_marks(spans) || self.views[before..].iter().all(|v| self.is_utf8(*v));
+        if !valid {
+            self.views.truncate(before);
+        }
+        valid
+    }
+
+    /// Whether what lies from the first to the last span is UTF-8 as a whole, and each span begins
+    /// and ends at a character's boundary: then each is UTF-8.
+    fn all_between_marks(&self, spans: &[(u32, u32)]) -> bool {
+        let full = || spans.iter().filter(|(a, b)| a < b);
+        let (Some(first), Some(last)) = (full().next(), full().next_back()) else { return true };
+        let within = |&(a, b): &(u32, u32)| first.0 <= a && b <= last.1;
+        let starts = |at: u32| self.buffer.get(at as usize).is_none_or(|b| (*b as i8) >= -0x40);
+        let range = first.0 as usize..last.1 as usize;
+        self.buffer.get(range).is_some_and(|b| simdutf8::basic::from_utf8(b).is_ok())
+            && full().all(|s| within(s) && starts(s.0) && starts(s.1))
+    }
+
+    /// Whether the text of a view of buffer 0 is ASCII: of a short one the view itself tells.
+    #[inline(always)]
+    fn is_ascii(&self, view: u128) -> bool {
+        const HIGH: u128 = 0x8080_8080_8080_8080_8080_8080 << 32;
+        match view as u32 {
+            0..=12 => view & HIGH == 0,
+            _ => self.text_of(view).is_ascii(),
+        }
+    }
+
+    fn is_utf8(&self, view: u128) -> bool {
+        match view as u32 {
+            n @ 0..=12 => simdutf8::basic::from_utf8(&view.to_le_bytes()[4..4 + n as usize]).is_ok(),
+            _ => simdutf8::basic::from_utf8(self.text_of(view)).is_ok(),
+        }
+    }
+
+    fn text_of(&self, view: u128) -> &[u8] {
+        let (start, n) = ((view >> 96) as usize, view as u32 as usize);
+        self.buffer.get(start..start + n).unwrap_or_default()
+    }
+
+    /// Puts a copy of `text` in the place of view `row`; false if it is not UTF-8.
+    #[must_use]
+    pub fn replace(&mut self, row: usize, text: &[u8]) -> bool {
+        if !self.push_copied(text) {
+            return false;
+        }
+        self.views.swap_remove(row);
         true
     }
 
@@ -75,20 +157,24 @@ impl ViewBuilder {
         let valid = start <= u32::MAX as usize && simdutf8::basic::from_utf8(text).is_ok();
         if valid {
             self.side.extend_from_slice(text);
-            self.views.push(arrow::array::builder::make_view(text, 1, start as u32));
+            self.views
+                .push(arrow::array::builder::make_view(text, 1, start as u32));
         }
         valid
     }
 
     /// The array.
     pub fn finish(self, nulls: Option<NullBuffer>) -> StringViewArray {
-        assert!(nulls.as_ref().is_none_or(|n| n.len() == self.views.len()), "as many nulls as views");
+        assert!(
+            nulls.as_ref().is_none_or(|n| n.len() == self.views.len()),
+            "as many nulls as views"
+        );
         let buffers = match self.side.is_empty() {
             true => vec![self.buffer],
             false => vec![self.buffer, Buffer::from_vec(self.side)],
         };
         // SAFETY: `push` and `push_copied` made each view of checked text at its place in buffer
-        // 0 or 1; `push_empty` made empty ones. The side buffer only ever grows.
+        // 0 or 1, and so did `push_spans`; `push_empty` made empty ones. The side buffer only ever grows.
         #[allow(unsafe_code)]
         unsafe {
             text_views(self.views, buffers, nulls)

@@ -76,7 +76,10 @@ impl Bag {
         match &mut self.interned {
             Some(table) => {
                 let plain = matches!(c.values, Values::Text(_) | Values::Dictionary(..));
-                let column = Column { values: c.values.reborrow(), nulls: c.nulls };
+                let column = Column {
+                    values: c.values.reborrow(),
+                    nulls: c.nulls,
+                };
                 self.keys.encode(&[column], groups.len(), plain);
                 table.find_or_insert(&self.keys, &mut self.ids);
                 for (i, &g) in groups.iter().enumerate() {
@@ -109,7 +112,9 @@ impl Bag {
         if new.is_empty() {
             return;
         }
-        let old = std::mem::take(&mut self.pairs).into_iter().zip(std::mem::take(&mut self.counts));
+        let old = std::mem::take(&mut self.pairs)
+            .into_iter()
+            .zip(std::mem::take(&mut self.counts));
         let capacity = old.len() + new.len();
         let (mut pairs, mut counts) = (Vec::with_capacity(capacity), Vec::with_capacity(capacity));
         merge_sorted(old, new.into_iter(), |p, n| match pairs.last() {
@@ -149,7 +154,10 @@ impl Bag {
                 }
             }
         }
-        vec![list(Arc::new(values.finish()), &lengths), list(Arc::new(counts.finish()), &lengths)]
+        vec![
+            list(Arc::new(values.finish()), &lengths),
+            list(Arc::new(counts.finish()), &lengths),
+        ]
     }
 
     /// Takes exported lists in.
@@ -160,7 +168,9 @@ impl Bag {
         let offsets = values.value_offsets();
         let (first, last) = (offsets[0] as usize, offsets[groups.len()] as usize);
         let ids: Vec<u64> = match &mut self.interned {
-            None => (first..last).map(|i| bytes.value(i).try_into().map(u64::from_le_bytes).unwrap_or(0)).collect(),
+            None => (first..last)
+                .map(|i| bytes.value(i).try_into().map(u64::from_le_bytes).unwrap_or(0))
+                .collect(),
             Some(table) => {
                 keys::views_of(&bytes.slice(first, last - first), &mut self.keys);
                 table.find_or_insert(&self.keys, &mut self.ids);
@@ -198,7 +208,9 @@ fn ordered(c: &Column, row: usize) -> Result<u64> {
 
 /// Equal neighbours of a sorted list, counted.
 fn runs(sorted: &[u128]) -> impl Iterator<Item = (u128, u64)> + '_ {
-    sorted.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as u64))
+    sorted
+        .chunk_by(|a, b| a == b)
+        .map(|run| (run[0], run.len() as u64))
 }
 
 fn merge_sorted(
@@ -209,7 +221,13 @@ fn merge_sorted(
     let (mut a, mut b) = (a.peekable(), b.peekable());
     loop {
         let next = match (a.peek(), b.peek()) {
-            (Some(x), Some(y)) => if x.0 <= y.0 { a.next() } else { b.next() },
+            (Some(x), Some(y)) => {
+                if x.0 <= y.0 {
+                    a.next()
+                } else {
+                    b.next()
+                }
+            }
             (Some(_), None) => a.next(),
             (None, _) => b.next(),
         };
@@ -222,7 +240,12 @@ fn merge_sorted(
 
 fn list(values: ArrayRef, lengths: &[usize]) -> ArrayRef {
     let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
-    Arc::new(ListArray::new(field, OffsetBuffer::from_lengths(lengths.iter().copied()), values, None))
+    Arc::new(ListArray::new(
+        field,
+        OffsetBuffer::from_lengths(lengths.iter().copied()),
+        values,
+        None,
+    ))
 }
 
 impl Bag {
@@ -230,7 +253,9 @@ impl Bag {
     pub fn decimal(&self, pair: u128) -> i128 {
         let Some(t) = &self.interned else { return 0 };
         t.with_key(pair as u32, |k| {
-            let b = k.and_then(|k| k.get(1..17)).and_then(|b| <[u8; 16]>::try_from(b).ok());
+            let b = k
+                .and_then(|k| k.get(1..17))
+                .and_then(|b| <[u8; 16]>::try_from(b).ok());
             b.map_or(0, i128::from_le_bytes)
         })
     }

@@ -3,7 +3,8 @@
 use arrow::array::{Array, ArrayRef, AsArray, StringViewArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType,
 };
 
 use crate::error::{Error, Result};
@@ -75,7 +76,10 @@ impl<'a> Column<'a> {
             DataType::Null => Values::Null,
             other => return Err(unsupported(other)),
         };
-        Ok(Column { values, nulls: array.nulls().filter(|n| n.null_count() > 0) })
+        Ok(Column {
+            values,
+            nulls: array.nulls().filter(|n| n.null_count() > 0),
+        })
     }
 
     /// Whether the value of a row is missing.
@@ -86,7 +90,8 @@ impl<'a> Column<'a> {
 }
 
 fn unsupported(ty: &DataType) -> Error {
-    Error::query(format!("cannot group by or aggregate a column of type {ty}")).help("cast it to text or a number first")
+    Error::query(format!("cannot group by or aggregate a column of type {ty}"))
+        .help("cast it to text or a number first")
 }
 
 /// The bits of a float such that integers compare as the floats do: `-0.0` is `0.0`, all NaN are
@@ -110,7 +115,16 @@ mod tests {
 
     #[test]
     fn float_bits_order_and_return() {
-        let sorted = [f64::NEG_INFINITY, -1.5, -1e-300, 0.0, 1e-300, 2.0, f64::INFINITY, f64::NAN];
+        let sorted = [
+            f64::NEG_INFINITY,
+            -1.5,
+            -1e-300,
+            0.0,
+            1e-300,
+            2.0,
+            f64::INFINITY,
+            f64::NAN,
+        ];
         assert!(sorted.windows(2).all(|w| float_bits(w[0]) < float_bits(w[1])));
         assert_eq!(float_bits(-0.0), float_bits(0.0));
         assert_eq!(float_bits(-f64::NAN), float_bits(f64::NAN));

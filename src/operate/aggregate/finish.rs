@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringViewArray, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringViewArray, new_null_array,
+};
 use arrow::compute;
 use arrow::datatypes::DataType;
 
@@ -51,9 +53,9 @@ fn finish(agg: Agg, ty: &DataType, parts: &[&States], range: Range<usize>) -> Re
         (First | Last, [States::Place { best, .. }]) => {
             keys::decode_values(best[range].iter().map(|b| b.as_ref().map(|(_, v)| &**v)), ty)?
         }
-        (NUnique, [States::Bag(b)]) => {
-            Arc::new(Int64Array::from_iter_values(range.map(|g| b.group(g as u32).0.len() as i64)))
-        }
+        (NUnique, [States::Bag(b)]) => Arc::new(Int64Array::from_iter_values(
+            range.map(|g| b.group(g as u32).0.len() as i64),
+        )),
         (Median, [States::Bag(b)]) => quantiles(b, 0.5, ty, range),
         (Quantile(q), [States::Bag(b)]) => quantiles(b, q, ty, range),
         _ => return Err(Error::defect(format!("{agg:?} has the wrong states"))),
@@ -62,9 +64,11 @@ fn finish(agg: Agg, ty: &DataType, parts: &[&States], range: Range<usize>) -> Re
 
 fn sums(sum: &States, n: &[i64], ty: &DataType, range: Range<usize>) -> Result<ArrayRef> {
     Ok(match (sum, ty) {
-        (States::SumFloat(s), _) => {
-            Arc::new(range.map(|g| (n[g] > 0).then(|| s[g].to_f64())).collect::<Float64Array>())
-        }
+        (States::SumFloat(s), _) => Arc::new(
+            range
+                .map(|g| (n[g] > 0).then(|| s[g].to_f64()))
+                .collect::<Float64Array>(),
+        ),
         (States::SumInt(s), DataType::Decimal128(_, scale)) => {
             let a: Decimal128Array = range.map(|g| (n[g] > 0).then_some(s[g])).collect();
             Arc::new(a.with_precision_and_scale(38, *scale)?)
@@ -73,8 +77,11 @@ fn sums(sum: &States, n: &[i64], ty: &DataType, range: Range<usize>) -> Result<A
             let narrow = |g: usize| match (n[g], i64::try_from(s[g])) {
                 (0, _) => Ok(None),
                 (_, Ok(x)) => Ok(Some(x)),
-                (_, Err(_)) => Err(Error::query(format!("a sum of integers overflows int64: it is {}", s[g]))
-                    .help("sum them as decimals or floats, as in sum(cast(x as decimal(38,0)))")),
+                (_, Err(_)) => Err(Error::query(format!(
+                    "a sum of integers overflows int64: it is {}",
+                    s[g]
+                ))
+                .help("sum them as decimals or floats, as in sum(cast(x as decimal(38,0)))")),
             };
             Arc::new(range.map(narrow).collect::<Result<Int64Array>>()?)
         }
@@ -83,7 +90,11 @@ fn sums(sum: &States, n: &[i64], ty: &DataType, range: Range<usize>) -> Result<A
 }
 
 fn means(sum: &States, n: &[i64], ty: &DataType, range: Range<usize>) -> ArrayRef {
-    let scale = if let DataType::Decimal128(_, s) = ty { 10f64.powi(*s as i32) } else { 1.0 };
+    let scale = if let DataType::Decimal128(_, s) = ty {
+        10f64.powi(*s as i32)
+    } else {
+        1.0
+    };
     let mean = |g: usize| {
         if n[g] == 0 {
             return None;
@@ -117,7 +128,10 @@ fn variance(state: &States, g: usize, ddof: u64) -> Option<f64> {
             }
             // n·Σx² − (Σx)² in integers: nothing cancels. Where that overflows 128 bits, the
             // numbers are taken relative to their mean, which leaves the variance as it is.
-            let exact = (n as i128).checked_mul(q).zip(s.checked_mul(s)).and_then(|(a, b)| a.checked_sub(b));
+            let exact = (n as i128)
+                .checked_mul(q)
+                .zip(s.checked_mul(s))
+                .and_then(|(a, b)| a.checked_sub(b));
             let spread = match exact {
                 Some(x) => x as f64 / n as f64,
                 None => {
@@ -134,7 +148,9 @@ fn variance(state: &States, g: usize, ddof: u64) -> Option<f64> {
 fn extremes(state: &States, ty: &DataType, range: Range<usize>) -> Result<ArrayRef> {
     Ok(match state {
         States::ExtremeText { best, .. } => {
-            let texts = best[range].iter().map(|b| b.as_deref().map(|t| String::from_utf8_lossy(t).into_owned()));
+            let texts = best[range]
+                .iter()
+                .map(|b| b.as_deref().map(|t| String::from_utf8_lossy(t).into_owned()));
             Arc::new(texts.collect::<StringViewArray>())
         }
         States::Extreme { wide, .. } if matches!(ty, DataType::Decimal128(..)) => {
@@ -142,10 +158,18 @@ fn extremes(state: &States, ty: &DataType, range: Range<usize>) -> Result<ArrayR
             Arc::new(a.with_data_type(ty.clone()))
         }
         States::Extreme { best, .. } => match ty {
-            DataType::Float64 => Arc::new(best[range].iter().map(|b| b.map(bits_float)).collect::<Float64Array>()),
-            DataType::Boolean => {
-                Arc::new(best[range].iter().map(|b| b.map(|x| bits_int(x) != 0)).collect::<BooleanArray>())
-            }
+            DataType::Float64 => Arc::new(
+                best[range]
+                    .iter()
+                    .map(|b| b.map(bits_float))
+                    .collect::<Float64Array>(),
+            ),
+            DataType::Boolean => Arc::new(
+                best[range]
+                    .iter()
+                    .map(|b| b.map(|x| bits_int(x) != 0))
+                    .collect::<BooleanArray>(),
+            ),
             DataType::Null => new_null_array(ty, range.len()),
             DataType::Date32 => {
                 let days = best[range].iter().map(|b| b.map(|x| bits_int(x) as i32));
@@ -171,7 +195,9 @@ fn quantiles(bag: &Bag, q: f64, ty: &DataType, range: Range<usize>) -> ArrayRef 
     let one = |g: usize| {
         let (pairs, counts) = bag.group(g as u32);
         let sorted = bag.sorted(pairs, counts, ty);
-        let (pairs, counts) = sorted.as_ref().map_or((pairs, counts), |(p, c)| (p.as_slice(), c.as_slice()));
+        let (pairs, counts) = sorted
+            .as_ref()
+            .map_or((pairs, counts), |(p, c)| (p.as_slice(), c.as_slice()));
         let n: u64 = counts.iter().sum();
         if n == 0 {
             return None;

@@ -35,12 +35,20 @@ pub struct Layout {
 impl Layout {
     /// Takes a spec over columns of a schema apart.
     pub fn new(spec: &AggregateSpec, input: &Schema) -> Layout {
-        let key_types: Vec<DataType> = spec.keys.iter().map(|&k| input.field(k).data_type().clone()).collect();
+        let key_types: Vec<DataType> = spec
+            .keys
+            .iter()
+            .map(|&k| input.field(k).data_type().clone())
+            .collect();
         let arg_types: Vec<DataType> = spec.aggs.iter().map(|(_, a)| argument_type(input, *a)).collect();
         let mut primitives: Vec<(Primitive, Option<usize>, DataType)> = Vec::new();
         let mut parts = Vec::new();
         for ((agg, arg), ty) in spec.aggs.iter().zip(&arg_types) {
-            let ty = if matches!(ty, DataType::Dictionary(..)) { &DataType::Utf8View } else { ty };
+            let ty = if matches!(ty, DataType::Dictionary(..)) {
+                &DataType::Utf8View
+            } else {
+                ty
+            };
             let places = agg.primitives(ty).into_iter().map(|p| {
                 let wanted = (p, *arg, ty.clone());
                 primitives.iter().position(|x| *x == wanted).unwrap_or_else(|| {
@@ -57,7 +65,15 @@ impl Layout {
         }
         let plain_text = keys::is_plain_text(&key_types);
         let exported = Arc::new(Schema::new(fields));
-        Layout { spec: spec.clone(), key_types, arg_types, primitives, parts, plain_text, exported }
+        Layout {
+            spec: spec.clone(),
+            key_types,
+            arg_types,
+            primitives,
+            parts,
+            plain_text,
+            exported,
+        }
     }
 }
 
@@ -76,8 +92,18 @@ pub struct Groups {
 impl Groups {
     /// No groups yet.
     pub fn new(layout: Arc<Layout>) -> Groups {
-        let states = layout.primitives.iter().map(|(p, _, ty)| States::new(*p, ty)).collect();
-        Groups { layout, table: Table::default(), states, keys: Keys::default(), numbers: Vec::new() }
+        let states = layout
+            .primitives
+            .iter()
+            .map(|(p, _, ty)| States::new(*p, ty))
+            .collect();
+        Groups {
+            layout,
+            table: Table::default(),
+            states,
+            keys: Keys::default(),
+            numbers: Vec::new(),
+        }
     }
 
     /// Bytes held.
@@ -158,7 +184,11 @@ impl Groups {
         let mut columns: Vec<ArrayRef> = vec![Arc::new(self.table.key_column(groups))];
         columns.extend(self.states.iter().flat_map(|s| s.export(groups)));
         let options = RecordBatchOptions::new().with_row_count(Some(groups.len()));
-        Ok(RecordBatch::try_new_with_options(self.layout.exported.clone(), columns, &options)?)
+        Ok(RecordBatch::try_new_with_options(
+            self.layout.exported.clone(),
+            columns,
+            &options,
+        )?)
     }
 }
 

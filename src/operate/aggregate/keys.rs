@@ -11,8 +11,8 @@
 //! as they are, and most keys compare as one 128-bit integer.
 
 use arrow::array::{
-    Array, ArrayRef, BinaryArray, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder,
-    StringViewBuilder, new_null_array,
+    Array, ArrayRef, BinaryArray, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder,
+    Int64Builder, StringViewBuilder, new_null_array,
 };
 use arrow::datatypes::{DataType, TimeUnit};
 use std::sync::Arc;
@@ -101,15 +101,25 @@ impl Keys {
             Values::Text(a) => {
                 let all = a.views().iter().enumerate();
                 match c.nulls {
-                    None => self.views.extend(all.map(|(i, &v)| take(&mut self.data, v, a, i))),
-                    Some(nulls) => self.views.extend(
-                        all.map(|(i, &v)| if nulls.is_null(i) { NULL } else { take(&mut self.data, v, a, i) }),
-                    ),
+                    None => self
+                        .views
+                        .extend(all.map(|(i, &v)| take(&mut self.data, v, a, i))),
+                    Some(nulls) => self.views.extend(all.map(|(i, &v)| {
+                        if nulls.is_null(i) {
+                            NULL
+                        } else {
+                            take(&mut self.data, v, a, i)
+                        }
+                    })),
                 }
             }
             Values::Dictionary(codes, a) => {
-                let distinct: Vec<u128> =
-                    a.views().iter().enumerate().map(|(i, &v)| take(&mut self.data, v, a, i)).collect();
+                let distinct: Vec<u128> = a
+                    .views()
+                    .iter()
+                    .enumerate()
+                    .map(|(i, &v)| take(&mut self.data, v, a, i))
+                    .collect();
                 let get = |i: usize| {
                     let null = c.is_null(i) || a.is_null(codes[i] as usize);
                     if null { NULL } else { distinct[codes[i] as usize] }
@@ -150,24 +160,53 @@ impl Keys {
                 *length = (at + n) as u8;
             }
         };
-        let slots = self.views.iter_mut().zip(&mut self.lengths).enumerate().take(rows);
+        let slots = self
+            .views
+            .iter_mut()
+            .zip(&mut self.lengths)
+            .enumerate()
+            .take(rows);
         match &c.values {
             Values::Int(v) => {
                 for (i, (s, l)) in slots {
-                    put(s, l, if c.is_null(i) { (NULL_TAG as u128, 1) } else { short_int(v[i]) });
+                    put(
+                        s,
+                        l,
+                        if c.is_null(i) {
+                            (NULL_TAG as u128, 1)
+                        } else {
+                            short_int(v[i])
+                        },
+                    );
                 }
             }
             Values::Text(a) => {
                 let views = a.views();
                 for (i, (s, l)) in slots {
-                    put(s, l, if c.is_null(i) { (NULL_TAG as u128, 1) } else { short_text(views[i]) });
+                    put(
+                        s,
+                        l,
+                        if c.is_null(i) {
+                            (NULL_TAG as u128, 1)
+                        } else {
+                            short_text(views[i])
+                        },
+                    );
                 }
             }
             Values::Dictionary(codes, a) => {
                 let distinct: Vec<_> = a.views().iter().map(|v| short_text(*v)).collect();
                 for (i, (s, l)) in slots {
                     let null = c.is_null(i) || a.is_null(codes[i] as usize);
-                    put(s, l, if null { (NULL_TAG as u128, 1) } else { distinct[codes[i] as usize] });
+                    put(
+                        s,
+                        l,
+                        if null {
+                            (NULL_TAG as u128, 1)
+                        } else {
+                            distinct[codes[i] as usize]
+                        },
+                    );
                 }
             }
             _ => {
@@ -189,7 +228,11 @@ impl Keys {
 #[inline]
 fn short_text(view: u128) -> (u128, usize) {
     let n = len(view);
-    if n <= INLINE { ((view >> 32) << 8 | n as u128, n + 1) } else { (0, 99) }
+    if n <= INLINE {
+        ((view >> 32) << 8 | n as u128, n + 1)
+    } else {
+        (0, 99)
+    }
 }
 
 /// Number of significant bytes, then those bytes.
@@ -224,7 +267,11 @@ fn append(c: &Column, row: usize, out: &mut Vec<u8>) {
         Values::Text(a) => append_text(a.value(row).as_bytes(), out),
         Values::Dictionary(codes, a) => {
             let code = codes[row] as usize;
-            if a.is_null(code) { out.push(NULL_TAG) } else { append_text(a.value(code).as_bytes(), out) }
+            if a.is_null(code) {
+                out.push(NULL_TAG)
+            } else {
+                append_text(a.value(code).as_bytes(), out)
+            }
         }
         Values::Null => out.push(NULL_TAG),
     }
@@ -331,7 +378,9 @@ impl Builder {
 }
 
 fn take_n<'a>(key: &mut &'a [u8], n: usize) -> Result<&'a [u8]> {
-    let (head, rest) = key.split_at_checked(n).ok_or_else(|| Error::defect("a key ends early"))?;
+    let (head, rest) = key
+        .split_at_checked(n)
+        .ok_or_else(|| Error::defect("a key ends early"))?;
     *key = rest;
     Ok(head)
 }

@@ -45,7 +45,11 @@ pub fn merge_buckets(
     Ok(Box::new(Merge {
         layout,
         inputs: inputs.to_vec(),
-        todo: if split { buckets } else { 0..usize::from(buckets.start == 0) },
+        todo: if split {
+            buckets
+        } else {
+            0..usize::from(buckets.start == 0)
+        },
         split,
         passes,
         ready: None,
@@ -82,7 +86,9 @@ impl Source for Merge {
                 self.ready = None;
                 self.reservation.free();
             }
-            let Some((bucket, mask, value)) = self.next_pass() else { return Ok(None) };
+            let Some((bucket, mask, value)) = self.next_pass() else {
+                return Ok(None);
+            };
             match self.merge(bucket, mask, value) {
                 Ok(groups) => self.ready = Some((groups, 0)),
                 Err(e) if e.kind() == Kind::Limit && mask < MAX_PASSES => {
@@ -103,9 +109,15 @@ impl Merge {
             return Some(p);
         }
         let bucket = self.todo.next()?;
-        let bytes: u64 = self.inputs.iter().map(|p| p.buckets.get(bucket).map_or(0, |b| b.bytes)).sum();
+        let bytes: u64 = self
+            .inputs
+            .iter()
+            .map(|p| p.buckets.get(bucket).map_or(0, |b| b.bytes))
+            .sum();
         let share = (self.run.budget.limit() / (2 * self.run.threads.max(1))).max(1) as u64;
-        let passes = (bytes * TABLE_FACTOR / share + 1).next_power_of_two().min(MAX_PASSES);
+        let passes = (bytes * TABLE_FACTOR / share + 1)
+            .next_power_of_two()
+            .min(MAX_PASSES);
         self.passes.extend((1..passes).map(|v| (bucket, passes - 1, v)));
         Some((bucket, passes - 1, 0))
     }
@@ -139,7 +151,14 @@ impl Merge {
     }
 
     /// Merges those rows that belong to this bucket and pass.
-    fn take(&mut self, groups: &mut Groups, columns: &[ArrayRef], bucket: usize, mask: u64, value: u64) -> Result<()> {
+    fn take(
+        &mut self,
+        groups: &mut Groups,
+        columns: &[ArrayRef],
+        bucket: usize,
+        mask: u64,
+        value: u64,
+    ) -> Result<()> {
         let filtered;
         let mut columns = columns;
         if mask > 0 || self.split {
@@ -147,7 +166,10 @@ impl Merge {
             let wanted = |h: u64| (!self.split || bucket_of(h) == bucket) && bits(h) == value;
             let keep: BooleanArray = hashes(&columns[0]).into_iter().map(|h| Some(wanted(h))).collect();
             if keep.true_count() < keep.len() {
-                filtered = columns.iter().map(|c| compute::filter(c, &keep)).collect::<Result<Vec<_>, _>>()?;
+                filtered = columns
+                    .iter()
+                    .map(|c| compute::filter(c, &keep))
+                    .collect::<Result<Vec<_>, _>>()?;
                 columns = &filtered;
             }
         }
@@ -156,7 +178,8 @@ impl Merge {
             return Ok(());
         }
         let lists: usize = columns.iter().map(|c| c.get_array_memory_size()).sum();
-        self.reservation.try_resize(groups.bytes() + groups.growth(rows) + lists)?;
+        self.reservation
+            .try_resize(groups.bytes() + groups.growth(rows) + lists)?;
         groups.merge(columns)
     }
 }

@@ -174,15 +174,23 @@ impl Sink for PartialAggregate {
         }
         self.groups.settle();
         let held = self.groups.bytes() + self.in_buckets;
-        let fits = self.reservation.try_resize(held + self.groups.bytes() * 2).is_ok();
+        let fits = self
+            .reservation
+            .try_resize(held + self.groups.bytes() * 2)
+            .is_ok();
         self.flush(!fits)?;
         let bytes = self.in_buckets;
         if self.reservation.try_resize(bytes).is_err() {
-            self.reservation.grow_anyway(bytes.saturating_sub(self.reservation.bytes()));
+            self.reservation
+                .grow_anyway(bytes.saturating_sub(self.reservation.bytes()));
         }
         let rows = self.buckets.iter().map(|b| b.rows).sum();
         let mut buckets = std::mem::take(&mut self.buckets);
         buckets[0].reservation = Some(self.reservation.split(bytes));
-        Ok(Partition { buckets, rows, notes: None })
+        Ok(Partition {
+            buckets,
+            rows,
+            notes: None,
+        })
     }
 }

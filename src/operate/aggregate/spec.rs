@@ -63,8 +63,14 @@ impl AggregateSpec {
     /// A function does not take its column's type.
     pub fn output_fields(&self, input: &Schema, names: &[String]) -> Result<Vec<Field>> {
         let keys = self.keys.iter().map(|&k| Ok(input.field(k).data_type().clone()));
-        let aggs = self.aggs.iter().map(|(a, arg)| a.output_type(&argument_type(input, *arg)));
-        keys.chain(aggs).zip(names).map(|(ty, name)| Ok(Field::new(name, ty?, true))).collect()
+        let aggs = self
+            .aggs
+            .iter()
+            .map(|(a, arg)| a.output_type(&argument_type(input, *arg)));
+        keys.chain(aggs)
+            .zip(names)
+            .map(|(ty, name)| Ok(Field::new(name, ty?, true)))
+            .collect()
     }
 }
 
@@ -87,8 +93,10 @@ impl Agg {
             _ => true,
         };
         if !fits {
-            return Err(Error::query(format!("cannot compute this of {}", types::name(arg)))
-                .help("cast it to a number first, as in try_cast(x as float)"));
+            return Err(
+                Error::query(format!("cannot compute this of {}", types::name(arg)))
+                    .help("cast it to a number first, as in try_cast(x as float)"),
+            );
         }
         Ok(match self {
             Count | CountOf | NUnique => DataType::Int64,
@@ -107,7 +115,11 @@ impl Agg {
     pub fn primitives(self, arg: &DataType) -> Vec<Primitive> {
         use Agg::*;
         let float = matches!(arg, DataType::Float64);
-        let sum = if float { Primitive::SumFloat } else { Primitive::SumInt };
+        let sum = if float {
+            Primitive::SumFloat
+        } else {
+            Primitive::SumInt
+        };
         match self {
             Count | CountOf => vec![Primitive::Count],
             Sum | Mean => vec![sum, Primitive::Count],
@@ -126,6 +138,9 @@ impl Agg {
 pub fn is_integral(ty: &DataType) -> bool {
     matches!(
         ty,
-        DataType::Int64 | DataType::Boolean | DataType::Date32 | DataType::Timestamp(TimeUnit::Microsecond, _)
+        DataType::Int64
+            | DataType::Boolean
+            | DataType::Date32
+            | DataType::Timestamp(TimeUnit::Microsecond, _)
     )
 }

@@ -7,7 +7,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, Decimal128Array, Int64Array, UInt64Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, Decimal128Array, Int64Array, UInt64Array,
+};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, UInt64Type};
 
 use super::bag::Bag;
@@ -49,9 +51,21 @@ pub enum States {
     MomentsInt(Vec<(i64, i128, i128)>),
     MomentsFloat(Vec<ExactMoments>),
     /// Least (or greatest) number as ordered bits, for all types but text.
-    Extreme { best: Vec<Option<u64>>, wide: Vec<Option<i128>>, greatest: bool },
-    ExtremeText { best: Vec<Option<Box<[u8]>>>, greatest: bool, held: usize },
-    Place { best: Vec<Option<(u64, Box<[u8]>)>>, last: bool, held: usize },
+    Extreme {
+        best: Vec<Option<u64>>,
+        wide: Vec<Option<i128>>,
+        greatest: bool,
+    },
+    ExtremeText {
+        best: Vec<Option<Box<[u8]>>>,
+        greatest: bool,
+        held: usize,
+    },
+    Place {
+        best: Vec<Option<(u64, Box<[u8]>)>>,
+        last: bool,
+        held: usize,
+    },
     Bag(Box<Bag>),
 }
 
@@ -67,13 +81,23 @@ impl States {
             Primitive::Min | Primitive::Max => {
                 let greatest = p == Primitive::Max;
                 match ty {
-                    DataType::Utf8View => States::ExtremeText { best: vec![], greatest, held: 0 },
-                    _ => States::Extreme { best: vec![], wide: vec![], greatest },
+                    DataType::Utf8View => States::ExtremeText {
+                        best: vec![],
+                        greatest,
+                        held: 0,
+                    },
+                    _ => States::Extreme {
+                        best: vec![],
+                        wide: vec![],
+                        greatest,
+                    },
                 }
             }
-            Primitive::First | Primitive::Last => {
-                States::Place { best: vec![], last: p == Primitive::Last, held: 0 }
-            }
+            Primitive::First | Primitive::Last => States::Place {
+                best: vec![],
+                last: p == Primitive::Last,
+                held: 0,
+            },
             Primitive::Bag => States::Bag(Box::new(Bag::new(ty))),
         }
     }
@@ -85,7 +109,11 @@ impl States {
             Primitive::Count => vec![DataType::Int64],
             Primitive::SumInt => vec![DataType::Decimal128(38, 0)],
             Primitive::MomentsInt => {
-                vec![DataType::Int64, DataType::Decimal128(38, 0), DataType::Decimal128(38, 0)]
+                vec![
+                    DataType::Int64,
+                    DataType::Decimal128(38, 0),
+                    DataType::Decimal128(38, 0),
+                ]
             }
             Primitive::First | Primitive::Last => vec![DataType::UInt64, DataType::Binary],
             Primitive::Bag => vec![list(DataType::Binary), list(DataType::UInt64)],
@@ -182,7 +210,8 @@ impl States {
                     _ => {}
                 }
                 if failed {
-                    return Err(Error::query("the sum of squares overflows 128 bits").help("cast the column to float"));
+                    return Err(Error::query("the sum of squares overflows 128 bits")
+                        .help("cast the column to float"));
                 }
             }
             States::MomentsFloat(v) => match &c.values {
@@ -207,7 +236,9 @@ impl States {
                 let mut buffer = Vec::new();
                 each(c, groups, |i, g| {
                     let at = position + i as u64;
-                    let wins = best[g].as_ref().is_none_or(|(p, _)| if *last { at > *p } else { at < *p });
+                    let wins = best[g]
+                        .as_ref()
+                        .is_none_or(|(p, _)| if *last { at > *p } else { at < *p });
                     if wins && keys::value_bytes(c, i, &mut buffer) {
                         *held += buffer.len() + 16;
                         best[g] = Some((at, buffer.as_slice().into()));
@@ -247,8 +278,15 @@ impl States {
                 vec![Arc::new(of.map(|g| best[g].as_deref()).collect::<BinaryArray>())]
             }
             States::Place { best, .. } => vec![
-                Arc::new(of.clone().map(|g| best[g].as_ref().map(|b| b.0)).collect::<UInt64Array>()),
-                Arc::new(of.map(|g| best[g].as_ref().map(|b| &*b.1)).collect::<BinaryArray>()),
+                Arc::new(
+                    of.clone()
+                        .map(|g| best[g].as_ref().map(|b| b.0))
+                        .collect::<UInt64Array>(),
+                ),
+                Arc::new(
+                    of.map(|g| best[g].as_ref().map(|b| &*b.1))
+                        .collect::<BinaryArray>(),
+                ),
             ],
             States::Bag(b) => b.export(groups),
         }
@@ -280,7 +318,10 @@ impl States {
                     let state = &mut v[g];
                     state.0 += n[i];
                     state.1 += s[i];
-                    state.2 = state.2.checked_add(q[i]).ok_or_else(|| Error::query("the sum of squares overflows 128 bits"))?;
+                    state.2 = state
+                        .2
+                        .checked_add(q[i])
+                        .ok_or_else(|| Error::query("the sum of squares overflows 128 bits"))?;
                 }
             }
             States::MomentsFloat(v) => {
@@ -289,17 +330,23 @@ impl States {
                     v[g].merge(&ExactMoments::decode(x.value(i)).ok_or_else(damaged)?);
                 }
             }
-            States::Extreme { best, wide, greatest } => merge_extreme(best, wide, *greatest, to, columns[0].as_binary()),
+            States::Extreme { best, wide, greatest } => {
+                merge_extreme(best, wide, *greatest, to, columns[0].as_binary())
+            }
             States::ExtremeText { best, greatest, held } => {
                 let x = columns[0].as_binary::<i32>();
-                to.filter(|(i, _)| x.is_valid(*i)).for_each(|(i, g)| better_text(&mut best[g], x.value(i), *greatest, held));
+                to.filter(|(i, _)| x.is_valid(*i))
+                    .for_each(|(i, g)| better_text(&mut best[g], x.value(i), *greatest, held));
             }
             States::Place { best, last, held } => {
                 let at = columns[0].as_primitive::<UInt64Type>();
                 let x = columns[1].as_binary::<i32>();
                 for (i, g) in to.filter(|(i, _)| at.is_valid(*i)) {
                     let p = at.value(i);
-                    if best[g].as_ref().is_none_or(|(q, _)| if *last { p > *q } else { p < *q }) {
+                    if best[g]
+                        .as_ref()
+                        .is_none_or(|(q, _)| if *last { p > *q } else { p < *q })
+                    {
                         *held += x.value(i).len() + 16;
                         best[g] = Some((p, x.value(i).into()));
                     }
@@ -343,7 +390,13 @@ pub fn bits_int(b: u64) -> i64 {
     (b ^ (1 << 63)) as i64
 }
 
-fn extreme(best: &mut [Option<u64>], wide: &mut Vec<Option<i128>>, greatest: bool, c: &Column, groups: &[u32]) {
+fn extreme(
+    best: &mut [Option<u64>],
+    wide: &mut Vec<Option<i128>>,
+    greatest: bool,
+    c: &Column,
+    groups: &[u32],
+) {
     let keep = |slot: &mut Option<u64>, x: u64| {
         let wins = slot.is_none_or(|b| if greatest { x > b } else { x < b });
         if wins {
@@ -391,7 +444,9 @@ fn merge_extreme(
 }
 
 fn better_text(slot: &mut Option<Box<[u8]>>, t: &[u8], greatest: bool, held: &mut usize) {
-    let wins = slot.as_deref().is_none_or(|b| if greatest { t > b } else { t < b });
+    let wins = slot
+        .as_deref()
+        .is_none_or(|b| if greatest { t > b } else { t < b });
     if wins {
         *held += t.len();
         *held -= slot.as_deref().map_or(0, <[u8]>::len);

@@ -19,7 +19,11 @@ struct Slot {
     group: u32,
 }
 
-const EMPTY: Slot = Slot { view: 0, hash: 0, group: 0 };
+const EMPTY: Slot = Slot {
+    view: 0,
+    hash: 0,
+    group: 0,
+};
 
 /// Keys and their group numbers, `0..groups()`, in order of first appearance.
 pub struct Table {
@@ -43,7 +47,10 @@ fn fold(a: u64, b: u64) -> u64 {
 #[inline]
 pub fn hash(view: u128, data: &[u8]) -> u64 {
     if len(view) <= INLINE || view == NULL {
-        return fold(fold(view as u64 ^ SEED, 0xa076_1d64_78bd_642f), (view >> 64) as u64 ^ 0xe703_7ed1_a0b4_28db);
+        return fold(
+            fold(view as u64 ^ SEED, 0xa076_1d64_78bd_642f),
+            (view >> 64) as u64 ^ 0xe703_7ed1_a0b4_28db,
+        );
     }
     let b = view.to_le_bytes();
     let mut h = SEED;
@@ -55,12 +62,22 @@ pub fn hash(view: u128, data: &[u8]) -> u64 {
     let mut tail = [0u8; 16];
     tail[..chunks.remainder().len()].copy_from_slice(chunks.remainder());
     let w = u128::from_le_bytes(tail);
-    fold(fold(h ^ w as u64, (w >> 64) as u64 ^ 0x5899_65cc_7537_4cc3), len(view) as u64 ^ SEED)
+    fold(
+        fold(h ^ w as u64, (w >> 64) as u64 ^ 0x5899_65cc_7537_4cc3),
+        len(view) as u64 ^ SEED,
+    )
 }
 
 impl Default for Table {
     fn default() -> Self {
-        Table { slots: vec![EMPTY; 64], mask: 63, views: vec![], hashes: vec![], data: vec![], scratch: vec![] }
+        Table {
+            slots: vec![EMPTY; 64],
+            mask: 63,
+            views: vec![],
+            hashes: vec![],
+            data: vec![],
+            scratch: vec![],
+        }
     }
 }
 
@@ -72,17 +89,34 @@ impl Table {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot>() + self.views.capacity() * 16 + self.hashes.capacity() * 8 + self.data.capacity()
+        self.slots.capacity() * size_of::<Slot>()
+            + self.views.capacity() * 16
+            + self.hashes.capacity() * 8
+            + self.data.capacity()
     }
 
     /// Bytes that taking in `keys` may need at most on top.
     pub fn growth(&self, keys: &Keys) -> usize {
         let groups = self.groups() + keys.views.len();
         let slots = (2 * groups).next_power_of_two();
-        let table = if slots > self.slots.len() { slots * size_of::<Slot>() } else { 0 };
-        let lists = if groups > self.views.capacity() { self.views.capacity().max(groups) * 24 } else { 0 };
+        let table = if slots > self.slots.len() {
+            slots * size_of::<Slot>()
+        } else {
+            0
+        };
+        let lists = if groups > self.views.capacity() {
+            self.views.capacity().max(groups) * 24
+        } else {
+            0
+        };
         let data = self.data.len() + keys.data.len();
-        table + lists + if data > self.data.capacity() { data.max(2 * self.data.capacity()) } else { 0 }
+        table
+            + lists
+            + if data > self.data.capacity() {
+                data.max(2 * self.data.capacity())
+            } else {
+                0
+            }
     }
 
     /// The group number of each key, new ones where a key is new.
@@ -95,9 +129,19 @@ impl Table {
             self.grow_for(keys.views.len());
         }
         if keys.data.is_empty() {
-            groups.extend(keys.views.iter().zip(&hashes).map(|(&v, &h)| self.one::<false>(v, h, &[])));
+            groups.extend(
+                keys.views
+                    .iter()
+                    .zip(&hashes)
+                    .map(|(&v, &h)| self.one::<false>(v, h, &[])),
+            );
         } else {
-            groups.extend(keys.views.iter().zip(&hashes).map(|(&v, &h)| self.one::<true>(v, h, &keys.data)));
+            groups.extend(
+                keys.views
+                    .iter()
+                    .zip(&hashes)
+                    .map(|(&v, &h)| self.one::<true>(v, h, &keys.data)),
+            );
         }
         self.scratch = hashes;
     }
@@ -112,7 +156,9 @@ impl Table {
                 return self.insert(at & self.mask, view, hash, data);
             }
             let same = if long {
-                slot.hash == (hash >> 32) as u32 && slot.view as u64 == view as u64 && self.same_long(slot.view, view, data)
+                slot.hash == (hash >> 32) as u32
+                    && slot.view as u64 == view as u64
+                    && self.same_long(slot.view, view, data)
             } else {
                 slot.view == view
             };
@@ -139,12 +185,18 @@ impl Table {
         }
         self.views.push(own);
         self.hashes.push(hash);
-        self.slots[at] = Slot { view: own, hash: (hash >> 32) as u32, group: group as u32 + 1 };
+        self.slots[at] = Slot {
+            view: own,
+            hash: (hash >> 32) as u32,
+            group: group as u32 + 1,
+        };
         group as u32
     }
 
     fn grow_for(&mut self, more: usize) {
-        let wanted = ((self.groups() + more) * 2).next_power_of_two().min(MAX_GROUPS.next_power_of_two());
+        let wanted = ((self.groups() + more) * 2)
+            .next_power_of_two()
+            .min(MAX_GROUPS.next_power_of_two());
         self.slots = vec![EMPTY; wanted];
         self.mask = wanted - 1;
         for (g, (&view, &hash)) in self.views.iter().zip(&self.hashes).enumerate() {
@@ -152,7 +204,11 @@ impl Table {
             while self.slots[at].group != 0 {
                 at = (at + 1) & self.mask;
             }
-            self.slots[at] = Slot { view, hash: (hash >> 32) as u32, group: g as u32 + 1 };
+            self.slots[at] = Slot {
+                view,
+                hash: (hash >> 32) as u32,
+                group: g as u32 + 1,
+            };
         }
     }
 

@@ -52,10 +52,10 @@ impl Chain {
             parity ^= own;
             at += 1;
         }
-        if let Ok(mut known) = self.prefix.lock() {
-            if known.0 < at {
-                *known = (at, parity);
-            }
+        if let Ok(mut known) = self.prefix.lock()
+            && known.0 < at
+        {
+            *known = (at, parity);
         }
         Ok(parity == 1)
     }

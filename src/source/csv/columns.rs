@@ -8,15 +8,16 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, NullArray, NullBufferBuilder,
-    TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, NullArray,
+    NullBufferBuilder, TimestampMicrosecondArray,
 };
-use arrow::buffer::Buffer;
+use arrow::buffer::{Buffer, NullBuffer};
 use arrow::datatypes::DataType;
 
 use super::exact::{Marks, unquote};
 use super::values;
 use crate::error::{Error, Result};
+use crate::kernel::parse::{self, Validity};
 use crate::kernel::raw::text_views::ViewBuilder;
 
 /// Where a field lies in the buffer, without the delimiter or newline that ends it. A missing
@@ -65,7 +66,11 @@ impl Reading {
     }
 
     fn needs_unquoting(&self, bytes: &[u8]) -> bool {
-        self.is_quoted(bytes) || self.marks.escape.is_some_and(|e| memchr::memchr(e, bytes).is_some())
+        self.is_quoted(bytes)
+            || self
+                .marks
+                .escape
+                .is_some_and(|e| memchr::memchr(e, bytes).is_some())
     }
 
     /// Calls `take` with the field's text, unquoted in `side` if need be.
@@ -86,18 +91,22 @@ impl Reading {
         data: &Buffer,
         spans: &[Span],
         range: std::ops::Range<usize>,
-        non_ascii: bool,
     ) -> Result<Result<ArrayRef, Misfit>> {
         use values::{boolean, date, decimal, float, int, timestamp};
         macro_rules! column {
             ($array:ty, $parse:expr) => {
-                self.parse(data, spans, $parse).map(|(v, nulls)| Arc::new(<$array>::new(v.into(), nulls)) as ArrayRef)
+                self.parse(data, spans, $parse)
+                    .map(|(v, nulls)| Arc::new(<$array>::new(v.into(), nulls)) as ArrayRef)
             };
         }
         Ok(match ty {
-            DataType::Utf8View => self.text(data, spans, range, non_ascii),
-            DataType::Int64 => column!(Int64Array, int),
-            DataType::Float64 => column!(Float64Array, float),
+            DataType::Utf8View => self.text(data, spans, range),
+            DataType::Int64 => self
+                .numbers(data, spans, int, parse::ints)
+                .map(|(v, nulls)| Arc::new(Int64Array::new(v.into(), nulls)) as ArrayRef),
+            DataType::Float64 => self
+                .numbers(data, spans, float, parse::floats)
+                .map(|(v, nulls)| Arc::new(Float64Array::new(v.into(), nulls)) as ArrayRef),
             DataType::Date32 => column!(Date32Array, date),
             DataType::Boolean => column!(BooleanArray, boolean),
             DataType::Timestamp(_, zone) => {
@@ -112,14 +121,57 @@ impl Reading {
                 })
             }
             DataType::Decimal128(p, s) => match self.parse(data, spans, |b| decimal(b, *p, *s)) {
-                Ok((v, nulls)) => {
-                    Ok(Arc::new(Decimal128Array::new(v.into(), nulls).with_precision_and_scale(*p, *s)?) as ArrayRef)
-                }
+                Ok((v, nulls)) => Ok(Arc::new(
+                    Decimal128Array::new(v.into(), nulls).with_precision_and_scale(*p, *s)?,
+                ) as ArrayRef),
                 Err(misfit) => Err(misfit),
             },
-            DataType::Null => self.parse(data, spans, |_| None::<bool>).map(|_| Arc::new(NullArray::new(spans.len())) as _),
+            // `""` is a value here, which makes the column text.
+            DataType::Null => self
+                .parse(data, spans, |_| None::<bool>)
+                .and_then(|found| {
+                    match spans.iter().position(|s| {
+                        self.is_quoted(data.get(s.0 as usize..s.1 as usize).unwrap_or_default())
+                    }) {
+                        Some(row) => Err(Misfit::Type(row)),
+                        None => Ok(found),
+                    }
+                })
+                .map(|_| Arc::new(NullArray::new(spans.len())) as _),
             other => return Err(Error::defect(format!("CSV has no type {other}"))),
         })
+    }
+
+    /// Numbers by the fast driver; only what it cannot read is looked at again.
+    #[inline]
+    fn numbers<T: Copy + Default>(
+        &self,
+        data: &[u8],
+        spans: &[Span],
+        parse: impl Fn(&[u8]) -> Option<T>,
+        drive: impl Fn(&[u8], &[Span], Option<u8>, &mut Vec<T>, &mut Validity, &mut Vec<u32>),
+    ) -> Result<(Vec<T>, Option<NullBuffer>), Misfit> {
+        if !self.nulls.is_empty() || self.marks.escape.is_some() {
+            return self.parse(data, spans, parse);
+        }
+        let mut values = Vec::with_capacity(spans.len());
+        let (mut valid, mut misfits, mut side) = (Validity::default(), Vec::new(), Vec::new());
+        drive(data, spans, self.marks.quote, &mut values, &mut valid, &mut misfits);
+        for row in misfits {
+            let (start, end) = spans[row as usize];
+            let field = data.get(start as usize..end as usize).unwrap_or_default();
+            if self.is_null(field) {
+                continue;
+            }
+            match self.with_text(field, &mut side, &parse) {
+                Some(value) => {
+                    values[row as usize] = value;
+                    valid.set_valid(row as usize);
+                }
+                None => return Err(Misfit::Type(row as usize)),
+            }
+        }
+        Ok((values, valid.into_nulls()))
     }
 
     #[inline]
@@ -135,19 +187,23 @@ impl Reading {
         let mut side = Vec::new();
         for (row, &(start, end)) in spans.iter().enumerate() {
             let field = data.get(start as usize..end as usize).unwrap_or_default();
-            if !own {
-                if let Some(value) = parse(field) {
-                    values.push(value);
-                    nulls.append_non_null();
-                    continue;
-                }
+            if !own && let Some(value) = parse(field) {
+                values.push(value);
+                nulls.append_non_null();
+                continue;
             }
             if self.is_null(field) {
                 values.push(T::default());
                 nulls.append_null();
                 continue;
             }
-            match self.with_text(field, &mut side, |text| if text.is_empty() { Some(None) } else { parse(text).map(Some) }) {
+            match self.with_text(field, &mut side, |text| {
+                if text.is_empty() {
+                    Some(None)
+                } else {
+                    parse(text).map(Some)
+                }
+            }) {
                 Some(Some(value)) => {
                     values.push(value);
                     nulls.append_non_null();
@@ -162,17 +218,39 @@ impl Reading {
         Ok((values, nulls.finish()))
     }
 
+    /// Text by the fast driver, for valid UTF-8 in the plain dialect.
+    fn plain_text(&self, data: &Buffer, spans: &[Span]) -> Option<Result<ArrayRef, Misfit>> {
+        if !self.nulls.is_empty() || self.marks.escape.is_some() {
+            return None;
+        }
+        let mut views = ViewBuilder::new(data, spans.len() + 1);
+        let (mut valid, mut escaped, mut side) = (Validity::default(), Vec::new(), Vec::new());
+        if !views.push_spans(spans, self.marks.quote, &mut valid, &mut escaped) {
+            return None;
+        }
+        for row in escaped {
+            let (start, end) = spans[row as usize];
+            side.clear();
+            unquote(&data[start as usize..end as usize], &self.marks, &mut side);
+            if !views.replace(row as usize, &side) {
+                return Some(Err(Misfit::Encoding(row as usize)));
+            }
+        }
+        Some(Ok(Arc::new(views.finish(valid.into_nulls()))))
+    }
+
     fn text(
         &self,
         data: &Buffer,
         spans: &[Span],
         range: std::ops::Range<usize>,
-        non_ascii: bool,
     ) -> Result<ArrayRef, Misfit> {
+        if let Some(array) = self.plain_text(data, spans) {
+            return array;
+        }
         let mut views = ViewBuilder::new(data, spans.len());
         let mut nulls = NullBufferBuilder::new(spans.len());
         let mut side = Vec::new();
-        let _ = non_ascii;
         views.check(range);
         for (row, &(start, end)) in spans.iter().enumerate() {
             let (start, end) = (start as usize, end as usize);

@@ -72,7 +72,11 @@ impl CsvDataset {
         let mut warnings = Vec::new();
         let step = paths.len().div_ceil(SAMPLED_FILES).max(1);
         for (i, path) in paths.iter().enumerate() {
-            let spooled = if path.as_os_str() == "-" { Some(spool_stdin(spool)?) } else { None };
+            let spooled = if path.as_os_str() == "-" {
+                Some(spool_stdin(spool)?)
+            } else {
+                None
+            };
             let sniffed = sniff(path, spooled.as_ref(), options)?;
             warnings.extend(sniffed.notes.into_iter().map(|text| note(&text, &text)));
             if sniffed.info.names.is_empty() {
@@ -104,10 +108,18 @@ impl CsvDataset {
             fields.push(Field::new(name, types::TEXT, true));
         }
         for (name, ty) in options.widened.iter().chain(&options.types) {
-            let field = fields.iter_mut().find(|f| f.name() == name).ok_or_else(|| unknown_column(name, &names))?;
+            let field = fields
+                .iter_mut()
+                .find(|f| f.name() == name)
+                .ok_or_else(|| unknown_column(name, &names))?;
             *field = Field::new(name, parse_type(ty)?, true);
         }
-        Ok(Arc::new(Self::assemble(infos, Arc::new(Schema::new(fields)), options.clone(), warnings)))
+        Ok(Arc::new(Self::assemble(
+            infos,
+            Arc::new(Schema::new(fields)),
+            options.clone(),
+            warnings,
+        )))
     }
 
     fn assemble(
@@ -118,7 +130,9 @@ impl CsvDataset {
     ) -> Self {
         let total: u64 = infos.iter().map(|(i, _)| i.size).sum();
         let chosen = (total / (16 * options.threads.max(1) as u64)).clamp(MIN_BLOCK, MAX_BLOCK);
-        let block = options.blocksize.map_or(chosen, |b| b.clamp(LEAST_BLOCK, 32 << 20));
+        let block = options
+            .blocksize
+            .map_or(chosen, |b| b.clamp(LEAST_BLOCK, 32 << 20));
         let files = infos
             .into_iter()
             .map(|(info, spooled)| Arc::new(CsvFile::new(info, marks(&options, b','), block, spooled)))
@@ -126,16 +140,30 @@ impl CsvDataset {
         Self::of_files(files, schema, options, warnings)
     }
 
-    fn of_files(files: Vec<Arc<CsvFile>>, schema: SchemaRef, options: ReadOptions, warnings: Vec<Warning>) -> Self {
+    fn of_files(
+        files: Vec<Arc<CsvFile>>,
+        schema: SchemaRef,
+        options: ReadOptions,
+        warnings: Vec<Warning>,
+    ) -> Self {
         let mut before = vec![0];
         for file in &files {
             // A file without a header has no rows either.
-            let parts = if file.info.names.is_empty() { 0 } else { file.parts() };
+            let parts = if file.info.names.is_empty() {
+                0
+            } else {
+                file.parts()
+            };
             before.push(before.last().copied().unwrap_or(0) + parts);
         }
         let field_of = |file: &Arc<CsvFile>| {
-            let places: std::collections::HashMap<&str, usize> =
-                file.info.names.iter().enumerate().map(|(i, n)| (n.as_str(), i)).collect();
+            let places: std::collections::HashMap<&str, usize> = file
+                .info
+                .names
+                .iter()
+                .enumerate()
+                .map(|(i, n)| (n.as_str(), i))
+                .collect();
             let of = |f: &Arc<Field>| match places.get(f.name().as_str()) {
                 Some(&i) => FieldOf::Field(i),
                 None if options.filename_col.as_ref() == Some(f.name()) => FieldOf::FileName,
@@ -145,9 +173,16 @@ impl CsvDataset {
         };
         CsvDataset {
             fields: files.iter().map(field_of).collect(),
-            readings: files.iter().map(|f| reading(&options, f.info.delimiter)).collect(),
+            readings: files
+                .iter()
+                .map(|f| reading(&options, f.info.delimiter))
+                .collect(),
             types: schema.fields().iter().map(|f| f.data_type().clone()).collect(),
-            law: schema.fields().iter().map(|f| options.types.iter().any(|(n, _)| n == f.name())).collect(),
+            law: schema
+                .fields()
+                .iter()
+                .map(|f| options.types.iter().any(|(n, _)| n == f.name()))
+                .collect(),
             schema,
             options,
             files,
@@ -172,7 +207,11 @@ impl CsvDataset {
     ///
     /// # Errors
     /// As reading does.
-    pub fn widened(self: &Arc<Self>, columns: &[usize], threads: usize) -> Result<(Arc<CsvDataset>, Vec<Warning>)> {
+    pub fn widened(
+        self: &Arc<Self>,
+        columns: &[usize],
+        threads: usize,
+    ) -> Result<(Arc<CsvDataset>, Vec<Warning>)> {
         if !self.misfit.swap(false, Relaxed) {
             return Ok((self.clone(), Vec::new()));
         }
@@ -215,9 +254,15 @@ impl CsvDataset {
     /// What to say about a value that does not fit its column's type.
     pub(crate) fn misfit(&self, column: usize, file: &Arc<CsvFile>, offset: u64, value: &[u8]) -> Error {
         let name = self.schema.field(column).name();
-        let what = format!("column '{name}' is {}, but here is '{}'", types::name(&self.types[column]), excerpt(value));
+        let what = format!(
+            "column '{name}' is {}, but here is '{}'",
+            types::name(&self.types[column]),
+            excerpt(value)
+        );
         if self.law[column] || self.options.strict_types {
-            return file.error_at(what, offset).excerpt(value).help(format!("use --types {name}=text, or --null for texts that mean null"));
+            return file.error_at(what, offset).excerpt(value).help(format!(
+                "use --types {name}=text, or --null for texts that mean null"
+            ));
         }
         self.misfit.store(true, Relaxed);
         Error::new(Kind::Replan, what)
@@ -230,7 +275,11 @@ impl CsvDataset {
 
     /// The file of a partition, and the partition's number within it.
     pub(crate) fn locate(&self, part: usize) -> (usize, usize) {
-        let file = self.before.partition_point(|b| *b <= part).saturating_sub(1).min(self.files.len().saturating_sub(1));
+        let file = self
+            .before
+            .partition_point(|b| *b <= part)
+            .saturating_sub(1)
+            .min(self.files.len().saturating_sub(1));
         (file, part - self.before[file])
     }
 
@@ -252,19 +301,35 @@ impl CsvDataset {
     pub fn from_json(value: &serde_json::Value) -> Result<Arc<Self>> {
         let wrong = |what: &str| Error::input(format!("a dataset's description is wrong: {what}"));
         let part = |key: &str| value.get(key).cloned().unwrap_or_default();
-        let files: Vec<FileInfo> = serde_json::from_value(part("files")).map_err(|e| wrong(&e.to_string()))?;
-        let columns: Vec<(String, String)> = serde_json::from_value(part("columns")).map_err(|e| wrong(&e.to_string()))?;
-        let options: ReadOptions = serde_json::from_value(part("options")).map_err(|e| wrong(&e.to_string()))?;
+        let files: Vec<FileInfo> =
+            serde_json::from_value(part("files")).map_err(|e| wrong(&e.to_string()))?;
+        let columns: Vec<(String, String)> =
+            serde_json::from_value(part("columns")).map_err(|e| wrong(&e.to_string()))?;
+        let options: ReadOptions =
+            serde_json::from_value(part("options")).map_err(|e| wrong(&e.to_string()))?;
         let mut infos = Vec::with_capacity(files.len());
         for info in files {
-            let size = std::fs::metadata(&info.path).map_err(|e| Error::io("read", &info.path, &e))?.len();
+            let size = std::fs::metadata(&info.path)
+                .map_err(|e| Error::io("read", &info.path, &e))?
+                .len();
             if size != info.size {
-                return Err(Error::input(format!("{} has changed since the query was planned", info.path.display())));
+                return Err(Error::input(format!(
+                    "{} has changed since the query was planned",
+                    info.path.display()
+                )));
             }
             infos.push((info, None));
         }
-        let fields = columns.iter().map(|(n, t)| Ok(Field::new(n, parse_type(t)?, true))).collect::<Result<Vec<_>>>()?;
-        Ok(Arc::new(Self::assemble(infos, Arc::new(Schema::new(fields)), options, Vec::new())))
+        let fields = columns
+            .iter()
+            .map(|(n, t)| Ok(Field::new(n, parse_type(t)?, true)))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Arc::new(Self::assemble(
+            infos,
+            Arc::new(Schema::new(fields)),
+            options,
+            Vec::new(),
+        )))
     }
 }
 
@@ -289,7 +354,12 @@ impl Dataset for CsvDataset {
         let file = &self.files[file];
         match file.info.streamed() {
             true => file.info.path.display().to_string(),
-            false => format!("{}:bytes {}..{}", file.info.path.display(), file.bounds[within], file.bounds[within + 1]),
+            false => format!(
+                "{}:bytes {}..{}",
+                file.info.path.display(),
+                file.bounds[within],
+                file.bounds[within + 1]
+            ),
         }
     }
     fn refine(self: Arc<Self>, columns: &[usize], why: Refine, run: &RunContext) -> Result<Arc<dyn Dataset>> {
@@ -304,7 +374,12 @@ impl Dataset for CsvDataset {
         self.warnings.clone()
     }
     fn to_json(&self) -> serde_json::Value {
-        let columns: Vec<_> = self.schema.fields().iter().map(|f| (f.name(), types::name(f.data_type()))).collect();
+        let columns: Vec<_> = self
+            .schema
+            .fields()
+            .iter()
+            .map(|f| (f.name(), types::name(f.data_type())))
+            .collect();
         let files: Vec<_> = self.files.iter().map(|f| &f.info).collect();
         json!({ "format": "csv", "files": files, "columns": columns, "options": self.options })
     }
@@ -327,7 +402,15 @@ fn note(key: &str, text: &str) -> Warning {
 /// At most forty bytes of a value, for messages.
 fn excerpt(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(&value[..value.len().min(40)]);
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect::<Vec<_>>()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
 }
 
 fn unknown_column(name: &str, names: &[String]) -> Error {
@@ -355,10 +438,15 @@ fn unite_names(
     for (info, _) in infos.iter().filter(|(i, _)| !i.names.is_empty()) {
         let own: std::collections::HashSet<&String> = info.names.iter().collect();
         for name in names.iter().filter(|n| !own.contains(n)) {
-            let text = format!("column '{name}' is not in {}, where it is null", info.path.display());
+            let text = format!(
+                "column '{name}' is not in {}, where it is null",
+                info.path.display()
+            );
             if options.union == Union::Strict {
-                return Err(Error::input(format!("column '{name}' is not in {}", info.path.display()))
-                    .help("use --union by-name to take it as null there"));
+                return Err(
+                    Error::input(format!("column '{name}' is not in {}", info.path.display()))
+                        .help("use --union by-name to take it as null there"),
+                );
             }
             warnings.push(note(&format!("missing {name}"), &text));
         }
@@ -369,6 +457,7 @@ fn unite_names(
 /// Copies standard input to a file without a name.
 fn spool_stdin(folder: &Path) -> Result<Arc<File>> {
     let mut file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a file in", folder, &e))?;
-    std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(|e| Error::io("keep standard input in", folder, &e))?;
+    std::io::copy(&mut std::io::stdin().lock(), &mut file)
+        .map_err(|e| Error::io("keep standard input in", folder, &e))?;
     Ok(Arc::new(file))
 }

@@ -132,6 +132,8 @@ struct Transcoder {
     output: Vec<u8>,
     given: usize,
     ended: bool,
+    /// Whether bytes that mean nothing become U+FFFD, instead of an error.
+    lossy: bool,
 }
 
 impl Read for Transcoder {
@@ -144,9 +146,16 @@ impl Read for Transcoder {
             self.given = 0;
             let most = self.decoder.max_utf8_buffer_length(n).unwrap_or(1 << 20);
             self.output.resize(most, 0);
-            let (_, _, written, _) =
-                self.decoder.decode_to_utf8(&self.input[..n], &mut self.output, self.ended);
+            let (_, _, written, replaced) =
+                self.decoder
+                    .decode_to_utf8(&self.input[..n], &mut self.output, self.ended);
             self.output.truncate(written);
+            if replaced && !self.lossy {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "bytes that its encoding does not have",
+                ));
+            }
         }
         let n = buf.len().min(self.output.len() - self.given);
         buf[..n].copy_from_slice(&self.output[self.given..self.given + n]);
@@ -156,13 +165,21 @@ impl Read for Transcoder {
 }
 
 /// The decoded bytes of a file from its start.
-pub(crate) fn stream(handle: Handle, packing: Packing, encoding: Option<&str>) -> Result<Box<dyn Read + Send>> {
+pub(crate) fn stream(
+    handle: Handle,
+    packing: Packing,
+    encoding: Option<&str>,
+) -> Result<Box<dyn Read + Send>> {
     let raw = Sequential { handle, at: 0 };
     let unpacked: Box<dyn Read + Send> = match packing {
         Packing::Plain => Box::new(raw),
-        Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, raw))),
+        Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(
+            1 << 16,
+            raw,
+        ))),
         Packing::Zstd => Box::new(
-            zstd::stream::read::Decoder::new(raw).map_err(|e| Error::input(format!("zstd: {}", plain_io(&e))))?,
+            zstd::stream::read::Decoder::new(raw)
+                .map_err(|e| Error::input(format!("zstd: {}", plain_io(&e))))?,
         ),
         Packing::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(raw)),
         Packing::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(raw)),
@@ -175,7 +192,8 @@ pub(crate) fn stream(handle: Handle, packing: Packing, encoding: Option<&str>) -
         "utf8-lossy" => encoding_rs::UTF_8.new_decoder_with_bom_removal(),
         _ => encoding_rs::Encoding::for_label(label.as_bytes())
             .ok_or_else(|| {
-                Error::usage(format!("there is no encoding '{label}'")).help("try latin1, windows-1252, utf-16le or utf8-lossy")
+                Error::usage(format!("there is no encoding '{label}'"))
+                    .help("try latin1, windows-1252, utf-16le or utf8-lossy")
             })?
             .new_decoder_with_bom_removal(),
     };
@@ -186,6 +204,7 @@ pub(crate) fn stream(handle: Handle, packing: Packing, encoding: Option<&str>) -
         output: Vec::new(),
         given: 0,
         ended: false,
+        lossy: label == "utf8-lossy",
     }))
 }
 
@@ -275,7 +294,9 @@ impl CsvFile {
             let mut buf = vec![0; 1 << 16];
             while at < offset {
                 let most = buf.len().min(usize::try_from(offset - at).unwrap_or(usize::MAX));
-                let n = from.read(&mut buf[..most]).map_err(|e| read_error(&self.info.path, &e))?;
+                let n = from
+                    .read(&mut buf[..most])
+                    .map_err(|e| read_error(&self.info.path, &e))?;
                 if n == 0 {
                     break;
                 }
@@ -308,7 +329,9 @@ impl CsvFile {
 pub(crate) fn open(path: &Path, spooled: Option<&Arc<File>>) -> Result<Handle> {
     match spooled {
         Some(file) => Ok(Handle::Shared(file.clone())),
-        None => File::open(path).map(Handle::Own).map_err(|e| Error::io("open", path, &e)),
+        None => File::open(path)
+            .map(Handle::Own)
+            .map_err(|e| Error::io("open", path, &e)),
     }
 }
 

@@ -41,7 +41,13 @@ fn kind_of(field: &[u8], reading: &Reading, side: &mut Vec<u8>) -> Kinds {
     if reading.is_null(field) {
         return Kinds::default();
     }
-    reading.with_text(field, side, |text| if text.is_empty() { Kinds::default() } else { Kinds::of(text) })
+    reading.with_text(field, side, |text| {
+        if text.is_empty() {
+            Kinds::QUOTED_EMPTY
+        } else {
+            Kinds::of(text)
+        }
+    })
 }
 
 /// The first value of a partition that does not fit the present type.
@@ -89,10 +95,10 @@ pub(crate) fn everything(dataset: &Arc<CsvDataset>, columns: &[usize], threads: 
 fn merge(all: &mut Found, one: Found) {
     for (a, b) in all.iter_mut().zip(one) {
         a.0 = a.0.and(b.0);
-        if let Some(first) = b.1 {
-            if a.1.as_ref().is_none_or(|f| first.part < f.part) {
-                a.1 = Some(first);
-            }
+        if let Some(first) = b.1
+            && a.1.as_ref().is_none_or(|f| first.part < f.part)
+        {
+            a.1 = Some(first);
         }
     }
 }

@@ -66,25 +66,33 @@ impl CsvSource {
             None => Windows::partition(&self.file, self.part_in_file, &self.dataset.pool)?,
         };
         let more = windows.next().map_err(|e| self.suspect(e))?;
-        Progress::add(&cx.run.progress.bytes_read, std::mem::take(&mut windows.bytes_read));
+        Progress::add(
+            &cx.run.progress.bytes_read,
+            std::mem::take(&mut windows.bytes_read),
+        );
         if !more {
             return Ok(false);
         }
         self.reserve(windows.data.len(), cx)?;
         let (mut failed, mut rejected) = (None, Vec::new());
         let policy = &self.dataset.options.on_bad_row;
-        let rows = Rows::of(&windows, self.file.info.names.len(), &self.file.marks, |row| match policy {
-            OnBadRow::Error => {
-                failed = Some(row);
-                Bad::Stop
-            }
-            OnBadRow::Skip => Bad::Drop,
-            OnBadRow::Pad => Bad::Pad,
-            OnBadRow::Reject(_) => {
-                rejected.push(row);
-                Bad::Drop
-            }
-        });
+        let rows = Rows::of(
+            &windows,
+            self.file.info.names.len(),
+            &self.file.marks,
+            |row| match policy {
+                OnBadRow::Error => {
+                    failed = Some(row);
+                    Bad::Stop
+                }
+                OnBadRow::Skip => Bad::Drop,
+                OnBadRow::Pad => Bad::Pad,
+                OnBadRow::Reject(_) => {
+                    rejected.push(row);
+                    Bad::Drop
+                }
+            },
+        );
         if let Some(row) = failed {
             return Err(self.suspect(self.ragged(&windows, row)));
         }
@@ -95,7 +103,9 @@ impl CsvSource {
 
     /// What is held beyond the usual must be granted; the usual is counted only.
     fn reserve(&mut self, bytes: usize, cx: &TaskContext) -> Result<()> {
-        let held = self.reservation.get_or_insert_with(|| cx.run.budget.reservation("reading CSV"));
+        let held = self
+            .reservation
+            .get_or_insert_with(|| cx.run.budget.reservation("reading CSV"));
         match bytes.checked_sub(held.bytes()) {
             Some(more) if bytes > (48 << 20) => held.try_grow(more),
             Some(more) => {
@@ -146,13 +156,22 @@ impl CsvSource {
         let many = if fields > wanted { "many" } else { "few" };
         let mut what = format!("too {many} fields: {fields} instead of {wanted}");
         if count > 1 {
-            let lines = places.iter().map(|p| self.file.line_column(p.0).0.to_string()).collect::<Vec<_>>();
-            what.push_str(&format!("; {count} rows of the file are so, the first at lines {}", lines.join(", ")));
+            let lines = places
+                .iter()
+                .map(|p| self.file.line_column(p.0).0.to_string())
+                .collect::<Vec<_>>();
+            what.push_str(&format!(
+                "; {count} rows of the file are so, the first at lines {}",
+                lines.join(", ")
+            ));
         }
         if let Err(e) = pass {
             what.push_str(&format!(" ({})", e.what()));
         }
-        self.file.error_at(what, offset).excerpt(&excerpt).help("fix the rows, or use --on-bad-row skip, pad or reject=FILE")
+        self.file
+            .error_at(what, offset)
+            .excerpt(&excerpt)
+            .help("fix the rows, or use --on-bad-row skip, pad or reject=FILE")
     }
 
     /// Appends rejected rows to the user's file.
@@ -181,22 +200,35 @@ impl CsvSource {
         let (w, part) = (&open.windows, self.part);
         let text = w.first..w.ends.last().map_or(w.first, |e| *e as usize);
         let mut arrays = Vec::with_capacity(columns.len());
-        let len = if rows.is_empty() { range.1 - range.0 } else { rows.len() };
+        let len = if rows.is_empty() {
+            range.1 - range.0
+        } else {
+            rows.len()
+        };
         for &column in columns {
             let ty = &self.dataset.types[column];
             let array = match self.dataset.field_of(part, column) {
                 FieldOf::Missing => new_null_array(ty, len),
                 FieldOf::FileName => {
                     let name = self.file.info.path.to_string_lossy();
-                    Arc::new(StringViewArray::from_iter_values(std::iter::repeat_n(name.as_ref(), len))) as ArrayRef
+                    Arc::new(StringViewArray::from_iter_values(std::iter::repeat_n(
+                        name.as_ref(),
+                        len,
+                    ))) as ArrayRef
                 }
                 FieldOf::Field(c) => {
                     if rows.is_empty() {
                         open.rows.spans(w, fields, c, range.0..range.1, &mut self.spans);
                     } else {
-                        open.rows.spans(w, fields, c, rows.iter().copied(), &mut self.spans);
+                        open.rows
+                            .spans(w, fields, c, rows.iter().copied(), &mut self.spans);
                     }
-                    let built = self.dataset.reading(&self.file).build(ty, &w.data, &self.spans, text.clone(), w.non_ascii)?;
+                    let built = self.dataset.reading(&self.file).build(
+                        ty,
+                        &w.data,
+                        &self.spans,
+                        text.clone(),
+                    )?;
                     match built {
                         Ok(array) => array,
                         Err(misfit) => return Err(self.suspect(self.misfit(column, &misfit))),
@@ -215,7 +247,11 @@ impl CsvSource {
             return Error::defect("no window");
         };
         let (start, end) = self.spans[*i];
-        let value = open.windows.data.get(start as usize..end as usize).unwrap_or_default();
+        let value = open
+            .windows
+            .data
+            .get(start as usize..end as usize)
+            .unwrap_or_default();
         let offset = open.windows.base + u64::from(start);
         let name = self.dataset.schema.field(column).name();
         if let Misfit::Encoding(_) = misfit {
@@ -229,7 +265,12 @@ impl CsvSource {
     }
 
     /// The rows `range` of the window that pass the filter, as a batch.
-    fn filtered(&mut self, filter: &dyn RowFilter, range: (usize, usize), position: u64) -> Result<Option<Batch>> {
+    fn filtered(
+        &mut self,
+        filter: &dyn RowFilter,
+        range: (usize, usize),
+        position: u64,
+    ) -> Result<Option<Batch>> {
         let first = self.build(filter.columns(), &[], range)?;
         let mask = filter.mask(&Batch::new(first.clone(), range.1 - range.0, position))?;
         let mask = match mask.null_count() {
@@ -241,7 +282,11 @@ impl CsvSource {
             return Ok(None);
         }
         let columns = self.request.columns.clone();
-        let others: Vec<usize> = columns.iter().copied().filter(|c| !filter.columns().contains(c)).collect();
+        let others: Vec<usize> = columns
+            .iter()
+            .copied()
+            .filter(|c| !filter.columns().contains(c))
+            .collect();
         let all = kept == range.1 - range.0;
         let late = !all && kept * 2 < range.1 - range.0;
         let mut built = if late {
@@ -256,7 +301,9 @@ impl CsvSource {
             arrays.push(match filter.columns().iter().position(|f| f == c) {
                 Some(i) if all => first[i].clone(),
                 Some(i) => compute::filter(&first[i], &mask)?,
-                None => built.next().ok_or_else(|| Error::defect("a column was not built"))?,
+                None => built
+                    .next()
+                    .ok_or_else(|| Error::defect("a column was not built"))?,
             });
         }
         Ok(Some(Batch::new(arrays, kept, position)))
@@ -289,7 +336,11 @@ impl Source for CsvSource {
                 continue;
             }
             let counting = self.request.columns.is_empty() && self.request.filter.is_none();
-            let stop = if counting { rows } else { rows.min(at + Batch::TARGET_ROWS) };
+            let stop = if counting {
+                rows
+            } else {
+                rows.min(at + Batch::TARGET_ROWS)
+            };
             if let Some(s) = &mut self.state {
                 s.at = stop;
             }

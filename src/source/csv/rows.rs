@@ -50,14 +50,19 @@ impl Rows {
         let (data, ends) = (&w.data[..], &w.ends[..]);
         let regular = ends.len() == w.records * fields
             && marks.comment.is_none()
-            && ends.chunks_exact(fields).all(|record| is_newline(data, record[fields - 1]));
+            && ends
+                .chunks_exact(fields)
+                .all(|record| is_newline(data, record[fields - 1]));
         if regular {
             return Rows::Regular(w.records);
         }
         let mut table = Vec::with_capacity(w.records * fields);
         let (mut at, mut start) = (0, w.first as u32);
         while at < ends.len() {
-            let n = ends[at..].iter().position(|e| is_newline(data, *e)).map_or(ends.len() - at, |i| i + 1);
+            let n = ends[at..]
+                .iter()
+                .position(|e| is_newline(data, *e))
+                .map_or(ends.len() - at, |i| i + 1);
             let record = &ends[at..at + n];
             let last = record[n - 1];
             let (_, content_end) = span(data, start, last);

@@ -74,8 +74,14 @@ pub(crate) fn sniff(path: &Path, spooled: Option<&Arc<File>>, options: &ReadOpti
             break (delimiter, start, end, at_end);
         }
         if at_end {
-            if head.len() > at && !head[at..].iter().all(|b| matches!(b, b'\n' | b'\r')) && options.skip_rows == 0 && options.comment.is_none() {
-                return Err(Error::input("a quote in the header is never closed").at(path, 1, 1).excerpt(&head[at..]));
+            if head.len() > at
+                && !head[at..].iter().all(|b| matches!(b, b'\n' | b'\r'))
+                && options.skip_rows == 0
+                && options.comment.is_none()
+            {
+                return Err(Error::input("a quote in the header is never closed")
+                    .at(path, 1, 1)
+                    .excerpt(&head[at..]));
             }
             break (options.delimiter.unwrap_or(b','), head.len(), head.len(), true);
         }
@@ -108,7 +114,11 @@ pub(crate) fn sniff(path: &Path, spooled: Option<&Arc<File>>, options: &ReadOpti
         .map_or(data_start, |i| data_start + ends[i] as usize + 1);
     let sample = head[data_start..records_end].to_vec();
     let _ = at_end;
-    let data_start = (data_start as u64).min(if packing == Packing::Plain && encoding.is_none() { size } else { u64::MAX });
+    let data_start = (data_start as u64).min(if packing == Packing::Plain && encoding.is_none() {
+        size
+    } else {
+        u64::MAX
+    });
     let info = FileInfo {
         path: path.to_owned(),
         size,
@@ -122,7 +132,9 @@ pub(crate) fn sniff(path: &Path, spooled: Option<&Arc<File>>, options: &ReadOpti
 }
 
 fn read_more(from: &mut dyn Read, to: &mut Vec<u8>, more: usize, path: &Path) -> Result<()> {
-    from.take(more as u64).read_to_end(to).map_err(|e| read_error(path, &e))?;
+    from.take(more as u64)
+        .read_to_end(to)
+        .map_err(|e| read_error(path, &e))?;
     Ok(())
 }
 
@@ -139,17 +151,24 @@ fn find_header(head: &[u8], mut at: usize, path: &Path, options: &ReadOptions) -
             _ => break,
         }
     }
-    let delimiter = options.delimiter.unwrap_or_else(|| guess(&head[at..], path, options));
+    let delimiter = options
+        .delimiter
+        .unwrap_or_else(|| guess(&head[at..], path, options));
     let mut ends = Vec::new();
     exact::scan(&head[at..], 0, &marks(options, delimiter), &mut ends);
-    let end = ends.iter().find(|e| matches!(head[at + **e as usize], b'\n' | b'\r'))?;
+    let end = ends
+        .iter()
+        .find(|e| matches!(head[at + **e as usize], b'\n' | b'\r'))?;
     Some((delimiter, at, at + *end as usize + 1))
 }
 
 /// The delimiter, by extension, or the one that the header has most of.
 fn guess(header: &[u8], path: &Path, options: &ReadOptions) -> u8 {
     let name = path.to_string_lossy().to_ascii_lowercase();
-    let name = [".gz", ".zst", ".bz2", ".xz", ".lz4"].iter().find_map(|e| name.strip_suffix(e)).unwrap_or(&name);
+    let name = [".gz", ".zst", ".bz2", ".xz", ".lz4"]
+        .iter()
+        .find_map(|e| name.strip_suffix(e))
+        .unwrap_or(&name);
     if name.ends_with(".tsv") || name.ends_with(".tab") {
         return b'\t';
     }
@@ -167,7 +186,10 @@ fn guess(header: &[u8], path: &Path, options: &ReadOptions) -> u8 {
         }
     }
     // The first of the most frequent ones.
-    (0..4).rev().max_by_key(|&i| counts[i]).map_or(b',', |i| b",\t;|"[i])
+    (0..4)
+        .rev()
+        .max_by_key(|&i| counts[i])
+        .map_or(b',', |i| b",\t;|"[i])
 }
 
 /// The texts of one record's fields.
@@ -196,7 +218,11 @@ fn unique(fields: Vec<String>, path: &Path, notes: &mut Vec<String>) -> Vec<Stri
     let mut taken: std::collections::HashSet<String> = fields.iter().cloned().collect();
     let mut seen = std::collections::HashSet::new();
     for (i, field) in fields.into_iter().enumerate() {
-        let wanted = if field.is_empty() { format!("column_{}", i + 1) } else { field };
+        let wanted = if field.is_empty() {
+            format!("column_{}", i + 1)
+        } else {
+            field
+        };
         let mut name = wanted.clone();
         let mut k = 1;
         while seen.contains(&name) || (k > 1 && taken.contains(&name)) {
@@ -204,7 +230,10 @@ fn unique(fields: Vec<String>, path: &Path, notes: &mut Vec<String>) -> Vec<Stri
             name = format!("{wanted}_{k}");
         }
         if k > 1 {
-            notes.push(format!("{}: the second column '{wanted}' is called '{name}'", path.display()));
+            notes.push(format!(
+                "{}: the second column '{wanted}' is called '{name}'",
+                path.display()
+            ));
         }
         seen.insert(name.clone());
         taken.insert(name.clone());
@@ -221,7 +250,10 @@ mod tests {
     fn names_become_unique() {
         let fields = ["x", "", "x", "x_2", "x"].map(String::from).to_vec();
         let mut notes = vec![];
-        assert_eq!(unique(fields, Path::new("f"), &mut notes), ["x", "column_2", "x_3", "x_2", "x_4"]);
+        assert_eq!(
+            unique(fields, Path::new("f"), &mut notes),
+            ["x", "column_2", "x_3", "x_2", "x_4"]
+        );
         assert_eq!(notes.len(), 2);
     }
 

@@ -43,11 +43,17 @@ fn context(part: u32) -> TaskContext {
         threads: 2,
         warnings: Default::default(),
     };
-    TaskContext { run: Arc::new(run), part }
+    TaskContext {
+        run: Arc::new(run),
+        part,
+    }
 }
 
 fn blocks(bytes: u64) -> ReadOptions {
-    ReadOptions { blocksize: Some(bytes), ..ReadOptions::default() }
+    ReadOptions {
+        blocksize: Some(bytes),
+        ..ReadOptions::default()
+    }
 }
 
 type Table = Vec<Vec<Option<String>>>;
@@ -86,17 +92,25 @@ fn read_once(dataset: &Arc<CsvDataset>, request: &ScanRequest) -> Result<Table> 
 
 fn rows_of(batch: &Batch) -> Table {
     let options = FormatOptions::default();
-    let columns: Vec<_> =
-        batch.columns.iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap()).collect();
+    let columns: Vec<_> = batch
+        .columns
+        .iter()
+        .map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap())
+        .collect();
     let cell = |c: usize, r: usize| {
         let nulls = batch.columns[c].logical_nulls();
         (!nulls.is_some_and(|n| n.is_null(r))).then(|| columns[c].value(r).to_string())
     };
-    (0..batch.rows).map(|r| (0..columns.len()).map(|c| cell(c, r)).collect()).collect()
+    (0..batch.rows)
+        .map(|r| (0..columns.len()).map(|c| cell(c, r)).collect())
+        .collect()
 }
 
 fn all(dataset: &CsvDataset) -> ScanRequest {
-    ScanRequest { columns: (0..dataset.schema().fields().len()).collect(), ..ScanRequest::default() }
+    ScanRequest {
+        columns: (0..dataset.schema().fields().len()).collect(),
+        ..ScanRequest::default()
+    }
 }
 
 fn open(paths: &[PathBuf], options: &ReadOptions) -> Result<Arc<CsvDataset>> {
@@ -110,11 +124,24 @@ fn table(files: &[(&str, &[u8])], options: &ReadOptions) -> Result<(Table, Vec<W
 }
 
 fn text(table: &Table) -> Vec<String> {
-    table.iter().map(|r| r.iter().map(|c| c.as_deref().unwrap_or("∅")).collect::<Vec<_>>().join("|")).collect()
+    table
+        .iter()
+        .map(|r| {
+            r.iter()
+                .map(|c| c.as_deref().unwrap_or("∅"))
+                .collect::<Vec<_>>()
+                .join("|")
+        })
+        .collect()
 }
 
 fn types_of(dataset: &CsvDataset) -> Vec<String> {
-    dataset.schema().fields().iter().map(|f| types::name(f.data_type())).collect()
+    dataset
+        .schema()
+        .fields()
+        .iter()
+        .map(|f| types::name(f.data_type()))
+        .collect()
 }
 
 #[test]
@@ -127,13 +154,33 @@ fn plain_files_with_types() {
 
 #[test]
 fn columns_are_matched_by_name() {
-    let files: [(&str, &[u8]); 3] = [("1.csv", b"a,b\n1,x\n"), ("2.csv", b"b,a\na,2\nb,3"), ("3.csv", b"a\n4\n\n5\n")];
+    let files: [(&str, &[u8]); 3] = [
+        ("1.csv", b"a,b\n1,x\n"),
+        ("2.csv", b"b,a\na,2\nb,3"),
+        ("3.csv", b"a\n4\n\n5\n"),
+    ];
     let (rows, _, dataset) = table(&files, &blocks(64)).unwrap();
     assert_eq!(text(&rows), ["1|x", "2|a", "3|b", "4|∅", "∅|∅", "5|∅"]);
-    assert!(dataset.warnings().iter().any(|w| w.text.contains("'b' is not in")));
-    let strict = ReadOptions { union: Union::Strict, ..blocks(64) };
-    assert!(table(&files, &strict).unwrap_err().what().contains("'b' is not in"));
-    let named = ReadOptions { filename_col: Some("file".into()), ..blocks(64) };
+    assert!(
+        dataset
+            .warnings()
+            .iter()
+            .any(|w| w.text.contains("'b' is not in"))
+    );
+    let strict = ReadOptions {
+        union: Union::Strict,
+        ..blocks(64)
+    };
+    assert!(
+        table(&files, &strict)
+            .unwrap_err()
+            .what()
+            .contains("'b' is not in")
+    );
+    let named = ReadOptions {
+        filename_col: Some("file".into()),
+        ..blocks(64)
+    };
     let (rows, ..) = table(&files[..2], &named).unwrap();
     assert!(rows[2][2].as_ref().unwrap().ends_with("2.csv"));
 }
@@ -172,28 +219,51 @@ fn a_late_value_widens_its_column() {
         assert_eq!(types_of(&wide), ["text", "text"]);
         assert_eq!(text(&rows)[19_999..], ["19999|19999", "1.5|NA", "x|007"]);
         assert_eq!(warnings.len(), 2);
-        assert!(warnings[0].text.contains("a.csv:20002 has '1.5'"), "{}", warnings[0].text);
-        let law = ReadOptions { types: vec![("a".into(), "int".into())], ..blocks(block) };
+        assert!(
+            warnings[0].text.contains("a.csv:20002 has '1.5'"),
+            "{}",
+            warnings[0].text
+        );
+        let law = ReadOptions {
+            types: vec![("a".into(), "int".into())],
+            ..blocks(block)
+        };
         let dataset = open(&paths, &law).unwrap();
         let e = read(&dataset, &all(&dataset)).unwrap_err();
         let place = e.place().unwrap();
-        assert!(e.kind() == Kind::Input && (place.line == 20_002 || place.line == 20_003) && place.column == 1, "{e}");
+        assert!(
+            e.kind() == Kind::Input && (place.line == 20_002 || place.line == 20_003) && place.column == 1,
+            "{e}"
+        );
     }
 }
 
 #[test]
 fn integers_are_never_rounded() {
-    let (rows, _, d) = table(&[("a.csv", b"a,b\n9007199254740993,1\n,9007199254740993\n,0.5\n")], &blocks(64)).unwrap();
+    let (rows, _, d) = table(
+        &[("a.csv", b"a,b\n9007199254740993,1\n,9007199254740993\n,0.5\n")],
+        &blocks(64),
+    )
+    .unwrap();
     assert_eq!(types_of(&d), ["int64", "text"]);
     assert_eq!(text(&rows), ["9007199254740993|1", "∅|9007199254740993", "∅|0.5"]);
     let (rows, _, d) = table(&[("a.csv", b"z\n007\n99999999999999999999\n")], &blocks(64)).unwrap();
-    assert_eq!((types_of(&d), text(&rows)), (vec!["text".into()], vec!["007".into(), "99999999999999999999".into()]));
+    assert_eq!(
+        (types_of(&d), text(&rows)),
+        (
+            vec!["text".into()],
+            vec!["007".into(), "99999999999999999999".into()]
+        )
+    );
 }
 
 #[test]
 fn ragged_rows() {
     let csv = b"a,b\n1,2\n3\n4,5,6\n7,8,,\n\n9,10\n";
-    let with = |on_bad_row| ReadOptions { on_bad_row, ..blocks(64) };
+    let with = |on_bad_row| ReadOptions {
+        on_bad_row,
+        ..blocks(64)
+    };
     let e = table(&[("a.csv", csv)], &blocks(64)).unwrap_err();
     assert_eq!((e.place().unwrap().line, e.kind()), (3, Kind::Input));
     assert!(e.what().contains("2 rows") && e.what().contains("3, 4"), "{e}");
@@ -263,7 +333,11 @@ fn compressed_files() {
     let body: String = (0..300_000).map(|i| format!("{i},\"t\n{i}\"\n")).collect();
     let plain = format!("a,b\n{body}");
     // Two members: all of them are read.
-    let gz = [gzip(&plain.as_bytes()[..100_000]), gzip(&plain.as_bytes()[100_000..])].concat();
+    let gz = [
+        gzip(&plain.as_bytes()[..100_000]),
+        gzip(&plain.as_bytes()[100_000..]),
+    ]
+    .concat();
     let zst = zstd::encode_all(plain.as_bytes(), 1).unwrap();
     let (_dir, paths) = Files::new(&[("a.csv.gz", &gz), ("b.zst", &zst)]);
     for path in &paths {
@@ -274,27 +348,61 @@ fn compressed_files() {
         assert_eq!(text(&rows[299_999..].to_vec()), ["299999|t\n299999"]);
     }
     let e = table(&[("cut.csv.gz", &gz[..gz.len() - 100])], &blocks(64)).unwrap_err();
-    assert!(e.to_string().contains("cut.csv.gz") && e.kind() == Kind::Input, "{e}");
+    assert!(
+        e.to_string().contains("cut.csv.gz") && e.kind() == Kind::Input,
+        "{e}"
+    );
 }
 
 #[test]
 fn encodings() {
-    let utf16: Vec<u8> =
-        [0xfeffu16].into_iter().chain("a,b\né,1\nß,2\n".encode_utf16()).flat_map(u16::to_le_bytes).collect();
-    assert_eq!(text(&table(&[("a.csv", &utf16)], &blocks(64)).unwrap().0), ["é|1", "ß|2"]);
-    assert_eq!(text(&table(&[("a.csv", b"\xef\xbb\xbfa\nx\n")], &blocks(64)).unwrap().0), ["x"]);
+    let utf16: Vec<u8> = [0xfeffu16]
+        .into_iter()
+        .chain("a,b\né,1\nß,2\n".encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    assert_eq!(
+        text(&table(&[("a.csv", &utf16)], &blocks(64)).unwrap().0),
+        ["é|1", "ß|2"]
+    );
+    assert_eq!(
+        text(&table(&[("a.csv", b"\xef\xbb\xbfa\nx\n")], &blocks(64)).unwrap().0),
+        ["x"]
+    );
+    let broken = [&utf16[..], b"\x00\xd8,\x00"].concat();
+    assert_eq!(
+        table(&[("a.csv", &broken)], &blocks(64)).unwrap_err().kind(),
+        Kind::Input
+    );
     let latin = b"a,b\nx,y\n1,caf\xe9\n";
     let e = table(&[("a.csv", latin)], &blocks(64)).unwrap_err();
     let place = e.place().unwrap();
     assert_eq!((place.line, place.column), (3, 3), "{e}");
-    let options = ReadOptions { encoding: Some("latin1".into()), ..blocks(64) };
-    assert_eq!(text(&table(&[("a.csv", latin)], &options).unwrap().0), ["x|y", "1|café"]);
+    let lossy = ReadOptions {
+        encoding: Some("utf8-lossy".into()),
+        ..blocks(64)
+    };
+    assert_eq!(
+        text(&table(&[("a.csv", latin)], &lossy).unwrap().0)[1],
+        "1|caf\u{fffd}"
+    );
+    let options = ReadOptions {
+        encoding: Some("latin1".into()),
+        ..blocks(64)
+    };
+    assert_eq!(
+        text(&table(&[("a.csv", latin)], &options).unwrap().0),
+        ["x|y", "1|café"]
+    );
 }
 
 #[test]
 fn nulls_and_empty_texts() {
     let csv = b"n,t\n1,\"\"\nNA,\n\"\",-\n-,x\n";
-    let options = ReadOptions { nulls: vec!["-".into()], ..blocks(64) };
+    let options = ReadOptions {
+        nulls: vec!["-".into()],
+        ..blocks(64)
+    };
     let (rows, _, d) = table(&[("a.csv", csv)], &options).unwrap();
     assert_eq!(types_of(&d), ["text", "text"]);
     assert_eq!(text(&rows), ["1|", "NA|∅", "|∅", "∅|x"]);
@@ -311,13 +419,24 @@ fn rows_that_equal_the_header_empty_files_comments_escapes() {
     assert!(d.warnings().iter().any(|w| w.text.ends_with("a.csv is empty")));
     let (rows, ..) = table(&[("b.csv", b"a,b")], &blocks(64)).unwrap();
     assert!(rows.is_empty());
-    let options = ReadOptions { comment: Some(b'#'), escape: Some(b'\\'), skip_rows: 1, ..blocks(64) };
+    let options = ReadOptions {
+        comment: Some(b'#'),
+        escape: Some(b'\\'),
+        skip_rows: 1,
+        ..blocks(64)
+    };
     let csv = b"made by hand\n#c,\"\na,b\n1,\"x\\\"\n,\"\n# more, \" here\n2,y\\,z\n";
     let (rows, ..) = table(&[("a.csv", csv)], &options).unwrap();
     assert_eq!(text(&rows), ["1|x\"\n,", "2|y,z"]);
-    let options = ReadOptions { header: Some(false), ..blocks(64) };
+    let options = ReadOptions {
+        header: Some(false),
+        ..blocks(64)
+    };
     let (rows, _, d) = table(&[("a.csv", b"1,2\n3,4\n")], &options).unwrap();
-    assert_eq!((text(&rows), d.schema().field(1).name().as_str()), (vec!["1|2".into(), "3|4".into()], "column_2"));
+    assert_eq!(
+        (text(&rows), d.schema().field(1).name().as_str()),
+        (vec!["1|2".into(), "3|4".into()], "column_2")
+    );
 }
 
 struct Even(Vec<usize>, i64);
@@ -327,7 +446,10 @@ impl RowFilter for Even {
         &self.0
     }
     fn mask(&self, batch: &Batch) -> Result<BooleanArray> {
-        let ids = batch.columns[0].as_any().downcast_ref::<arrow::array::Int64Array>().unwrap();
+        let ids = batch.columns[0]
+            .as_any()
+            .downcast_ref::<arrow::array::Int64Array>()
+            .unwrap();
         Ok(ids.iter().map(|i| i.map(|i| i % self.1 == 0)).collect())
     }
     fn bounds(&self) -> &[Bound] {
@@ -337,21 +459,41 @@ impl RowFilter for Even {
 
 #[test]
 fn filters_limits_json() {
-    let csv: String = "t,i\n".chars().chain((0..5000).flat_map(|i| format!("n{i},{i}\n").chars().collect::<Vec<_>>())).collect();
+    let csv: String = "t,i\n"
+        .chars()
+        .chain((0..5000).flat_map(|i| format!("n{i},{i}\n").chars().collect::<Vec<_>>()))
+        .collect();
     let (_dir, paths) = Files::new(&[("a.csv", csv.as_bytes())]);
     let dataset = open(&paths, &blocks(1000)).unwrap();
     for step in [1, 7, 100_000] {
         let filter = Some(Arc::new(Even(vec![1], step)) as Arc<dyn RowFilter>);
-        let request = ScanRequest { columns: vec![1, 0], filter, limit: None };
+        let request = ScanRequest {
+            columns: vec![1, 0],
+            filter,
+            limit: None,
+        };
         let (rows, ..) = read(&dataset, &request).unwrap();
-        let expected: Vec<_> = (0..5000).filter(|i| i % step == 0).map(|i| format!("{i}|n{i}")).collect();
+        let expected: Vec<_> = (0..5000)
+            .filter(|i| i % step == 0)
+            .map(|i| format!("{i}|n{i}"))
+            .collect();
         assert_eq!(text(&rows), expected);
     }
-    let request = ScanRequest { columns: vec![0], filter: None, limit: Some(2) };
-    assert_eq!(read(&dataset, &request).unwrap().0.len(), 2 * dataset.partitions());
+    let request = ScanRequest {
+        columns: vec![0],
+        filter: None,
+        limit: Some(2),
+    };
+    assert_eq!(
+        read(&dataset, &request).unwrap().0.len(),
+        2 * dataset.partitions()
+    );
     let again = CsvDataset::from_json(&dataset.to_json()).unwrap();
     assert_eq!(again.schema(), dataset.schema());
-    assert_eq!(read(&again, &all(&again)).unwrap().0, read(&dataset, &all(&dataset)).unwrap().0);
+    assert_eq!(
+        read(&again, &all(&again)).unwrap().0,
+        read(&dataset, &all(&dataset)).unwrap().0
+    );
 }
 
 #[test]

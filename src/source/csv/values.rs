@@ -52,13 +52,18 @@ pub(crate) fn float(b: &[u8]) -> Option<f64> {
     let digits = b.strip_prefix(b"-").unwrap_or(b);
     if !digits.first()?.is_ascii_digit() && digits[0] != b'.' {
         return match digits {
-            b"inf" | b"Inf" | b"Infinity" | b"infinity" => {
-                Some(if b[0] == b'-' { f64::NEG_INFINITY } else { f64::INFINITY })
-            }
+            b"inf" | b"Inf" | b"Infinity" | b"infinity" => Some(if b[0] == b'-' {
+                f64::NEG_INFINITY
+            } else {
+                f64::INFINITY
+            }),
             _ => None,
         };
     }
-    let whole = digits.iter().position(|c| !c.is_ascii_digit()).unwrap_or(digits.len());
+    let whole = digits
+        .iter()
+        .position(|c| !c.is_ascii_digit())
+        .unwrap_or(digits.len());
     if whole == digits.len() {
         if b == b"-0" {
             return Some(-0.0);
@@ -120,7 +125,10 @@ pub(crate) fn timestamp(b: &[u8]) -> Option<(i64, bool)> {
         second = two(&[*x, *y])?;
         rest = tail;
         if let [b'.', tail @ ..] = rest {
-            let n = tail.iter().position(|c| !c.is_ascii_digit()).unwrap_or(tail.len());
+            let n = tail
+                .iter()
+                .position(|c| !c.is_ascii_digit())
+                .unwrap_or(tail.len());
             if n == 0 || n > 9 || tail.get(6..n).is_some_and(|more| more.iter().any(|&c| c != b'0')) {
                 return None;
             }
@@ -151,7 +159,10 @@ pub(crate) fn timestamp(b: &[u8]) -> Option<(i64, bool)> {
         _ => return None,
     };
     let seconds = day * 86_400 + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
-    Some(((seconds - offset.unwrap_or(0) * 60) * 1_000_000 + micros, offset.is_some()))
+    Some((
+        (seconds - offset.unwrap_or(0) * 60) * 1_000_000 + micros,
+        offset.is_some(),
+    ))
 }
 
 /// A decimal of the precision and scale, if it can hold the value unchanged.
@@ -194,6 +205,11 @@ impl Kinds {
     const NAIVE: u16 = 32;
     const UTC: u16 = 64;
     const TEXT: u16 = 128;
+    /// `""`: makes a column text if there is nothing else.
+    const EMPTY: u16 = 256;
+
+    /// The kind of a quoted empty field.
+    pub(crate) const QUOTED_EMPTY: Kinds = Kinds(Self::EMPTY);
 
     /// The kind of one value that is not null.
     pub(crate) fn of(b: &[u8]) -> Kinds {
@@ -236,8 +252,9 @@ impl Kinds {
 
     /// The narrowest type that holds them all unchanged.
     pub(crate) fn data_type(self) -> DataType {
-        let only = |set: u16| self.0 & !set == 0;
+        let only = |set: u16| self.0 & !(set | Self::EMPTY) == 0;
         match self.0 {
+            Self::EMPTY => types::TEXT,
             0 => DataType::Null,
             _ if only(Self::BOOL) => DataType::Boolean,
             _ if only(Self::INT | Self::BIG_INT) => DataType::Int64,
@@ -259,13 +276,35 @@ mod tests {
     fn nothing_is_rounded() {
         assert_eq!(int(b"9223372036854775807"), Some(i64::MAX));
         assert_eq!(int(b"-9223372036854775808"), Some(i64::MIN));
-        for no in ["", "-", "007", "-0", "+5", " 5", "5 ", "9223372036854775808", "1_0", "99999999999999999999"] {
+        for no in [
+            "",
+            "-",
+            "007",
+            "-0",
+            "+5",
+            " 5",
+            "5 ",
+            "9223372036854775808",
+            "1_0",
+            "99999999999999999999",
+        ] {
             assert_eq!(int(no.as_bytes()), None, "{no}");
         }
         assert_eq!(float(b"9007199254740993"), None);
         assert_eq!(float(b"9007199254740992"), Some(9007199254740992.0));
         assert_eq!(float(b"-1.5e3"), Some(-1500.0));
-        for no in ["", "-", "00.5", "1.2.3", "nan", "1e999", "99999999999999999999", "0x1", "1,5", "."] {
+        for no in [
+            "",
+            "-",
+            "00.5",
+            "1.2.3",
+            "nan",
+            "1e999",
+            "99999999999999999999",
+            "0x1",
+            "1,5",
+            ".",
+        ] {
             assert_eq!(float(no.as_bytes()), None, "{no}");
         }
     }

@@ -189,11 +189,22 @@ impl Dataset for ParquetDataset {
             None => format!("partition {part}"),
         }
     }
-    fn refine(self: Arc<Self>, _columns: &[usize], _why: Refine, _run: &RunContext) -> Result<Arc<dyn Dataset>> {
+    fn refine(
+        self: Arc<Self>,
+        _columns: &[usize],
+        _why: Refine,
+        _run: &RunContext,
+    ) -> Result<Arc<dyn Dataset>> {
         Ok(self) // the files say what their types are
     }
     fn warnings(&self) -> Vec<Warning> {
-        self.notes().iter().map(|n| Warning { key: n.clone(), text: n.clone() }).collect()
+        self.notes()
+            .iter()
+            .map(|n| Warning {
+                key: n.clone(),
+                text: n.clone(),
+            })
+            .collect()
     }
     fn to_json(&self) -> serde_json::Value {
         serde_json::json!({
