@@ -32,7 +32,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "kernel",
         ],
     ),
-    ("cli", &["frame", "expr", "graph", "schedule", "source", "write", "observe", "kernel"]),
+    ("cli", &["frame", "expr", "graph", "schedule", "source", "write", "pipeline", "observe", "kernel"]),
 ];
 
 fn sources() -> Vec<PathBuf> {
