@@ -30,7 +30,7 @@ fn wrong_usage_is_status_two() {
 fn a_misspelt_column_gets_a_suggestion() {
     let f = Folder::new();
     let file = f.file("a.csv", "Origin,DepDelay\nJFK,1\n");
-    for flags in ["--sum DepDely", "-g Orgin --count", "--sort DepDely", "-s Orgin", "--select DepDely+1"] {
+    for flags in ["--sum DepDely", "-g Orgin --count", "--sort DepDely", "-s Orgin", "-s Origin:DepDely", "-s !Orgin", "--select DepDely+1"] {
         let ran = ask(&file, flags).failed(1).says(&["did you mean"]);
         assert!(ran.err.contains("Origin") || ran.err.contains("DepDelay"), "{}", ran.err);
         assert!(ran.out.is_empty());
@@ -55,7 +55,7 @@ fn missing_files_are_errors() {
     ask(&f.at("none.csv"), "--count").failed(1).says(&["none.csv"]);
     ask(&f.at("*.csv"), "--count").failed(2).says(&["*.csv"]);
     std::fs::create_dir(f.at("folder")).unwrap();
-    ask(&f.at("folder"), "--count").failed(1).says(&["folder"]);
+    ask(&f.at("folder"), "--count").failed(2).says(&["folder"]);
 }
 
 #[test]

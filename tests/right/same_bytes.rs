@@ -126,7 +126,7 @@ fn aggregates_without_groups_are_one_row() {
 fn the_floor_of_memory_is_enough_for_many_threads() {
     let f = Folder::new();
     let input = files(&f, 150_000);
-    for q in ["-g n --count --sum x --first t", "-g t --median x --nunique n"] {
+    for q in ["-g n --count --sum x --first t", "-g t --median x --nunique n", "-s t,n,x --distinct", "--sort t,id:desc"] {
         let plain = ask(&input, &format!("{q} --memory 4GiB")).done();
         let ran = ask(&input, &format!("{q} --memory 32MiB -j 8 --blocksize 65536")).done();
         assert!(ran.out == plain.out, "{q}");
