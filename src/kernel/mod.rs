@@ -2,6 +2,8 @@
 
 pub mod batch;
 pub mod exact;
+pub mod group;
+pub mod hash;
 pub mod parse;
 pub mod raw;
 pub mod scalar;

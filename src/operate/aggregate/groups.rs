@@ -1,201 +1,310 @@
-//! Groups with their states: a table of keys beside one array of states for each primitive.
+//! Groups with their states: the table that both ends of an aggregation fill.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::ArrayRef;
 
-use super::columns::Column;
-use super::keys::{self, Keys};
-use super::spec::{AggregateSpec, argument_type};
-use super::states::{Primitive, States};
-use super::table::Table;
+use super::column::Col;
+use super::finals::Finals;
+use super::keys::KeyEncoder;
+use super::plan::{Kind, Plan};
+use super::rows::{BucketWriter, Row, Rows, broken};
+use super::state::{Arg, State};
+use super::values::{List, Set, get_key};
 use crate::error::Result;
 use crate::kernel::Batch;
+use crate::kernel::group::{KeyTable, is_long, scratch_bytes};
+use crate::kernel::hash::hash_u128;
 
-/// A spec taken apart: which primitives of which columns are kept, without repetition.
-#[derive(Debug, Clone)]
-pub struct Layout {
-    /// The spec.
-    pub spec: AggregateSpec,
-    /// Types of the key columns.
-    pub key_types: Vec<DataType>,
-    /// Types of the argument columns, for each aggregate.
-    pub arg_types: Vec<DataType>,
-    /// The primitives.
-    pub primitives: Vec<(Primitive, Option<usize>, DataType)>,
-    /// For each aggregate, its primitives.
-    pub parts: Vec<Vec<usize>>,
-    /// Whether the key is the plain text of one column.
-    pub plain_text: bool,
-    /// The Arrow schema of exported groups.
-    pub exported: SchemaRef,
-}
-
-impl Layout {
-    /// Takes a spec over columns of a schema apart.
-    pub fn new(spec: &AggregateSpec, input: &Schema) -> Layout {
-        let key_types: Vec<DataType> = spec
-            .keys
-            .iter()
-            .map(|&k| input.field(k).data_type().clone())
-            .collect();
-        let arg_types: Vec<DataType> = spec.aggs.iter().map(|(_, a)| argument_type(input, *a)).collect();
-        let mut primitives: Vec<(Primitive, Option<usize>, DataType)> = Vec::new();
-        let mut parts = Vec::new();
-        for ((agg, arg), ty) in spec.aggs.iter().zip(&arg_types) {
-            let ty = if matches!(ty, DataType::Dictionary(..)) {
-                &DataType::Utf8View
-            } else {
-                ty
-            };
-            let places = agg.primitives(ty).into_iter().map(|p| {
-                let wanted = (p, *arg, ty.clone());
-                primitives.iter().position(|x| *x == wanted).unwrap_or_else(|| {
-                    primitives.push(wanted);
-                    primitives.len() - 1
-                })
-            });
-            parts.push(places.collect());
-        }
-        let mut fields = vec![Field::new("key", DataType::Binary, true)];
-        for (i, (p, ..)) in primitives.iter().enumerate() {
-            let types = States::exported_types(*p).into_iter().enumerate();
-            fields.extend(types.map(|(j, t)| Field::new(format!("s{i}_{j}"), t, true)));
-        }
-        let plain_text = keys::is_plain_text(&key_types);
-        let exported = Arc::new(Schema::new(fields));
-        Layout {
-            spec: spec.clone(),
-            key_types,
-            arg_types,
-            primitives,
-            parts,
-            plain_text,
-            exported,
-        }
-    }
-}
-
-/// Groups and their states.
+/// Keys, states and values of some groups.
+#[derive(Debug)]
 pub struct Groups {
-    /// What they are made of.
-    pub layout: Arc<Layout>,
-    /// Their keys.
-    pub table: Table,
-    /// Their states, one for each primitive.
-    pub states: Vec<States>,
-    keys: Keys,
-    numbers: Vec<u32>,
+    /// What is computed.
+    pub plan: Arc<Plan>,
+    encoder: KeyEncoder,
+    /// The keys.
+    pub table: KeyTable,
+    states: Vec<State>,
+    lists: Vec<List>,
+    sets: Vec<Set>,
+    ids: Vec<u32>,
+    needs_ints: Vec<bool>,
+    capacity: usize,
+    room: (Vec<u32>, Vec<i64>),
 }
 
 impl Groups {
     /// No groups yet.
-    pub fn new(layout: Arc<Layout>) -> Groups {
-        let states = layout
-            .primitives
-            .iter()
-            .map(|(p, _, ty)| States::new(*p, ty))
-            .collect();
-        Groups {
-            layout,
-            table: Table::default(),
-            states,
-            keys: Keys::default(),
-            numbers: Vec::new(),
-        }
+    pub fn new(plan: &Arc<Plan>) -> Result<Groups> {
+        let needs = |c: usize| {
+            plan.lists.contains(&c)
+                || plan.states.iter().any(|&(kind, at)| {
+                    use Kind::*;
+                    at == c && matches!(kind, SumInt | SquaresInt | MinInt | MaxInt | First | Last)
+                })
+        };
+        Ok(Groups {
+            encoder: KeyEncoder::new(plan.key_types.clone())?,
+            table: KeyTable::default(),
+            states: plan.states.iter().map(|&(kind, _)| State::new(kind)).collect(),
+            lists: plan.lists.iter().map(|_| List::default()).collect(),
+            sets: plan
+                .sets
+                .iter()
+                .map(|&c| Set::new(&plan.types[c]))
+                .collect::<Result<_>>()?,
+            ids: Vec::new(),
+            needs_ints: (0..plan.columns.len()).map(needs).collect(),
+            capacity: 0,
+            room: Default::default(),
+            plan: plan.clone(),
+        })
+    }
+
+    /// The number of groups.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    fn per_group(&self) -> usize {
+        self.states.iter().map(|s| s.bytes().0).sum()
     }
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.table.bytes() + self.states.iter().map(States::bytes).sum::<usize>()
+        let owned: usize = self.states.iter().map(|s| s.bytes().1).sum();
+        self.table.bytes()
+            + self.capacity * self.per_group()
+            + owned
+            + self.lists.iter().map(List::bytes).sum::<usize>()
+            + self.sets.iter().map(Set::bytes).sum::<usize>()
     }
 
-    /// Bytes that taking in `rows` more rows may need at most on top of [`Groups::bytes`].
-    pub fn growth(&self, rows: usize) -> usize {
-        let groups = self.table.groups() + rows;
-        let doubled = groups.next_power_of_two().max(rows);
-        let costs = self.states.iter().map(States::cost);
-        let (by_group, by_row) = costs.fold((24, 0), |(g, r), (x, y)| (g + x, r + y));
-        let table = 2 * doubled * 32;
-        (table + doubled * by_group + rows * (by_row + 16)).saturating_sub(self.table.bytes() / 2)
+    /// Bytes that `rows` more rows may take besides, with `long` bytes of long keys.
+    pub fn growth(&self, rows: usize, long: usize) -> usize {
+        let want = self.len() + rows;
+        let states = match want > self.capacity {
+            true => want.max(self.capacity * 2) * self.per_group(),
+            false => 0,
+        };
+        self.table.growth(rows, long)
+            + states
+            + self.lists.len() * rows * 24
+            + self.sets.iter().map(|s| s.growth(rows)).sum::<usize>()
     }
 
-    /// Takes rows in.
-    pub fn update(&mut self, batch: &Batch) -> Result<()> {
-        let layout = self.layout.clone();
-        let key_columns = layout.spec.keys.iter().map(|&k| Column::new(&batch.columns[k]));
-        let key_columns = key_columns.collect::<Result<Vec<_>>>()?;
-        if layout.spec.keys.is_empty() {
-            self.single(batch.rows);
-        } else {
-            self.keys.encode(&key_columns, batch.rows, layout.plain_text);
-            self.table.find_or_insert(&self.keys, &mut self.numbers);
+    fn make_room(&mut self) {
+        let groups = self.len();
+        if groups > self.capacity {
+            self.capacity = groups.max(self.capacity * 2);
         }
-        let groups = self.table.groups();
-        for (state, (_, arg, _)) in self.states.iter_mut().zip(&layout.primitives) {
-            state.resize(groups);
-            let column = arg.map(|a| Column::new(&batch.columns[a])).transpose()?;
-            state.update(&self.numbers, batch.position, column.as_ref())?;
-        }
-        Ok(())
-    }
-
-    /// Without keys there is one group, even of no rows.
-    pub fn single(&mut self, rows: usize) {
-        if self.table.groups() == 0 {
-            self.keys.views.clear();
-            self.keys.data.clear();
-            self.keys.views.push(0);
-            self.table.find_or_insert(&self.keys, &mut self.numbers);
-        }
-        self.numbers.clear();
-        self.numbers.resize(rows, 0);
-        let groups = self.table.groups();
         self.states.iter_mut().for_each(|s| s.resize(groups));
     }
 
-    /// Takes exported groups in, those rows of `columns` whose hash `wanted` accepts.
-    pub fn merge(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        keys::views_of(columns[0].as_binary::<i32>(), &mut self.keys);
-        self.table.find_or_insert(&self.keys, &mut self.numbers);
-        let groups = self.table.groups();
-        let mut at = 1;
-        for (state, (p, ..)) in self.states.iter_mut().zip(&self.layout.primitives) {
-            let n = States::exported_types(*p).len();
-            state.resize(groups);
-            state.merge(&self.numbers, &columns[at..at + n])?;
-            at += n;
+    /// Forgets all groups and gives the memory back.
+    pub fn clear(&mut self) {
+        self.table.clear();
+        self.states.iter_mut().for_each(|s| s.clear(false));
+        self.lists.iter_mut().for_each(List::clear);
+        self.sets.iter_mut().for_each(Set::clear);
+        self.capacity = 0;
+    }
+
+    /// Encodes the keys of a batch; gives the bytes of long ones. First of the two steps.
+    pub fn encode(&mut self, batch: &Batch) -> Result<usize> {
+        let keys: Vec<Col> =
+            (self.plan.keys.iter().map(|&k| Col::new(&batch.columns[k]))).collect::<Result<_>>()?;
+        self.encoder.encode(&keys, batch.rows);
+        Ok(self.encoder.scratch.len())
+    }
+
+    /// Finds the groups of the batch that was encoded, and updates their states.
+    pub fn update(&mut self, batch: &Batch) -> Result<()> {
+        let e = &self.encoder;
+        let mut ids = std::mem::take(&mut self.ids);
+        self.table.groups(&e.keys, &e.hashes, &e.scratch, &mut ids);
+        self.make_room();
+        let done = self.take(batch, &ids);
+        self.ids = ids;
+        done
+    }
+
+    fn take(&mut self, batch: &Batch, ids: &[u32]) -> Result<()> {
+        let plan = self.plan.clone();
+        let columns: Vec<Col> =
+            (plan.columns.iter().map(|&c| Col::new(&batch.columns[c]))).collect::<Result<_>>()?;
+        let args: Vec<Arg> = (columns.iter().zip(&self.needs_ints))
+            .map(|(c, &ints)| Arg::new(c, ids, batch.position, ints))
+            .collect();
+        for (state, &(_, c)) in self.states.iter_mut().zip(&plan.states) {
+            state.update(args.get(c), ids);
+        }
+        for (list, &c) in self.lists.iter_mut().zip(&plan.lists) {
+            list.append(&args[c].groups, &args[c].listed());
+        }
+        for (set, &c) in self.sets.iter_mut().zip(&plan.sets) {
+            set.update(&args[c], ids, &columns[c]);
         }
         Ok(())
     }
 
-    /// Brings the states into a shape that can be exported and finished.
-    pub fn settle(&mut self) {
-        for s in &mut self.states {
-            if let States::Bag(b) = s {
-                b.settle();
+    /// Instead of [`Groups::update`], on an empty table: each row of the encoded batch goes to
+    /// `out` as a group of its own.
+    pub fn pass_through(&mut self, batch: &Batch, out: &mut BucketWriter) -> Result<()> {
+        let rows = batch.rows;
+        self.ids.clear();
+        self.ids.extend(0..rows as u32);
+        self.states.iter_mut().for_each(|s| s.clear(true));
+        self.states.iter_mut().for_each(|s| s.resize(rows));
+        self.capacity = self.capacity.max(rows);
+        let ids = std::mem::take(&mut self.ids);
+        self.take(batch, &ids)?;
+        self.ids = ids;
+        let e = &self.encoder;
+        for i in 0..rows {
+            let states = &self.states;
+            out.row(
+                e.hashes[i],
+                e.keys[i],
+                |k| scratch_bytes(&e.scratch, k),
+                0,
+                |to| {
+                    states.iter().for_each(|s| s.encode(i as u32, to));
+                },
+            )?;
+        }
+        self.export_values(
+            out,
+            |g| (e.hashes[g as usize], e.keys[g as usize]),
+            |k| scratch_bytes(&e.scratch, k),
+        )?;
+        self.lists.iter_mut().for_each(List::clear);
+        self.sets.iter_mut().for_each(Set::clear);
+        Ok(())
+    }
+
+    fn export_values<'a>(
+        &'a self,
+        out: &mut BucketWriter,
+        key: impl Fn(u32) -> (u64, u128),
+        long: impl Fn(u128) -> &'a [u8] + Copy,
+    ) -> Result<()> {
+        let mut what = 0;
+        let mut emit = |what: u8, group: u32, bytes: &[u8]| {
+            let (hash, key) = key(group);
+            out.row(hash, key, long, what, |to| to.extend_from_slice(bytes))
+        };
+        for list in &self.lists {
+            what += 1;
+            list.export(&mut |g, bytes| emit(what, g, bytes))?;
+        }
+        for set in &self.sets {
+            what += 1;
+            set.export(&mut |g, bytes| emit(what, g, bytes))?;
+        }
+        Ok(())
+    }
+
+    /// Writes all groups to `out`.
+    pub fn export(&self, out: &mut BucketWriter) -> Result<()> {
+        let table = &self.table;
+        for (g, &key) in table.keys().iter().enumerate() {
+            out.row(
+                table.hash(key),
+                key,
+                |k| table.long_bytes(k),
+                0,
+                |to| {
+                    self.states.iter().for_each(|s| s.encode(g as u32, to));
+                },
+            )?;
+        }
+        let key = |g: u32| {
+            let key = table.keys()[g as usize];
+            (table.hash(key), key)
+        };
+        self.export_values(out, key, |k| table.long_bytes(k))
+    }
+
+    /// Merges the rows of a chunk that [`Groups::export`] or [`Groups::pass_through`] wrote.
+    pub fn merge(&mut self, chunk: &[u8]) -> Result<()> {
+        let (mut keys, mut hashes, mut at, mut ends) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut rows = Rows::new(chunk);
+        while let Some(Row { start, end, hash }) = rows.next_row()? {
+            let mut rest = &chunk[start + Row::HEAD..end];
+            let (key, _) = key_at(chunk, end, &mut rest).ok_or_else(broken)?;
+            keys.push(key);
+            hashes.push(hash);
+            at.push((end - rest.len()) as u32);
+            ends.push(end as u32);
+        }
+        let mut ids = std::mem::take(&mut self.ids);
+        self.table.groups(&keys, &hashes, chunk, &mut ids);
+        self.make_room();
+        self.merge_payloads(chunk, &ids, &at, &ends).ok_or_else(broken)?;
+        self.ids = ids;
+        Ok(())
+    }
+
+    fn merge_payloads(&mut self, chunk: &[u8], ids: &[u32], at: &[u32], ends: &[u32]) -> Option<()> {
+        let (mut groups, mut from) = (Vec::with_capacity(ids.len()), Vec::with_capacity(ids.len()));
+        for i in 0..ids.len() {
+            let payload = chunk.get(at[i] as usize..ends[i] as usize)?;
+            let (&what, payload) = payload.split_first()?;
+            match what as usize {
+                0 => {
+                    groups.push(ids[i]);
+                    from.push(at[i] + 1);
+                }
+                n if n <= self.lists.len() => self.lists[n - 1].import(ids[i], payload, &mut self.room)?,
+                n => self
+                    .sets
+                    .get_mut(n - 1 - self.lists.len())?
+                    .import(ids[i], payload)?,
             }
+        }
+        for state in &mut self.states {
+            state.merge(&groups, &mut from, chunk)?;
+        }
+        Some(())
+    }
+
+    /// A group for the key of no columns, if there is none.
+    pub fn ensure_unit(&mut self) {
+        self.table.reserve(1);
+        self.table.find_or_add(0, hash_u128(0), &[]);
+        self.make_room();
+    }
+
+    /// Bytes that [`Groups::finals`] takes besides.
+    pub fn finals_bytes(&self) -> usize {
+        self.lists.iter().map(List::sorting_bytes).sum::<usize>() + self.sets.len() * self.len() * 8
+    }
+
+    /// Turns value lists into what results are computed from.
+    pub fn finals(&mut self) -> Finals {
+        let groups = self.len();
+        Finals {
+            lists: self.lists.iter_mut().map(|l| l.sorted(groups)).collect(),
+            counts: self.sets.iter().map(|s| s.counts(groups)).collect(),
         }
     }
 
-    /// Some groups as an Arrow batch: key, then states. Settle first.
-    pub fn export(&self, groups: &[u32]) -> Result<RecordBatch> {
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(self.table.key_column(groups))];
-        columns.extend(self.states.iter().flat_map(|s| s.export(groups)));
-        let options = RecordBatchOptions::new().with_row_count(Some(groups.len()));
-        Ok(RecordBatch::try_new_with_options(
-            self.layout.exported.clone(),
-            columns,
-            &options,
-        )?)
+    /// Key and result columns of some groups.
+    pub fn output(&self, finals: &mut Finals, groups: Range<usize>) -> Result<Vec<ArrayRef>> {
+        let mut columns = self.encoder.decode(&self.table, groups.clone())?;
+        for last in &self.plan.finals {
+            columns.push(finals.column(last, &self.states, groups.clone())?);
+        }
+        Ok(columns)
     }
 }
 
-/// The hashes of exported keys.
-pub fn hashes(key: &ArrayRef) -> Vec<u64> {
-    let mut k = Keys::default();
-    keys::views_of(key.as_binary::<i32>(), &mut k);
-    debug_assert_eq!(k.views.len(), key.len());
-    k.views.iter().map(|&v| super::table::hash(v, &k.data)).collect()
+/// The key at the front of `rest`, which ends at `end` of `chunk`; long keys refer to `chunk`.
+fn key_at(chunk: &[u8], end: usize, rest: &mut &[u8]) -> Option<(u128, u64)> {
+    let all = &chunk[..end];
+    let (key, hash) = get_key(all, rest)?;
+    debug_assert!(!is_long(key) || (key >> 64) as usize + 4 <= end);
+    Some((key, hash))
 }

@@ -1,451 +1,359 @@
-//! Keys as bytes: each row's key becomes a short byte string that is equal just where the keys are.
+//! Rows of key columns ⇄ 16-byte keys of the [`KeyTable`].
 //!
 //! ```text
-//!   one text column:      the text itself, null apart
-//!   anything else:        per column  tag/length byte + bytes      e.g. carrier, dest = 02 'A' 'A' 03 'J' 'F' 'K'
-//!   a KeyView (16 bytes): length | first 12 bytes                  at most 12 bytes: all of the key
-//!                         length | 4 bytes | offset in `data`      longer: rest in a side buffer
+//!  one number     lowest byte 8, value in the upper half          null: lowest byte NULL
+//!  one text       the Utf8View itself where ≤ 12 bytes            longer: LONG, bytes in scratch
+//!  several        lowest byte length, then per column             over 15 bytes: LONG
+//!                 0 = null │ 1+n, n bytes │ text: 1+n or 255 u32 n, n bytes
 //! ```
 //!
-//! This is the layout of Arrow's string views ("German strings"), so a text column's views are used
-//! as they are, and most keys compare as one 128-bit integer.
+//! Encodings are canonical: equal keys, and only they, have equal bytes (one NaN, no `-0.0`).
 
-use arrow::array::{
-    Array, ArrayRef, BinaryArray, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder,
-    Int64Builder, StringViewBuilder, new_null_array,
-};
-use arrow::datatypes::{DataType, TimeUnit};
 use std::sync::Arc;
 
-use super::columns::{Column, Values, bits_float, float_bits};
+use arrow::array::*;
+use arrow::datatypes::DataType;
+
+use super::column::Col;
 use crate::error::{Error, Result};
+use crate::kernel::group::{KeyTable, LONG, NULL, is_long, long_key};
+use crate::kernel::hash::{hash_bytes, hash_u128};
+use crate::kernel::types;
 
-/// The longest key that lies in its view.
-pub const INLINE: usize = 12;
-/// The view of a null key of a single text column.
-pub const NULL: u128 = u32::MAX as u128;
-/// Marks a null column within a key of several.
-const NULL_TAG: u8 = 0xff;
-/// Marks a text longer than [`LONG`]: four bytes of length follow.
-const LONG_TAG: u8 = 0xfe;
-const LONG: usize = 0xfd;
-
-/// The length of a key.
-#[inline]
-pub fn len(view: u128) -> usize {
-    view as u32 as usize
+/// How rows become keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Unit,
+    Number,
+    Text,
+    Rows,
 }
 
-/// A view of `bytes`; `offset` says where a long key lies in its buffer.
-#[inline]
-pub fn view(bytes: &[u8], offset: usize) -> u128 {
-    let n = bytes.len();
-    if n <= INLINE {
-        let mut b = [0u8; 16];
-        b[..4].copy_from_slice(&(n as u32).to_le_bytes());
-        b[4..4 + n].copy_from_slice(bytes);
-        return u128::from_le_bytes(b);
+/// Encodes the key columns of a batch.
+#[derive(Debug)]
+pub struct KeyEncoder {
+    types: Vec<DataType>,
+    mode: Mode,
+    /// A key for each row of the last batch.
+    pub keys: Vec<u128>,
+    /// Their hashes.
+    pub hashes: Vec<u64>,
+    /// The bytes of long keys.
+    pub scratch: Vec<u8>,
+    used: Vec<u8>,
+}
+
+fn supported(ty: &DataType) -> bool {
+    use DataType::*;
+    matches!(
+        ty,
+        Null | Boolean | Int64 | Float64 | Decimal128(..) | Date32 | Timestamp(..) | Utf8View
+    )
+}
+
+impl KeyEncoder {
+    /// An encoder for key columns of these logical types.
+    pub fn new(types: Vec<DataType>) -> Result<Self> {
+        if let Some(bad) = types.iter().find(|t| !supported(t)) {
+            return Err(Error::query(format!(
+                "cannot group by a column of type {}",
+                types::name(bad)
+            )));
+        }
+        use DataType::*;
+        let mode = match types.as_slice() {
+            [] => Mode::Unit,
+            [Utf8View] => Mode::Text,
+            [Boolean | Int64 | Float64 | Date32 | Timestamp(..)] => Mode::Number,
+            _ => Mode::Rows,
+        };
+        let (keys, hashes, scratch, used) = Default::default();
+        Ok(KeyEncoder {
+            types,
+            mode,
+            keys,
+            hashes,
+            scratch,
+            used,
+        })
     }
-    let prefix = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    n as u128 | (prefix as u128) << 32 | (offset as u128) << 64
-}
 
-/// The bytes of a key.
-#[inline]
-pub fn bytes<'a>(view: &'a [u8; 16], data: &'a [u8]) -> &'a [u8] {
-    let n = u32::from_le_bytes([view[0], view[1], view[2], view[3]]) as usize;
-    if n <= INLINE {
-        return &view[4..4 + n];
-    }
-    let offset = (u128::from_le_bytes(*view) >> 64) as usize;
-    &data[offset..offset + n]
-}
-
-/// The keys of a batch.
-#[derive(Default)]
-pub struct Keys {
-    /// One for each row.
-    pub views: Vec<u128>,
-    /// Where long keys lie.
-    pub data: Vec<u8>,
-    lengths: Vec<u8>,
-}
-
-/// Whether keys are the plain text of a single column.
-pub fn is_plain_text(types: &[DataType]) -> bool {
-    matches!(types, [DataType::Utf8View])
-}
-
-impl Keys {
-    /// Encodes the key columns of a batch.
-    pub fn encode(&mut self, columns: &[Column], rows: usize, plain_text: bool) {
-        self.views.clear();
-        self.data.clear();
-        match columns {
-            [c] if plain_text => self.text(c, rows),
-            _ => self.several(columns, rows),
+    /// Encodes `rows` rows of the key columns.
+    pub fn encode(&mut self, columns: &[Col], rows: usize) {
+        self.keys.clear();
+        self.hashes.clear();
+        self.scratch.clear();
+        match self.mode {
+            Mode::Unit => self.keys.resize(rows, 0),
+            Mode::Number => self.numbers(&columns[0]),
+            Mode::Text => self.texts(&columns[0]),
+            Mode::Rows => self.rows(columns, rows),
+        }
+        let keys = &self.keys;
+        self.hashes.extend(keys.iter().map(|&k| hash_u128(k)));
+        if !self.scratch.is_empty() {
+            self.long_hashes();
         }
     }
 
-    fn text(&mut self, c: &Column, rows: usize) {
-        let take = |data: &mut Vec<u8>, v: u128, a: &arrow::array::StringViewArray, i: usize| {
-            if len(v) <= INLINE {
-                return v;
+    fn long_hashes(&mut self) {
+        for (key, hash) in self.keys.iter_mut().zip(&mut self.hashes) {
+            if is_long(*key) {
+                *hash = hash_bytes(crate::kernel::group::scratch_bytes(&self.scratch, *key));
+                *key = long_key(*hash, (*key >> 64) as u64);
             }
-            let text = a.value(i).as_bytes();
-            let offset = data.len();
-            data.extend_from_slice(text);
-            view(text, offset)
-        };
-        match &c.values {
-            Values::Text(a) => {
-                let all = a.views().iter().enumerate();
-                match c.nulls {
-                    None => self
-                        .views
-                        .extend(all.map(|(i, &v)| take(&mut self.data, v, a, i))),
-                    Some(nulls) => self.views.extend(all.map(|(i, &v)| {
-                        if nulls.is_null(i) {
-                            NULL
-                        } else {
-                            take(&mut self.data, v, a, i)
-                        }
-                    })),
+        }
+    }
+
+    fn numbers(&mut self, column: &Col) {
+        let values = column.bits();
+        self.keys.extend(values.iter().map(|&v| 8 | (v as u128) << 64));
+        if let Some(nulls) = column.nulls() {
+            for (key, valid) in self.keys.iter_mut().zip(nulls.iter()) {
+                if !valid {
+                    *key = NULL as u128;
                 }
             }
-            Values::Dictionary(codes, a) => {
-                let distinct: Vec<u128> = a
-                    .views()
-                    .iter()
-                    .enumerate()
-                    .map(|(i, &v)| take(&mut self.data, v, a, i))
-                    .collect();
-                let get = |i: usize| {
-                    let null = c.is_null(i) || a.is_null(codes[i] as usize);
-                    if null { NULL } else { distinct[codes[i] as usize] }
-                };
-                self.views.extend((0..rows).map(get));
-            }
-            _ => self.views.resize(rows, NULL),
         }
     }
 
-    fn several(&mut self, columns: &[Column], rows: usize) {
-        self.views.resize(rows, 0);
-        self.lengths.clear();
-        self.lengths.resize(rows, 0);
-        for c in columns {
-            self.short_column(c, rows);
+    fn texts(&mut self, column: &Col) {
+        let Col::Text(array) = column else { return };
+        let mut any_long = false;
+        self.keys
+            .extend(array.views().iter().inspect(|&&v| any_long |= v as u32 > 12));
+        if let Some(nulls) = array.nulls() {
+            for (key, valid) in self.keys.iter_mut().zip(nulls.iter()) {
+                if !valid {
+                    *key = NULL as u128;
+                }
+            }
+        }
+        if any_long {
+            for (i, key) in self.keys.iter_mut().enumerate() {
+                if *key as u32 > 12 && *key != NULL as u128 {
+                    *key = long_key(0, push_counted(&mut self.scratch, array.value(i).as_bytes()));
+                }
+            }
+        }
+    }
+
+    /// Column by column into 15 bytes; the rows that do not fit are done again, row by row.
+    fn rows(&mut self, columns: &[Col], rows: usize) {
+        self.keys.resize(rows, 0);
+        self.used.clear();
+        self.used.resize(rows, 0);
+        for column in columns {
+            pack(column, &mut self.keys, &mut self.used);
         }
         for i in 0..rows {
-            let n = self.lengths[i];
-            if n as usize <= INLINE {
-                self.views[i] = self.views[i] << 32 | n as u128;
-            } else {
-                let offset = self.data.len();
-                columns.iter().for_each(|c| append(c, i, &mut self.data));
-                self.views[i] = view(&self.data[offset..], offset);
+            let used = self.used[i];
+            if used <= 15 {
+                self.keys[i] = self.keys[i] << 8 | used as u128;
+                continue;
             }
+            let at = self.scratch.len();
+            self.scratch.extend_from_slice(&[0; 4]);
+            for column in columns {
+                encode_one(column, i, &mut self.scratch);
+            }
+            let len = (self.scratch.len() - at - 4) as u32;
+            self.scratch[at..at + 4].copy_from_slice(&len.to_le_bytes());
+            self.keys[i] = long_key(0, at as u64);
         }
     }
 
-    /// Adds a column to the keys that still fit into a view; the others are marked.
-    fn short_column(&mut self, c: &Column, rows: usize) {
-        let put = |view: &mut u128, length: &mut u8, (value, n): (u128, usize)| {
-            let at = *length as usize;
-            if at + n > INLINE {
-                *length = u8::MAX;
-            } else {
-                *view |= value << (8 * at);
-                *length = (at + n) as u8;
-            }
-        };
-        let slots = self
-            .views
-            .iter_mut()
-            .zip(&mut self.lengths)
-            .enumerate()
-            .take(rows);
-        match &c.values {
-            Values::Int(v) => {
-                for (i, (s, l)) in slots {
-                    put(
-                        s,
-                        l,
-                        if c.is_null(i) {
-                            (NULL_TAG as u128, 1)
-                        } else {
-                            short_int(v[i])
-                        },
-                    );
-                }
-            }
-            Values::Text(a) => {
-                let views = a.views();
-                for (i, (s, l)) in slots {
-                    put(
-                        s,
-                        l,
-                        if c.is_null(i) {
-                            (NULL_TAG as u128, 1)
-                        } else {
-                            short_text(views[i])
-                        },
-                    );
-                }
-            }
-            Values::Dictionary(codes, a) => {
-                let distinct: Vec<_> = a.views().iter().map(|v| short_text(*v)).collect();
-                for (i, (s, l)) in slots {
-                    let null = c.is_null(i) || a.is_null(codes[i] as usize);
-                    put(
-                        s,
-                        l,
-                        if null {
-                            (NULL_TAG as u128, 1)
-                        } else {
-                            distinct[codes[i] as usize]
-                        },
-                    );
-                }
-            }
-            _ => {
-                let mut buffer = Vec::new();
-                for (i, (s, l)) in slots {
-                    buffer.clear();
-                    append(c, i, &mut buffer);
-                    let mut b = [0u8; 16];
-                    let n = buffer.len().min(16);
-                    b[..n].copy_from_slice(&buffer[..n]);
-                    put(s, l, (u128::from_le_bytes(b), buffer.len()));
+    /// Turns groups of a table back into key columns.
+    pub fn decode(&self, table: &KeyTable, groups: std::ops::Range<usize>) -> Result<Vec<ArrayRef>> {
+        let mut out: Vec<Decoder> = self.types.iter().map(|t| Decoder::new(t, groups.len())).collect();
+        for &key in &table.keys()[groups] {
+            let inline = key.to_le_bytes();
+            match self.mode {
+                Mode::Unit => {}
+                _ if key == NULL as u128 && self.mode != Mode::Rows => out[0].null(),
+                Mode::Number => out[0].bits((key >> 64) as u64),
+                Mode::Text if is_long(key) => out[0].text(table.long_bytes(key))?,
+                Mode::Text => out[0].text(&inline[4..4 + inline[0] as usize])?,
+                Mode::Rows => {
+                    let mut bytes = match is_long(key) {
+                        true => table.long_bytes(key),
+                        false => &inline[1..1 + inline[0] as usize],
+                    };
+                    for d in &mut out {
+                        d.read(&mut bytes)?;
+                    }
                 }
             }
         }
+        out.into_iter()
+            .zip(&self.types)
+            .map(|(d, t)| d.finish(t))
+            .collect()
     }
 }
 
-/// Length byte and text, if it is short enough to matter.
-#[inline]
-fn short_text(view: u128) -> (u128, usize) {
-    let n = len(view);
-    if n <= INLINE {
-        ((view >> 32) << 8 | n as u128, n + 1)
+/// Appends `length: u32, bytes`; gives the offset.
+pub fn push_counted(buffer: &mut Vec<u8>, bytes: &[u8]) -> u64 {
+    let at = buffer.len() as u64;
+    buffer.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+    buffer.extend_from_slice(bytes);
+    at
+}
+
+const FULL: u8 = 255;
+
+#[inline(always)]
+fn put(key: &mut u128, used: &mut u8, bytes: u128, len: u32) {
+    if *used as u32 + len > 15 {
+        *used = FULL;
     } else {
-        (0, 99)
+        *key |= bytes << (8 * *used as u32);
+        *used += len as u8;
     }
 }
 
-/// Number of significant bytes, then those bytes.
-#[inline]
-fn short_int(x: i64) -> (u128, usize) {
-    let z = zigzag(x);
-    let n = 8 - z.leading_zeros() as usize / 8;
-    ((z as u128) << 8 | n as u128, n + 1)
+#[inline(always)]
+fn number_bytes(bits: u64) -> (u128, u32) {
+    let z = (bits << 1) ^ ((bits as i64 >> 63) as u64);
+    let n = 8 - z.leading_zeros() / 8;
+    ((1 + n) as u128 | (z as u128) << 8, n + 1)
 }
 
-fn zigzag(x: i64) -> u64 {
-    ((x << 1) ^ (x >> 63)) as u64
-}
-
-/// Appends one column's part of a key, in the layout of the short path.
-fn append(c: &Column, row: usize, out: &mut Vec<u8>) {
-    if c.is_null(row) {
-        return out.push(NULL_TAG);
+fn pack(column: &Col, keys: &mut [u128], used: &mut [u8]) {
+    let null = |i: usize| column.nulls().is_some_and(|n| n.is_null(i));
+    match column {
+        Col::Text(array) => {
+            for (i, &view) in array.views().iter().enumerate() {
+                let len = view as u32;
+                if null(i) {
+                    put(&mut keys[i], &mut used[i], 0, 1);
+                } else if len <= 12 {
+                    let bytes = (view >> 32 << 8) | (len + 1) as u128;
+                    put(&mut keys[i], &mut used[i], bytes, len + 1);
+                } else {
+                    used[i] = FULL;
+                }
+            }
+        }
+        Col::Dec(_) => used.fill(FULL),
+        Col::Null(..) => used.iter_mut().for_each(|u| *u = u.saturating_add(1)),
+        _ => {
+            for (i, &bits) in column.bits().iter().enumerate() {
+                let (bytes, len) = if null(i) { (0, 1) } else { number_bytes(bits) };
+                put(&mut keys[i], &mut used[i], bytes, len);
+            }
+        }
     }
-    match &c.values {
-        Values::Int(v) => append_int(v[row], out),
-        Values::Date(v) => append_int(v[row] as i64, out),
-        Values::Bool(v) => append_int(v.value(row) as i64, out),
-        Values::Float(v) => {
-            out.push(8);
-            out.extend_from_slice(&float_bits(v[row]).to_le_bytes());
-        }
-        Values::Decimal(v) => {
-            out.push(16);
-            out.extend_from_slice(&v[row].to_le_bytes());
-        }
-        Values::Text(a) => append_text(a.value(row).as_bytes(), out),
-        Values::Dictionary(codes, a) => {
-            let code = codes[row] as usize;
-            if a.is_null(code) {
-                out.push(NULL_TAG)
+}
+
+fn encode_one(column: &Col, i: usize, out: &mut Vec<u8>) {
+    if column.nulls().is_some_and(|n| n.is_null(i)) {
+        return out.push(0);
+    }
+    match column {
+        Col::Null(..) => out.push(0),
+        Col::Text(array) => {
+            let text = array.value(i).as_bytes();
+            if text.len() < 254 {
+                out.push(text.len() as u8 + 1);
             } else {
-                append_text(a.value(code).as_bytes(), out)
+                out.push(LONG);
+                out.extend_from_slice(&(text.len() as u32).to_le_bytes());
             }
+            out.extend_from_slice(text);
         }
-        Values::Null => out.push(NULL_TAG),
-    }
-}
-
-fn append_int(x: i64, out: &mut Vec<u8>) {
-    let (v, n) = short_int(x);
-    out.extend_from_slice(&v.to_le_bytes()[..n]);
-}
-
-fn append_text(text: &[u8], out: &mut Vec<u8>) {
-    if text.len() <= LONG {
-        out.push(text.len() as u8);
-    } else {
-        out.push(LONG_TAG);
-        out.extend_from_slice(&(text.len() as u32).to_le_bytes());
-    }
-    out.extend_from_slice(text);
-}
-
-/// One value as bytes, the way keys hold it; `None` for null.
-pub fn value_bytes(c: &Column, row: usize, out: &mut Vec<u8>) -> bool {
-    out.clear();
-    if c.is_null(row) {
-        return false;
-    }
-    append(c, row, out);
-    out.first() != Some(&NULL_TAG)
-}
-
-enum Builder {
-    Int(Int64Builder, DataType),
-    Date(Date32Builder),
-    Bool(BooleanBuilder),
-    Float(Float64Builder),
-    Decimal(Decimal128Builder, DataType),
-    Text(StringViewBuilder),
-    Null(usize),
-}
-
-impl Builder {
-    fn new(ty: &DataType) -> Result<Builder> {
-        Ok(match ty {
-            DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _) => {
-                Builder::Int(Int64Builder::new(), ty.clone())
-            }
-            DataType::Date32 => Builder::Date(Date32Builder::new()),
-            DataType::Boolean => Builder::Bool(BooleanBuilder::new()),
-            DataType::Float64 => Builder::Float(Float64Builder::new()),
-            DataType::Decimal128(..) => Builder::Decimal(Decimal128Builder::new(), ty.clone()),
-            DataType::Utf8View => Builder::Text(StringViewBuilder::new()),
-            DataType::Null => Builder::Null(0),
-            other => return Err(Error::query(format!("cannot group by a column of type {other}"))),
-        })
-    }
-
-    /// Takes one column's part off the front of a key.
-    fn take(&mut self, key: &mut &[u8]) -> Result<()> {
-        let tag = take_n(key, 1)?[0];
-        if tag == NULL_TAG {
-            match self {
-                Builder::Int(b, _) => b.append_null(),
-                Builder::Date(b) => b.append_null(),
-                Builder::Bool(b) => b.append_null(),
-                Builder::Float(b) => b.append_null(),
-                Builder::Decimal(b, _) => b.append_null(),
-                Builder::Text(b) => b.append_null(),
-                Builder::Null(n) => *n += 1,
-            }
-            return Ok(());
+        Col::Dec(values) => {
+            out.push(17);
+            out.extend_from_slice(&values.value(i).to_le_bytes());
         }
-        let n = match (tag, &self) {
-            (LONG_TAG, Builder::Text(_)) => {
-                let b = take_n(key, 4)?;
-                u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize
-            }
-            (n, _) => n as usize,
-        };
-        let b = take_n(key, n)?;
-        match self {
-            Builder::Int(x, _) => x.append_value(int(b)),
-            Builder::Date(x) => x.append_value(int(b) as i32),
-            Builder::Bool(x) => x.append_value(int(b) != 0),
-            Builder::Float(x) => x.append_value(bits_float(word(b) as u64)),
-            Builder::Decimal(x, _) => x.append_value(word(b) as i128),
-            Builder::Text(x) => x.append_value(utf8(b)?),
-            Builder::Null(n) => *n += 1,
+        _ => {
+            let (bytes, len) = number_bytes(column.bit(i));
+            out.extend_from_slice(&bytes.to_le_bytes()[..len as usize]);
         }
+    }
+}
+
+/// Builds one key column from encoded values.
+struct Decoder {
+    bits: Vec<u64>,
+    decimals: Vec<i128>,
+    valid: Vec<bool>,
+    text: StringViewBuilder,
+    is_text: bool,
+    is_decimal: bool,
+}
+
+fn broken() -> Error {
+    Error::defect("an encoded group key is broken")
+}
+
+impl Decoder {
+    fn new(ty: &DataType, rows: usize) -> Self {
+        Decoder {
+            bits: Vec::with_capacity(rows),
+            decimals: Vec::new(),
+            valid: Vec::with_capacity(rows),
+            text: StringViewBuilder::new(),
+            is_text: *ty == DataType::Utf8View,
+            is_decimal: matches!(ty, DataType::Decimal128(..)),
+        }
+    }
+    fn null(&mut self) {
+        if self.is_text {
+            return self.text.append_null();
+        }
+        self.bits.push(0);
+        if self.is_decimal {
+            self.decimals.push(0);
+        }
+        self.valid.push(false);
+    }
+    fn bits(&mut self, bits: u64) {
+        self.bits.push(bits);
+        self.valid.push(true);
+    }
+    fn text(&mut self, bytes: &[u8]) -> Result<()> {
+        self.text
+            .append_value(std::str::from_utf8(bytes).map_err(|_| broken())?);
         Ok(())
     }
-
-    fn finish(self) -> Result<ArrayRef> {
-        Ok(match self {
-            Builder::Int(mut b, DataType::Int64) => Arc::new(b.finish()),
-            Builder::Int(mut b, ty) => arrow::compute::cast(&b.finish(), &ty)?,
-            Builder::Date(mut b) => Arc::new(b.finish()),
-            Builder::Bool(mut b) => Arc::new(b.finish()),
-            Builder::Float(mut b) => Arc::new(b.finish()),
-            Builder::Decimal(mut b, ty) => Arc::new(b.finish().with_data_type(ty)),
-            Builder::Text(mut b) => Arc::new(b.finish()),
-            Builder::Null(n) => new_null_array(&DataType::Null, n),
-        })
-    }
-}
-
-fn take_n<'a>(key: &mut &'a [u8], n: usize) -> Result<&'a [u8]> {
-    let (head, rest) = key
-        .split_at_checked(n)
-        .ok_or_else(|| Error::defect("a key ends early"))?;
-    *key = rest;
-    Ok(head)
-}
-
-fn word(b: &[u8]) -> u128 {
-    let mut w = [0u8; 16];
-    w[..b.len().min(16)].copy_from_slice(&b[..b.len().min(16)]);
-    u128::from_le_bytes(w)
-}
-
-fn int(b: &[u8]) -> i64 {
-    let z = word(b) as u64;
-    (z >> 1) as i64 ^ -((z & 1) as i64)
-}
-
-fn utf8(b: &[u8]) -> Result<&str> {
-    std::str::from_utf8(b).map_err(|_| Error::defect("a key is not UTF-8"))
-}
-
-/// The key columns that the encoded `keys` stand for.
-pub fn decode<'a>(
-    keys: impl Iterator<Item = Option<&'a [u8]>>,
-    types: &[DataType],
-    plain_text: bool,
-) -> Result<Vec<ArrayRef>> {
-    if plain_text {
-        let mut b = StringViewBuilder::new();
-        for k in keys {
-            b.append_option(k.map(utf8).transpose()?);
+    fn read(&mut self, bytes: &mut &[u8]) -> Result<()> {
+        let (&tag, rest) = bytes.split_first().ok_or_else(broken)?;
+        *bytes = rest;
+        if tag == 0 {
+            self.null();
+            return Ok(());
         }
-        return Ok(vec![Arc::new(b.finish())]);
-    }
-    let mut builders = types.iter().map(Builder::new).collect::<Result<Vec<_>>>()?;
-    for k in keys {
-        let mut k = k.unwrap_or_default();
-        for b in &mut builders {
-            b.take(&mut k)?;
+        let mut len = tag as usize - 1;
+        if self.is_text && tag == LONG {
+            let (n, rest) = bytes.split_first_chunk::<4>().ok_or_else(broken)?;
+            len = u32::from_le_bytes(*n) as usize;
+            *bytes = rest;
         }
-    }
-    builders.into_iter().map(Builder::finish).collect()
-}
-
-/// One value of [`value_bytes`] each (null for `None`), as a column.
-pub fn decode_values<'a>(values: impl Iterator<Item = Option<&'a [u8]>>, ty: &DataType) -> Result<ArrayRef> {
-    let mut b = Builder::new(ty)?;
-    for v in values {
-        b.take(&mut v.unwrap_or(&[NULL_TAG]))?;
-    }
-    b.finish()
-}
-
-/// Views into a column of encoded keys.
-pub fn views_of(array: &BinaryArray, out: &mut Keys) {
-    out.views.clear();
-    out.data.clear();
-    for i in 0..array.len() {
-        if array.is_null(i) {
-            out.views.push(NULL);
-            continue;
+        let (value, rest) = bytes.split_at_checked(len).ok_or_else(broken)?;
+        *bytes = rest;
+        if self.is_text {
+            return self.text(value);
         }
-        let b = array.value(i);
-        let offset = out.data.len();
-        if b.len() > INLINE {
-            out.data.extend_from_slice(b);
+        if self.is_decimal {
+            self.decimals
+                .push(i128::from_le_bytes(value.try_into().map_err(|_| broken())?));
+            self.valid.push(true);
+            return Ok(());
         }
-        out.views.push(view(b, offset));
+        let mut z = [0; 8];
+        z.get_mut(..len).ok_or_else(broken)?.copy_from_slice(value);
+        let z = u64::from_le_bytes(z);
+        self.bits((z >> 1) ^ (z & 1).wrapping_neg());
+        Ok(())
+    }
+    fn finish(mut self, ty: &DataType) -> Result<ArrayRef> {
+        if self.is_text {
+            return Ok(Arc::new(self.text.finish()));
+        }
+        if self.is_decimal {
+            return super::column::decimals(ty, self.decimals, self.valid);
+        }
+        super::column::from_bits(ty, self.bits, self.valid)
     }
 }

@@ -1,35 +1,47 @@
-//! The second half of an aggregate: the same bucket of all partitions becomes final groups.
+//! The other end: the groups of a bucket, merged from all partial aggregates.
 //!
-//! A bucket whose groups do not fit the memory is merged in several passes: each reads the whole
-//! bucket and keeps the groups whose hash has one of the next bits' values, so that nothing has to
-//! be written again.
+//! ```text
+//!   bucket b of every partition ─► chunks ─► Groups ─ fits ─► batches of keys and results
+//!                                              └ refused ─► 256 sub-buckets by the next 8 hash bits ─► each the same way
+//! ```
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray};
-use arrow::compute;
+use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 
-use super::finish::output;
-use super::groups::{Groups, Layout, hashes};
-use super::partial::{BUCKETS, bucket_of};
-use super::spec::AggregateSpec;
-use crate::error::{Kind, Result};
+use super::AggregateSpec;
+use super::finals::Finals;
+use super::groups::Groups;
+use super::plan::Plan;
+use super::rows::{BUCKETS, BucketWriter, LEVELS, Rows, bucket_of, chunks};
+use crate::error::Result;
 use crate::kernel::Batch;
-use crate::memory::Reservation;
-use crate::pipeline::{Partition, RunContext, Source, TaskContext};
+use crate::kernel::hash::hash_u128;
+use crate::memory::{Reservation, SpillBlock, SpillFile};
+use crate::pipeline::{Bucket, Partition, RunContext, Source, TaskContext};
 
-/// A bucket is never read more often than this.
-const MAX_PASSES: u64 = 1 << 12;
-/// Groups in a table take about this many times the bytes of their exported form.
-const TABLE_FACTOR: u64 = 4;
+/// Bytes of partial groups up to which neighbouring buckets are merged in one table.
+const TOGETHER: u64 = 1 << 20;
 
-/// The final groups of a range of buckets, in batches of keys and aggregates, in no useful order.
+/// The final groups of one bucket: batches of key and result columns, at most
+/// [`Batch::TARGET_ROWS`] rows each, in no order.
 ///
-/// # Errors
-/// None at once; the source reports damaged spill files, overflowing sums, and too little memory
-/// for a single group.
+/// Without keys there is one row, even of no input; it comes from the bucket of the empty key.
+pub fn merge_bucket(
+    spec: &AggregateSpec,
+    input: &SchemaRef,
+    bucket: usize,
+    inputs: &[Arc<Partition>],
+    run: &Arc<RunContext>,
+) -> Result<Box<dyn Source>> {
+    merge_buckets(spec, input, bucket..bucket + 1, inputs, run)
+}
+
+/// The final groups of several buckets, as [`merge_bucket`]; for small inputs all buckets in one
+/// task.
 pub fn merge_buckets(
     spec: &AggregateSpec,
     input: &SchemaRef,
@@ -37,151 +49,174 @@ pub fn merge_buckets(
     inputs: &[Arc<Partition>],
     run: &Arc<RunContext>,
 ) -> Result<Box<dyn Source>> {
-    let layout = Arc::new(Layout::new(spec, input));
-    // A small partition keeps all its groups in its first bucket. If another one is split, its
-    // groups have to be dealt out again.
-    let split = inputs.iter().any(|p| p.buckets[1..].iter().any(|b| b.rows > 0));
-    let passes = Vec::new();
+    let plan = Arc::new(Plan::new(spec, input)?);
+    let unit = plan.keys.is_empty() && buckets.contains(&bucket_of(hash_u128(0), 0));
+    let mut work = VecDeque::new();
+    let mut job = Job::default();
+    for b in buckets {
+        let bytes: u64 = inputs
+            .iter()
+            .filter_map(|p| p.buckets.get(b))
+            .map(|b| b.bytes)
+            .sum();
+        if job.bytes + bytes > TOGETHER && job.bytes > 0 {
+            work.push_back(std::mem::take(&mut job));
+        }
+        job.bytes += bytes;
+        job.inputs.extend(inputs.iter().map(|p| (p.clone(), b)));
+    }
+    if job.bytes > 0 || unit {
+        work.push_back(job);
+    }
     Ok(Box::new(Merge {
-        layout,
-        inputs: inputs.to_vec(),
-        todo: if split {
-            buckets
-        } else {
-            0..usize::from(buckets.start == 0)
-        },
-        split,
-        passes,
-        ready: None,
-        reservation: run.budget.reservation("merging groups"),
+        groups: Groups::new(&plan)?,
+        held: run.budget.reservation("merging groups"),
         run: run.clone(),
+        work,
+        unit,
+        ready: None,
     }))
 }
 
+/// Some buckets that are merged in one table.
+#[derive(Default)]
+struct Job {
+    inputs: Vec<(Arc<Partition>, usize)>,
+    bytes: u64,
+    level: u32,
+}
+
+struct Ready {
+    finals: Finals,
+    at: usize,
+}
+
 struct Merge {
-    layout: Arc<Layout>,
-    inputs: Vec<Arc<Partition>>,
-    todo: Range<usize>,
-    split: bool,
-    /// Passes left: bucket, mask and value of the hash bits below the bucket's.
-    passes: Vec<(usize, u64, u64)>,
-    ready: Option<(Groups, usize)>,
-    reservation: Reservation,
+    groups: Groups,
+    held: Reservation,
     run: Arc<RunContext>,
+    work: VecDeque<Job>,
+    unit: bool,
+    ready: Option<Ready>,
 }
 
 impl Source for Merge {
     fn next(&mut self, cx: &TaskContext) -> Result<Option<Batch>> {
         loop {
-            cx.check()?;
-            if let Some((groups, from)) = &mut self.ready {
-                let n = groups.table.groups();
-                if *from < n {
-                    let to = (*from + Batch::TARGET_ROWS).min(n);
-                    let columns = output(groups, *from..to)?;
-                    let batch = Batch::new(columns, to - *from, (cx.part as u64) << 40 | *from as u64);
-                    *from = to;
-                    return Ok(Some(batch));
+            if let Some(ready) = &mut self.ready {
+                let end = (ready.at + Batch::TARGET_ROWS).min(self.groups.len());
+                if ready.at < end {
+                    let columns = self.groups.output(&mut ready.finals, ready.at..end)?;
+                    let rows = end - ready.at;
+                    ready.at = end;
+                    return Ok(Some(Batch::new(columns, rows, 0)));
                 }
                 self.ready = None;
-                self.reservation.free();
+                self.groups.clear();
+                self.held.free();
             }
-            let Some((bucket, mask, value)) = self.next_pass() else {
+            let Some(job) = self.work.pop_front() else {
                 return Ok(None);
             };
-            match self.merge(bucket, mask, value) {
-                Ok(groups) => self.ready = Some((groups, 0)),
-                Err(e) if e.kind() == Kind::Limit && mask < MAX_PASSES => {
-                    self.reservation.free();
-                    let next = mask << 1 | 1;
-                    self.passes.push((bucket, next, value));
-                    self.passes.push((bucket, next, value | (mask + 1)));
-                }
-                Err(e) => return Err(e),
-            }
+            self.merge(job, cx)?;
         }
     }
 }
 
 impl Merge {
-    fn next_pass(&mut self) -> Option<(usize, u64, u64)> {
-        if let Some(p) = self.passes.pop() {
-            return Some(p);
+    fn merge(&mut self, job: Job, cx: &TaskContext) -> Result<()> {
+        let mut split = None;
+        for (partition, b) in &job.inputs {
+            let Some(bucket) = partition.buckets.get(*b) else {
+                continue;
+            };
+            each_chunk(bucket, &mut |chunk| {
+                cx.check()?;
+                self.take(chunk, job.level, &mut split)
+            })?;
         }
-        let bucket = self.todo.next()?;
-        let bytes: u64 = self
-            .inputs
-            .iter()
-            .map(|p| p.buckets.get(bucket).map_or(0, |b| b.bytes))
-            .sum();
-        let share = (self.run.budget.limit() / (2 * self.run.threads.max(1))).max(1) as u64;
-        let passes = (bytes * TABLE_FACTOR / share + 1)
-            .next_power_of_two()
-            .min(MAX_PASSES);
-        self.passes.extend((1..passes).map(|v| (bucket, passes - 1, v)));
-        Some((bucket, passes - 1, 0))
-    }
-
-    fn merge(&mut self, bucket: usize, mask: u64, value: u64) -> Result<Groups> {
-        let mut groups = Groups::new(self.layout.clone());
-        if self.layout.spec.keys.is_empty() {
-            groups.single(0);
+        if split.is_none() && self.grow(self.groups.finals_bytes()).is_err() && job.level + 1 < LEVELS {
+            split = Some(self.split(job.level)?);
         }
-        for p in self.inputs.clone() {
-            if let Some(b) = p.buckets.get(bucket) {
-                for batch in &b.batches {
-                    self.take(&mut groups, &batch.columns, bucket, mask, value)?;
-                }
-                for (file, block) in &b.spilled {
-                    self.take(&mut groups, file.read(block)?.columns(), bucket, mask, value)?;
+        if let Some(out) = split {
+            let partition = Arc::new(out.finish()?);
+            for b in 0..BUCKETS {
+                let bytes = partition.buckets[b].bytes;
+                if bytes > 0 {
+                    let inputs = vec![(partition.clone(), b)];
+                    self.work.push_front(Job {
+                        inputs,
+                        bytes,
+                        level: job.level + 1,
+                    });
                 }
             }
-            // Groups of a small partition, not dealt out yet.
-            if self.split && bucket > 0 && p.buckets[1..].iter().all(|b| b.rows == 0) {
-                for batch in &p.buckets[0].batches {
-                    self.take(&mut groups, &batch.columns, bucket, mask, value)?;
-                }
-                for (file, block) in &p.buckets[0].spilled {
-                    self.take(&mut groups, file.read(block)?.columns(), bucket, mask, value)?;
-                }
-            }
-        }
-        groups.settle();
-        Ok(groups)
-    }
-
-    /// Merges those rows that belong to this bucket and pass.
-    fn take(
-        &mut self,
-        groups: &mut Groups,
-        columns: &[ArrayRef],
-        bucket: usize,
-        mask: u64,
-        value: u64,
-    ) -> Result<()> {
-        let filtered;
-        let mut columns = columns;
-        if mask > 0 || self.split {
-            let bits = |h: u64| (h >> (56 - 12)) & mask;
-            let wanted = |h: u64| (!self.split || bucket_of(h) == bucket) && bits(h) == value;
-            let keep: BooleanArray = hashes(&columns[0]).into_iter().map(|h| Some(wanted(h))).collect();
-            if keep.true_count() < keep.len() {
-                filtered = columns
-                    .iter()
-                    .map(|c| compute::filter(c, &keep))
-                    .collect::<Result<Vec<_>, _>>()?;
-                columns = &filtered;
-            }
-        }
-        let rows = columns[0].len();
-        if rows == 0 {
             return Ok(());
         }
-        let lists: usize = columns.iter().map(|c| c.get_array_memory_size()).sum();
-        self.reservation
-            .try_resize(groups.bytes() + groups.growth(rows) + lists)?;
-        groups.merge(columns)
+        if std::mem::take(&mut self.unit) {
+            self.groups.ensure_unit();
+        }
+        let finals = self.groups.finals();
+        self.ready = Some(Ready { finals, at: 0 });
+        Ok(())
+    }
+
+    fn grow(&mut self, more: usize) -> Result<()> {
+        self.held.try_resize(self.groups.bytes() + more)
+    }
+
+    /// Begins to split: all groups so far go into sub-buckets.
+    fn split(&mut self, level: u32) -> Result<BucketWriter> {
+        let mut out = BucketWriter::new(&self.run, level + 1);
+        out.spill()?;
+        self.groups.export(&mut out)?;
+        self.groups.clear();
+        self.held.free();
+        Ok(out)
+    }
+
+    fn take(&mut self, chunk: &[u8], level: u32, split: &mut Option<BucketWriter>) -> Result<()> {
+        let mut rows = Rows::new(chunk);
+        if split.is_none() {
+            let mut count = 0;
+            while rows.next_row()?.is_some() {
+                count += 1;
+            }
+            // values come encoded in one byte or more and are held in at most 16, sets in 64
+            let need = self.groups.growth(count, chunk.len()) + chunk.len() * 4;
+            if self.grow(need).is_err() {
+                if level + 1 < LEVELS && self.groups.len() > 1 {
+                    *split = Some(self.split(level)?);
+                } else {
+                    let want = self.groups.bytes() + need;
+                    self.held.grow_anyway(want.saturating_sub(self.held.bytes()));
+                }
+            }
+        }
+        let Some(out) = split else {
+            return self.groups.merge(chunk);
+        };
+        let mut rows = Rows::new(chunk);
+        while let Some(row) = rows.next_row()? {
+            out.copy(&chunk[row.start..row.end], row.hash)?;
+        }
+        Ok(())
     }
 }
 
-const _: () = assert!(BUCKETS == 256, "bucket_of takes the highest eight bits");
+fn each_chunk(bucket: &Bucket, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let each = |all: Vec<Buffer>, take: &mut dyn FnMut(&[u8]) -> Result<()>| {
+        all.iter().try_for_each(|chunk| take(chunk.as_slice()))
+    };
+    for batch in &bucket.batches {
+        each(chunks(&batch.columns[0])?, take)?;
+    }
+    for (file, block) in &bucket.spilled {
+        each(read(file, block)?, take)?;
+    }
+    Ok(())
+}
+
+fn read(file: &Arc<SpillFile>, block: &SpillBlock) -> Result<Vec<Buffer>> {
+    chunks(file.read(block)?.column(0))
+}

@@ -1,1 +1,416 @@
+//! The whole aggregation against a simple reference, with random inputs, splits and budgets.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use arrow::array::*;
+use arrow::datatypes::*;
+use proptest::prelude::*;
+
+use super::*;
+use crate::kernel::Batch;
+use crate::memory::{Budget, SpillDir};
+use crate::pipeline::{Partition, RunContext, Sink, TaskContext};
+
+pub(super) fn run(limit: usize) -> Arc<RunContext> {
+    Arc::new(RunContext {
+        budget: Budget::new(limit),
+        spill: SpillDir::new(std::env::temp_dir(), 1 << 40, Arc::default()),
+        progress: Arc::default(),
+        cancelled: Arc::new(AtomicBool::new(false)),
+        threads: 2,
+        warnings: Default::default(),
+    })
+}
+
+/// A value of the reference; floats as the bits of their order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Cell {
+    Int(i128),
+    Float(i64),
+    Text(String),
+    Null,
+}
+
+fn cell(column: &ArrayRef, i: usize) -> Cell {
+    if column.is_null(i) || *column.data_type() == DataType::Null {
+        return Cell::Null;
+    }
+    match column::Col::new(column).unwrap() {
+        column::Col::Text(a) => Cell::Text(a.value(i).into()),
+        column::Col::Float(a) => Cell::Float(column::ordered(a.value(i))),
+        column::Col::Dec(a) => Cell::Int(a.value(i)),
+        other => Cell::Int(other.ints()[i] as i128),
+    }
+}
+
+fn float(v: f64) -> Cell {
+    Cell::Float(column::ordered(v))
+}
+
+/// Runs `sinks` sinks over the batches in turn and merges bucket by bucket.
+fn aggregate(
+    spec: &AggregateSpec,
+    schema: &SchemaRef,
+    batches: &[Batch],
+    sinks: usize,
+    limit: usize,
+    together: bool,
+) -> Result<Vec<Vec<Cell>>> {
+    let run = run(limit);
+    let cx = TaskContext {
+        run: run.clone(),
+        part: 0,
+    };
+    let mut all: Vec<Box<PartialAggregate>> = Vec::new();
+    for _ in 0..sinks {
+        all.push(Box::new(PartialAggregate::new(spec, schema, &run)?));
+    }
+    for (i, b) in batches.iter().enumerate() {
+        all[i % sinks].push(b.clone(), &cx)?;
+    }
+    let parts: Vec<Arc<Partition>> = all
+        .into_iter()
+        .map(|s| Ok(Arc::new(s.finish(&cx)?)))
+        .collect::<Result<_>>()?;
+    let mut sources = match together {
+        true => vec![merge_buckets(spec, schema, 0..BUCKETS, &parts, &run)?],
+        false => (0..BUCKETS)
+            .map(|b| merge_bucket(spec, schema, b, &parts, &run))
+            .collect::<Result<_>>()?,
+    };
+    let names: Vec<String> = spec.aggs.iter().map(|_| "x".to_string()).collect();
+    let fields = spec.output_fields(schema, &names)?;
+    let mut rows = Vec::new();
+    for source in &mut sources {
+        while let Some(batch) = source.next(&cx)? {
+            assert!(batch.rows <= Batch::TARGET_ROWS);
+            for (c, f) in batch.columns.iter().zip(&fields) {
+                assert_eq!(c.data_type(), f.data_type());
+            }
+            rows.extend(
+                (0..batch.rows).map(|i| batch.columns.iter().map(|c| cell(c, i)).collect::<Vec<_>>()),
+            );
+        }
+    }
+    drop((sources, parts));
+    assert_eq!(run.budget.used(), 0, "all memory is given back");
+    rows.sort();
+    Ok(rows)
+}
+
+/// Slow and plain: all values of every group in a tree.
+fn reference(spec: &AggregateSpec, batches: &[Batch]) -> Vec<Vec<Cell>> {
+    let mut groups: BTreeMap<Vec<Cell>, Vec<(usize, usize)>> = BTreeMap::new();
+    if spec.keys.is_empty() {
+        groups.insert(Vec::new(), Vec::new());
+    }
+    for (b, batch) in batches.iter().enumerate() {
+        for i in 0..batch.rows {
+            let key = spec.keys.iter().map(|&k| cell(&batch.columns[k], i)).collect();
+            groups.entry(key).or_default().push((b, i));
+        }
+    }
+    let mut out = Vec::new();
+    for (key, rows) in groups {
+        let mut line = key;
+        for (agg, column) in &spec.aggs {
+            let values: Vec<Cell> = match column {
+                None => rows.iter().map(|_| Cell::Int(0)).collect(),
+                Some(c) => (rows.iter().map(|&(b, i)| cell(&batches[b].columns[*c], i)))
+                    .filter(|v| *v != Cell::Null)
+                    .collect(),
+            };
+            line.push(plain(*agg, values));
+        }
+        out.push(line);
+    }
+    out.sort();
+    out
+}
+
+fn plain(agg: Agg, mut v: Vec<Cell>) -> Cell {
+    if let Agg::Count | Agg::CountOf = agg {
+        return Cell::Int(v.len() as i128);
+    }
+    if agg == Agg::NUnique {
+        v.sort();
+        v.dedup();
+        return Cell::Int(v.len() as i128);
+    }
+    if v.is_empty() {
+        return Cell::Null;
+    }
+    let floats = || -> Vec<f64> {
+        let one = |c: &Cell| match c {
+            Cell::Int(i) => *i as f64,
+            Cell::Float(k) => column::unordered(*k),
+            _ => f64::NAN,
+        };
+        v.iter().map(one).collect()
+    };
+    let n = v.len() as f64;
+    let total = || {
+        let mut s = exact::ExactSum::default();
+        floats().iter().for_each(|&x| drop(s.add(x)));
+        s.to_f64()
+    };
+    match agg {
+        Agg::Sum => match v[0] {
+            Cell::Float(_) => float(total()),
+            _ => Cell::Int(v.iter().map(|c| if let Cell::Int(i) = c { *i } else { 0 }).sum()),
+        },
+        Agg::Mean => float(total() / n),
+        Agg::Min => v.into_iter().min().unwrap(),
+        Agg::Max => v.into_iter().max().unwrap(),
+        Agg::First => v[0].clone(),
+        Agg::Last => v[v.len() - 1].clone(),
+        Agg::Median => {
+            let mut f = floats();
+            f.sort_by_key(|&x| column::ordered(x));
+            let m = f.len() / 2;
+            float(if f.len() % 2 == 1 || f[m - 1] == f[m] {
+                f[m]
+            } else {
+                (f[m - 1] + f[m]) / 2.0
+            })
+        }
+        other => panic!("no reference for {other:?}"),
+    }
+}
+
+fn schema() -> SchemaRef {
+    let f = |name: &str, ty| Field::new(name, ty, true);
+    Arc::new(Schema::new(vec![
+        f("i", DataType::Int64),
+        f("t", DataType::Utf8View),
+        f("f", DataType::Float64),
+        f("b", DataType::Boolean),
+        f("d", DataType::Date32),
+        f("m", DataType::Decimal128(20, 2)),
+        f("n", DataType::Null),
+    ]))
+}
+
+type Line = (Option<i64>, Option<String>, Option<f64>, Option<bool>);
+
+fn line() -> impl Strategy<Value = Line> {
+    let int = prop_oneof![4 => -3i64..3, 1 => -(1i64 << 40)..(1 << 40)];
+    let text = prop_oneof![3 => "[a-c]{0,2}", 1 => "[aé日]{0,9}", 1 => "prefix that is long [ab]{1,2}"];
+    let number = prop_oneof![
+        3 => (-40i32..40).prop_map(|v| v as f64 / 8.0),
+        1 => Just(f64::NAN),
+        1 => Just(-0.0),
+        1 => Just(1e-30),
+        1 => Just(1e200),
+    ];
+    (
+        prop::option::weighted(0.8, int),
+        prop::option::weighted(0.8, text),
+        prop::option::weighted(0.8, number),
+        prop::option::weighted(0.8, any::<bool>()),
+    )
+}
+
+fn batch(lines: &[Line], position: u64, dictionary: bool) -> Batch {
+    let text: StringViewArray = lines.iter().map(|l| l.1.as_deref()).collect();
+    let text: ArrayRef = match dictionary {
+        false => Arc::new(text),
+        true => {
+            let mut seen: Vec<&str> = lines.iter().filter_map(|l| l.1.as_deref()).collect();
+            seen.sort();
+            seen.dedup();
+            let keys = lines
+                .iter()
+                .map(|l| l.1.as_deref().map(|t| seen.binary_search(&t).unwrap() as i32));
+            let values = Arc::new(StringViewArray::from_iter_values(&seen));
+            Arc::new(DictionaryArray::<Int32Type>::new(
+                Int32Array::from_iter(keys),
+                values,
+            ))
+        }
+    };
+    let ints: Int64Array = lines.iter().map(|l| l.0).collect();
+    let dates: Date32Array = lines.iter().map(|l| l.0.map(|v| v as i32 % 50)).collect();
+    let decimals: Decimal128Array = lines.iter().map(|l| l.0.map(|v| v as i128 * 7)).collect();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(ints),
+        text,
+        Arc::new(lines.iter().map(|l| l.2).collect::<Float64Array>()),
+        Arc::new(lines.iter().map(|l| l.3).collect::<BooleanArray>()),
+        Arc::new(dates),
+        Arc::new(decimals.with_precision_and_scale(20, 2).unwrap()),
+        Arc::new(NullArray::new(lines.len())),
+    ];
+    Batch::new(columns, lines.len(), position)
+}
+
+fn batches(lines: &[Line], size: usize) -> Vec<Batch> {
+    let chunks = lines.chunks(size.max(1)).enumerate();
+    chunks
+        .map(|(i, c)| batch(c, (i * size.max(1)) as u64, i % 2 == 1))
+        .collect()
+}
+
+const ALL: [Agg; 9] = [
+    Agg::CountOf,
+    Agg::NUnique,
+    Agg::First,
+    Agg::Last,
+    Agg::Min,
+    Agg::Max,
+    Agg::Sum,
+    Agg::Mean,
+    Agg::Median,
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn same_as_the_reference(
+        lines in prop::collection::vec(line(), 0..300),
+        keys in prop::collection::vec(0usize..7, 0..4),
+        size in 1usize..120,
+        sinks in 1usize..4,
+        tiny: bool,
+        together: bool,
+    ) {
+        let mut aggs: Vec<(Agg, Option<usize>)> = vec![(Agg::Count, None)];
+        for agg in ALL {
+            for c in [0usize, 1, 2, 4, 5] {
+                let of_decimals = matches!(agg, Agg::Mean | Agg::Median) && c == 5;
+                if agg.output_type(Some(schema().field(c).data_type())).is_ok() && !of_decimals {
+                    aggs.push((agg, Some(c)));
+                }
+            }
+        }
+        let spec = AggregateSpec { keys, aggs };
+        let input = batches(&lines, size);
+        let limit = if tiny { 1 } else { 1 << 30 };
+        let ours = aggregate(&spec, &schema(), &input, sinks, limit, together).unwrap();
+        prop_assert_eq!(ours, reference(&spec, &input));
+    }
+}
+
+fn ints(name: &str, values: Vec<i64>) -> (SchemaRef, Vec<Batch>) {
+    let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Int64, true)]));
+    let rows = values.len();
+    (
+        schema,
+        vec![Batch::new(vec![Arc::new(Int64Array::from(values))], rows, 0)],
+    )
+}
+
+#[test]
+fn variance_is_stable() {
+    let (schema, input) = ints("x", (0..10).map(|i| 1_000_000_000 + i).collect());
+    let floats = Arc::new(Schema::new(vec![Field::new("x", DataType::Float64, true)]));
+    let values = Float64Array::from_iter_values((0..10).map(|i| 1e9 + i as f64));
+    let input2 = vec![Batch::new(vec![Arc::new(values)], 10, 0)];
+    let spec = AggregateSpec {
+        keys: vec![],
+        aggs: vec![(Agg::Std, Some(0)), (Agg::VarPop, Some(0))],
+    };
+    let want = vec![vec![float(3.0276503540974917), float(8.25)]];
+    assert_eq!(aggregate(&spec, &schema, &input, 1, 1 << 30, true).unwrap(), want);
+    assert_eq!(
+        aggregate(&spec, &floats, &input2, 1, 1 << 30, true).unwrap(),
+        want
+    );
+    let (schema, input) = ints("x", vec![i64::MIN; 9]);
+    let zero = vec![vec![float(0.0), float(0.0)]];
+    assert_eq!(aggregate(&spec, &schema, &input, 1, 1 << 30, true).unwrap(), zero);
+    let (schema, input) = ints("x", vec![5]);
+    assert_eq!(
+        aggregate(&spec, &schema, &input, 1, 1 << 30, true).unwrap(),
+        vec![vec![Cell::Null, float(0.0)]]
+    );
+}
+
+#[test]
+fn overflow_and_bad_types_are_errors() {
+    let (schema, input) = ints("x", vec![i64::MAX, 1]);
+    let spec = |agg| AggregateSpec {
+        keys: vec![],
+        aggs: vec![(agg, Some(0))],
+    };
+    let e = aggregate(&spec(Agg::Sum), &schema, &input, 1, 1 << 30, true).unwrap_err();
+    assert_eq!(e.what(), "sum of x overflows int64");
+    let (_, fine) = ints("x", vec![i64::MAX, 1, -1]);
+    assert_eq!(
+        aggregate(&spec(Agg::Sum), &schema, &fine, 1, 1 << 30, true).unwrap(),
+        vec![vec![Cell::Int(i64::MAX as i128)]]
+    );
+    let text = Schema::new(vec![Field::new("t", DataType::Utf8View, true)]);
+    assert!(spec(Agg::Mean).output_fields(&text, &[]).is_err());
+    assert!(spec(Agg::Quantile(1.5)).output_fields(&schema, &[]).is_err());
+}
+
+#[test]
+fn no_rows() {
+    let mut spec = AggregateSpec {
+        keys: vec![],
+        aggs: vec![(Agg::Count, None), (Agg::Sum, Some(0)), (Agg::Median, Some(2))],
+    };
+    let want = vec![vec![Cell::Int(0), Cell::Null, Cell::Null]];
+    for together in [false, true] {
+        assert_eq!(
+            aggregate(&spec, &schema(), &[], 2, 1 << 30, together).unwrap(),
+            want
+        );
+    }
+    spec.keys = vec![1];
+    assert!(
+        aggregate(&spec, &schema(), &[], 2, 1 << 30, true)
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn quantiles_interpolate() {
+    let (schema, input) = ints("x", vec![1, 2, 3, 4, 100_000]);
+    let at = |q| (Agg::Quantile(q), Some(0));
+    let spec = AggregateSpec {
+        keys: vec![],
+        aggs: vec![at(0.0), at(0.25), at(0.9), at(1.0)],
+    };
+    let got = aggregate(&spec, &schema, &input, 1, 1 << 30, true).unwrap();
+    assert_eq!(
+        got,
+        vec![vec![
+            float(1.0),
+            float(2.0),
+            float(4.0 + 99_996.0 * (4.0 * 0.9 - 3.0)),
+            float(100_000.0)
+        ]]
+    );
+}
+
+/// A million groups: with room, without, and where the early grouping is given up.
+#[test]
+fn a_million_groups() {
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("k", DataType::Int64, true),
+        Field::new("v", DataType::Float64, true),
+    ]));
+    let n = 1_000_000i64;
+    let input: Vec<Batch> = (0..(n + n / 2) / 8000)
+        .map(|b| {
+            let rows = (b * 8000)..((b + 1) * 8000);
+            let keys = Int64Array::from_iter_values(rows.clone().map(|i| i % n));
+            let values = Float64Array::from_iter_values(rows.clone().map(|i| i as f64 / 10.0));
+            Batch::new(vec![Arc::new(keys), Arc::new(values)], 8000, rows.start as u64)
+        })
+        .collect();
+    let aggs = vec![(Agg::Count, None), (Agg::Sum, Some(1)), (Agg::Last, Some(1))];
+    let spec = AggregateSpec { keys: vec![0], aggs };
+    let free = aggregate(&spec, &schema, &input, 2, 1 << 30, false).unwrap();
+    assert_eq!(free.len(), n as usize);
+    assert_eq!(
+        free,
+        aggregate(&spec, &schema, &input, 3, 24 << 20, false).unwrap()
+    );
+    assert_eq!(free[..1000], reference(&spec, &input)[..1000]);
+}

@@ -163,11 +163,13 @@ impl Reading {
             if self.is_null(field) {
                 continue;
             }
-            match self.with_text(field, &mut side, &parse) {
-                Some(value) => {
+            let read = |text: &[u8]| if text.is_empty() { Some(None) } else { parse(text).map(Some) };
+            match self.with_text(field, &mut side, read) {
+                Some(Some(value)) => {
                     values[row as usize] = value;
                     valid.set_valid(row as usize);
                 }
+                Some(None) => {}
                 None => return Err(Misfit::Type(row as usize)),
             }
         }

@@ -1,0 +1,246 @@
+//! The hash table that gives each distinct key a group number 0, 1, 2, …
+//!
+//! ```text
+//!  slots: [ hash's upper half : group + 1 ]  power of two, at most half full, linear probing
+//!                                 │
+//!  keys:  [ u128 ] by group ◄─────┘     lowest byte LONG ─► (hash32, offset) into the arena
+//! ```
+//!
+//! A key is 16 bytes. Keys that do not fit are *long*: lowest byte [`LONG`], bits 32..64 a part of
+//! the hash, bits 64.. an offset to `length: u32, bytes` in a scratch buffer (a batch's keys) or in
+//! the arena (the table's). Batches are probed in phases, first all slots, then all keys, so that
+//! cache misses overlap.
+
+use super::hash::{hash_bytes, hash_u128};
+
+/// Lowest byte of a long key.
+pub const LONG: u8 = 0xff;
+/// Lowest byte of the key of null (single-column keys only).
+pub const NULL: u8 = 0xfe;
+
+const CHUNK: usize = 64 << 10;
+
+/// Whether a key's bytes lie elsewhere.
+#[inline(always)]
+pub fn is_long(key: u128) -> bool {
+    key as u8 == LONG
+}
+
+/// The long key for `length, bytes` at `offset` of some buffer.
+pub fn long_key(hash: u64, offset: u64) -> u128 {
+    LONG as u128 | ((hash as u32 as u128) << 32) | ((offset as u128) << 64)
+}
+
+/// The bytes that a long key of a batch means in its scratch buffer.
+pub fn scratch_bytes(scratch: &[u8], key: u128) -> &[u8] {
+    counted(scratch, (key >> 64) as usize)
+}
+
+fn counted(buffer: &[u8], at: usize) -> &[u8] {
+    let len = u32::from_le_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]]) as usize;
+    &buffer[at + 4..at + 4 + len]
+}
+
+/// Long keys, in chunks so that growing never copies.
+#[derive(Debug, Default)]
+struct Arena {
+    chunks: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Arena {
+    fn add(&mut self, bytes: &[u8]) -> u64 {
+        let need = bytes.len() + 4;
+        let full = self.chunks.last().is_none_or(|c| c.capacity() - c.len() < need);
+        if full {
+            self.chunks.push(Vec::with_capacity(need.max(CHUNK)));
+            self.bytes += need.max(CHUNK);
+        }
+        let index = self.chunks.len() - 1;
+        let chunk = &mut self.chunks[index];
+        let at = chunk.len();
+        chunk.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        chunk.extend_from_slice(bytes);
+        ((index as u64) << 32) | at as u64
+    }
+    fn get(&self, at: u64) -> &[u8] {
+        counted(&self.chunks[(at >> 32) as usize], at as u32 as usize)
+    }
+}
+
+/// Distinct keys and their group numbers; see the module's picture.
+#[derive(Debug, Default)]
+pub struct KeyTable {
+    slots: Vec<u64>,
+    shift: u32,
+    keys: Vec<u128>,
+    arena: Arena,
+    probed: Vec<u64>,
+}
+
+impl KeyTable {
+    /// The number of groups.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+    /// Whether there is no group.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+    /// The keys by group.
+    pub fn keys(&self) -> &[u128] {
+        &self.keys
+    }
+    /// The bytes of a long key of this table.
+    pub fn long_bytes(&self, key: u128) -> &[u8] {
+        self.arena.get((key >> 64) as u64)
+    }
+    /// The hash of a key of this table.
+    pub fn hash(&self, key: u128) -> u64 {
+        if is_long(key) {
+            hash_bytes(self.long_bytes(key))
+        } else {
+            hash_u128(key)
+        }
+    }
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.slots.capacity() * 8 + self.keys.capacity() * 16 + self.arena.bytes + self.probed.capacity() * 8
+    }
+    /// Bytes that would be held besides after [`KeyTable::reserve`] and `long` bytes of new long keys.
+    pub fn growth(&self, more: usize, long: usize) -> usize {
+        let groups = self.len() + more;
+        let slots = (groups * 2).next_power_of_two().max(64);
+        let mut bytes = if long > 0 { long + CHUNK } else { 0 };
+        if slots > self.slots.len() {
+            bytes += slots * 8;
+        }
+        if groups > self.keys.capacity() {
+            bytes += groups.max(self.keys.capacity() * 2) * 16;
+        }
+        bytes
+    }
+    /// Makes room for `more` groups.
+    pub fn reserve(&mut self, more: usize) {
+        let groups = self.len() + more;
+        self.keys.reserve(more);
+        let want = (groups * 2).next_power_of_two().max(64);
+        if want <= self.slots.len() {
+            return;
+        }
+        let shift = 64 - want.trailing_zeros();
+        let mut slots = vec![0u64; want];
+        for &slot in self.slots.iter().filter(|&&s| s != 0) {
+            // the slot carries the upper half of the hash, which is all that the index needs
+            let mut at = (slot >> shift) as usize;
+            while slots[at] != 0 {
+                at = (at + 1) & (want - 1);
+            }
+            slots[at] = slot;
+        }
+        self.slots = slots;
+        self.shift = shift;
+    }
+    /// Forgets all groups and gives the memory back.
+    pub fn clear(&mut self) {
+        *self = KeyTable::default();
+    }
+
+    /// The groups of many keys, new ones for those not seen before. `scratch` holds the bytes of
+    /// the long ones.
+    pub fn groups(&mut self, keys: &[u128], hashes: &[u64], scratch: &[u8], out: &mut Vec<u32>) {
+        self.reserve(keys.len());
+        let (mask, shift) = (self.slots.len() - 1, self.shift);
+        self.probed.clear();
+        let slots = self.slots.as_slice();
+        self.probed
+            .extend(hashes.iter().map(|&h| slots[(h >> shift) as usize & mask]));
+        out.clear();
+        out.reserve(keys.len());
+        for i in 0..keys.len() {
+            let (slot, hash, key) = (self.probed[i], hashes[i], keys[i]);
+            let group = (slot as u32).wrapping_sub(1);
+            let hit =
+                (slot ^ hash) >> 32 == 0 && self.keys.get(group as usize) == Some(&key) && !is_long(key);
+            out.push(if hit {
+                group
+            } else {
+                self.find_or_add(key, hash, scratch)
+            });
+        }
+    }
+
+    /// The group of one key; call [`KeyTable::reserve`] before.
+    pub fn find_or_add(&mut self, key: u128, hash: u64, scratch: &[u8]) -> u32 {
+        let mask = self.slots.len() - 1;
+        let mut at = (hash >> self.shift) as usize & mask;
+        loop {
+            let slot = self.slots[at];
+            if slot == 0 {
+                break;
+            }
+            if (slot ^ hash) >> 32 == 0 {
+                let group = slot as u32 - 1;
+                if self.same(self.keys[group as usize], key, scratch) {
+                    return group;
+                }
+            }
+            at = (at + 1) & mask;
+        }
+        let stored = if is_long(key) {
+            long_key(hash, self.arena.add(scratch_bytes(scratch, key)))
+        } else {
+            key
+        };
+        self.keys.push(stored);
+        self.slots[at] = (hash >> 32 << 32) | self.keys.len() as u64;
+        self.keys.len() as u32 - 1
+    }
+
+    #[inline(always)]
+    fn same(&self, ours: u128, key: u128, scratch: &[u8]) -> bool {
+        if !is_long(key) {
+            return ours == key;
+        }
+        ours as u64 == key as u64 && self.long_bytes(ours) == scratch_bytes(scratch, key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keys_in_order_of_first_sight() {
+        let mut table = KeyTable::default();
+        let mut scratch = Vec::new();
+        let (mut keys, mut hashes) = (Vec::new(), Vec::new());
+        for i in (0..40_000u32).chain(0..40_000) {
+            if i % 3 == 0 {
+                let text = format!("a long text key, number {i}");
+                hashes.push(hash_bytes(text.as_bytes()));
+                keys.push(long_key(*hashes.last().unwrap(), scratch.len() as u64));
+                scratch.extend_from_slice(&(text.len() as u32).to_le_bytes());
+                scratch.extend_from_slice(text.as_bytes());
+            } else {
+                keys.push((i as u128) << 64 | 8);
+                hashes.push(hash_u128(*keys.last().unwrap()));
+            }
+        }
+        let mut out = Vec::new();
+        let mut all = Vec::new();
+        for (k, h) in keys.chunks(1000).zip(hashes.chunks(1000)) {
+            table.groups(k, h, &scratch, &mut out);
+            all.extend_from_slice(&out);
+        }
+        let want: Vec<u32> = (0..40_000u32).chain(0..40_000).collect();
+        assert_eq!(all, want);
+        assert!(
+            table
+                .keys()
+                .iter()
+                .zip(&hashes)
+                .all(|(&k, &h)| table.hash(k) == h)
+        );
+    }
+}

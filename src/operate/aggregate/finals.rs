@@ -1,0 +1,254 @@
+//! From states to result columns.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, StringViewBuilder, new_null_array};
+use arrow::datatypes::DataType;
+
+use super::column;
+use super::exact::round;
+use super::plan::Final;
+use super::state::{State, Value};
+use super::values::ByGroup;
+use crate::error::{Error, Result};
+
+/// Value lists by group and distinct counts.
+#[derive(Debug)]
+pub struct Finals {
+    /// Lists, sorted by group.
+    pub lists: Vec<ByGroup>,
+    /// Distinct counts.
+    pub counts: Vec<Vec<i64>>,
+}
+
+fn mixed() -> Error {
+    Error::defect("an aggregate's state has another kind than planned")
+}
+
+fn counts(states: &[State], at: usize) -> Result<&[u64]> {
+    match &states[at] {
+        State::Count(v, _) => Ok(v),
+        _ => Err(mixed()),
+    }
+}
+
+fn float_column(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
+    Arc::new(Float64Array::from_iter(values))
+}
+
+impl Finals {
+    /// One result column for some groups.
+    pub fn column(&mut self, last: &Final, states: &[State], groups: Range<usize>) -> Result<ArrayRef> {
+        let valid = |count: usize| -> Result<Vec<bool>> {
+            Ok(counts(states, count)?[groups.clone()]
+                .iter()
+                .map(|&n| n > 0)
+                .collect())
+        };
+        Ok(match last {
+            Final::Null(ty) => new_null_array(ty, groups.len()),
+            Final::Count(at) => Arc::new(Int64Array::from_iter_values(
+                counts(states, *at)?[groups].iter().map(|&n| n as i64),
+            )),
+            Final::Distinct(set) => Arc::new(Int64Array::from_iter_values(
+                self.counts[*set][groups].iter().copied(),
+            )),
+            Final::Quantile(list, q, whole) => {
+                let list = &mut self.lists[*list];
+                float_column(groups.map(|g| list.quantile(g, *q, *whole)))
+            }
+            Final::SumInt(sum, count, name) => {
+                let State::Sum(sums, carry) = &states[*sum] else {
+                    return Err(mixed());
+                };
+                let fit = |g: usize| {
+                    let whole = carry.get(&(g as u32)).is_none_or(|&c| c == 0);
+                    i64::try_from(sums[g]).ok().filter(|_| whole).ok_or_else(|| {
+                        Error::query(format!("sum of {name} overflows int64"))
+                            .help("cast the column to float64 or decimal(38,0) to sum it")
+                    })
+                };
+                let values = groups.clone().map(fit).collect::<Result<Vec<i64>>>()?;
+                column::from_ints(&DataType::Int64, values, valid(*count)?)?
+            }
+            Final::SumDec(sum, count, ty, name) => {
+                let State::Sum(sums, carry) = &states[*sum] else {
+                    return Err(mixed());
+                };
+                const MOST: u128 = 10u128.pow(38) - 1;
+                let fit = |g: usize| {
+                    let whole = carry.get(&(g as u32)).is_none_or(|&c| c == 0);
+                    match whole && sums[g].unsigned_abs() <= MOST {
+                        true => Ok(sums[g]),
+                        false => Err(Error::query(format!("sum of {name} overflows decimal(38)"))
+                            .help("cast the column to float64 to sum it")),
+                    }
+                };
+                let values = groups.clone().map(fit).collect::<Result<Vec<i128>>>()?;
+                column::decimals(ty, values, valid(*count)?)?
+            }
+            Final::SumFloat(sum, count) => {
+                let (State::Float(sums), n) = (&states[*sum], counts(states, *count)?) else {
+                    return Err(mixed());
+                };
+                float_column(groups.map(|g| (n[g] > 0).then(|| sums[g].to_f64())))
+            }
+            Final::MeanFloat(sum, count) => {
+                let (State::Float(sums), n) = (&states[*sum], counts(states, *count)?) else {
+                    return Err(mixed());
+                };
+                float_column(groups.map(|g| (n[g] > 0).then(|| sums[g].to_f64() / n[g] as f64)))
+            }
+            Final::MeanInt(sum, count, scale) => {
+                let (State::Sum(sums, carry), n) = (&states[*sum], counts(states, *count)?) else {
+                    return Err(mixed());
+                };
+                float_column(groups.map(|g| {
+                    let more = carry.get(&(g as u32)).copied().unwrap_or(0);
+                    (n[g] > 0).then(|| mean(sums[g], more, n[g], *scale))
+                }))
+            }
+            Final::VarFloat(moments, count, ddof, root) => {
+                let (State::Moments(m), n) = (&states[*moments], counts(states, *count)?) else {
+                    return Err(mixed());
+                };
+                float_column(groups.map(|g| spread(n[g], *ddof, *root, || m[g].deviations(n[g]))))
+            }
+            Final::VarInt(sum, squares, count, ddof, root) => {
+                let (State::Sum(s, _), State::Squares(q, carry)) = (&states[*sum], &states[*squares]) else {
+                    return Err(mixed());
+                };
+                let n = counts(states, *count)?;
+                float_column(groups.map(|g| {
+                    let more = carry.get(&(g as u32)).copied().unwrap_or(0);
+                    spread(n[g], *ddof, *root, || deviations(n[g], s[g], q[g], more))
+                }))
+            }
+            Final::Extreme(state, count, ty) => extreme(&states[*state], ty, groups.clone(), valid(*count)?)?,
+            Final::Edge(state, ty) => edge(&states[*state], ty, groups)?,
+        })
+    }
+}
+
+/// `(sum + more·2^128) / n / 10^scale`.
+fn mean(sum: i128, more: i64, n: u64, scale: i8) -> f64 {
+    let unit = 10f64.powi(scale as i32);
+    if more != 0 {
+        return (more as f64 * 2f64.powi(128) + sum as f64) / n as f64 / unit;
+    }
+    // whole part and remainder: one rounding, where sum as f64 would be a second one
+    let whole = sum / n as i128;
+    let rest = sum % n as i128;
+    if whole.unsigned_abs() < 1 << 53 && scale == 0 && sum.unsigned_abs() >= 1 << 53 {
+        return whole as f64 + rest as f64 / n as f64;
+    }
+    sum as f64 / n as f64 / unit
+}
+
+fn spread(n: u64, ddof: u64, root: bool, deviations: impl FnOnce() -> f64) -> Option<f64> {
+    if n <= ddof {
+        return None;
+    }
+    let variance = deviations() / (n - ddof) as f64;
+    Some(if root { variance.sqrt() } else { variance })
+}
+
+/// `Σ(x - mean)² = (n·Σx² - (Σx)²) / n`, exact but for the last division.
+fn deviations(n: u64, sum: i128, squares: u128, more: u64) -> f64 {
+    let (lo, hi) = wide_product(squares, n as u128);
+    let hi = hi + more as u128 * n as u128;
+    let (lo2, hi2) = wide_product(sum.unsigned_abs(), sum.unsigned_abs());
+    let (lo, borrow) = lo.overflowing_sub(lo2);
+    let hi = hi.wrapping_sub(hi2).wrapping_sub(borrow as u128);
+    let numerator = match hi {
+        0 => lo as f64,
+        _ => {
+            // 128 bits from the first one on, and whether anything is below
+            let shift = hi.leading_zeros();
+            let (top, below) = match shift {
+                0 => (hi, lo),
+                s => (hi << s | lo >> (128 - s), lo << s),
+            };
+            round(top, below != 0, 128 - shift as i32)
+        }
+    };
+    numerator / n as f64
+}
+
+/// The low and high half of a 256-bit product.
+fn wide_product(a: u128, b: u128) -> (u128, u128) {
+    const LOW: u128 = u64::MAX as u128;
+    let (a0, a1, b0, b1) = (a & LOW, a >> 64, b & LOW, b >> 64);
+    let (p00, p01, p10, p11) = (a0 * b0, a0 * b1, a1 * b0, a1 * b1);
+    let middle = (p00 >> 64) + (p01 & LOW) + (p10 & LOW);
+    let high = p11 + (p01 >> 64) + (p10 >> 64) + (middle >> 64);
+    ((p00 & LOW) | middle << 64, high)
+}
+
+fn text_column(values: impl Iterator<Item = Option<Box<[u8]>>>) -> Result<ArrayRef> {
+    let mut b = StringViewBuilder::new();
+    for value in values {
+        match value {
+            None => b.append_null(),
+            Some(t) => {
+                b.append_value(std::str::from_utf8(&t).map_err(|_| Error::defect("text is not UTF-8"))?)
+            }
+        }
+    }
+    Ok(Arc::new(b.finish()))
+}
+
+fn extreme(state: &State, ty: &DataType, groups: Range<usize>, valid: Vec<bool>) -> Result<ArrayRef> {
+    match state {
+        State::Min(v) | State::Max(v) => {
+            // the sentinel of an empty group must not reach a narrow type
+            let all = v[groups]
+                .iter()
+                .zip(&valid)
+                .map(|(&x, &ok)| if ok { x } else { 0 })
+                .collect();
+            column::from_ints(ty, all, valid)
+        }
+        State::MinDec(v) | State::MaxDec(v) => {
+            let all = v[groups]
+                .iter()
+                .zip(&valid)
+                .map(|(&x, &ok)| if ok { x } else { 0 })
+                .collect();
+            column::decimals(ty, all, valid)
+        }
+        State::Text(v, ..) => text_column(v[groups].iter().cloned()),
+        _ => Err(mixed()),
+    }
+}
+
+fn edge(state: &State, ty: &DataType, groups: Range<usize>) -> Result<ArrayRef> {
+    let State::Edge(v, ..) = state else {
+        return Err(mixed());
+    };
+    let held = || {
+        v[groups.clone()]
+            .iter()
+            .map(|h| h.as_ref().map(|(_, value)| value))
+    };
+    let valid: Vec<bool> = held().map(|h| h.is_some()).collect();
+    match ty {
+        DataType::Utf8View => text_column(held().map(|h| match h {
+            Some(Value::Text(t)) => Some(t.clone()),
+            _ => None,
+        })),
+        DataType::Decimal128(..) => {
+            let all = held()
+                .map(|h| if let Some(Value::Dec(d)) = h { *d } else { 0 })
+                .collect();
+            column::decimals(ty, all, valid)
+        }
+        _ => {
+            let all = held()
+                .map(|h| if let Some(Value::Int(d)) = h { *d } else { 0 })
+                .collect();
+            column::from_ints(ty, all, valid)
+        }
+    }
+}

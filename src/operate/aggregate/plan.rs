@@ -1,0 +1,204 @@
+//! Which states a group-by needs, each once, and how its result columns come from them.
+
+use arrow::datatypes::{DataType, Schema};
+
+use super::{Agg, AggregateSpec};
+use crate::error::Result;
+
+/// What a state keeps for each group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Number of rows.
+    Rows,
+    /// Number of values that are not null.
+    Count,
+    /// Exact sum of integers.
+    SumInt,
+    /// Exact sum of decimals.
+    SumDec,
+    /// Exact sum of squares of integers.
+    SquaresInt,
+    /// Exact sum of floats.
+    SumFloat,
+    /// Exact sums of floats (or decimals as floats) and of their squares.
+    Moments,
+    /// Extremes of anything that [`super::column::Col::ints`] orders.
+    MinInt,
+    /// See [`Kind::MinInt`].
+    MaxInt,
+    /// Extremes of decimals.
+    MinDec,
+    /// See [`Kind::MinDec`].
+    MaxDec,
+    /// Extremes of text.
+    MinText,
+    /// See [`Kind::MinText`].
+    MaxText,
+    /// First value by row position.
+    First,
+    /// Last value by row position.
+    Last,
+}
+
+/// How a result column comes from states (by their index).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Final {
+    /// A count.
+    Count(usize),
+    /// Always null.
+    Null(DataType),
+    /// A sum of integers, checked to fit int64; the column's name for the error.
+    SumInt(usize, usize, String),
+    /// A sum of decimals.
+    SumDec(usize, usize, DataType, String),
+    /// A sum of floats.
+    SumFloat(usize, usize),
+    /// Exact integer sum / count / 10^scale.
+    MeanInt(usize, usize, i8),
+    /// Exact float sum / count.
+    MeanFloat(usize, usize),
+    /// Sum, squares, count, ddof, square root.
+    VarInt(usize, usize, usize, u64, bool),
+    /// Moments, count, ddof, square root.
+    VarFloat(usize, usize, u64, bool),
+    /// State, count, type.
+    Extreme(usize, usize, DataType),
+    /// State, type.
+    Edge(usize, DataType),
+    /// Distinct values of set.
+    Distinct(usize),
+    /// Values list, quantile, whether the values are integers (else ordered floats).
+    Quantile(usize, f64, bool),
+}
+
+/// A group-by, resolved against its input.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Key columns.
+    pub keys: Vec<usize>,
+    /// Their types.
+    pub key_types: Vec<DataType>,
+    /// Columns that the states look at.
+    pub columns: Vec<usize>,
+    /// Their types.
+    pub types: Vec<DataType>,
+    /// States over `columns` (by index in it).
+    pub states: Vec<(Kind, usize)>,
+    /// Value lists over `columns`.
+    pub lists: Vec<usize>,
+    /// Distinct sets over `columns`.
+    pub sets: Vec<usize>,
+    /// Result columns after the keys.
+    pub finals: Vec<Final>,
+}
+
+impl Plan {
+    /// Resolves `spec` over `input`; query errors where a function does not fit a type.
+    pub fn new(spec: &AggregateSpec, input: &Schema) -> Result<Plan> {
+        let mut plan = Plan {
+            keys: spec.keys.clone(),
+            key_types: spec
+                .keys
+                .iter()
+                .map(|&k| input.field(k).data_type().clone())
+                .collect(),
+            columns: Vec::new(),
+            types: Vec::new(),
+            states: Vec::new(),
+            lists: Vec::new(),
+            sets: Vec::new(),
+            finals: Vec::new(),
+        };
+        for (agg, column) in &spec.aggs {
+            let ty = agg.output_type(column.map(|c| input.field(c).data_type()))?;
+            let last = match column {
+                Some(c) if *agg != Agg::Count => plan.resolve(*agg, *c, input, ty),
+                _ => Final::Count(plan.state(Kind::Rows, 0)),
+            };
+            plan.finals.push(last);
+        }
+        Ok(plan)
+    }
+
+    fn state(&mut self, kind: Kind, column: usize) -> usize {
+        find_or_push(&mut self.states, (kind, column))
+    }
+
+    fn resolve(&mut self, agg: Agg, column: usize, input: &Schema, output: DataType) -> Final {
+        use DataType::*;
+        let ty = input.field(column).data_type().clone();
+        let name = input.field(column).name().clone();
+        let at = find_or_push(&mut self.columns, column);
+        self.types = self
+            .columns
+            .iter()
+            .map(|&c| input.field(c).data_type().clone())
+            .collect();
+        if ty == Null && !matches!(agg, Agg::CountOf | Agg::NUnique) {
+            return Final::Null(output);
+        }
+        if agg == Agg::NUnique {
+            return Final::Distinct(find_or_push(&mut self.sets, at));
+        }
+        if let Agg::Median | Agg::Quantile(_) = agg {
+            let q = if let Agg::Quantile(q) = agg { q } else { 0.5 };
+            let whole = matches!(ty, Int64 | Boolean);
+            return Final::Quantile(find_or_push(&mut self.lists, at), q, whole);
+        }
+        if let Agg::First | Agg::Last = agg {
+            let kind = if agg == Agg::First {
+                Kind::First
+            } else {
+                Kind::Last
+            };
+            return Final::Edge(self.state(kind, at), ty);
+        }
+        let count = self.state(Kind::Count, at);
+        let kinds = match ty {
+            Float64 => (Kind::SumFloat, Kind::MinInt, Kind::MaxInt),
+            Decimal128(..) => (Kind::SumDec, Kind::MinDec, Kind::MaxDec),
+            Utf8View => (Kind::SumInt, Kind::MinText, Kind::MaxText),
+            _ => (Kind::SumInt, Kind::MinInt, Kind::MaxInt),
+        };
+        match agg {
+            Agg::Sum => {
+                let sum = self.state(kinds.0, at);
+                match ty {
+                    Float64 => Final::SumFloat(sum, count),
+                    Decimal128(..) => Final::SumDec(sum, count, output, name),
+                    _ => Final::SumInt(sum, count, name),
+                }
+            }
+            Agg::Mean => {
+                let sum = self.state(kinds.0, at);
+                match ty {
+                    Float64 => Final::MeanFloat(sum, count),
+                    Decimal128(_, scale) => Final::MeanInt(sum, count, scale),
+                    _ => Final::MeanInt(sum, count, 0),
+                }
+            }
+            Agg::Std | Agg::Var | Agg::StdPop | Agg::VarPop => {
+                let ddof = matches!(agg, Agg::Std | Agg::Var) as u64;
+                let root = matches!(agg, Agg::Std | Agg::StdPop);
+                if matches!(ty, Float64 | Decimal128(..)) {
+                    return Final::VarFloat(self.state(Kind::Moments, at), count, ddof, root);
+                }
+                let sum = self.state(Kind::SumInt, at);
+                Final::VarInt(sum, self.state(Kind::SquaresInt, at), count, ddof, root)
+            }
+            Agg::Min | Agg::BoolAnd => Final::Extreme(self.state(kinds.1, at), count, ty),
+            Agg::Max | Agg::BoolOr => Final::Extreme(self.state(kinds.2, at), count, ty),
+            _ => Final::Count(count),
+        }
+    }
+}
+
+fn find_or_push<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
+    match list.iter().position(|x| *x == item) {
+        Some(at) => at,
+        None => {
+            list.push(item);
+            list.len() - 1
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The states of aggregates: one vector by group number for each, updated in tight typed loops.
+//!
+//! A batch's column reaches the loops as [`Arg`]: group numbers and values of the rows that are
+//! not null, compacted once for all states over the column, so that no loop looks at nulls.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use arrow::array::StringViewArray;
+
+use super::column::Col;
+use super::exact::{ExactMoments, ExactSum};
+use super::plan::Kind;
+
+/// The values of one column that are not null, with their groups.
+pub struct Arg<'a> {
+    /// The column, with its nulls.
+    pub column: &'a Col,
+    /// Groups of the values.
+    pub groups: Cow<'a, [u32]>,
+    /// Row numbers of the values, where some rows are null.
+    pub rows: Option<Vec<u32>>,
+    /// [`Col::ints`] of the values (empty for decimals and text).
+    pub ints: Cow<'a, [i64]>,
+    /// Order of the batch's first row.
+    pub position: u64,
+}
+
+impl<'a> Arg<'a> {
+    /// Drops the nulls. `ints`: whether anyone will look at them.
+    pub fn new(column: &'a Col, groups: &'a [u32], position: u64, ints: bool) -> Self {
+        let all = if ints {
+            column.ints()
+        } else {
+            Cow::Borrowed(&[][..])
+        };
+        let Some(nulls) = column.nulls() else {
+            return Arg {
+                column,
+                groups: Cow::Borrowed(groups),
+                rows: None,
+                ints: all,
+                position,
+            };
+        };
+        let rows: Vec<u32> = nulls.valid_indices().map(|i| i as u32).collect();
+        let ints: Vec<i64> = match all.is_empty() {
+            true => Vec::new(),
+            false => rows.iter().map(|&i| all[i as usize]).collect(),
+        };
+        Arg {
+            column,
+            groups: rows.iter().map(|&i| groups[i as usize]).collect(),
+            rows: Some(rows),
+            ints: ints.into(),
+            position,
+        }
+    }
+    fn row(&self, i: usize) -> usize {
+        self.rows.as_ref().map_or(i, |r| r[i] as usize)
+    }
+    fn floats(&self) -> Cow<'_, [f64]> {
+        let all = match self.column {
+            Col::Float(a) => Cow::Borrowed(&a.values()[..]),
+            Col::Dec(a) => {
+                let unit = 10f64.powi(a.scale() as i32);
+                a.values().iter().map(|&v| v as f64 / unit).collect()
+            }
+            _ => Cow::Owned(Vec::new()),
+        };
+        match &self.rows {
+            None => all,
+            Some(rows) => rows.iter().map(|&i| all[i as usize]).collect(),
+        }
+    }
+    /// Values for quantiles: integers, or floats as ordered integers.
+    pub fn listed(&self) -> Cow<'_, [i64]> {
+        match self.column {
+            Col::Dec(_) => self.floats().iter().map(|&v| super::column::ordered(v)).collect(),
+            _ => Cow::Borrowed(&self.ints),
+        }
+    }
+    fn decimals(&self) -> Cow<'_, [i128]> {
+        match (self.column, &self.rows) {
+            (Col::Dec(a), None) => Cow::Borrowed(&a.values()[..]),
+            (Col::Dec(a), Some(rows)) => rows.iter().map(|&i| a.value(i as usize)).collect(),
+            _ => Cow::Owned(Vec::new()),
+        }
+    }
+    fn texts(&self) -> Option<&StringViewArray> {
+        if let Col::Text(a) = self.column {
+            Some(a)
+        } else {
+            None
+        }
+    }
+}
+
+type Text = Option<Box<[u8]>>;
+
+/// A value of any type, for first and last.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// [`Col::ints`].
+    Int(i64),
+    /// A decimal.
+    Dec(i128),
+    /// Text.
+    Text(Box<[u8]>),
+}
+
+/// One state for all groups.
+#[derive(Debug)]
+pub enum State {
+    /// Counts.
+    Count(Vec<u64>, bool),
+    /// Sums of integers or decimals, and multiples of 2^128 that did not fit.
+    Sum(Vec<i128>, HashMap<u32, i64>),
+    /// Sums of squares, and multiples of 2^128.
+    Squares(Vec<u128>, HashMap<u32, u64>),
+    /// Sums of floats.
+    Float(Vec<ExactSum>),
+    /// Moments of floats.
+    Moments(Vec<ExactMoments>),
+    /// Least values.
+    Min(Vec<i64>),
+    /// Greatest values.
+    Max(Vec<i64>),
+    /// Least decimals.
+    MinDec(Vec<i128>),
+    /// Greatest decimals.
+    MaxDec(Vec<i128>),
+    /// Text extremes (true: the greatest) and the bytes they own.
+    Text(Vec<Text>, bool, usize),
+    /// First or last (true) values with their position, and the bytes they own.
+    Edge(Vec<Option<(u64, Value)>>, bool, usize),
+}
+
+use State::*;
+
+impl State {
+    /// An empty state.
+    pub fn new(kind: Kind) -> State {
+        match kind {
+            Kind::Rows => Count(Vec::new(), true),
+            Kind::Count => Count(Vec::new(), false),
+            Kind::SumInt | Kind::SumDec => Sum(Vec::new(), HashMap::new()),
+            Kind::SquaresInt => Squares(Vec::new(), HashMap::new()),
+            Kind::SumFloat => Float(Vec::new()),
+            Kind::Moments => Moments(Vec::new()),
+            Kind::MinInt => Min(Vec::new()),
+            Kind::MaxInt => Max(Vec::new()),
+            Kind::MinDec => MinDec(Vec::new()),
+            Kind::MaxDec => MaxDec(Vec::new()),
+            Kind::MinText => Text(Vec::new(), false, 0),
+            Kind::MaxText => Text(Vec::new(), true, 0),
+            Kind::First => Edge(Vec::new(), false, 0),
+            Kind::Last => Edge(Vec::new(), true, 0),
+        }
+    }
+
+    /// Bytes for each group, and bytes owned besides.
+    pub fn bytes(&self) -> (usize, usize) {
+        const LONG: usize = ExactSum::LONG_BYTES;
+        match self {
+            Count(..) | Min(_) | Max(_) => (8, 0),
+            Sum(_, m) => (16, m.capacity() * 24),
+            Squares(_, m) => (16, m.capacity() * 24),
+            MinDec(_) | MaxDec(_) => (16, 0),
+            Float(v) => (
+                size_of::<ExactSum>(),
+                v.first().map_or(0, |_| LONG * count_long(v)),
+            ),
+            Moments(_) => (size_of::<ExactMoments>(), 0),
+            Text(_, _, owned) => (16, *owned),
+            Edge(_, _, owned) => (size_of::<Option<(u64, Value)>>(), *owned),
+        }
+    }
+
+    /// Makes it `groups` groups long.
+    pub fn resize(&mut self, groups: usize) {
+        match self {
+            Count(v, _) => v.resize(groups, 0),
+            Sum(v, _) => v.resize(groups, 0),
+            Squares(v, _) => v.resize(groups, 0),
+            Float(v) => v.resize(groups, ExactSum::default()),
+            Moments(v) => v.resize(groups, ExactMoments::default()),
+            Min(v) => v.resize(groups, i64::MAX),
+            Max(v) => v.resize(groups, i64::MIN),
+            MinDec(v) => v.resize(groups, i128::MAX),
+            MaxDec(v) => v.resize(groups, i128::MIN),
+            Text(v, ..) => v.resize(groups, None),
+            Edge(v, ..) => v.resize(groups, None),
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self, keep: bool) {
+        if keep {
+            self.resize(0);
+            match self {
+                Sum(_, m) => m.clear(),
+                Squares(_, m) => m.clear(),
+                Text(_, _, owned) | Edge(_, _, owned) => *owned = 0,
+                _ => {}
+            }
+            return;
+        }
+        *self = match self {
+            Count(_, rows) => Count(Vec::new(), *rows),
+            Sum(..) => Sum(Vec::new(), HashMap::new()),
+            Squares(..) => Squares(Vec::new(), HashMap::new()),
+            Float(_) => Float(Vec::new()),
+            Moments(_) => Moments(Vec::new()),
+            Min(_) => Min(Vec::new()),
+            Max(_) => Max(Vec::new()),
+            MinDec(_) => MinDec(Vec::new()),
+            MaxDec(_) => MaxDec(Vec::new()),
+            Text(_, max, _) => Text(Vec::new(), *max, 0),
+            Edge(_, last, _) => Edge(Vec::new(), *last, 0),
+        };
+    }
+
+    /// Takes a batch's column; `all` are the groups of all rows.
+    pub fn update(&mut self, arg: Option<&Arg>, all: &[u32]) {
+        if let Count(v, true) = self {
+            return all.iter().for_each(|&g| v[g as usize] += 1);
+        }
+        let Some(arg) = arg else { return };
+        let groups = &*arg.groups;
+        let pairs = || groups.iter().zip(arg.ints.iter());
+        match self {
+            Count(v, _) => groups.iter().for_each(|&g| v[g as usize] += 1),
+            Sum(v, carry) => match arg.column {
+                Col::Dec(_) => {
+                    for (&g, &x) in groups.iter().zip(arg.decimals().iter()) {
+                        add_carry(v, carry, g, x);
+                    }
+                }
+                _ => pairs().for_each(|(&g, &x)| v[g as usize] += x as i128),
+            },
+            Squares(v, carry) => {
+                for (&g, &x) in pairs() {
+                    let x = x.unsigned_abs();
+                    // most squares fit 64 bits; 128-bit products cost little anyway
+                    let (sum, over) = v[g as usize].overflowing_add(x as u128 * x as u128);
+                    v[g as usize] = sum;
+                    if over {
+                        *carry.entry(g).or_default() += 1;
+                    }
+                }
+            }
+            Float(v) => {
+                for (&g, &x) in groups.iter().zip(arg.floats().iter()) {
+                    let _ = v[g as usize].add(x);
+                }
+            }
+            Moments(v) => {
+                for (&g, &x) in groups.iter().zip(arg.floats().iter()) {
+                    let _ = v[g as usize].add(x);
+                }
+            }
+            Min(v) => pairs().for_each(|(&g, &x)| {
+                let least = &mut v[g as usize];
+                *least = x.min(*least);
+            }),
+            Max(v) => pairs().for_each(|(&g, &x)| {
+                let most = &mut v[g as usize];
+                *most = x.max(*most);
+            }),
+            MinDec(v) => {
+                for (&g, &x) in groups.iter().zip(arg.decimals().iter()) {
+                    v[g as usize] = x.min(v[g as usize]);
+                }
+            }
+            MaxDec(v) => {
+                for (&g, &x) in groups.iter().zip(arg.decimals().iter()) {
+                    v[g as usize] = x.max(v[g as usize]);
+                }
+            }
+            Text(v, max, owned) => {
+                let Some(texts) = arg.texts() else { return };
+                for (i, &g) in groups.iter().enumerate() {
+                    text_extreme(
+                        &mut v[g as usize],
+                        texts.value(arg.row(i)).as_bytes(),
+                        *max,
+                        owned,
+                    );
+                }
+            }
+            Edge(v, last, owned) => edge_update(v, *last, owned, arg),
+        }
+    }
+}
+
+fn count_long(sums: &[ExactSum]) -> usize {
+    // counting all would cost a pass: a sample of 64 tells enough for a reservation
+    let step = (sums.len() / 64).max(1);
+    let seen = sums.iter().step_by(step).filter(|s| s.is_long()).count();
+    seen * step
+}
+
+/// Adds into 128 bits and remembers what does not fit, in multiples of 2^128.
+pub fn add_carry(v: &mut [i128], carry: &mut HashMap<u32, i64>, g: u32, x: i128) {
+    let (sum, over) = v[g as usize].overflowing_add(x);
+    v[g as usize] = sum;
+    if over {
+        *carry.entry(g).or_default() += if x < 0 { -1 } else { 1 };
+    }
+}
+
+/// Keeps the lesser or greater text.
+pub fn text_extreme(best: &mut Text, text: &[u8], max: bool, owned: &mut usize) {
+    let better = best
+        .as_deref()
+        .is_none_or(|b| if max { text > b } else { text < b });
+    if better {
+        *owned = *owned + text.len() + 8 - best.as_ref().map_or(0, |b| b.len() + 8);
+        *best = Some(text.into());
+    }
+}
+
+/// Keeps the earlier or later value.
+pub fn keep_edge(
+    held: &mut Option<(u64, Value)>,
+    at: u64,
+    last: bool,
+    owned: &mut usize,
+    value: impl FnOnce() -> Value,
+) {
+    let better = held
+        .as_ref()
+        .is_none_or(|(p, _)| if last { at > *p } else { at < *p });
+    if better {
+        let size = |v: &Value| if let Value::Text(t) = v { t.len() + 8 } else { 0 };
+        let value = value();
+        *owned = *owned + size(&value) - held.as_ref().map_or(0, |(_, v)| size(v));
+        *held = Some((at, value));
+    }
+}
+
+fn edge_update(v: &mut [Option<(u64, Value)>], last: bool, owned: &mut usize, arg: &Arg) {
+    for (i, &g) in arg.groups.iter().enumerate() {
+        let row = arg.row(i);
+        keep_edge(
+            &mut v[g as usize],
+            arg.position + row as u64,
+            last,
+            owned,
+            || match arg.column {
+                Col::Text(a) => Value::Text(a.value(row).as_bytes().into()),
+                Col::Dec(a) => Value::Dec(a.value(row)),
+                _ => Value::Int(arg.ints[i]),
+            },
+        );
+    }
+}
