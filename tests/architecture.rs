@@ -23,16 +23,27 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("optimize", &["plan", "expr", "kernel"]),
     ("operate", &["pipeline", "expr", "kernel", "memory", "observe"]),
     ("write", &["pipeline", "expr", "kernel"]),
-    ("graph", &["plan", "pipeline", "source", "operate", "write", "expr", "kernel"]),
-    ("schedule", &["graph", "pipeline", "memory", "observe", "kernel", "write"]),
+    (
+        "graph",
+        &["plan", "pipeline", "source", "operate", "write", "expr", "kernel"],
+    ),
+    (
+        "schedule",
+        &["graph", "pipeline", "memory", "observe", "kernel", "write"],
+    ),
     (
         "frame",
         &[
-            "plan", "expr", "optimize", "graph", "schedule", "source", "write", "pipeline", "memory", "observe",
-            "kernel",
+            "plan", "expr", "optimize", "graph", "schedule", "source", "write", "pipeline", "memory",
+            "observe", "kernel",
         ],
     ),
-    ("cli", &["frame", "expr", "graph", "schedule", "source", "write", "pipeline", "observe", "kernel"]),
+    (
+        "cli",
+        &[
+            "frame", "expr", "graph", "schedule", "source", "write", "pipeline", "observe", "kernel",
+        ],
+    ),
 ];
 
 fn sources() -> Vec<PathBuf> {
@@ -60,7 +71,12 @@ fn root() -> PathBuf {
 /// The room of a file: the first part of its path below `src/`.
 fn room(path: &Path) -> String {
     let first = path.strip_prefix(root()).unwrap().components().next().unwrap();
-    first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_string()
+    first
+        .as_os_str()
+        .to_str()
+        .unwrap()
+        .trim_end_matches(".rs")
+        .to_string()
 }
 
 /// The code of a file, line by line, without comments and without its unit tests.
@@ -75,11 +91,14 @@ fn code(path: &Path) -> Vec<(usize, String)> {
     // unit tests are at the end of a file
     let end = (0..lines.len())
         .find(|&i| {
-            lines[i].starts_with("#[cfg(test)]") && lines.get(i + 1).is_some_and(|l| l.trim_end().ends_with('{'))
+            lines[i].starts_with("#[cfg(test)]")
+                && lines.get(i + 1).is_some_and(|l| l.trim_end().ends_with('{'))
         })
         .unwrap_or(lines.len());
     let numbered = lines[..end].iter().enumerate();
-    numbered.map(|(i, l)| (i + 1, l.split("//").next().unwrap().to_string())).collect()
+    numbered
+        .map(|(i, l)| (i + 1, l.split("//").next().unwrap().to_string()))
+        .collect()
 }
 
 /// The rooms that a line names after `crate::`.
@@ -92,7 +111,10 @@ fn used(line: &str) -> Vec<String> {
             None => vec![rest],
         };
         for n in names {
-            let name: String = n.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            let name: String = n
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .collect();
             if name.starts_with(|c: char| c.is_ascii_lowercase()) {
                 found.push(name);
             }
@@ -124,7 +146,11 @@ fn rooms_use_only_what_the_table_allows() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(seen.len() > 40, "only {} uses were seen: this test looks at the wrong place", seen.len());
+    assert!(
+        seen.len() > 40,
+        "only {} uses were seen: this test looks at the wrong place",
+        seen.len()
+    );
 }
 
 #[test]
@@ -140,9 +166,15 @@ fn the_table_flows_one_way() {
 #[test]
 fn every_room_opens_with_an_essay() {
     for (room, _) in ROOMS {
-        let file = [root().join(room).join("mod.rs"), root().join(format!("{room}.rs"))];
+        let file = [
+            root().join(room).join("mod.rs"),
+            root().join(format!("{room}.rs")),
+        ];
         let text = file.iter().find_map(|f| std::fs::read_to_string(f).ok()).unwrap();
-        assert!(text.lines().take_while(|l| l.starts_with("//!")).count() >= 1, "{room} has no essay");
+        assert!(
+            text.lines().take_while(|l| l.starts_with("//!")).count() >= 1,
+            "{room} has no essay"
+        );
     }
 }
 
@@ -151,7 +183,11 @@ fn files_are_short() {
     const MOST: usize = 800;
     for path in sources() {
         let lines = std::fs::read_to_string(&path).unwrap().lines().count();
-        assert!(lines <= MOST, "{} has {lines} lines, more than {MOST}", path.display());
+        assert!(
+            lines <= MOST,
+            "{} has {lines} lines, more than {MOST}",
+            path.display()
+        );
     }
 }
 
@@ -169,8 +205,16 @@ fn unsafe_lives_in_one_room() {
             }
             inside += usize::from(path.starts_with(&raw));
             let opens = path == root().join("kernel/mod.rs") && line.contains("allow(unsafe_code)");
-            assert!(path.starts_with(&raw) || opens, "unsafe at {}:{}", path.display(), i + 1);
+            assert!(
+                path.starts_with(&raw) || opens,
+                "unsafe at {}:{}",
+                path.display(),
+                i + 1
+            );
         }
     }
-    assert!(inside > 0, "kernel::raw moved: this test looks at the wrong place");
+    assert!(
+        inside > 0,
+        "kernel::raw moved: this test looks at the wrong place"
+    );
 }

@@ -7,7 +7,7 @@ mod common;
 
 use std::cmp::Ordering;
 
-use common::{Folder, Random, Ran, run};
+use common::{Folder, Ran, Random, run};
 use serde_json::{Value, json};
 
 /// How many tables and queries.
@@ -20,7 +20,20 @@ struct Row {
     f: Option<f64>,
 }
 
-const TEXTS: &[&str] = &["a", "b", "", "é", "NA", "say \"x\"", "two\nlines", "a,b", " ", "0", "日本", "k,i,f\n1"];
+const TEXTS: &[&str] = &[
+    "a",
+    "b",
+    "",
+    "é",
+    "NA",
+    "say \"x\"",
+    "two\nlines",
+    "a,b",
+    " ",
+    "0",
+    "日本",
+    "k,i,f\n1",
+];
 
 fn table(r: &mut Random) -> Vec<Row> {
     let rows = *r.pick(&[0, 1, 2, 7, 30, 100, 500]);
@@ -42,8 +55,12 @@ fn csv(rows: &[Row], r: &mut Random) -> String {
         if let Some(k) = &row.k {
             out += &format!("\"{}\"", k.replace('"', "\"\""));
         }
-        let i = row.i.map_or_else(|| r.pick(&["", "NA", "null"]).to_string(), |i| i.to_string());
-        let f = row.f.map_or_else(|| r.pick(&["", "nan", "\\N"]).to_string(), |f| format!("{f:?}"));
+        let i = row
+            .i
+            .map_or_else(|| r.pick(&["", "NA", "null"]).to_string(), |i| i.to_string());
+        let f = row
+            .f
+            .map_or_else(|| r.pick(&["", "nan", "\\N"]).to_string(), |f| format!("{f:?}"));
         out += &format!(",{i},{f}{end}");
     }
     out
@@ -83,11 +100,19 @@ fn condition(r: &mut Random) -> (String, Box<dyn Fn(&Row) -> Option<bool>>) {
         ),
         6 => (
             "k in ('a', 'two\nlines', '')".into(),
-            Box::new(|x| x.k.as_ref().map(|k| ["a", "two\nlines", ""].contains(&k.as_str()))),
+            Box::new(|x| {
+                x.k.as_ref()
+                    .map(|k| ["a", "two\nlines", ""].contains(&k.as_str()))
+            }),
         ),
         7 => (
             format!("k like '%a%' and coalesce(i, 0) + 1 > {c}"),
-            Box::new(move |x| and(x.k.as_ref().map(|k| k.contains('a')), Some(x.i.unwrap_or(0) + 1 > c))),
+            Box::new(move |x| {
+                and(
+                    x.k.as_ref().map(|k| k.contains('a')),
+                    Some(x.i.unwrap_or(0) + 1 > c),
+                )
+            }),
         ),
         _ => (format!("f > i or i = {c}"), {
             Box::new(move |x| or(x.f.zip(x.i).map(|(f, i)| f > i as f64), x.i.map(|i| i == c)))
@@ -95,8 +120,20 @@ fn condition(r: &mut Random) -> (String, Box<dyn Fn(&Row) -> Option<bool>>) {
     }
 }
 
-fn by_null<T>(a: &Option<T>, b: &Option<T>, first: bool, descending: bool, cmp: impl Fn(&T, &T) -> Ordering) -> Ordering {
-    let nulls = |null_first: bool| if null_first { Ordering::Less } else { Ordering::Greater };
+fn by_null<T>(
+    a: &Option<T>,
+    b: &Option<T>,
+    first: bool,
+    descending: bool,
+    cmp: impl Fn(&T, &T) -> Ordering,
+) -> Ordering {
+    let nulls = |null_first: bool| {
+        if null_first {
+            Ordering::Less
+        } else {
+            Ordering::Greater
+        }
+    };
     match (a, b) {
         (None, None) => Ordering::Equal,
         (None, _) => nulls(first),
@@ -127,9 +164,16 @@ fn sorted(rows: &mut Vec<Row>, r: &mut Random, flags: &mut Vec<String>) -> Vec<V
     });
     if !keys.is_empty() {
         let text = |&(name, down, first): &(&str, bool, bool)| {
-            format!("{name}{}{}", if down { ":desc" } else { "" }, if first { ":nullsfirst" } else { "" })
+            format!(
+                "{name}{}{}",
+                if down { ":desc" } else { "" },
+                if first { ":nullsfirst" } else { "" }
+            )
         };
-        flags.extend(["--sort".into(), keys.iter().map(text).collect::<Vec<_>>().join(",")]);
+        flags.extend([
+            "--sort".into(),
+            keys.iter().map(text).collect::<Vec<_>>().join(","),
+        ]);
     }
     let (mut from, mut most) = (0, rows.len());
     if r.below(2) == 0 {
@@ -153,7 +197,11 @@ fn aggregates(rows: &[&Row]) -> Value {
     distinct.sort_unstable();
     distinct.dedup();
     let mean = (!ints.is_empty()).then(|| ints.iter().sum::<i64>() as f64 / ints.len() as f64);
-    let spread = floats.iter().copied().reduce(f64::max).zip(floats.iter().copied().reduce(f64::min));
+    let spread = floats
+        .iter()
+        .copied()
+        .reduce(f64::max)
+        .zip(floats.iter().copied().reduce(f64::min));
     json!({
         "count": rows.len(),
         "i_sum": (!ints.is_empty()).then(|| ints.iter().sum::<i64>()),
@@ -190,7 +238,9 @@ fn grouped(rows: &[Row], r: &mut Random, flags: &mut Vec<String>) -> Vec<Value> 
         }
     }
     groups.sort_by(|a, b| {
-        let k = by_null(&a[0].k, &b[0].k, false, false, |a, b| a.as_bytes().cmp(b.as_bytes()));
+        let k = by_null(&a[0].k, &b[0].k, false, false, |a, b| {
+            a.as_bytes().cmp(b.as_bytes())
+        });
         let i = by_null(&a[0].i, &b[0].i, false, false, i64::cmp);
         match keys {
             "k" => k,
@@ -259,23 +309,43 @@ fn random_queries_of_random_tables() {
             _ => distinct(&rows, &mut flags),
         };
         let ask = |input: &str, more: &[&str]| -> Ran {
-            let args = flags.iter().map(String::as_str).chain(["--jsonl"]).chain(more.iter().copied());
+            let args = flags
+                .iter()
+                .map(String::as_str)
+                .chain(["--jsonl"])
+                .chain(more.iter().copied());
             let law: &[&str] = if input.ends_with("csv") { &law } else { &[] };
-            run(["query", input].into_iter().chain(args).chain(law.iter().copied())).done()
+            run(["query", input]
+                .into_iter()
+                .chain(args)
+                .chain(law.iter().copied()))
+            .done()
         };
         let first = ask(&file, &["-j", "2"]);
-        let lines = first.text().lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
+        let lines = first
+            .text()
+            .lines()
+            .map(|l| serde_json::from_str::<Value>(l).unwrap());
         let got: Vec<Value> = lines.collect();
         let equal = got.len() == expected.len() && got.iter().zip(&expected).all(|(g, e)| same(g, e));
         let place = || format!("seed {seed}: {flags:?}");
         assert!(equal, "{}\n got {got:#?}\nwant {expected:#?}", place());
 
         let block = r.pick(&["64", "100", "1000"]).to_string();
-        for more in [&["--no-optimize"][..], &["--scheduler", "sync"], &["-j", "3", "--blocksize", &block]] {
+        for more in [
+            &["--no-optimize"][..],
+            &["--scheduler", "sync"],
+            &["-j", "3", "--blocksize", &block],
+        ] {
             assert_eq!(ask(&file, more).text(), first.text(), "{} {more:?}", place());
         }
         for more in [&[][..], &["--no-optimize", "--scheduler", "sync"]] {
-            assert_eq!(ask(&parquet, more).text(), first.text(), "{} {more:?} from Parquet", place());
+            assert_eq!(
+                ask(&parquet, more).text(),
+                first.text(),
+                "{} {more:?} from Parquet",
+                place()
+            );
         }
     }
 }

@@ -20,8 +20,15 @@ fn formats_that_are_read_back_round_trip() {
     let whole = query(&first, "");
     let schema = run(["schema", &first]).done();
     let (floats, dates) = ("f  float64\n", "d  date\n");
-    let types: String = schema.text().lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join("  ") + "\n").collect();
-    assert!(types.contains(floats) && types.contains(dates) && types.contains("i  int64\n"), "{types}");
+    let types: String = schema
+        .text()
+        .lines()
+        .map(|l| l.split_whitespace().collect::<Vec<_>>().join("  ") + "\n")
+        .collect();
+    assert!(
+        types.contains(floats) && types.contains(dates) && types.contains("i  int64\n"),
+        "{types}"
+    );
     for name in ["x.csv", "x.tsv", "x.parquet"] {
         let out = f.at(name);
         let ran = run(["query", &first, "-o", &out]).done().quietly();
@@ -31,7 +38,11 @@ fn formats_that_are_read_back_round_trip() {
         // and once more from there
         let again = f.at(&format!("again.{name}"));
         run(["query", &out, "-o", &again]).done();
-        assert_eq!(std::fs::read(&again).unwrap(), std::fs::read(&out).unwrap(), "{name}");
+        assert_eq!(
+            std::fs::read(&again).unwrap(),
+            std::fs::read(&out).unwrap(),
+            "{name}"
+        );
     }
     assert_eq!(std::fs::read_to_string(f.at("x.csv")).unwrap(), whole);
 }
@@ -47,7 +58,10 @@ fn parquet_codecs() {
         assert_eq!(query(&out, ""), whole, "{codec}");
     }
     let out = f.at("bad.parquet");
-    assert_eq!(run(["query", &first, "-o", &out, "--compression", "nosuch"]).status, Some(2));
+    assert_eq!(
+        run(["query", &first, "-o", &out, "--compression", "nosuch"]).status,
+        Some(2)
+    );
     assert!(!f.names().contains(&"bad.parquet".to_string()));
 }
 
@@ -75,17 +89,30 @@ fn json_and_json_lines_hold_the_same_values() {
 fn markdown() {
     let f = Folder::new();
     let file = f.file("m.csv", "n,t\n1,a|b\n,\"x\ny\"\n");
-    assert_eq!(query(&file, "--md"), "| n | t |\n| ---: | --- |\n| 1 | a\\|b |\n|  | x<br>y |\n");
+    assert_eq!(
+        query(&file, "--md"),
+        "| n | t |\n| ---: | --- |\n| 1 | a\\|b |\n|  | x<br>y |\n"
+    );
 }
 
 #[test]
 fn text_formats_to_files_are_those_of_the_pipe() {
     let f = Folder::new();
     let file = f.file("all.csv", ALL);
-    for (name, format) in [("o.csv", "csv"), ("o.tsv", "tsv"), ("o.json", "json"), ("o.jsonl", "jsonl"), ("o.md", "md")] {
+    for (name, format) in [
+        ("o.csv", "csv"),
+        ("o.tsv", "tsv"),
+        ("o.json", "json"),
+        ("o.jsonl", "jsonl"),
+        ("o.md", "md"),
+    ] {
         let out = f.at(name);
         run(["query", &file, "-o", &out]).done();
-        assert_eq!(std::fs::read_to_string(&out).unwrap(), query(&file, &format!("--format {format}")), "{name}");
+        assert_eq!(
+            std::fs::read_to_string(&out).unwrap(),
+            query(&file, &format!("--format {format}")),
+            "{name}"
+        );
     }
     // - is standard output
     assert_eq!(run(["query", &file, "-o", "-"]).done().text(), query(&file, ""));
@@ -107,7 +134,11 @@ fn digits_of_floats() {
     let f = Folder::new();
     let file = f.file("f.csv", "x\n0.1\n1234.5678\n1e21\n100.0\n");
     assert_eq!(query(&file, "--float-format 2 -n 2"), "x\n0.10\n1234.57\n");
-    for text in query(&file, "").lines().skip(1).zip([0.1, 1234.5678, 1e21, 100.0]) {
+    for text in query(&file, "")
+        .lines()
+        .skip(1)
+        .zip([0.1, 1234.5678, 1e21, 100.0])
+    {
         assert_eq!(text.0.parse::<f64>().unwrap(), text.1);
     }
 }
@@ -115,7 +146,9 @@ fn digits_of_floats() {
 #[test]
 fn a_table_in_a_pipe_is_never_cut() {
     let f = Folder::new();
-    let rows: String = (0..200).map(|i| format!("{i},{}\n", "wide ".repeat(30))).collect();
+    let rows: String = (0..200)
+        .map(|i| format!("{i},{}\n", "wide ".repeat(30)))
+        .collect();
     let file = f.file("t.csv", format!("n,t\n{rows}"));
     let text = query(&file, "--table");
     assert_eq!(text.lines().filter(|l| l.contains("wide wide")).count(), 200);
@@ -130,18 +163,32 @@ fn a_table_on_a_terminal_fits_its_width() {
     let f = Folder::new();
     let names: Vec<String> = (0..30).map(|i| format!("column_{i}")).collect();
     let row = vec!["value"; 30].join(",");
-    let file = f.file("wide.csv", format!("{}\n{}", names.join(","), format!("{row}\n").repeat(100)));
+    let file = f.file(
+        "wide.csv",
+        format!("{}\n{}", names.join(","), format!("{row}\n").repeat(100)),
+    );
     let program = env!("CARGO_BIN_EXE_ddf");
-    if std::process::Command::new("script").arg("--version").output().is_err() {
+    if std::process::Command::new("script")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
         return; // a system without it
     }
     for width in [20usize, 40, 80, 133] {
         let inner = format!("COLUMNS={width} '{program}' query '{file}' --color never");
-        let out = std::process::Command::new("script").args(["-qec", &inner, "/dev/null"]).output().unwrap();
+        let out = std::process::Command::new("script")
+            .args(["-qec", &inner, "/dev/null"])
+            .output()
+            .unwrap();
         let text = String::from_utf8(out.stdout).unwrap().replace('\r', "");
         assert!(out.status.success(), "{text}");
         for line in text.lines().filter(|l| l.starts_with(['│', '┌', '└', '╞'])) {
-            assert!(line.chars().count() <= width, "{} > {width}: {line}", line.chars().count());
+            assert!(
+                line.chars().count() <= width,
+                "{} > {width}: {line}",
+                line.chars().count()
+            );
         }
         assert!(text.contains("100 rows × 30 columns"), "{text}");
         assert!(text.contains("shown"), "a cut must say so: {text}");

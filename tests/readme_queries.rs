@@ -10,11 +10,18 @@ use serde_json::Value;
 fn flights(flags: &[&str], expected: &str) {
     let text = std::fs::read_to_string(common::testdata("nycflights/expected.json")).unwrap();
     let expected = serde_json::from_str::<Value>(&text).unwrap()[expected].clone();
-    let columns: Vec<&str> = expected["columns"].as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect();
+    let columns: Vec<&str> = expected["columns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c.as_str().unwrap())
+        .collect();
     let rows = expected["rows"].as_array().unwrap();
     for kind in ["csv", "parquet"] {
         let input = format!("testdata/nycflights/*.{kind}");
-        let ran = common::run(["query", &input].iter().chain(flags)).done().quietly();
+        let ran = common::run(["query", &input].iter().chain(flags))
+            .done()
+            .quietly();
         let got = common::cells(ran.text());
         let last = columns.len() - 1;
         assert_eq!(got[0][last], columns[last], "{kind}: {:?}", got[0]);
@@ -41,7 +48,10 @@ fn same(got: &str, expected: &Value) -> bool {
 
 #[test]
 fn mean_delay_by_origin() {
-    flights(&["--groupby", "Origin", "--mean", "DepDelay"], "mean_depdelay_by_origin");
+    flights(
+        &["--groupby", "Origin", "--mean", "DepDelay"],
+        "mean_depdelay_by_origin",
+    );
 }
 
 #[test]
@@ -51,7 +61,10 @@ fn count() {
 
 #[test]
 fn max_of_those_that_flew() {
-    flights(&["--where", "Cancelled = 0", "--max", "DepDelay"], "max_depdelay_not_cancelled");
+    flights(
+        &["--where", "Cancelled = 0", "--max", "DepDelay"],
+        "max_depdelay_not_cancelled",
+    );
 }
 
 #[test]
@@ -63,13 +76,25 @@ fn count_of_those_that_flew_by_origin() {
 #[test]
 fn mean_delay_by_day_of_week() {
     let date = "Date = make_date(Year, Month, DayofMonth)";
-    let flags = ["--with", date, "--groupby", "dayofweek(Date)", "--mean", "DepDelay"];
+    let flags = [
+        "--with",
+        date,
+        "--groupby",
+        "dayofweek(Date)",
+        "--mean",
+        "DepDelay",
+    ];
     flights(&flags, "mean_depdelay_by_day_of_week");
 }
 
 #[test]
 fn carriers_and_destinations() {
     let aggregates = ["--count", "--mean", "ArrDelay", "--std", "ArrDelay"];
-    let flags = [&["--groupby", "UniqueCarrier,Dest"], &aggregates[..], &["--sort", "count:desc", "-n", "10"]].concat();
+    let flags = [
+        &["--groupby", "UniqueCarrier,Dest"],
+        &aggregates[..],
+        &["--sort", "count:desc", "-n", "10"],
+    ]
+    .concat();
     flights(&flags, "arrdelay_by_carrier_and_dest");
 }

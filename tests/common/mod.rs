@@ -12,7 +12,14 @@ use tempfile::TempDir;
 /// The command `ddf`, with nothing of the caller's environment that could change an answer.
 pub fn command() -> Command {
     let mut c = Command::new(env!("CARGO_BIN_EXE_ddf"));
-    for name in ["DDF_THREADS", "DDF_MEMORY", "DDF_SPILL_DIR", "DDF_MAX_SPILL", "NO_COLOR", "COLUMNS"] {
+    for name in [
+        "DDF_THREADS",
+        "DDF_MEMORY",
+        "DDF_SPILL_DIR",
+        "DDF_MAX_SPILL",
+        "NO_COLOR",
+        "COLUMNS",
+    ] {
         c.env_remove(name);
     }
     c.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
@@ -33,7 +40,11 @@ pub struct Ran {
 impl From<Output> for Ran {
     fn from(o: Output) -> Self {
         let err = String::from_utf8_lossy(&o.stderr).into_owned();
-        Ran { status: o.status.code(), out: o.stdout, err }
+        Ran {
+            status: o.status.code(),
+            out: o.stdout,
+            err,
+        }
     }
 }
 
@@ -46,7 +57,13 @@ impl Ran {
     /// Fails the test unless the run ended with status 0.
     #[track_caller]
     pub fn done(self) -> Self {
-        assert_eq!(self.status, Some(0), "{}\n{}", self.err, String::from_utf8_lossy(&self.out));
+        assert_eq!(
+            self.status,
+            Some(0),
+            "{}\n{}",
+            self.err,
+            String::from_utf8_lossy(&self.out)
+        );
         self
     }
 
@@ -54,7 +71,12 @@ impl Ran {
     #[track_caller]
     pub fn failed(self, status: i32) -> Self {
         let out = String::from_utf8_lossy(&self.out);
-        assert_eq!(self.status, Some(status), "stdout: {out:.500}\nstderr: {}", self.err);
+        assert_eq!(
+            self.status,
+            Some(status),
+            "stdout: {out:.500}\nstderr: {}",
+            self.err
+        );
         assert!(self.err.contains("error:"), "no error was printed: {}", self.err);
         assert!(!self.err.contains("panicked"), "{}", self.err);
         self
@@ -85,7 +107,10 @@ pub fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
 /// Runs `ddf` with bytes on standard input (a pipe).
 pub fn run_with_input<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, input: &[u8]) -> Ran {
     let mut c = command();
-    c.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    c.args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = c.spawn().unwrap();
     let mut pipe = child.stdin.take().unwrap();
     let input = input.to_vec();
@@ -138,7 +163,9 @@ impl Folder {
     /// The names of its files, sorted.
     pub fn names(&self) -> Vec<String> {
         let list = std::fs::read_dir(self.path()).unwrap();
-        let mut names: Vec<String> = list.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = list
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -151,8 +178,14 @@ pub fn testdata(name: &str) -> PathBuf {
 
 /// The cells of CSV text by the `csv` crate; the first row is the header.
 pub fn cells(text: &str) -> Vec<Vec<String>> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
-    reader.records().map(|r| r.unwrap().iter().map(str::to_string).collect()).collect()
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(text.as_bytes());
+    reader
+        .records()
+        .map(|r| r.unwrap().iter().map(str::to_string).collect())
+        .collect()
 }
 
 /// A small generator of repeatable random numbers (SplitMix64, Steele et al. 2014).

@@ -10,8 +10,17 @@ const RAGGED: &str = "a,b\n1,2\n3\n4,5,6\n7,8\n";
 fn a_ragged_row_is_an_error_with_its_place() {
     let f = Folder::new();
     let file = f.file("r.csv", RAGGED);
-    for flags in ["", "--sum a", "--sum b", "--count", "-g a --count", "--blocksize 64 --sum b"] {
-        ask(&file, flags).failed(1).says(&["r.csv:3", "1 instead of 2", "2 rows", "--on-bad-row"]);
+    for flags in [
+        "",
+        "--sum a",
+        "--sum b",
+        "--count",
+        "-g a --count",
+        "--blocksize 64 --sum b",
+    ] {
+        ask(&file, flags)
+            .failed(1)
+            .says(&["r.csv:3", "1 instead of 2", "2 rows", "--on-bad-row"]);
     }
     // one such row must not make it a file of one column with another delimiter
     let file = f.file("one.csv", "a,b;c\n1,2\n3;4\n");
@@ -40,12 +49,23 @@ fn ragged_rows_can_be_skipped_padded_or_rejected() {
 fn rejected_rows_come_in_input_order_and_once() {
     let f = Folder::new();
     let rows = |bad: bool| (0..3000).filter(move |i| (i % 3 == 0) == bad);
-    let text: String = (0..3000).map(|i| if i % 3 == 0 { format!("{i}\n") } else { format!("{i},x\n") }).collect();
+    let text: String = (0..3000)
+        .map(|i| {
+            if i % 3 == 0 {
+                format!("{i}\n")
+            } else {
+                format!("{i},x\n")
+            }
+        })
+        .collect();
     let (file, rejects) = (f.file("r.csv", format!("a,b\n{text}")), f.at("rejects.csv"));
     let expected: String = rows(true).map(|i| format!("{i}\n")).collect();
     for flags in ["-j 1", "-j 8 --blocksize 64", "-j 3 --blocksize 1000"] {
         let flags = format!("--on-bad-row reject={rejects} {flags} --sum a");
-        assert_eq!(query(&file, &flags), format!("a_sum\n{}\n", rows(false).sum::<u32>()));
+        assert_eq!(
+            query(&file, &flags),
+            format!("a_sum\n{}\n", rows(false).sum::<u32>())
+        );
         assert_eq!(std::fs::read_to_string(&rejects).unwrap(), expected, "{flags}");
     }
 }
@@ -89,11 +109,16 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn gzip_is_read_whole_or_not_at_all() {
     let f = Folder::new();
-    let csv: String = (0..20_000).map(|i| format!("{i},{}\n", i * 7919 % 1000)).collect();
+    let csv: String = (0..20_000)
+        .map(|i| format!("{i},{}\n", i * 7919 % 1000))
+        .collect();
     let whole = gzip(format!("id,x\n{csv}").as_bytes());
     let file = f.file("g.csv.gz", &whole);
     let sum = query(&file, "--sum id,x --count");
-    assert_eq!(sum.lines().next_back().unwrap().split(',').next(), Some("199990000"));
+    assert_eq!(
+        sum.lines().next_back().unwrap().split(',').next(),
+        Some("199990000")
+    );
     for cut in [whole.len() - 1, whole.len() - 8, whole.len() / 2, 15] {
         let file = f.file("cut.csv.gz", &whole[..cut]);
         ask(&file, "--sum id,x --count").failed(1).says(&["cut.csv.gz"]);
@@ -101,13 +126,20 @@ fn gzip_is_read_whole_or_not_at_all() {
     let mut corrupt = whole.clone();
     let crc = whole.len() - 6;
     corrupt[crc] ^= 1;
-    ask(&f.file("crc.csv.gz", corrupt), "--count").failed(1).says(&["crc.csv.gz"]);
+    ask(&f.file("crc.csv.gz", corrupt), "--count")
+        .failed(1)
+        .says(&["crc.csv.gz"]);
     // several members, one after the other, are one file
     let members = [gzip(b"id,x\n1,2\n"), gzip(b"3,4\n"), gzip(b"5,6\n")].concat();
-    assert_eq!(query(&f.file("m.csv.gz", members), "--sum id,x"), "id_sum,x_sum\n9,12\n");
+    assert_eq!(
+        query(&f.file("m.csv.gz", members), "--sum id,x"),
+        "id_sum,x_sum\n9,12\n"
+    );
     let zstd = zstd::encode_all(format!("id,x\n{csv}").as_bytes(), 1).unwrap();
     assert_eq!(query(&f.file("z.csv.zst", &zstd), "--sum id,x --count"), sum);
-    ask(&f.file("cut.csv.zst", &zstd[..zstd.len() / 2]), "--count").failed(1).says(&["cut.csv.zst"]);
+    ask(&f.file("cut.csv.zst", &zstd[..zstd.len() / 2]), "--count")
+        .failed(1)
+        .says(&["cut.csv.zst"]);
 }
 
 #[test]
@@ -120,7 +152,10 @@ fn an_empty_file_has_no_rows() {
     assert_eq!(query(&header, ""), "a,b\n");
     assert_eq!(query(&header, "--count --sum a"), "count,a_sum\n0,\n");
     f.file("full.csv", "a,b\n1,2\n");
-    assert_eq!(query(&f.at("*.csv"), "--sum a,b --count"), "a_sum,b_sum,count\n1,2,1\n");
+    assert_eq!(
+        query(&f.at("*.csv"), "--sum a,b --count"),
+        "a_sum,b_sum,count\n1,2,1\n"
+    );
 }
 
 #[test]
@@ -147,8 +182,12 @@ fn parquet_that_is_cut_or_is_something_else() {
     for b in &mut damaged[4..20] {
         *b ^= 0x55;
     }
-    ask(&f.file("damaged.parquet", damaged), "").failed(1).says(&["damaged.parquet"]);
-    ask(&f.file("text.parquet", "a,b\n1,2\n"), "").failed(1).says(&["text.parquet"]);
+    ask(&f.file("damaged.parquet", damaged), "")
+        .failed(1)
+        .says(&["damaged.parquet"]);
+    ask(&f.file("text.parquet", "a,b\n1,2\n"), "")
+        .failed(1)
+        .says(&["text.parquet"]);
 }
 
 #[test]
@@ -157,8 +196,13 @@ fn standard_input_by_dash_and_by_pipe() {
     for args in [vec!["query", "-", "--sum", "a"], vec!["query", "--sum", "a"]] {
         assert_eq!(run_with_input(&args, csv).done().text(), "a_sum\n3\n");
     }
-    assert_eq!(run_with_input(["query", "-"], &gzip(csv)).done().text(), "a,b\n1,x\n2,\"y\nz\"\n");
-    run_with_input(["query", "-"], b"a,b\n1\n").failed(1).says(&[":2"]);
+    assert_eq!(
+        run_with_input(["query", "-"], &gzip(csv)).done().text(),
+        "a,b\n1,x\n2,\"y\nz\"\n"
+    );
+    run_with_input(["query", "-"], b"a,b\n1\n")
+        .failed(1)
+        .says(&[":2"]);
     let long: String = (0..200_000).map(|i| format!("{i},{i}\n")).collect();
     let ran = run_with_input(["query", "-", "--sum", "a"], format!("a,b\n{long}").as_bytes());
     assert_eq!(ran.done().text(), "a_sum\n19999900000\n");

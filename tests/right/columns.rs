@@ -18,15 +18,22 @@ fn columns_that_some_files_lack_are_null_there() {
     f.file("2.csv", "b,c\n30,x\n");
     let ran = ask(&f.at("*.csv"), "--sum b").done();
     assert_eq!(ran.text(), "b_sum\n60\n");
-    let ran = ask(&f.at("*.csv"), "").done().says(&["warning", "'c'", "1.csv", "'a'", "2.csv"]);
+    let ran = ask(&f.at("*.csv"), "")
+        .done()
+        .says(&["warning", "'c'", "1.csv", "'a'", "2.csv"]);
     assert_eq!(ran.text(), "a,b,c\n1,10,\n2,20,\n,30,x\n");
-    ask(&f.at("*.csv"), "--union strict --sum b").failed(1).says(&["'c'", "1.csv"]);
+    ask(&f.at("*.csv"), "--union strict --sum b")
+        .failed(1)
+        .says(&["'c'", "1.csv"]);
 }
 
 #[test]
 fn the_same_holds_for_parquet() {
     let f = Folder::new();
-    let (one, two) = (f.file("1.csv", "a,b\n1,10\n2,20\n"), f.file("2.csv", "c,b,a\nx,30,3\n"));
+    let (one, two) = (
+        f.file("1.csv", "a,b\n1,10\n2,20\n"),
+        f.file("2.csv", "c,b,a\nx,30,3\n"),
+    );
     run(["query", &one, "-o", &f.at("1.parquet")]).done();
     run(["query", &two, "-o", &f.at("2.parquet")]).done();
     assert_eq!(query(&f.at("*.parquet"), "--sum a,b"), "a_sum,b_sum\n6,60\n");
@@ -39,7 +46,10 @@ fn types_that_differ_between_files_unite() {
     f.file("1.csv", "k,x\na,1\n");
     f.file("2.csv", "k,x\na,2.5\n");
     f.file("3.csv", "k,x\na,\n");
-    assert_eq!(query(&f.at("*.csv"), "-q -g k --sum x --count"), "k,x_sum,count\na,3.5,3\n");
+    assert_eq!(
+        query(&f.at("*.csv"), "-q -g k --sum x --count"),
+        "k,x_sum,count\na,3.5,3\n"
+    );
     f.file("4.csv", "k,x\na,word\n");
     assert_eq!(query(&f.at("*.csv"), "-q -s x"), "x\n1\n2.5\n\nword\n");
 }
@@ -62,8 +72,12 @@ fn five_hundred_files_with_sixty_four_open_at_most() {
     let script = "ulimit -n 64; exec \"$0\" query \"$1\" -g k --sum x --count";
     for threads in ["1", "8"] {
         let mut c = std::process::Command::new("bash");
-        c.args(["-c", script, program, &f.at("*.csv")]).env("DDF_THREADS", threads);
+        c.args(["-c", script, program, &f.at("*.csv")])
+            .env("DDF_THREADS", threads);
         let ran = crate::common::Ran::from(c.output().unwrap()).done().quietly();
-        assert_eq!(ran.text(), "k,x_sum,count\n0,41583,167\n1,41750,167\n2,41417,166\n");
+        assert_eq!(
+            ran.text(),
+            "k,x_sum,count\n0,41583,167\n1,41750,167\n2,41417,166\n"
+        );
     }
 }

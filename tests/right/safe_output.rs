@@ -9,9 +9,14 @@ use crate::common::{Folder, Ran, command, query, run};
 fn a_full_device_is_an_error() {
     let f = Folder::new();
     let small = f.file("small.csv", "a,b\n1,2\n");
-    let large = f.file("large.csv", format!("a,b\n{}", "123456,abcdefgh\n".repeat(50_000)));
+    let large = f.file(
+        "large.csv",
+        format!("a,b\n{}", "123456,abcdefgh\n".repeat(50_000)),
+    );
     for file in [&small, &large] {
-        run(["query", file, "-o", "/dev/full", "--csv"]).failed(1).says(&["/dev/full"]);
+        run(["query", file, "-o", "/dev/full", "--csv"])
+            .failed(1)
+            .says(&["/dev/full"]);
         for format in ["csv", "json", "jsonl", "parquet", "table", "md"] {
             let full = std::fs::File::create("/dev/full").unwrap();
             let mut c = command();
@@ -27,7 +32,13 @@ fn a_full_device_is_an_error() {
 fn other_commands_notice_a_full_device_too() {
     let f = Folder::new();
     let file = f.file("a.csv", "a,b\n1,2\n");
-    for args in [vec!["schema", &file], vec!["functions"], vec!["count", &file], vec!["explain", &file], vec!["plan", &file]] {
+    for args in [
+        vec!["schema", &file],
+        vec!["functions"],
+        vec!["count", &file],
+        vec!["explain", &file],
+        vec!["plan", &file],
+    ] {
         let full = std::fs::File::create("/dev/full").unwrap();
         let ran = Ran::from(command().args(&args).stdout(full).output().unwrap());
         assert_eq!(ran.status, Some(1), "{args:?}: {}", ran.err);
@@ -37,7 +48,10 @@ fn other_commands_notice_a_full_device_too() {
 #[test]
 fn a_reader_that_goes_away_ends_it_quietly() {
     let f = Folder::new();
-    let file = f.file("large.csv", format!("a,b\n{}", "123456,abcdefgh\n".repeat(50_000)));
+    let file = f.file(
+        "large.csv",
+        format!("a,b\n{}", "123456,abcdefgh\n".repeat(50_000)),
+    );
     let program = env!("CARGO_BIN_EXE_ddf");
     let script = "set -o pipefail; \"$0\" query \"$1\" $2 | head -n 2";
     for flags in ["", "--sort a", "--format jsonl", "--table"] {
@@ -51,22 +65,37 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 #[test]
 fn killed_while_writing_the_old_file_is_whole() {
     let f = Folder::new();
-    let file = f.file("large.csv", format!("a,b\n{}", "123456,abcdefgh\n".repeat(1_000_000)));
+    let file = f.file(
+        "large.csv",
+        format!("a,b\n{}", "123456,abcdefgh\n".repeat(1_000_000)),
+    );
     for name in ["out.csv", "out.parquet"] {
         let out = f.file(name, "the old file");
         let before = f.names();
         let mut c = command();
-        c.args(["query", &file, "-o", &out, "-j", "2"]).stdout(Stdio::null()).stderr(Stdio::null());
+        c.args(["query", &file, "-o", &out, "-j", "2"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let mut child = c.spawn().unwrap();
         let start = Instant::now();
         while f.names() == before {
-            assert!(start.elapsed() < Duration::from_secs(60), "no temporary file was seen beside {name}");
-            assert!(child.try_wait().unwrap().is_none(), "{name} was written too fast to be caught");
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "no temporary file was seen beside {name}"
+            );
+            assert!(
+                child.try_wait().unwrap().is_none(),
+                "{name} was written too fast to be caught"
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
         std::thread::sleep(Duration::from_millis(20));
         child.kill().unwrap();
-        assert_eq!(child.wait().unwrap().code(), None, "{name}: it ended before the kill");
+        assert_eq!(
+            child.wait().unwrap().code(),
+            None,
+            "{name}: it ended before the kill"
+        );
         assert_eq!(std::fs::read(&out).unwrap(), b"the old file", "{name}");
         for extra in f.names().iter().filter(|n| !before.contains(n)) {
             std::fs::remove_file(f.at(extra)).unwrap();
@@ -77,18 +106,32 @@ fn killed_while_writing_the_old_file_is_whole() {
 #[test]
 fn interrupted_it_leaves_nothing_behind() {
     let f = Folder::new();
-    let file = f.file("large.csv", format!("a,b\n{}", "123456,abcdefgh\n".repeat(1_000_000)));
+    let file = f.file(
+        "large.csv",
+        format!("a,b\n{}", "123456,abcdefgh\n".repeat(1_000_000)),
+    );
     let out = f.file("out.csv", "the old file");
     let before = f.names();
     let mut c = command();
-    c.args(["query", &file, "-o", &out]).stdout(Stdio::null()).stderr(Stdio::piped());
+    c.args(["query", &file, "-o", &out])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     let mut child = c.spawn().unwrap();
     while f.names() == before {
-        assert!(child.try_wait().unwrap().is_none(), "written too fast to be caught");
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "written too fast to be caught"
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
     let id = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
     let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!(ran.status, Some(130), "{}", ran.err);
     assert_eq!(f.names(), before);
@@ -103,7 +146,9 @@ fn a_query_that_fails_leaves_the_old_file() {
     for name in ["out.csv", "out.parquet", "out.json", "out.arrow"] {
         let out = f.file(name, "the old file");
         let before = f.names();
-        run(["query", &file, "-o", &out]).failed(1).says(&["bad.csv:20002"]);
+        run(["query", &file, "-o", &out])
+            .failed(1)
+            .says(&["bad.csv:20002"]);
         assert_eq!(std::fs::read(&out).unwrap(), b"the old file", "{name}");
         assert_eq!(f.names(), before, "{name}");
     }
@@ -130,7 +175,11 @@ fn reading_and_writing_the_same_file() {
 fn the_target_cannot_be_written() {
     let f = Folder::new();
     let file = f.file("a.csv", "a\n1\n");
-    run(["query", &file, "-o", &f.at("no/such/folder/x.csv")]).failed(1).says(&["x.csv"]);
+    run(["query", &file, "-o", &f.at("no/such/folder/x.csv")])
+        .failed(1)
+        .says(&["x.csv"]);
     std::fs::create_dir(f.at("dir.csv")).unwrap();
-    run(["query", &file, "-o", &f.at("dir.csv")]).failed(1).says(&["dir.csv"]);
+    run(["query", &file, "-o", &f.at("dir.csv")])
+        .failed(1)
+        .says(&["dir.csv"]);
 }

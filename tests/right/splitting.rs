@@ -6,7 +6,18 @@ const BLOCKS: &[usize] = &[64, 65, 100, 127, 1000, 4096, 65_536, 1 << 20, 1 << 3
 
 /// Rows whose text holds newlines, quotes, delimiters and what looks like other rows.
 fn nested(rows: usize) -> String {
-    let parts: [&str; 10] = ["\n", "\r\n", "\"\"", ",", "1,2,3\n", "word", "\n\n\n", "id,text,n\n", "é", ""];
+    let parts: [&str; 10] = [
+        "\n",
+        "\r\n",
+        "\"\"",
+        ",",
+        "1,2,3\n",
+        "word",
+        "\n\n\n",
+        "id,text,n\n",
+        "é",
+        "",
+    ];
     let (mut csv, mut r) = (String::from("id,text,n\n"), Random(7));
     for i in 0..rows {
         csv += &format!("{i},\"");
@@ -31,7 +42,15 @@ fn newlines_in_quotes_at_any_block_size() {
         characters += record[1].chars().count() as u64;
         sum += record[2].parse::<u64>().unwrap();
     }
-    let aggs = ["--agg", "ids=sum(id)", "--agg", "n=sum(n)", "--agg", "b=sum(length(text))", "--count"];
+    let aggs = [
+        "--agg",
+        "ids=sum(id)",
+        "--agg",
+        "n=sum(n)",
+        "--agg",
+        "b=sum(length(text))",
+        "--count",
+    ];
     let expected = format!("ids,n,b,count\n{ids},{sum},{characters},{rows}\n");
     for block in BLOCKS {
         // a small block makes many tasks: enough of them is enough
@@ -48,7 +67,11 @@ fn newlines_in_quotes_keep_rows_in_order() {
     let file = f.file("n.csv", nested(1500));
     let whole = query(&file, "-j 1 --scheduler sync");
     for block in &BLOCKS[..7] {
-        assert_eq!(query(&file, &format!("-j 8 --blocksize {block}")), whole, "at blocks of {block} bytes");
+        assert_eq!(
+            query(&file, &format!("-j 8 --blocksize {block}")),
+            whole,
+            "at blocks of {block} bytes"
+        );
     }
 }
 
@@ -70,7 +93,10 @@ fn line_ends_of_every_kind() {
         let file = f.file(name, lf.replace('\n', end));
         let rows = query(&file, "");
         assert_eq!(rows, format!("a,b\n1,x\n2,\"y{end}\"\n3,z\n"), "{name}");
-        assert_eq!(query(&file, "--blocksize 64 --sum a --count"), "a_sum,count\n6,3\n");
+        assert_eq!(
+            query(&file, "--blocksize 64 --sum a --count"),
+            "a_sum,count\n6,3\n"
+        );
     }
     let unfinished = f.file("unfinished.csv", "a,b\n1,x\n2,y");
     assert_eq!(query(&unfinished, ""), "a,b\n1,x\n2,y\n");
@@ -102,7 +128,16 @@ fn a_field_of_ten_megabytes() {
     let file = f.file("long.csv", format!("id,text\n1,short\n2,\"{long}\"\n3,short\n"));
     let length = long.replace("\"\"", "\"").len();
     for block in ["4096", "1048576", "1GiB"] {
-        let args = ["query", &file, "--blocksize", block, "--agg", "n=max(length(text))", "--sum", "id"];
+        let args = [
+            "query",
+            &file,
+            "--blocksize",
+            block,
+            "--agg",
+            "n=max(length(text))",
+            "--sum",
+            "id",
+        ];
         assert_eq!(run(args).done().text(), format!("n,id_sum\n{length},6\n"));
     }
 }
