@@ -19,6 +19,7 @@ mod sizes;
 mod task;
 
 use std::io::{IsTerminal, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -47,7 +48,8 @@ pub fn main() -> u8 {
         Some(ErrorsAs::Json)
     );
     let sub = matches.subcommand().map(|(_, m)| m);
-    match run(&cli.command, sub.unwrap_or(&matches)) {
+    let ran = AssertUnwindSafe(|| run(&cli.command, sub.unwrap_or(&matches)));
+    match catch_unwind(ran).unwrap_or_else(|_| Err(Error::defect("ddf failed in a way it should not"))) {
         Ok(()) => 0,
         Err(e) => {
             messages::print_error(&e, json);

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::Schema;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 use crate::expr::{self, Expr};
 
 /// Names and expressions for the items, in the order typed.
@@ -47,9 +47,7 @@ fn add(out: &mut Vec<(String, Expr)>, names: &[&str]) {
 fn is_pattern(item: &str, names: &[&str]) -> bool {
     (item.len() > 2 && item.starts_with('/') && item.ends_with('/'))
         || item.split_once(':').is_some_and(|(a, b)| {
-            !b.starts_with(':')
-                && (a.is_empty() || names.contains(&a))
-                && (b.is_empty() || names.contains(&b))
+            !b.starts_with(':') && (a.is_empty() || names.contains(&a) || b.is_empty() || names.contains(&b))
         })
 }
 
@@ -65,7 +63,9 @@ fn matching<'a>(item: &str, names: &[&'a str]) -> Result<Vec<&'a str>> {
     let index = |n: &str, default: usize| match n {
         "" => Ok(default),
         n => names.iter().position(|x| *x == n).ok_or_else(|| {
-            Error::query(format!("no column {n:?}")).help(format!("there are: {}", names.join(", ")))
+            let near = did_you_mean(n, names.iter().copied());
+            let near = near.map(|x| format!("did you mean {x}? ")).unwrap_or_default();
+            Error::query(format!("no column {n:?}")).help(format!("{near}there are: {}", names.join(", ")))
         }),
     };
     let (a, b) = item.split_once(':').unwrap_or((item, item));

@@ -1,0 +1,16 @@
+//! Right where others are wrong: the cases in which widely used tools were seen to give a wrong answer
+//! in silence, fall over, or lose a file. One subject a module; every test drives the real binary.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad_input;
+mod columns;
+mod messages;
+mod numbers;
+mod safe_output;
+mod same_bytes;
+mod splitting;
+mod types;

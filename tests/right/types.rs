@@ -1,0 +1,123 @@
+//! Types: guessed from a sample, widened with a warning when the guess was too narrow, never rounded.
+
+use crate::common::{Folder, ask, query, run};
+
+/// A column of integers with something else on line 200,001 (row 200,000).
+fn late(value: &str) -> String {
+    let mut csv = String::from("id,x\n");
+    for i in 1..=200_010 {
+        match i {
+            200_000 => csv += &format!("{i},{value}\n"),
+            _ => csv += &format!("{i},1\n"),
+        }
+    }
+    csv
+}
+
+#[test]
+fn a_fraction_far_down_widens_to_float() {
+    let f = Folder::new();
+    let file = f.file("late.csv", late("1.5"));
+    let ran = ask(&file, "--sum x")
+        .done()
+        .says(&["warning", "late.csv:200001", "1.5"]);
+    assert_eq!(ran.text(), "x_sum\n200010.5\n");
+    assert_eq!(ran.err.matches("warning").count(), 1, "{}", ran.err);
+    // a query that does not use the column does not care
+    ask(&file, "--sum id").done().quietly();
+    ask(&file, "--sum x --strict-types")
+        .failed(1)
+        .says(&["late.csv:200001", "1.5"]);
+    ask(&file, "--sum x --types x=int64")
+        .failed(1)
+        .says(&["late.csv:200001", "1.5"]);
+}
+
+#[test]
+fn a_word_far_down_widens_to_text() {
+    let f = Folder::new();
+    let file = f.file("late.csv", late("word"));
+    let ran = ask(&file, "--max x --count --nunique x")
+        .done()
+        .says(&["warning", "late.csv:200001", "word"]);
+    assert_eq!(ran.text(), "x_max,count,x_nunique\nword,200010,2\n");
+    // what needs numbers cannot go on, and says why
+    ask(&file, "--sum x").failed(1);
+}
+
+#[test]
+fn widening_keeps_what_was_read_before() {
+    let f = Folder::new();
+    let file = f.file(
+        "late.csv",
+        late("word").replacen("\n2,1\n", "\n2,9007199254740993\n", 1),
+    );
+    let ran = run(["query", &file, "-w", "id in (2, 200000)"]).done();
+    assert_eq!(ran.text(), "id,x\n2,9007199254740993\n200000,word\n");
+}
+
+#[test]
+fn impossible_dates_stay_text() {
+    let f = Folder::new();
+    let file = f.file("d.csv", "d\n2024-02-29\n2024-02-30\n");
+    assert_eq!(query(&file, ""), "d\n2024-02-29\n2024-02-30\n");
+    assert_eq!(run(["schema", &file]).done().text(), "d  text\n");
+    let good = f.file("g.csv", "d\n2024-02-29\n2024-03-01\n");
+    assert_eq!(run(["schema", &good]).done().text(), "d  date\n");
+    ask(&file, "--types d=date")
+        .failed(1)
+        .says(&["d.csv:3", "2024-02-30"]);
+    let slashes = f.file("s.csv", "d\n01/02/2024\n");
+    assert_eq!(run(["schema", &slashes]).done().text(), "d  text\n");
+}
+
+#[test]
+fn types_given_are_law() {
+    let f = Folder::new();
+    let file = f.file("t.csv", "a,b\n1,007\n2,x\n");
+    assert_eq!(query(&file, "--types a=text --max a"), "a_max\n2\n");
+    assert_eq!(query(&file, "--types a=float64 --sum a"), "a_sum\n3.0\n");
+    ask(&file, "--types b=int64 --sum b")
+        .failed(1)
+        .says(&["t.csv:2", "'007'", "help:"]);
+    ask(&file, "--types nosuch=int64 --count")
+        .failed(1)
+        .says(&["nosuch"]);
+    assert_ne!(ask(&file, "--types a=nosuch --count").status, Some(0));
+}
+
+#[test]
+fn only_true_and_false_are_booleans() {
+    let f = Folder::new();
+    let file = f.file("b.csv", "t,y\ntrue,yes\nfalse,no\n,\n");
+    assert_eq!(run(["schema", &file]).done().text(), "t  bool\ny  text\n");
+    assert_eq!(query(&file, "-w t"), "t,y\ntrue,yes\n");
+}
+
+#[test]
+fn empty_text_is_not_null() {
+    let f = Folder::new();
+    let file = f.file("e.csv", "k,t\n1,\"\"\n2,\n3,x\n");
+    assert_eq!(query(&file, ""), "k,t\n1,\"\"\n2,\n3,x\n");
+    assert_eq!(query(&file, "--count=t --nunique t"), "t_count,t_nunique\n2,2\n");
+    let parquet = f.at("e.parquet");
+    run(["query", &file, "-o", &parquet]).done();
+    assert_eq!(query(&parquet, ""), "k,t\n1,\"\"\n2,\n3,x\n");
+}
+
+#[test]
+fn delimiters_are_told_by_name_and_header() {
+    let f = Folder::new();
+    for (name, d) in [
+        ("a.tsv", "\t"),
+        ("a.psv", "|"),
+        ("a.csv", ";"),
+        ("b.csv", "\t"),
+        ("c.csv", ","),
+    ] {
+        let file = f.file(name, format!("a{d}b\n1{d}2\n3{d}4\n"));
+        assert_eq!(query(&file, "--sum a,b"), "a_sum,b_sum\n4,6\n", "{name}");
+    }
+    let file = f.file("odd.csv", "a:b\n1:2\n");
+    assert_eq!(query(&file, "-d : --sum b"), "b_sum\n2\n");
+}
