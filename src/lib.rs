@@ -16,7 +16,7 @@
 //! ```
 //!
 //! The modules are rooms on one way: files come in through [`source`], are worked on inside a
-//! [`pipeline`] by what [`operate`] holds, and leave through [`write`]; [`plan`], [`optimize`],
+//! `pipeline` by what `operate` holds, and leave through `write`; `plan`, `optimize`,
 //! [`graph`] and [`schedule`] decide what happens when.
 
 pub mod cli;

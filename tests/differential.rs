@@ -1,6 +1,7 @@
 //! Random small tables and random queries, against an evaluator too simple to be wrong: rows in a
 //! vector, three-valued conditions as `Option<bool>`, groups in a vector of vectors.
 
+#![allow(clippy::type_complexity, clippy::ptr_arg)]
 #![allow(clippy::unwrap_used)]
 
 mod common;

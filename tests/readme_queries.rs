@@ -42,7 +42,10 @@ fn same(got: &str, expected: &Value) -> bool {
             let (g, e) = (got.parse::<f64>().unwrap(), n.as_f64().unwrap());
             (g - e).abs() <= 1e-12 * e.abs()
         }
-        other => got == other.to_string(),
+        other => {
+            let text = other.to_string();
+            got == text
+        }
     }
 }
 

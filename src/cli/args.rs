@@ -150,7 +150,7 @@ pub struct AskArgs {
     /// Leave out groups with a null key
     #[arg(long)]
     pub drop_null_keys: bool,
-    /// Order rows: col[:desc][:nullsfirst], comma separated
+    /// Order rows: col, col:desc, col:nullsfirst, col:desc:nullsfirst; comma separated
     #[arg(long, value_name = "KEYS")]
     pub sort: Vec<String>,
     /// Drop repeated rows

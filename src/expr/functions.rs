@@ -35,7 +35,7 @@ pub struct FunctionInfo {
 macro_rules! functions {
     ($($func:ident $name:literal [$($alias:literal)*] $params:literal $least:literal $result:literal
        $signature:literal $description:literal $example:literal;)*) => {
-        /// A function of the expression language; [`functions`] describes them.
+        /// A function of the expression language; `functions` describes them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Func { $(#[doc = $description] $func,)* }
         const TABLE: &[FunctionInfo] = &[$(FunctionInfo {

@@ -5,8 +5,8 @@
 //!                              (plain data, serialisable)        types checked, casts made explicit
 //! ```
 //!
-//! [`tree`] is the data, [`parse`] and [`convert`] read SQL through `sqlparser`, [`display`] writes
-//! it again, [`functions`] is the table of functions, [`fold`] computes what is constant. [`bind`]
+//! `tree` is the data, `parse` and `convert` read SQL through `sqlparser`, `display` writes
+//! it again, `functions` is the table of functions, `fold` computes what is constant. `bind`
 //! checks types against a schema and makes every coercion an explicit cast; [`eval`] then runs the
 //! bound tree over batches, with [`compare`], [`arith`], [`cast`], [`text`], [`math`] and [`dates`]
 //! for the single operations. Branches of `CASE`, `coalesce`, `AND` and `OR` that a row does not

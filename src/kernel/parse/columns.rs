@@ -70,10 +70,10 @@ macro_rules! driver {
 }
 
 driver!(
-    /// Integers by [`super::int`].
+    /// Integers by `super::int`.
     ints, i64, int_at);
 driver!(
-    /// Floats by [`super::float`].
+    /// Floats by `super::float`.
     floats, f64, float_at);
 driver!(
     /// Truth values by [`super::bool`].
