@@ -149,8 +149,8 @@ impl Lowering {
             keys: key_columns,
             aggs: calls,
         };
-        let names = (0..needed.len()).map(|i| format!("c{i}"));
-        let exprs: Vec<(String, Expr)> = names.zip(needed).collect();
+        // Different expressions have different texts; the texts serve in messages.
+        let exprs: Vec<(String, Expr)> = needed.into_iter().map(|e| (e.to_string(), e)).collect();
         let fields: Result<Vec<Field>> = exprs
             .iter()
             .map(|(n, e)| Ok(Field::new(n, e.data_type(&open.schema)?, true)))

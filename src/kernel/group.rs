@@ -45,6 +45,8 @@ fn counted(buffer: &[u8], at: usize) -> &[u8] {
 #[derive(Debug, Default)]
 struct Arena {
     chunks: Vec<Vec<u8>>,
+    /// Chunks of usual size that a recycled table may use again.
+    free: Vec<Vec<u8>>,
     bytes: usize,
 }
 
@@ -53,8 +55,11 @@ impl Arena {
         let need = bytes.len() + 4;
         let full = self.chunks.last().is_none_or(|c| c.capacity() - c.len() < need);
         if full {
-            self.chunks.push(Vec::with_capacity(need.max(CHUNK)));
-            self.bytes += need.max(CHUNK);
+            let again = if need <= CHUNK { self.free.pop() } else { None };
+            self.chunks.push(again.unwrap_or_else(|| {
+                self.bytes += need.max(CHUNK);
+                Vec::with_capacity(need.max(CHUNK))
+            }));
         }
         let index = self.chunks.len() - 1;
         let chunk = &mut self.chunks[index];
@@ -140,6 +145,16 @@ impl KeyTable {
         }
         self.slots = slots;
         self.shift = shift;
+    }
+    /// Forgets all groups and keeps the memory for the next ones.
+    pub fn recycle(&mut self) {
+        self.slots.fill(0);
+        self.keys.clear();
+        let arena = &mut self.arena;
+        arena.free.append(&mut arena.chunks);
+        arena.free.retain(|c| c.capacity() == CHUNK);
+        arena.free.iter_mut().for_each(Vec::clear);
+        arena.bytes = arena.free.len() * CHUNK;
     }
     /// Forgets all groups and gives the memory back.
     pub fn clear(&mut self) {

@@ -23,20 +23,32 @@ pub fn hash_u128(key: u128) -> u64 {
 }
 
 /// The hash of some bytes.
+#[inline]
 pub fn hash_bytes(bytes: &[u8]) -> u64 {
-    let word = |b: &[u8]| {
-        let mut w = [0; 8];
-        w[..b.len()].copy_from_slice(b);
-        u64::from_le_bytes(w)
-    };
     let mut state = S0 ^ bytes.len() as u64;
-    let mut chunks = bytes.chunks_exact(16);
-    for c in &mut chunks {
-        state = mix(word(&c[..8]) ^ state, word(&c[8..]) ^ S1);
+    let mut rest = bytes;
+    while let Some((head, tail)) = rest.split_first_chunk::<16>() {
+        if tail.is_empty() {
+            break;
+        }
+        let (a, b) = words(head);
+        state = mix(a ^ state, b ^ S1);
+        rest = tail;
     }
-    let rest = chunks.remainder();
-    let (a, b) = rest.split_at(rest.len().min(8));
-    mix(mix(word(a) ^ state, word(b) ^ S1), S2)
+    // the last 1 to 16 bytes: two words that overlap where there are fewer than 16
+    let (a, b) = match (rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
+        (Some(a), Some(b)) => (u64::from_le_bytes(*a), u64::from_le_bytes(*b)),
+        _ => match (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+            (Some(a), Some(b)) => (u32::from_le_bytes(*a) as u64, u32::from_le_bytes(*b) as u64),
+            _ => (rest.iter().fold(0, |w, &b| w << 8 | b as u64), 0),
+        },
+    };
+    mix(mix(a ^ state, b ^ S1), S2)
+}
+
+fn words(bytes: &[u8; 16]) -> (u64, u64) {
+    let both = u128::from_le_bytes(*bytes);
+    (both as u64, (both >> 64) as u64)
 }
 
 #[cfg(test)]

@@ -388,9 +388,7 @@ mod tests {
     fn known_sums() {
         let sum = |v: &[f64]| {
             let mut s = ExactSum::default();
-            v.iter().for_each(|&x| {
-                s.add(x);
-            });
+            v.iter().for_each(|&x| _ = s.add(x));
             s.to_f64()
         };
         assert_eq!(sum(&[0.1; 10]), 1.0);
@@ -401,18 +399,14 @@ mod tests {
         assert!(sum(&[f64::INFINITY, f64::NEG_INFINITY]).is_nan());
         assert_eq!(sum(&[f64::MAX, f64::MAX]), f64::INFINITY);
         let mut m = ExactMoments::default();
-        (0..10).for_each(|i| {
-            m.add(1e9 + i as f64);
-        });
+        (0..10).for_each(|i| _ = m.add(1e9 + i as f64));
         assert_eq!((m.deviations(10) / 9.0).sqrt(), 3.0276503540974917);
     }
 
     proptest! {
         #[test]
         fn order_and_grouping_do_not_matter(v in prop::collection::vec(any::<f64>(), 0..40), cut in 0usize..40) {
-            let of = |v: &[f64]| { let mut s = ExactSum::default(); v.iter().for_each(|&x| {
-                s.add(x);
-            }); s };
+            let of = |v: &[f64]| { let mut s = ExactSum::default(); v.iter().for_each(|&x| _ = s.add(x)); s };
             let cut = cut.min(v.len());
             let mut parts = of(&v[cut..]);
             let mut bytes = Vec::new();

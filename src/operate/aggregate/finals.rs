@@ -20,6 +20,8 @@ pub struct Finals {
     pub lists: Vec<ByGroup>,
     /// Distinct counts.
     pub counts: Vec<Vec<i64>>,
+    /// Quantiles of a single heavy group: list, quantile, value.
+    pub heavy: Vec<(usize, f64, Option<f64>)>,
 }
 
 fn mixed() -> Error {
@@ -54,6 +56,10 @@ impl Finals {
             Final::Distinct(set) => Arc::new(Int64Array::from_iter_values(
                 self.counts[*set][groups].iter().copied(),
             )),
+            Final::Quantile(list, q, _) if !self.heavy.is_empty() => {
+                let found = self.heavy.iter().find(|h| h.0 == *list && h.1 == *q);
+                float_column(groups.map(|_| found.and_then(|h| h.2)))
+            }
             Final::Quantile(list, q, whole) => {
                 let list = &mut self.lists[*list];
                 float_column(groups.map(|g| list.quantile(g, *q, *whole)))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 
 use super::column::Col;
-use super::dictionary::DictionaryKeys;
+use super::direct::Direct;
 use super::finals::Finals;
 use super::keys::KeyEncoder;
 use super::plan::{Kind, Plan};
@@ -24,14 +24,12 @@ pub struct Groups {
     /// What is computed.
     pub plan: Arc<Plan>,
     encoder: KeyEncoder,
-    dictionary: DictionaryKeys,
-    /// Whether the batch at hand has its keys in `dictionary`.
-    coded: bool,
     /// The keys.
     pub table: KeyTable,
     states: Vec<State>,
     lists: Vec<List>,
     sets: Vec<Set>,
+    direct: Direct,
     ids: Vec<u32>,
     needs_ints: Vec<bool>,
     capacity: usize,
@@ -50,8 +48,6 @@ impl Groups {
         };
         Ok(Groups {
             encoder: KeyEncoder::new(plan.key_types.clone())?,
-            dictionary: DictionaryKeys::default(),
-            coded: false,
             table: KeyTable::default(),
             states: plan.states.iter().map(|&(kind, _)| State::new(kind)).collect(),
             lists: plan.lists.iter().map(|_| List::default()).collect(),
@@ -60,6 +56,7 @@ impl Groups {
                 .iter()
                 .map(|&c| Set::new(&plan.types[c]))
                 .collect::<Result<_>>()?,
+            direct: Direct::default(),
             ids: Vec::new(),
             needs_ints: (0..plan.columns.len()).map(needs).collect(),
             capacity: 0,
@@ -73,6 +70,11 @@ impl Groups {
         self.table.len()
     }
 
+    /// Whether any aggregate keeps all values.
+    pub fn has_values(&self) -> bool {
+        !(self.lists.is_empty() && self.sets.is_empty())
+    }
+
     fn per_group(&self) -> usize {
         self.states.iter().map(|s| s.bytes().0).sum()
     }
@@ -81,6 +83,7 @@ impl Groups {
     pub fn bytes(&self) -> usize {
         let owned: usize = self.states.iter().map(|s| s.bytes().1).sum();
         self.table.bytes()
+            + self.direct.bytes()
             + self.capacity * self.per_group()
             + owned
             + self.lists.iter().map(List::bytes).sum::<usize>()
@@ -111,21 +114,29 @@ impl Groups {
     /// Forgets all groups and gives the memory back.
     pub fn clear(&mut self) {
         self.table.clear();
-        self.dictionary.forget();
+        self.direct.clear();
         self.states.iter_mut().for_each(|s| s.clear(false));
         self.lists.iter_mut().for_each(List::clear);
         self.sets.iter_mut().for_each(Set::clear);
         self.capacity = 0;
     }
 
+    /// Forgets all groups and keeps the memory for the next ones (value lists excepted).
+    pub fn recycle(&mut self) {
+        self.table.recycle();
+        self.direct.clear();
+        self.states.iter_mut().for_each(|s| s.clear(true));
+        self.lists.iter_mut().for_each(List::clear);
+        self.sets.iter_mut().for_each(Set::clear);
+    }
+
     /// Encodes the keys of a batch; gives the bytes of long ones. First of the two steps.
-    pub fn encode(&mut self, batch: &Batch) -> Result<usize> {
-        self.coded = match self.plan.keys.as_slice() {
-            [k] => self.dictionary.encode(&batch.columns[*k], &mut self.encoder),
-            _ => false,
-        };
-        if self.coded {
-            return Ok(self.dictionary.scratch.len());
+    /// Without `pass_through` one dictionary column may be left for [`Groups::update`].
+    pub fn encode(&mut self, batch: &Batch, pass_through: bool) -> Result<usize> {
+        if let (&[k], false) = (self.plan.keys.as_slice(), pass_through)
+            && self.direct.accepts(&batch.columns[k])
+        {
+            return Ok(0);
         }
         let keys: Vec<Col> =
             (self.plan.keys.iter().map(|&k| Col::new(&batch.columns[k]))).collect::<Result<_>>()?;
@@ -135,13 +146,17 @@ impl Groups {
 
     /// Finds the groups of the batch that was encoded, and updates their states.
     pub fn update(&mut self, batch: &Batch) -> Result<()> {
-        let e = &self.encoder;
         let mut ids = std::mem::take(&mut self.ids);
-        if self.coded {
-            let column = &batch.columns[self.plan.keys[0]];
-            self.dictionary.groups(column, &mut self.table, &mut ids);
-        } else {
-            self.table.groups(&e.keys, &e.hashes, &e.scratch, &mut ids);
+        match self.plan.keys.as_slice() {
+            &[k] if self.direct.accepts(&batch.columns[k]) => {
+                let column = &batch.columns[k];
+                self.direct
+                    .groups(column, &mut self.encoder, &mut self.table, &mut ids)?;
+            }
+            _ => {
+                let e = &self.encoder;
+                self.table.groups(&e.keys, &e.hashes, &e.scratch, &mut ids);
+            }
         }
         self.make_room();
         let done = self.take(batch, &ids);
@@ -172,10 +187,6 @@ impl Groups {
     /// `out` as a group of its own.
     pub fn pass_through(&mut self, batch: &Batch, out: &mut BucketWriter) -> Result<()> {
         let rows = batch.rows;
-        if self.coded {
-            self.dictionary
-                .expand(&batch.columns[self.plan.keys[0]], &mut self.encoder);
-        }
         self.ids.clear();
         self.ids.extend(0..rows as u32);
         self.states.iter_mut().for_each(|s| s.clear(true));
@@ -250,8 +261,14 @@ impl Groups {
         self.export_values(out, key, |k| table.long_bytes(k))
     }
 
-    /// Merges the rows of a chunk that [`Groups::export`] or [`Groups::pass_through`] wrote.
-    pub fn merge(&mut self, chunk: &[u8]) -> Result<()> {
+    /// The hashes of the keys that the last [`Groups::encode`] saw (none of a dictionary column).
+    pub fn hashes(&self) -> &[u64] {
+        &self.encoder.hashes
+    }
+
+    /// Merges the rows of a chunk that [`Groups::export`] or [`Groups::pass_through`] wrote;
+    /// value lists and sets only with `values`.
+    pub fn merge(&mut self, chunk: &[u8], values: bool) -> Result<()> {
         let (mut keys, mut hashes, mut at, mut ends) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut rows = Rows::new(chunk);
         while let Some(Row { start, end, hash }) = rows.next_row()? {
@@ -265,12 +282,20 @@ impl Groups {
         let mut ids = std::mem::take(&mut self.ids);
         self.table.groups(&keys, &hashes, chunk, &mut ids);
         self.make_room();
-        self.merge_payloads(chunk, &ids, &at, &ends).ok_or_else(broken)?;
+        self.merge_payloads(chunk, &ids, &at, &ends, values)
+            .ok_or_else(broken)?;
         self.ids = ids;
         Ok(())
     }
 
-    fn merge_payloads(&mut self, chunk: &[u8], ids: &[u32], at: &[u32], ends: &[u32]) -> Option<()> {
+    fn merge_payloads(
+        &mut self,
+        chunk: &[u8],
+        ids: &[u32],
+        at: &[u32],
+        ends: &[u32],
+        values: bool,
+    ) -> Option<()> {
         let (mut groups, mut from) = (Vec::with_capacity(ids.len()), Vec::with_capacity(ids.len()));
         for i in 0..ids.len() {
             let payload = chunk.get(at[i] as usize..ends[i] as usize)?;
@@ -280,6 +305,7 @@ impl Groups {
                     groups.push(ids[i]);
                     from.push(at[i] + 1);
                 }
+                _ if !values => {}
                 n if n <= self.lists.len() => self.lists[n - 1].import(ids[i], payload, &mut self.room)?,
                 n => self
                     .sets
@@ -309,6 +335,7 @@ impl Groups {
     pub fn finals(&mut self) -> Finals {
         let groups = self.len();
         Finals {
+            heavy: Vec::new(),
             lists: self.lists.iter_mut().map(|l| l.sorted(groups)).collect(),
             counts: self.sets.iter().map(|s| s.counts(groups)).collect(),
         }

@@ -220,8 +220,7 @@ fn number_bytes(bits: u64) -> (u128, u32) {
 }
 
 fn pack(column: &Col, keys: &mut [u128], used: &mut [u8]) {
-    let nulls = column.nulls();
-    let null = |i: usize| nulls.is_some_and(|n| n.is_null(i));
+    let null = |i: usize| column.nulls().is_some_and(|n| n.is_null(i));
     match column {
         Col::Text(array) => {
             for (i, &view) in array.views().iter().enumerate() {

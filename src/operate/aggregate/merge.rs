@@ -15,6 +15,7 @@ use arrow::datatypes::SchemaRef;
 use super::AggregateSpec;
 use super::finals::Finals;
 use super::groups::Groups;
+use super::heavy;
 use super::plan::Plan;
 use super::rows::{BUCKETS, BucketWriter, LEVELS, Rows, bucket_of, chunks};
 use crate::error::Result;
@@ -25,6 +26,9 @@ use crate::pipeline::{Bucket, Partition, RunContext, Source, TaskContext};
 
 /// Bytes of partial groups up to which neighbouring buckets are merged in one table.
 const TOGETHER: u64 = 1 << 20;
+
+/// Bytes of a table that is kept from one job to the next.
+const RECYCLE: usize = 16 << 20;
 
 /// The final groups of one bucket: batches of key and result columns, at most
 /// [`Batch::TARGET_ROWS`] rows each, in no order.
@@ -112,8 +116,11 @@ impl Source for Merge {
                     return Ok(Some(Batch::new(columns, rows, 0)));
                 }
                 self.ready = None;
-                self.groups.clear();
-                self.held.free();
+                // the next job is likely of the same size; a large table is given back
+                match self.groups.bytes() < RECYCLE {
+                    true => self.groups.recycle(),
+                    false => self.forget(),
+                }
             }
             let Some(job) = self.work.pop_front() else {
                 return Ok(None);
@@ -126,17 +133,19 @@ impl Source for Merge {
 impl Merge {
     fn merge(&mut self, job: Job, cx: &TaskContext) -> Result<()> {
         let mut split = None;
-        for (partition, b) in &job.inputs {
-            let Some(bucket) = partition.buckets.get(*b) else {
-                continue;
-            };
-            each_chunk(bucket, &mut |chunk| {
-                cx.check()?;
-                self.take(chunk, job.level, &mut split)
-            })?;
-        }
-        if split.is_none() && self.grow(self.groups.finals_bytes()).is_err() && job.level + 1 < LEVELS {
-            split = Some(self.split(job.level)?);
+        let mut full = false;
+        each_input(&job, cx, &mut |chunk| {
+            if !full {
+                full = !self.take(chunk, job.level, &mut split)?;
+            }
+            Ok(())
+        })?;
+        full |= split.is_none() && self.grow(self.groups.finals_bytes()).is_err();
+        if full && !single_key(&job, cx)? && job.level + 1 < LEVELS {
+            // begin again, distributing all rows
+            self.forget();
+            let out = split.insert(self.split(job.level)?);
+            each_input(&job, cx, &mut |chunk| distribute(chunk, out))?;
         }
         if let Some(out) = split {
             let partition = Arc::new(out.finish()?);
@@ -153,12 +162,47 @@ impl Merge {
             }
             return Ok(());
         }
+        let finals = match full && single_key(&job, cx)? {
+            true => self.heavy(&job, cx)?,
+            false => self.finals(full, &job, cx)?,
+        };
+        self.ready = Some(Ready { finals, at: 0 });
+        Ok(())
+    }
+
+    fn finals(&mut self, full: bool, job: &Job, cx: &TaskContext) -> Result<Finals> {
+        if full {
+            // keys that agree in 32 bits of their hash, and too much memory: not by chance
+            self.forget();
+            each_input(job, cx, &mut |chunk| self.groups.merge(chunk, true))?;
+            let want = self.groups.bytes() + self.groups.finals_bytes();
+            self.held.grow_anyway(want);
+        }
         if std::mem::take(&mut self.unit) {
             self.groups.ensure_unit();
         }
-        let finals = self.groups.finals();
-        self.ready = Some(Ready { finals, at: 0 });
-        Ok(())
+        Ok(self.groups.finals())
+    }
+
+    /// The one group of a job whose values exceed the memory.
+    fn heavy(&mut self, job: &Job, cx: &TaskContext) -> Result<Finals> {
+        self.forget();
+        each_input(job, cx, &mut |chunk| self.groups.merge(chunk, false))?;
+        self.unit = false;
+        self.held.grow_anyway(self.groups.bytes());
+        let plan = self.groups.plan.clone();
+        let mut finals = self.groups.finals();
+        let mut pass = |take: &mut dyn FnMut(&[u8]) -> Result<()>| each_input(job, cx, take);
+        finals.heavy = heavy::quantiles(&plan, &mut pass)?;
+        for (set, counts) in finals.counts.iter_mut().enumerate() {
+            *counts = vec![heavy::distinct(&plan, set, &mut self.held, &mut pass)?];
+        }
+        Ok(finals)
+    }
+
+    fn forget(&mut self) {
+        self.groups.clear();
+        self.held.free();
     }
 
     fn grow(&mut self, more: usize) -> Result<()> {
@@ -170,38 +214,77 @@ impl Merge {
         let mut out = BucketWriter::new(&self.run, level + 1);
         out.spill()?;
         self.groups.export(&mut out)?;
-        self.groups.clear();
-        self.held.free();
+        self.forget();
         Ok(out)
     }
 
-    fn take(&mut self, chunk: &[u8], level: u32, split: &mut Option<BucketWriter>) -> Result<()> {
-        let mut rows = Rows::new(chunk);
+    /// Merges a chunk or sends it on to the sub-buckets. False where neither can be done.
+    fn take(&mut self, chunk: &[u8], level: u32, split: &mut Option<BucketWriter>) -> Result<bool> {
         if split.is_none() {
+            let mut rows = Rows::new(chunk);
             let mut count = 0;
             while rows.next_row()?.is_some() {
                 count += 1;
             }
-            // values come encoded in one byte or more and are held in at most 16, sets in 64
-            let need = self.groups.growth(count, chunk.len()) + chunk.len() * 4;
+            // a listed value takes a byte or more here and at most 12 there; a set's 16 and 96
+            let values = if self.groups.has_values() {
+                chunk.len() * 16
+            } else {
+                0
+            };
+            let need = self.groups.growth(count, chunk.len()) + values;
             if self.grow(need).is_err() {
-                if level + 1 < LEVELS && self.groups.len() > 1 {
-                    *split = Some(self.split(level)?);
-                } else {
-                    let want = self.groups.bytes() + need;
-                    self.held.grow_anyway(want.saturating_sub(self.held.bytes()));
+                match self.groups.len() {
+                    0 => {
+                        let want = self.groups.bytes() + need;
+                        self.held.grow_anyway(want.saturating_sub(self.held.bytes()));
+                    }
+                    1 => return Ok(false),
+                    _ if level + 1 < LEVELS => *split = Some(self.split(level)?),
+                    _ => return Ok(false),
                 }
             }
         }
-        let Some(out) = split else {
-            return self.groups.merge(chunk);
-        };
+        match split {
+            None => self.groups.merge(chunk, true)?,
+            Some(out) => distribute(chunk, out)?,
+        }
+        Ok(true)
+    }
+}
+
+fn distribute(chunk: &[u8], out: &mut BucketWriter) -> Result<()> {
+    let mut rows = Rows::new(chunk);
+    while let Some(row) = rows.next_row()? {
+        out.copy(&chunk[row.start..row.end], row.hash)?;
+    }
+    Ok(())
+}
+
+/// Whether all rows of a job have one key (by the whole 64 bits of its hash).
+fn single_key(job: &Job, cx: &TaskContext) -> Result<bool> {
+    let (mut first, mut single) = (None, true);
+    each_input(job, cx, &mut |chunk| {
         let mut rows = Rows::new(chunk);
         while let Some(row) = rows.next_row()? {
-            out.copy(&chunk[row.start..row.end], row.hash)?;
+            single &= *first.get_or_insert(row.hash) == row.hash;
         }
         Ok(())
+    })?;
+    Ok(single)
+}
+
+fn each_input(job: &Job, cx: &TaskContext, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    for (partition, b) in &job.inputs {
+        let Some(bucket) = partition.buckets.get(*b) else {
+            continue;
+        };
+        each_chunk(bucket, &mut |chunk| {
+            cx.check()?;
+            take(chunk)
+        })?;
     }
+    Ok(())
 }
 
 fn each_chunk(bucket: &Bucket, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {

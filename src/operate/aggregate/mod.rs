@@ -15,20 +15,21 @@
 //! | file | subject |
 //! |---|---|
 //! | `column` | columns reduced to a few kinds |
-//! | `dictionary` | one key column of dictionary codes |
 //! | `keys` | key columns ⇄ 16-byte keys |
 //! | `plan` | which states the aggregates need (mean and std share one sum), and final columns |
 //! | `state` | the states, by group |
 //! | `values` | all values of a group: medians, quantiles, distinct counts |
 //! | `rows` | groups as bytes in buckets, in memory or spilled |
+//! | `heavy` | one group whose values exceed the memory, in several passes |
 //! | `partial`, `merge` | the two ends |
 
 mod codec;
 mod column;
-mod dictionary;
+mod direct;
 mod exact;
 mod finals;
 mod groups;
+mod heavy;
 mod keys;
 mod merge;
 mod partial;

@@ -29,7 +29,48 @@ pub struct PartialAggregate {
     /// Rows and groups at the last check of whether grouping pays.
     mark: (usize, usize),
     rows: usize,
-    pass_through: bool,
+    /// Set while rows are not grouped: what is known of them.
+    passed: Option<Passed>,
+    /// Grouping was taken up again; it will not be given up a second time.
+    settled: bool,
+}
+
+/// Rows that went by ungrouped, and a bitmap of their hashes from which the number of distinct
+/// keys is estimated (linear counting: Whang and others, 1990).
+struct Passed {
+    rows: usize,
+    bits: Vec<u64>,
+    set: usize,
+}
+
+impl Passed {
+    /// Bits of the map: enough to tell up to about 2^24 keys.
+    const BITS: usize = 1 << 22;
+
+    fn new() -> Self {
+        Passed {
+            rows: 0,
+            bits: vec![0; Self::BITS / 64],
+            set: 0,
+        }
+    }
+
+    fn see(&mut self, hashes: &[u64]) {
+        self.rows += hashes.len();
+        for &hash in hashes {
+            let at = (hash >> 20) as usize & (Self::BITS - 1);
+            let word = &mut self.bits[at / 64];
+            self.set += (*word >> (at % 64) & 1 == 0) as usize;
+            *word |= 1 << (at % 64);
+        }
+    }
+
+    /// Whether each key has come four times: then a table will be smaller than the rows.
+    fn repeats(&self) -> bool {
+        let empty = (Self::BITS - self.set) as f64 / Self::BITS as f64;
+        let distinct = -(Self::BITS as f64) * empty.max(1e-9).ln();
+        self.rows as f64 > 4.0 * distinct
+    }
 }
 
 impl PartialAggregate {
@@ -42,7 +83,8 @@ impl PartialAggregate {
             held: run.budget.reservation("grouping"),
             mark: (0, 0),
             rows: 0,
-            pass_through: false,
+            passed: None,
+            settled: false,
         })
     }
 
@@ -75,13 +117,14 @@ impl PartialAggregate {
 
     fn check_gain(&mut self) -> Result<()> {
         let groups = self.groups.len();
-        if groups < MANY || groups < 2 * self.mark.1 {
+        if self.settled || groups < MANY || groups < 2 * self.mark.1 {
             return Ok(());
         }
         let (new, rows) = (groups - self.mark.1, self.rows - self.mark.0);
         if new * 20 > rows * NEW_OF_20 {
             self.flush()?;
-            self.pass_through = true;
+            self.held.grow_anyway(Passed::BITS / 8);
+            self.passed = Some(Passed::new());
         }
         self.mark = (self.rows, groups);
         Ok(())
@@ -100,9 +143,15 @@ impl Sink for PartialAggregate {
                 batch.slice(from, n)
             };
             from += n;
-            let long = self.groups.encode(&part)?;
-            if self.pass_through {
+            let long = self.groups.encode(&part, self.passed.is_some())?;
+            if let Some(passed) = &mut self.passed {
+                passed.see(self.groups.hashes());
+                let again = passed.repeats();
                 self.groups.pass_through(&part, &mut self.out)?;
+                if again {
+                    self.groups.clear();
+                    (self.passed, self.settled) = (None, true);
+                }
                 continue;
             }
             self.make_room(n, long)?;

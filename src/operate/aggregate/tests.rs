@@ -153,9 +153,7 @@ fn plain(agg: Agg, mut v: Vec<Cell>) -> Cell {
     let n = v.len() as f64;
     let total = || {
         let mut s = exact::ExactSum::default();
-        floats().iter().for_each(|&x| {
-            s.add(x);
-        });
+        floats().iter().for_each(|&x| _ = s.add(x));
         s.to_f64()
     };
     match agg {
@@ -415,4 +413,202 @@ fn a_million_groups() {
         aggregate(&spec, &schema, &input, 3, 24 << 20, false).unwrap()
     );
     assert_eq!(free[..1000], reference(&spec, &input)[..1000]);
+}
+
+/// One group's values in less memory than they need, beside small groups.
+#[test]
+fn a_heavy_group() {
+    let fields = [
+        ("k", DataType::Int64),
+        ("i", DataType::Int64),
+        ("t", DataType::Utf8View),
+        ("f", DataType::Float64),
+    ];
+    let schema = Arc::new(Schema::new(fields.map(|(n, t)| Field::new(n, t, true)).to_vec()));
+    let rows = 0..80_000i64;
+    let spread = |i: i64| (i * 7_919_777) % 1_000_003 - 500_000;
+    let input: Vec<Batch> = (rows.step_by(8000))
+        .map(|start| {
+            let all = start..start + 8000;
+            let keys =
+                Int64Array::from_iter_values(all.clone().map(|i| if i % 1000 == 0 { i / 1000 } else { -1 }));
+            let ints = Int64Array::from_iter_values(all.clone().map(|i| spread(i) << 22));
+            let text = StringViewArray::from_iter_values(
+                all.clone().map(|i| format!("a long text {}", spread(i) % 40_000)),
+            );
+            let floats = Float64Array::from_iter_values(all.map(|i| spread(i) as f64 / 64.0));
+            let columns: Vec<ArrayRef> =
+                vec![Arc::new(keys), Arc::new(ints), Arc::new(text), Arc::new(floats)];
+            Batch::new(columns, 8000, start as u64)
+        })
+        .collect();
+    for keys in [vec![], vec![0]] {
+        let aggs = [
+            (Agg::Median, 1),
+            (Agg::NUnique, 2),
+            (Agg::Median, 3),
+            (Agg::NUnique, 1),
+            (Agg::Sum, 1),
+        ];
+        let spec = AggregateSpec {
+            keys,
+            aggs: aggs.map(|(a, c)| (a, Some(c))).to_vec(),
+        };
+        let want = reference(&spec, &input);
+        for limit in [1, 4 << 20, 1 << 30] {
+            assert_eq!(
+                aggregate(&spec, &schema, &input, 2, limit, false).unwrap(),
+                want,
+                "limit {limit}"
+            );
+        }
+    }
+}
+
+/// Keys that look new at first and then repeat: grouping is given up and taken up again.
+#[test]
+fn grouping_is_taken_up_again() {
+    let schema = Arc::new(Schema::new(vec![Field::new("k", DataType::Int64, true)]));
+    let n = 200_000i64;
+    let input: Vec<Batch> = (0..8 * n / 8000)
+        .map(|b| {
+            let keys = Int64Array::from_iter_values((b * 8000..(b + 1) * 8000).map(|i| i % n));
+            Batch::new(vec![Arc::new(keys)], 8000, (b * 8000) as u64)
+        })
+        .collect();
+    let run = run(1 << 30);
+    let cx = TaskContext {
+        run: run.clone(),
+        part: 0,
+    };
+    let spec = AggregateSpec {
+        keys: vec![0],
+        aggs: vec![(Agg::Count, None)],
+    };
+    let mut sink = Box::new(PartialAggregate::new(&spec, &schema, &run).unwrap());
+    input
+        .iter()
+        .for_each(|b| assert_eq!(sink.push(b.clone(), &cx).unwrap(), crate::pipeline::Flow::More));
+    let rows = sink.finish(&cx).unwrap().rows;
+    assert!((n as u64 * 4..n as u64 * 7).contains(&rows), "{rows} rows");
+    let got = aggregate(&spec, &schema, &input, 1, 1 << 30, false).unwrap();
+    assert_eq!(got.len(), n as usize);
+    assert!(got.iter().all(|line| line[1] == Cell::Int(8)));
+}
+
+/// Nanoseconds a row on one thread: `cargo test --profile fast --lib aggregate_speed -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn aggregate_speed() {
+    use Agg::*;
+    let rows = 4_000_000;
+    let mut state = 7u64;
+    let mut random = |n: u64| {
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (state >> 33) % n
+    };
+    let fields = ["short", "two", "station", "int", "float", "id6", "id3", "dict"].map(|n| match n {
+        "int" | "id6" => Field::new(n, DataType::Int64, true),
+        "float" => Field::new(n, DataType::Float64, true),
+        _ => Field::new(n, DataType::Utf8View, true),
+    });
+    let schema = Arc::new(Schema::new(fields.to_vec()));
+    let mut input = Vec::new();
+    let dictionary: ArrayRef = Arc::new(StringViewArray::from_iter_values(
+        (0..300).map(|i| format!("{i:03}")),
+    ));
+    for b in 0..rows / 8192 {
+        let codes = Int32Array::from_iter_values((0..8192).map(|_| random(300) as i32));
+        let dict = DictionaryArray::<Int32Type>::new(codes, dictionary.clone());
+        let text = |f: &mut dyn FnMut() -> String| -> ArrayRef {
+            Arc::new(StringViewArray::from_iter_values((0..8192).map(|_| f())))
+        };
+        let short = text(&mut || format!("{:03}", random(300)));
+        let two = text(&mut || format!("{:02}", random(14)));
+        let station = text(&mut || format!("station{:05}", random(413)));
+        let id3 = text(&mut || format!("id{:010}", random(100_000)));
+        let ints = Int64Array::from_iter_values((0..8192).map(|_| random(1000) as i64 - 60));
+        let floats = Float64Array::from_iter_values((0..8192).map(|_| random(1000) as f64 / 10.0));
+        let id6 = Int64Array::from_iter_values((0..8192).map(|_| random(1 << 40) as i64));
+        let columns: Vec<ArrayRef> = vec![
+            short,
+            two,
+            station,
+            Arc::new(ints),
+            Arc::new(floats),
+            Arc::new(id6),
+            id3,
+            Arc::new(dict),
+        ];
+        input.push(Batch::new(columns, 8192, b * 8192));
+    }
+    let n = (input.len() * 8192) as f64;
+    type Case = (&'static str, Vec<usize>, Vec<(Agg, Option<usize>)>);
+    let cases: Vec<Case> = vec![
+        (
+            "300 text of a dictionary, mean int",
+            vec![7],
+            vec![(Mean, Some(3))],
+        ),
+        ("300 text, mean int", vec![0], vec![(Mean, Some(3))]),
+        (
+            "2 texts, 5 of int",
+            vec![1, 0],
+            vec![
+                (Count, None),
+                (Mean, Some(3)),
+                (Min, Some(3)),
+                (Max, Some(3)),
+                (Std, Some(3)),
+            ],
+        ),
+        (
+            "413 text, min mean max float",
+            vec![2],
+            vec![(Min, Some(4)), (Mean, Some(4)), (Max, Some(4))],
+        ),
+        ("300 text, std float", vec![0], vec![(Std, Some(4))]),
+        ("no key, sum float", vec![], vec![(Sum, Some(4))]),
+        ("4000 groups, median int", vec![1, 0], vec![(Median, Some(3))]),
+        ("1e5 text of 12, sum int", vec![6], vec![(Sum, Some(3))]),
+        (
+            "6 keys, all new, sum float, count",
+            vec![0, 1, 2, 3, 6, 5],
+            vec![(Sum, Some(4)), (Count, None)],
+        ),
+        ("1 int key, all new, sum int", vec![5], vec![(Sum, Some(3))]),
+        ("nunique of 1e5 texts by 14", vec![1], vec![(NUnique, Some(6))]),
+    ];
+    for (name, keys, aggs) in cases {
+        let spec = AggregateSpec { keys, aggs };
+        let run = run(8 << 30);
+        let cx = TaskContext {
+            run: run.clone(),
+            part: 0,
+        };
+        let mut sink = Box::new(PartialAggregate::new(&spec, &schema, &run).unwrap());
+        let start = std::time::Instant::now();
+        input
+            .iter()
+            .for_each(|b| assert_eq!(sink.push(b.clone(), &cx).unwrap(), crate::pipeline::Flow::More));
+        let pushed = start.elapsed();
+        let parts = vec![Arc::new(sink.finish(&cx).unwrap())];
+        let finished = start.elapsed();
+        let mut source = merge_buckets(&spec, &schema, 0..BUCKETS, &parts, &run).unwrap();
+        let mut groups = 0;
+        while let Some(b) = source.next(&cx).unwrap() {
+            groups += b.rows;
+        }
+        let all = start.elapsed();
+        let ns = |d: std::time::Duration| d.as_secs_f64() * 1e9 / n;
+        println!(
+            "{name}: push {:.1}, finish {:.1}, merge {:.1} ns/row, {groups} groups, peak {} MiB",
+            ns(pushed),
+            ns(finished - pushed),
+            ns(all - finished),
+            run.budget.peak() >> 20
+        );
+    }
 }

@@ -114,6 +114,7 @@ impl List {
         }
     }
     /// Hands out runs of one group's values, encoded (at most `RUN` values each).
+    #[expect(clippy::unnecessary_cast, reason = "one body for three widths")]
     pub fn export(&self, emit: &mut dyn FnMut(u32, &[u8]) -> Result<()>) -> Result<()> {
         const RUN: usize = 1024;
         let mut bytes = Vec::new();
@@ -125,8 +126,8 @@ impl List {
             for run in order.chunk_by(|a, b| a.0 == b.0).flat_map(|r| r.chunks(RUN)) {
                 bytes.clear();
                 for &(_, i) in run {
-                    let v = each!(&block.values, v => i128::from(v[i as usize]));
-                    put_signed(&mut bytes, v);
+                    let v = each!(&block.values, v => v[i as usize] as i64);
+                    put_signed(&mut bytes, v as i128);
                 }
                 emit(run[0].0, &bytes)?;
             }
@@ -151,7 +152,7 @@ impl List {
     }
 
     /// The values by group; the list is emptied.
-    #[allow(clippy::unnecessary_cast)] // each pair of widths, the equal ones too
+    #[expect(clippy::unnecessary_cast, reason = "one body for three widths")]
     pub fn sorted(&mut self, groups: usize) -> ByGroup {
         let mut starts = vec![0usize; groups + 1];
         for block in &self.blocks {
@@ -208,17 +209,22 @@ fn select<T: Ord + Copy + Into<i64>>(values: &mut [T], q: f64) -> Option<(i64, i
     if n == 0 {
         return None;
     }
-    let place = (n - 1) as f64 * q;
-    let at = (place.floor() as usize).min(n - 1);
-    let (_, lo, above) = values.select_nth_unstable(at);
+    let (at, t) = place(n as u64, q);
+    let (_, lo, above) = values.select_nth_unstable(at as usize);
     let lo = *lo;
-    let t = place - at as f64;
     let hi = if t > 0.0 {
         above.iter().min().copied().unwrap_or(lo)
     } else {
         lo
     };
     Some((lo.into(), hi.into(), t))
+}
+
+/// The rank of the quantile's lower neighbour among `n` > 0 values, and the way to the upper one.
+pub fn place(n: u64, q: f64) -> (u64, f64) {
+    let place = (n - 1) as f64 * q;
+    let at = (place.floor() as u64).min(n - 1);
+    (at, place - at as f64)
 }
 
 /// The value between two neighbours.
@@ -318,9 +324,16 @@ impl Set {
     }
     /// Takes back what [`Set::export`] gave for a group. `None`: broken bytes.
     pub fn import(&mut self, group: u32, bytes: &[u8]) -> Option<()> {
+        self.import_some(group, bytes, |_| true)
+    }
+    /// As [`Set::import`], but only values whose hash is wanted.
+    pub fn import_some(&mut self, group: u32, bytes: &[u8], wanted: impl Fn(u64) -> bool) -> Option<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
             let (key, hash) = get_key(bytes, &mut rest)?;
+            if !wanted(hash) {
+                continue;
+            }
             self.values.reserve(1);
             let id = self.values.find_or_add(key, hash, bytes);
             let p = pair(group, id);
@@ -328,6 +341,10 @@ impl Set {
             self.pairs.find_or_add(p, hash_u128(p), &[]);
         }
         Some(())
+    }
+    /// The number of pairs of a group and a value.
+    pub fn len(&self) -> usize {
+        self.pairs.len()
     }
     /// The number of distinct values by group.
     pub fn counts(&self, groups: usize) -> Vec<i64> {

@@ -66,7 +66,7 @@ pub(crate) fn everything(dataset: &Arc<CsvDataset>, columns: &[usize], threads: 
     let next = AtomicUsize::new(0);
     let all: Mutex<Result<Found>> = Mutex::new(Ok(vec![(Kinds::default(), None); columns.len()]));
     std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, dataset.parts()) {
+        for _ in 0..threads.clamp(1, dataset.parts().max(1)) {
             scope.spawn(|| {
                 loop {
                     let part = next.fetch_add(1, Relaxed);
