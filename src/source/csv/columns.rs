@@ -156,7 +156,14 @@ impl Reading {
         }
         let mut values = Vec::with_capacity(spans.len());
         let (mut valid, mut misfits, mut side) = (Validity::default(), Vec::new(), Vec::new());
-        drive(data, spans, self.marks.quote, &mut values, &mut valid, &mut misfits);
+        drive(
+            data,
+            spans,
+            self.marks.quote,
+            &mut values,
+            &mut valid,
+            &mut misfits,
+        );
         for row in misfits {
             let (start, end) = spans[row as usize];
             let field = data.get(start as usize..end as usize).unwrap_or_default();
@@ -239,12 +246,7 @@ impl Reading {
         Some(Ok(Arc::new(views.finish(valid.into_nulls()))))
     }
 
-    fn text(
-        &self,
-        data: &Buffer,
-        spans: &[Span],
-        range: std::ops::Range<usize>,
-    ) -> Result<ArrayRef, Misfit> {
+    fn text(&self, data: &Buffer, spans: &[Span], range: std::ops::Range<usize>) -> Result<ArrayRef, Misfit> {
         if let Some(array) = self.plain_text(data, spans) {
             return array;
         }
