@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::kernel::Batch;
 
 /// Rows of a full row group: enough for readers, and held unencoded until it is full.
-const GROUP_ROWS: usize = 256 << 10;
+pub(super) const GROUP_ROWS: usize = 256 << 10;
 /// Unencoded bytes at which a row group is closed early, so that memory stays bounded.
 const GROUP_BYTES: usize = 64 << 20;
 /// Fewer rows are not worth a row group of their own,

@@ -106,10 +106,9 @@ fn many_rows_take_several_pages() {
         let value = |i: i64| (nulls == 0 || i % nulls != 0).then(|| (i * 7919) % modulus);
         let values: Vec<_> = (0..150_003).map(value).collect();
         check_ints(&values, 70_001);
-        let texts: Vec<_> = values
-            .iter()
-            .map(|v| v.map(|v| format!("{}{v}", "x".repeat((v % 20) as usize))));
-        check_texts(&texts.collect::<Vec<_>>(), 70_001);
+        let text = |v: i64| format!("{}{v}", "x".repeat((v % 20) as usize));
+        let texts: Vec<Option<String>> = values.iter().map(|v| v.map(text)).collect();
+        check_texts(&texts, 70_001);
     }
 }
 
@@ -119,7 +118,7 @@ fn spread_values_and_long_texts() {
     let rows: Vec<_> = (0..40).map(|i| Some("é".repeat(i * 5000))).collect();
     check_texts(&rows, 17);
     check_ints(&vec![None; 100_000], 3);
-    check_texts(&vec![None; 100_000], 3);
+    check_texts(&vec![None::<String>; 100_000], 3);
     check_texts(&vec![Some(String::new()); 100], 3);
 }
 
@@ -133,8 +132,8 @@ proptest! {
     }
 
     #[test]
-    fn texts_come_back(few in prop::collection::vec(prop::option::of("[ab]{0,2}|[a-cé]{10,14}"), 1..300), times in 1usize..4, cut in 0usize..600) {
-        check_texts(&few.repeat(times), cut);
+    fn texts_come_back(few in prop::collection::vec(prop::option::of("[ab]{0,2}|[a-cé]{10,14}"), 1..300), cut in 0usize..600) {
+        check_texts(&few, cut);
     }
 
     #[test]
