@@ -46,7 +46,7 @@ pub(super) struct RowGroup {
 /// The chunks of one column, which has several leaves where it is nested.
 enum Chunks {
     General(Vec<ArrowColumnChunk>),
-    Flat(Chunk),
+    Flat(Box<Chunk>),
 }
 
 impl RowGroup {
@@ -248,7 +248,8 @@ impl ParquetFormat {
             if let Some(compressor) = &mut compressor
                 && arrays.iter().all(|a| chunk::takes(a, &leaf))
             {
-                chunks.push(Chunks::Flat(chunk::encode(&arrays, &leaf, compressor)?));
+                let chunk = chunk::encode(&arrays, &leaf, compressor)?;
+                chunks.push(Chunks::Flat(Box::new(chunk)));
                 continue;
             }
             if writers.is_empty() {

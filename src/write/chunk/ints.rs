@@ -49,8 +49,9 @@ fn compact<T: Copy>(array: &ArrayRef, values: &[T], out: &mut Vec<i64>, to: impl
 
 /// The smallest and largest value.
 pub(super) fn min_max(values: &[i64]) -> Option<(i64, i64)> {
-    let min = values.iter().copied().min()?;
-    Some((min, values.iter().copied().max()?))
+    let first = *values.first()?;
+    let wider = |(min, max): (i64, i64), &v: &i64| (min.min(v), max.max(v));
+    Some(values.iter().fold((first, first), wider))
 }
 
 /// A dictionary, if one pays.
