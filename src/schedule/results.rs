@@ -4,6 +4,7 @@
 //! held by another, running worker), so that no more than a window of encoded rows waits.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -18,6 +19,8 @@ use crate::write::{Encoded, Encoder, Output};
 
 /// How many tasks may be done before their turn, for each thread.
 const WINDOW: usize = 4;
+/// Neighbouring tasks that are encoded together, at most; below half the window of two threads.
+const MOST_TASKS: u64 = 4;
 /// A task hands on what it encoded once it holds this much.
 const PIECE_BYTES: usize = 1 << 20;
 
@@ -111,6 +114,16 @@ struct Encoders {
     output: Option<crate::write::EncoderMaker>,
 }
 
+impl Encoders {
+    /// How many neighbouring tasks of so many rows to encode together.
+    fn span(&self, rows: u64) -> usize {
+        match self.output.as_ref().map_or(0, |o| o.wanted_rows()) {
+            0 => 1,
+            wanted => (wanted / rows.max(1)).clamp(1, MOST_TASKS) as usize,
+        }
+    }
+}
+
 fn run_alone(job: &Job, encoders: &Encoders, out: &mut Ordered) -> Result<()> {
     on_all(None, || {});
     while let Some(part) = job.take() {
@@ -130,20 +143,58 @@ fn run_alone(job: &Job, encoders: &Encoders, out: &mut Ordered) -> Result<()> {
 }
 
 fn work(job: &Job, send: SyncSender<Message>, turn: &Turn, encoders: &Encoders) {
-    while let Some(part) = job.take() {
-        turn.wait(part, WINDOW * job.cx.threads.max(1), job);
-        let mut hand = |p| send.send(Message::Piece(part, p)).is_ok();
-        match run_one(job, part, encoders, &mut hand) {
-            Err(e) => {
+    let mut wanted = 1;
+    loop {
+        let parts = job.take_span(wanted);
+        let first = parts.start;
+        if parts.is_empty() {
+            return;
+        }
+        turn.wait(first, WINDOW * job.cx.threads.max(1), job);
+        let mut hand = |p| send.send(Message::Piece(first, p)).is_ok();
+        let count = parts.len();
+        match run_span(job, parts.clone(), encoders, &mut hand) {
+            Err((part, e)) => {
                 job.fail(part, e);
                 return;
             }
-            Ok(rows) => job.done(part, rows),
+            Ok(rows) => wanted = encoders.span(rows / count as u64),
         }
-        if send.send(Message::End(part)).is_err() {
-            return;
+        for part in parts {
+            if send.send(Message::End(part)).is_err() {
+                return;
+            }
         }
     }
+}
+
+/// Runs neighbouring tasks into one encoder and hands on their rows piece by piece, all as those
+/// of the first; answers how many rows there were.
+fn run_span(
+    job: &Job,
+    parts: Range<usize>,
+    encoders: &Encoders,
+    hand: &mut dyn FnMut(Piece) -> bool,
+) -> Result<u64, (usize, Error)> {
+    let first = parts.start;
+    let encoder = match &encoders.output {
+        Some(o) => Some(o.encoder().map_err(|e| (first, e))?),
+        None => None,
+    };
+    let mut sink = PieceSink {
+        encoder,
+        hand,
+        rows: 0,
+    };
+    for part in parts {
+        let before = sink.rows;
+        guarded(job, part, || job.run_into(part, &mut |b| sink.take(b))).map_err(|e| (part, e))?;
+        job.done(part, sink.rows - before);
+        if job.stopped() {
+            break;
+        }
+    }
+    guarded(job, first, || sink.end()).map_err(|e| (first, e))
 }
 
 /// Runs a task and hands on its rows piece by piece; answers how many there were.

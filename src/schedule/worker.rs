@@ -54,6 +54,18 @@ impl<'a> Job<'a> {
         (i < self.inputs.tasks.len()).then_some(i)
     }
 
+    /// The next `wanted` tasks' numbers, fewer near the end so that all workers have some.
+    pub fn take_span(&self, wanted: usize) -> std::ops::Range<usize> {
+        let total = self.inputs.tasks.len();
+        if self.stop.load(Relaxed) {
+            return total..total;
+        }
+        // The same spans whatever the threads do: row groups follow them.
+        let n = wanted.min(total / 16).max(1);
+        let first = self.next.fetch_add(n, Relaxed).min(total);
+        first..(first + n).min(total)
+    }
+
     pub fn task(&self, part: usize) -> TaskContext {
         TaskContext {
             run: self.cx.clone(),

@@ -20,6 +20,7 @@
 
 mod arrow_file;
 mod cells;
+mod chunk;
 mod csv;
 mod destination;
 mod format;

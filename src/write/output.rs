@@ -162,6 +162,15 @@ impl EncoderMaker {
     pub fn encoder(&self) -> Result<Box<dyn Encoder>> {
         self.0.encoder()
     }
+
+    /// Rows that one encoder should see at least, to which end it may serve several partitions
+    /// that follow one another; 0 where it makes no difference.
+    pub fn wanted_rows(&self) -> u64 {
+        match self.0 {
+            Shape::Parquet(_) => parquet::GROUP_ROWS as u64,
+            _ => 0,
+        }
+    }
 }
 
 impl Output {

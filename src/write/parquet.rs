@@ -2,16 +2,16 @@
 //! coordinator only splices the finished column chunks into the file.
 //!
 //! ```text
-//!   Encoder of a partition:   batches ─► column writers ─► (1 Mi rows or 48 MiB) ─► row group
-//!                             fewer than 64 Ki rows at the end ─► handed on as batches
+//!   Encoder of partitions:    batches ─► (256 Ki rows or 64 MiB) ─► all columns at once ─► row group
+//!                             fewer than 32 Ki rows at the end ─► handed on as batches
 //!   Output:                   batches of small partitions are gathered into one row group
 //! ```
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, IntervalUnit, SchemaRef};
+use arrow::datatypes::{DataType, Field, IntervalUnit, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
@@ -20,26 +20,33 @@ use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::SchemaDescPtr;
 
 use super::arrow_file::written_schema;
+use super::chunk::{self, Chunk};
 use super::destination::Destination;
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
 
-/// Rows of a full row group: what readers like, and small enough for every column to be decoded
-/// by one task.
-const GROUP_ROWS: usize = 1 << 20;
-/// Bytes of encoded pages at which a row group is closed early, so that memory stays bounded.
-const GROUP_BYTES: usize = 48 << 20;
-/// Fewer rows are not worth a row group of their own.
-const SMALL_ROWS: usize = 64 << 10;
-/// Unencoded bytes that are held at most while waiting for `SMALL_ROWS`.
+/// Rows of a full row group: enough for readers, and held unencoded until it is full.
+pub(super) const GROUP_ROWS: usize = 256 << 10;
+/// Unencoded bytes at which a row group is closed early, so that memory stays bounded.
+const GROUP_BYTES: usize = 64 << 20;
+/// Fewer rows are not worth a row group of their own,
+const SMALL_ROWS: usize = 32 << 10;
+/// unless they are as large as this.
 const SMALL_BYTES: usize = 16 << 20;
 
 /// A finished row group, ready to be spliced in.
 pub(super) struct RowGroup {
-    chunks: Vec<ArrowColumnChunk>,
+    chunks: Vec<Chunks>,
     rows: u64,
+}
+
+/// The chunks of one column, which has several leaves where it is nested.
+enum Chunks {
+    General(Vec<ArrowColumnChunk>),
+    Flat(Box<Chunk>),
 }
 
 impl RowGroup {
@@ -49,7 +56,11 @@ impl RowGroup {
     }
     /// Bytes of its compressed pages.
     pub(super) fn bytes(&self) -> usize {
-        self.chunks.iter().map(|c| c.close().bytes_written as usize).sum()
+        let of = |c: &Chunks| match c {
+            Chunks::General(c) => c.iter().map(|c| c.close().bytes_written as usize).sum(),
+            Chunks::Flat(c) => c.bytes.len(),
+        };
+        self.chunks.iter().map(of).sum()
     }
 }
 
@@ -57,6 +68,10 @@ impl RowGroup {
 pub(super) struct ParquetFormat {
     schema: SchemaRef,
     factory: ArrowRowGroupWriterFactory,
+    described: SchemaDescPtr,
+    /// The first leaf of each column, and behind the last.
+    leaves: Vec<usize>,
+    codec: Compression,
 }
 
 /// An open Parquet file.
@@ -82,9 +97,10 @@ pub(super) fn create(
         ))
         .help("cast the column to text"));
     }
+    let codec = parse_compression(compression)?;
     let properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_compression(parse_compression(compression)?)
+        .set_compression(codec)
         .set_created_by(concat!("ddf version ", env!("CARGO_PKG_VERSION")).to_string())
         .set_max_row_group_row_count(None)
         .build();
@@ -95,7 +111,19 @@ pub(super) fn create(
     let factory = ArrowRowGroupWriterFactory::new(&writer, schema.clone());
     // types that Parquet lacks are an error now, not after the work
     factory.create_column_writers(0).map_err(cannot)?;
-    Ok((writer, Arc::new(ParquetFormat { schema, factory })))
+    let root = |leaf: &usize| described.get_column_root_idx(*leaf);
+    let columns = schema.fields().len();
+    let leaves = (0..=columns)
+        .map(|c| (0..described.num_columns()).filter(|leaf| root(leaf) < c).count())
+        .collect();
+    let format = ParquetFormat {
+        schema,
+        factory,
+        described: Arc::new(described),
+        leaves,
+        codec,
+    };
+    Ok((writer, Arc::new(format)))
 }
 
 fn parse_compression(name: Option<&str>) -> Result<Compression> {
@@ -135,14 +163,12 @@ pub(super) fn cannot(e: ParquetError) -> Error {
     }
 }
 
-/// Makes row groups of batches. Used by each partition, and by the coordinator for small ones.
+/// Makes row groups of batches. Used by each task, and by the coordinator for small partitions.
 pub(super) struct GroupEncoder {
     format: Arc<ParquetFormat>,
     waiting: Vec<Batch>,
-    waiting_rows: usize,
-    waiting_bytes: usize,
-    writers: Vec<ArrowColumnWriter>,
     rows: usize,
+    bytes: usize,
 }
 
 impl GroupEncoder {
@@ -150,26 +176,19 @@ impl GroupEncoder {
         GroupEncoder {
             format,
             waiting: Vec::new(),
-            waiting_rows: 0,
-            waiting_bytes: 0,
-            writers: Vec::new(),
             rows: 0,
+            bytes: 0,
         }
     }
 
     /// Takes a batch; gives a row group when one is full.
     pub(super) fn push(&mut self, batch: &Batch) -> Result<Option<RowGroup>> {
-        if self.rows > 0 {
-            self.encode(batch)?;
-        } else {
-            self.waiting_rows += batch.rows;
-            self.waiting_bytes += batch.bytes();
+        if batch.rows > 0 {
+            self.rows += batch.rows;
+            self.bytes += batch.columns.iter().map(payload).sum::<usize>();
             self.waiting.push(batch.clone());
-            if self.waiting_rows >= SMALL_ROWS || self.waiting_bytes >= SMALL_BYTES {
-                self.encode_waiting()?;
-            }
         }
-        match self.rows >= GROUP_ROWS || self.encoded_bytes() >= GROUP_BYTES {
+        match self.rows >= GROUP_ROWS || self.bytes >= GROUP_BYTES {
             true => self.close(),
             false => Ok(None),
         }
@@ -177,63 +196,91 @@ impl GroupEncoder {
 
     /// The end: a row group, or the batches where they are too few.
     pub(super) fn finish(&mut self) -> Result<(Option<RowGroup>, Vec<Batch>)> {
-        match self.rows {
-            0 => Ok((None, std::mem::take(&mut self.waiting))),
-            _ => Ok((self.close()?, Vec::new())),
+        match self.rows < SMALL_ROWS && self.bytes < SMALL_BYTES {
+            true => Ok((None, std::mem::take(&mut self.waiting))),
+            false => Ok((self.close()?, Vec::new())),
         }
     }
 
     /// Closes the row group, however small it is.
     pub(super) fn close(&mut self) -> Result<Option<RowGroup>> {
-        self.encode_waiting()?;
-        if self.rows == 0 {
-            return Ok(None);
+        let batches = std::mem::take(&mut self.waiting);
+        self.bytes = 0;
+        match std::mem::take(&mut self.rows) {
+            0 => Ok(None),
+            rows => self.format.encode(batches, rows as u64).map(Some),
         }
-        let rows = std::mem::take(&mut self.rows) as u64;
-        let chunks = std::mem::take(&mut self.writers)
-            .into_iter()
-            .map(|w| w.close().map_err(cannot))
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Some(RowGroup { chunks, rows }))
     }
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        self.waiting_bytes + self.writers.iter().map(|w| w.memory_size()).sum::<usize>()
+        self.bytes
     }
+}
 
-    fn encoded_bytes(&self) -> usize {
-        self.writers.iter().map(|w| w.memory_size()).sum()
+/// Bytes of a column's own values, without what else its buffers hold.
+fn payload(column: &ArrayRef) -> usize {
+    match column.data_type() {
+        DataType::Utf8View => {
+            let views = column.as_string_view().views();
+            views.iter().map(|v| 16 + (*v as u32 as usize)).sum()
+        }
+        DataType::Dictionary(_, _) => 4 * column.len(),
+        ty => match ty.primitive_width() {
+            Some(width) => width * column.len(),
+            None => column.get_array_memory_size(),
+        },
     }
+}
 
-    fn encode_waiting(&mut self) -> Result<()> {
-        (self.waiting_rows, self.waiting_bytes) = (0, 0);
-        for batch in std::mem::take(&mut self.waiting) {
-            self.encode(&batch)?;
-        }
-        Ok(())
-    }
-
-    fn encode(&mut self, batch: &Batch) -> Result<()> {
-        if batch.rows == 0 {
-            return Ok(());
-        }
-        if self.writers.is_empty() {
-            self.writers = self.format.factory.create_column_writers(0).map_err(cannot)?;
-        }
-        let mut writers = self.writers.iter_mut();
-        for (field, column) in self.format.schema.fields().iter().zip(&batch.columns) {
-            let column = writable(column, field.data_type())?;
-            for leaf in compute_leaves(field, &column).map_err(cannot)? {
-                let writer = writers
-                    .next()
-                    .ok_or_else(|| Error::defect("more Parquet leaves than column writers"))?;
-                writer.write(&leaf).map_err(cannot)?;
+impl ParquetFormat {
+    /// Encodes a row group, column after column.
+    fn encode(&self, mut batches: Vec<Batch>, rows: u64) -> Result<RowGroup> {
+        let mut compressor = chunk::Compressor::new(self.codec)?;
+        let mut writers = Vec::new();
+        let mut chunks = Vec::with_capacity(self.schema.fields().len());
+        for (i, field) in self.schema.fields().iter().enumerate() {
+            let arrays = batches
+                .iter_mut()
+                .map(|b| writable(&b.columns[i], field.data_type()))
+                .collect::<Result<Vec<_>>>()?;
+            let leaf = self.described.column(self.leaves[i]);
+            if let Some(compressor) = &mut compressor
+                && arrays.iter().all(|a| chunk::takes(a, &leaf))
+            {
+                let chunk = chunk::encode(&arrays, &leaf, compressor)?;
+                chunks.push(Chunks::Flat(Box::new(chunk)));
+                continue;
             }
+            if writers.is_empty() {
+                let all = self.factory.create_column_writers(0).map_err(cannot)?;
+                writers.extend(all.into_iter().map(Some));
+            }
+            let leaves = self.leaves[i]..self.leaves[i + 1];
+            chunks.push(Chunks::General(general(field, &arrays, &mut writers[leaves])?));
         }
-        self.rows += batch.rows;
-        Ok(())
+        Ok(RowGroup { chunks, rows })
     }
+}
+
+/// A column through the general writer.
+fn general(
+    field: &Field,
+    arrays: &[ArrayRef],
+    writers: &mut [Option<ArrowColumnWriter>],
+) -> Result<Vec<ArrowColumnChunk>> {
+    let lost = || Error::defect("more Parquet leaves than column writers");
+    for array in arrays {
+        let mut to = writers.iter_mut();
+        for leaf in compute_leaves(field, array).map_err(cannot)? {
+            let writer = to.next().and_then(Option::as_mut).ok_or_else(lost)?;
+            writer.write(&leaf).map_err(cannot)?;
+        }
+    }
+    writers
+        .iter_mut()
+        .map(|w| w.take().ok_or_else(lost)?.close().map_err(cannot))
+        .collect()
 }
 
 /// The column as its writer takes it: text views and dictionaries as they are, which saves a copy.
@@ -252,8 +299,15 @@ fn writable(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
 /// Puts a row group at the end of the file.
 pub(super) fn splice(file: &mut FileWriter, group: RowGroup) -> Result<(), ParquetError> {
     let mut writer = file.next_row_group()?;
-    for chunk in group.chunks {
-        chunk.append_to_row_group(&mut writer)?;
+    for column in group.chunks {
+        match column {
+            Chunks::Flat(c) => writer.append_column(&c.bytes, c.close)?,
+            Chunks::General(chunks) => {
+                for c in chunks {
+                    c.append_to_row_group(&mut writer)?;
+                }
+            }
+        }
     }
     writer.close()?;
     Ok(())
