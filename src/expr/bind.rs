@@ -252,7 +252,9 @@ impl Binder<'_> {
         let quoted = |column: &Expr, other: &Expr| -> Option<Error> {
             let Expr::Column(name) = column else { return None };
             let is_text = matches!(self.bind(other), Ok((_, t)) if t == types::TEXT);
-            (self.schema.index_of(name).is_err() && is_text).then(|| {
+            let names = self.schema.fields().iter().map(|f| f.name().as_str());
+            let misspelt = crate::error::did_you_mean(name, names).is_some();
+            (self.schema.index_of(name).is_err() && is_text && !misspelt).then(|| {
                 Error::query(format!("no column \"{name}\"")).help(format!(
                     "if it is text, write it in single quotes: {other} = '{name}' (double quotes name columns)"
                 ))

@@ -54,7 +54,7 @@ impl<'a> Job<'a> {
         (i < self.inputs.tasks.len()).then_some(i)
     }
 
-    /// The next `wanted` tasks' numbers, fewer near the end so that all workers have some.
+    /// The numbers of the next up to `wanted` neighbouring tasks, fewer where there are few in all.
     pub fn take_span(&self, wanted: usize) -> std::ops::Range<usize> {
         let total = self.inputs.tasks.len();
         if self.stop.load(Relaxed) {

@@ -68,7 +68,7 @@ fn check_ints(values: &[Option<i64>], cut: usize) {
         assert_eq!(&back, &cast(&all, &time).unwrap());
         let small: Vec<_> = values.iter().map(|v| v.map(|v| v as i32)).collect();
         let small: ArrayRef = Arc::new(Date32Array::from(small));
-        let (back, _) = round_trip(&DataType::Date32, &[small.clone()], codec);
+        let (back, _) = round_trip(&DataType::Date32, std::slice::from_ref(&small), codec);
         assert_eq!(&back, &small);
     }
 }
