@@ -159,7 +159,6 @@ fn an_empty_file_has_no_rows() {
 }
 
 #[test]
-#[ignore = "bug: panics in source::csv::infer"]
 fn an_empty_file_alone_does_not_panic() {
     let f = Folder::new();
     let file = f.file("empty.csv", "");

@@ -103,7 +103,6 @@ fn line_ends_of_every_kind() {
 }
 
 #[test]
-#[ignore = "bug: CR alone does not end a record"]
 fn carriage_returns_alone_end_lines() {
     let f = Folder::new();
     let cr = f.file("cr.csv", "a,b\r1,x\r2,y\r");

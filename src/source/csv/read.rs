@@ -18,6 +18,10 @@ use crate::observe::Progress;
 use crate::pipeline::{Source, TaskContext};
 use crate::source::{OnBadRow, RowFilter, ScanRequest};
 
+/// What a partition's buffer takes as a rule (4 MiB and its tail, doubled once); only a longer
+/// record needs more, and that must be granted.
+const USUAL_BYTES: usize = 10 << 20;
+
 /// Reads one partition of a [`CsvDataset`].
 pub(crate) struct CsvSource {
     dataset: Arc<CsvDataset>,
@@ -107,7 +111,7 @@ impl CsvSource {
             .reservation
             .get_or_insert_with(|| cx.run.budget.reservation("reading CSV"));
         match bytes.checked_sub(held.bytes()) {
-            Some(more) if bytes > (48 << 20) => held.try_grow(more),
+            Some(more) if bytes > USUAL_BYTES => held.try_grow(more),
             Some(more) => {
                 held.grow_anyway(more);
                 Ok(())

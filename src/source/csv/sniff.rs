@@ -194,8 +194,12 @@ fn guess(header: &[u8], path: &Path, options: &ReadOptions) -> u8 {
 
 /// The texts of one record's fields.
 fn split(record: &[u8], marks: &Marks) -> Vec<String> {
+    let mut record = record.to_vec();
+    if let Some(last @ b'\r') = record.last_mut() {
+        *last = b'\n'; // to the scanner, a CR at the very end might be half of a CRLF
+    }
     let mut ends = Vec::new();
-    exact::scan(record, 0, marks, &mut ends);
+    exact::scan(&record, 0, marks, &mut ends);
     let mut start = 0;
     let mut fields = Vec::new();
     for end in ends {
