@@ -41,20 +41,35 @@ struct Request {
 pub fn run() -> Result<()> {
     let mut text = String::new();
     let stdin = Path::new("standard input");
-    std::io::stdin().read_to_string(&mut text).map_err(|e| Error::io("read", stdin, &e))?;
-    let request: Request =
-        serde_json::from_str(&text).map_err(|e| Error::usage(format!("standard input describes no task: {e}")))?;
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|e| Error::io("read", stdin, &e))?;
+    let request: Request = serde_json::from_str(&text)
+        .map_err(|e| Error::usage(format!("standard input describes no task: {e}")))?;
     let graph = Graph::from_json(&request.graph)?;
-    let settings = Settings { threads: request.threads, memory: request.memory, ..Settings::default() };
+    let settings = Settings {
+        threads: request.threads,
+        memory: request.memory,
+        ..Settings::default()
+    };
     let cx = settings.context();
     let partitions = read_all(&request.inputs, &cx)?;
-    let Some(stage) = request.stage else { return finish(&graph, &partitions, &cx) };
-    let stage = graph.stages.get(stage).ok_or_else(|| Error::usage(format!("the graph has no stage {stage}")))?;
+    let Some(stage) = request.stage else {
+        return finish(&graph, &partitions, &cx);
+    };
+    let stage = graph
+        .stages
+        .get(stage)
+        .ok_or_else(|| Error::usage(format!("the graph has no stage {stage}")))?;
     let inputs = StageInputs::plan(&graph, stage, partitions)?;
     let mut out = std::io::stdout().lock();
     let sent = |r: std::io::Result<()>| r.map_err(|e| Error::io("write", Path::new("standard output"), &e));
     match request.task {
-        None => sent(writeln!(out, "{}", serde_json::json!({"tasks": inputs.tasks.len()})))?,
+        None => sent(writeln!(
+            out,
+            "{}",
+            serde_json::json!({"tasks": inputs.tasks.len()})
+        ))?,
         Some(part) if part < inputs.tasks.len() => {
             let partition = schedule::run_task(&graph, stage, &inputs, part, &cx)?;
             write_partition(&partition, &mut out)?;
@@ -74,7 +89,12 @@ fn read_all(paths: &[PathBuf], cx: &RunContext) -> Result<Vec<Arc<Partition>>> {
 
 /// Writes the rows of the last stage's partitions, with the query's own skip and take.
 fn finish(graph: &Graph, partitions: &[Arc<Partition>], cx: &Arc<RunContext>) -> Result<()> {
-    let output = Output::create(Target::Stdout, Format::Csv, &graph.schema(), &WriteOptions::default())?;
+    let output = Output::create(
+        Target::Stdout,
+        Format::Csv,
+        &graph.schema(),
+        &WriteOptions::default(),
+    )?;
     let output = schedule::write_partitions(graph, partitions, output, cx)?;
     output.finish()?;
     Ok(())

@@ -24,10 +24,10 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::expr::Expr;
 use crate::operate::aggregate::AggregateSpec;
 use crate::operate::sort::SortSpec;
-use crate::error::{Error, Result};
 use crate::plan::Table;
 use crate::source;
 
@@ -196,21 +196,39 @@ impl Graph {
     /// It is no such description, or a file has changed since.
     pub fn from_json(value: &serde_json::Value) -> Result<Graph> {
         if value.get("format").and_then(|f| f.as_str()) != Some("ddf.taskgraph/1") {
-            return Err(Error::usage("this is no task graph of the format ddf.taskgraph/1"));
+            return Err(Error::usage(
+                "this is no task graph of the format ddf.taskgraph/1",
+            ));
         }
-        let list = |key: &str| value.get(key).and_then(|v| v.as_array()).cloned().unwrap_or_default();
+        let list = |key: &str| {
+            value
+                .get(key)
+                .and_then(|v| v.as_array())
+                .cloned()
+                .unwrap_or_default()
+        };
         let tables = list("tables").into_iter().map(|t| {
-            let name = t.get("name").and_then(|n| n.as_str()).unwrap_or_default().to_string();
+            let name = t
+                .get("name")
+                .and_then(|n| n.as_str())
+                .unwrap_or_default()
+                .to_string();
             let dataset = source::from_json(t.get("dataset").unwrap_or(&serde_json::Value::Null))?;
             Ok(Table { name, dataset })
         });
         let tables = tables.collect::<Result<Vec<_>>>()?;
         let stages = list("stages").into_iter().map(|s| {
-            serde_json::from_value(s).map_err(|e| Error::usage(format!("a stage of the task graph is wrong: {e}")))
+            serde_json::from_value(s)
+                .map_err(|e| Error::usage(format!("a stage of the task graph is wrong: {e}")))
         });
         let stages = stages.collect::<Result<Vec<Stage>>>()?;
         let number = |key: &str| value.get(key).and_then(|v| v.as_u64());
-        Ok(Graph { tables, stages, skip: number("skip").unwrap_or(0), take: number("take") })
+        Ok(Graph {
+            tables,
+            stages,
+            skip: number("skip").unwrap_or(0),
+            take: number("take"),
+        })
     }
 
     fn stage_json(&self, stage: &Stage) -> serde_json::Value {

@@ -12,7 +12,8 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, RecordBatch, RecordBatchOptions, UInt8Array, UInt32Array, UInt64Array,
+    Array, ArrayRef, AsArray, BinaryArray, RecordBatch, RecordBatchOptions, UInt8Array, UInt32Array,
+    UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt8Type, UInt32Type, UInt64Type};
 use arrow::ipc::reader::StreamReader;
@@ -46,7 +47,13 @@ pub fn write_partition(partition: &Partition, to: impl Write) -> Result<()> {
     for (b, bucket) in partition.buckets.iter().enumerate() {
         for batch in &bucket.batches {
             let payload = batch_bytes(batch)?;
-            out.write(&row(&schema, b, 0, (batch.position, batch.rows as u64), &payload)?)?;
+            out.write(&row(
+                &schema,
+                b,
+                0,
+                (batch.position, batch.rows as u64),
+                &payload,
+            )?)?;
         }
         for (file, block) in &bucket.spilled {
             let payload = file.read_bytes(block)?;
@@ -56,7 +63,13 @@ pub fn write_partition(partition: &Partition, to: impl Write) -> Result<()> {
     Ok(out.finish()?)
 }
 
-fn row(schema: &SchemaRef, bucket: usize, kind: u8, place: (u64, u64), payload: &[u8]) -> Result<RecordBatch> {
+fn row(
+    schema: &SchemaRef,
+    bucket: usize,
+    kind: u8,
+    place: (u64, u64),
+    payload: &[u8],
+) -> Result<RecordBatch> {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(UInt32Array::from(vec![bucket as u32])),
         Arc::new(UInt8Array::from(vec![kind])),
@@ -68,8 +81,12 @@ fn row(schema: &SchemaRef, bucket: usize, kind: u8, place: (u64, u64), payload: 
 }
 
 fn batch_bytes(batch: &Batch) -> Result<Vec<u8>> {
-    let fields: Vec<Field> =
-        batch.columns.iter().enumerate().map(|(i, c)| Field::new(format!("c{i}"), c.data_type().clone(), true)).collect();
+    let fields: Vec<Field> = batch
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(i, c)| Field::new(format!("c{i}"), c.data_type().clone(), true))
+        .collect();
     let schema = Arc::new(Schema::new(fields));
     let options = RecordBatchOptions::new().with_row_count(Some(batch.rows));
     let record = RecordBatch::try_new_with_options(schema.clone(), batch.columns.clone(), &options)?;
@@ -91,11 +108,29 @@ pub fn read_partition(from: impl Read, spill: &Arc<SpillDir>) -> Result<Partitio
         if record.num_columns() != 5 || record.num_rows() != 1 {
             return Err(wrong());
         }
-        let number = |i: usize| record.column(i).as_primitive_opt::<UInt64Type>().map(|a| a.value(0));
-        let b = record.column(0).as_primitive_opt::<UInt32Type>().ok_or_else(wrong)?.value(0) as usize;
-        let kind = record.column(1).as_primitive_opt::<UInt8Type>().ok_or_else(wrong)?.value(0);
+        let number = |i: usize| {
+            record
+                .column(i)
+                .as_primitive_opt::<UInt64Type>()
+                .map(|a| a.value(0))
+        };
+        let b = record
+            .column(0)
+            .as_primitive_opt::<UInt32Type>()
+            .ok_or_else(wrong)?
+            .value(0) as usize;
+        let kind = record
+            .column(1)
+            .as_primitive_opt::<UInt8Type>()
+            .ok_or_else(wrong)?
+            .value(0);
         let (position, rows) = number(2).zip(number(3)).ok_or_else(wrong)?;
-        let payload = record.column(4).as_binary_opt::<i32>().filter(|p| p.len() == 1).ok_or_else(wrong)?.value(0);
+        let payload = record
+            .column(4)
+            .as_binary_opt::<i32>()
+            .filter(|p| p.len() == 1)
+            .ok_or_else(wrong)?
+            .value(0);
         if out.buckets.len() <= b {
             out.buckets.resize_with(b + 1, Bucket::default);
         }
@@ -103,7 +138,9 @@ pub fn read_partition(from: impl Read, spill: &Arc<SpillDir>) -> Result<Partitio
         match kind {
             0 => {
                 let inner = StreamReader::try_new(payload, None)?.next().ok_or_else(wrong)??;
-                bucket.batches.push(Batch::new(inner.columns().to_vec(), rows as usize, position));
+                bucket
+                    .batches
+                    .push(Batch::new(inner.columns().to_vec(), rows as usize, position));
             }
             1 => {
                 let w = match &mut writer {
@@ -134,14 +171,22 @@ mod tests {
         let block = w.write_bytes(b"a block", 3).unwrap();
         let batch = Batch::new(vec![Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef], 2, 77);
         let mut p = Partition::in_memory(vec![batch.clone(), Batch::new(vec![], 5, 80)]);
-        p.buckets.push(Bucket { spilled: vec![(w.file(), block)], rows: 3, bytes: 7, ..Bucket::default() });
+        p.buckets.push(Bucket {
+            spilled: vec![(w.file(), block)],
+            rows: 3,
+            bytes: 7,
+            ..Bucket::default()
+        });
         p.buckets.push(Bucket::default());
         let mut bytes = Vec::new();
         write_partition(&p, &mut bytes).unwrap();
         let q = read_partition(bytes.as_slice(), &spill).unwrap();
         assert_eq!((q.buckets.len(), q.rows), (3, 10));
         assert_eq!(q.buckets[0].batches[0].columns, batch.columns);
-        assert_eq!((q.buckets[0].batches[0].position, q.buckets[0].batches[1].rows), (77, 5));
+        assert_eq!(
+            (q.buckets[0].batches[0].position, q.buckets[0].batches[1].rows),
+            (77, 5)
+        );
         let (file, block) = &q.buckets[1].spilled[0];
         assert_eq!(file.read_bytes(block).unwrap(), b"a block");
         assert!(read_partition(&b"nonsense"[..], &spill).is_err());

@@ -46,7 +46,10 @@ pub fn write_partitions(
     let mut result = ResultSink::Write(output);
     let mut out = Ordered::new(graph, &mut result, &cx.progress);
     let mut source = Batches::new(partitions.to_vec());
-    let task = TaskContext { run: cx.clone(), part: 0 };
+    let task = TaskContext {
+        run: cx.clone(),
+        part: 0,
+    };
     while let Some(batch) = source.next(&task)? {
         if out.append_batch(batch)? == Flow::Enough {
             break;

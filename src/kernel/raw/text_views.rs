@@ -89,8 +89,19 @@ impl ViewBuilder {
             return false;
         }
         let before = self.views.len();
-        views(&self.buffer, spans, quote, (0, 0), &mut self.views, valid, escaped);
-        if self.views[before..].iter().fold(true, |all, v| all & self.is_ascii(*v)) {
+        views(
+            &self.buffer,
+            spans,
+            quote,
+            (0, 0),
+            &mut self.views,
+            valid,
+            escaped,
+        );
+        if self.views[before..]
+            .iter()
+            .fold(true, |all, v| all & self.is_ascii(*v))
+        {
             return true;
         }
         let valid = self.all_between_marks(spans) || self.views[before..].iter().all(|v| self.is_utf8(*v));
@@ -104,11 +115,15 @@ impl ViewBuilder {
     /// and ends at a character's boundary: then each is UTF-8.
     fn all_between_marks(&self, spans: &[(u32, u32)]) -> bool {
         let full = || spans.iter().filter(|(a, b)| a < b);
-        let (Some(first), Some(last)) = (full().next(), full().next_back()) else { return true };
+        let (Some(first), Some(last)) = (full().next(), full().next_back()) else {
+            return true;
+        };
         let within = |&(a, b): &(u32, u32)| first.0 <= a && b <= last.1;
         let starts = |at: u32| self.buffer.get(at as usize).is_none_or(|b| (*b as i8) >= -0x40);
         let range = first.0 as usize..last.1 as usize;
-        self.buffer.get(range).is_some_and(|b| simdutf8::basic::from_utf8(b).is_ok())
+        self.buffer
+            .get(range)
+            .is_some_and(|b| simdutf8::basic::from_utf8(b).is_ok())
             && full().all(|s| within(s) && starts(s.0) && starts(s.1))
     }
 

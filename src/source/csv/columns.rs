@@ -156,14 +156,27 @@ impl Reading {
         }
         let mut values = Vec::with_capacity(spans.len());
         let (mut valid, mut misfits, mut side) = (Validity::default(), Vec::new(), Vec::new());
-        drive(data, spans, self.marks.quote, &mut values, &mut valid, &mut misfits);
+        drive(
+            data,
+            spans,
+            self.marks.quote,
+            &mut values,
+            &mut valid,
+            &mut misfits,
+        );
         for row in misfits {
             let (start, end) = spans[row as usize];
             let field = data.get(start as usize..end as usize).unwrap_or_default();
             if self.is_null(field) {
                 continue;
             }
-            let read = |text: &[u8]| if text.is_empty() { Some(None) } else { parse(text).map(Some) };
+            let read = |text: &[u8]| {
+                if text.is_empty() {
+                    Some(None)
+                } else {
+                    parse(text).map(Some)
+                }
+            };
             match self.with_text(field, &mut side, read) {
                 Some(Some(value)) => {
                     values[row as usize] = value;
@@ -241,12 +254,7 @@ impl Reading {
         Some(Ok(Arc::new(views.finish(valid.into_nulls()))))
     }
 
-    fn text(
-        &self,
-        data: &Buffer,
-        spans: &[Span],
-        range: std::ops::Range<usize>,
-    ) -> Result<ArrayRef, Misfit> {
+    fn text(&self, data: &Buffer, spans: &[Span], range: std::ops::Range<usize>) -> Result<ArrayRef, Misfit> {
         if let Some(array) = self.plain_text(data, spans) {
             return array;
         }

@@ -223,12 +223,10 @@ impl CsvSource {
                         open.rows
                             .spans(w, fields, c, rows.iter().copied(), &mut self.spans);
                     }
-                    let built = self.dataset.reading(&self.file).build(
-                        ty,
-                        &w.data,
-                        &self.spans,
-                        text.clone(),
-                    )?;
+                    let built =
+                        self.dataset
+                            .reading(&self.file)
+                            .build(ty, &w.data, &self.spans, text.clone())?;
                     match built {
                         Ok(array) => array,
                         Err(misfit) => return Err(self.suspect(self.misfit(column, &misfit))),
