@@ -202,6 +202,32 @@ impl Cells {
         }
     }
 
+    /// Ids as what `map` has for them, at least so wide; null stays null.
+    pub(super) fn mapped(&self, map: &[i32], width: Width) -> Cells {
+        macro_rules! go {
+            ($variant:ident, $t:ty) => {{
+                let map: Vec<$t> = map.iter().map(|&x| x as $t).collect();
+                let new: Vec<$t> = ints!(self, v => v.iter().map(|&x| match x.long() {
+                    i64::MIN => <$t>::MIN,
+                    id => map[id as usize],
+                }).collect(), _ => return self.clone());
+                Cells::$variant(new.into())
+            }};
+        }
+        match width.max(self.width()) {
+            1 => go!(I8, i8),
+            2 => go!(I16, i16),
+            4 => go!(I32, i32),
+            _ => go!(I64, i64),
+        }
+    }
+
+    /// Ranks or ids as the texts of a dictionary that they stand for.
+    pub(super) fn spelled(&self, dictionary: &BinaryArray) -> Cells {
+        let text = |i: usize| self.int(i).map(|id| dictionary.value(id as usize));
+        Cells::Bytes((0..self.len()).map(text).collect())
+    }
+
     /// The cells of `parts` at `(part, row)`, in that order. The parts are all integers, all bytes
     /// or all other.
     pub(super) fn gather(parts: &[&Cells], at: &[(u32, u32)]) -> Result<Cells> {

@@ -19,6 +19,7 @@ use arrow::row::{RowConverter, SortField};
 use super::SortSpec;
 use super::cells::{Block, Cells, Width};
 use super::keys::{Codec, Kind, kind};
+use super::texts::KeyTexts;
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
 
@@ -106,12 +107,25 @@ pub(super) struct Encoder {
     codec: Arc<Codec>,
     hidden_keys: Vec<(RowConverter, usize)>,
     dictionaries: Vec<Option<Dictionary>>,
+    /// The texts of key columns, where there are few.
+    key_texts: Vec<Option<KeyTexts>>,
     /// Full dictionaries that the run in the making still needs.
     full: Vec<(usize, Dictionary)>,
 }
 
 impl Encoder {
-    pub(super) fn new(spec: &SortSpec, schema: &SchemaRef, codec: &Arc<Codec>) -> Result<Encoder> {
+    /// Each key column of texts may have a dictionary of so many bytes; none if zero.
+    pub(super) fn new(
+        spec: &SortSpec,
+        schema: &SchemaRef,
+        codec: &Arc<Codec>,
+        most_bytes: usize,
+    ) -> Result<Encoder> {
+        let key_texts = schema.fields().iter().enumerate().map(|(i, f)| {
+            let key = spec.keys.iter().any(|k| k.column == i);
+            let wanted = kind(f.data_type()) == Kind::Text && key && most_bytes > 0;
+            wanted.then(|| KeyTexts::new(most_bytes))
+        });
         let dictionaries = schema.fields().iter().enumerate().map(|(i, f)| {
             let key = spec.keys.iter().any(|k| k.column == i);
             (kind(f.data_type()) == Kind::Text && !key).then(Dictionary::default)
@@ -139,6 +153,7 @@ impl Encoder {
             codec: codec.clone(),
             hidden_keys,
             dictionaries: dictionaries.collect(),
+            key_texts: key_texts.collect(),
             full: Vec::new(),
         })
     }
@@ -146,11 +161,27 @@ impl Encoder {
     /// A new run begins.
     pub(super) fn next_run(&mut self) {
         self.full.clear();
+        for texts in &mut self.key_texts {
+            if texts.as_ref().is_some_and(|t| t.closed) {
+                *texts = None;
+            }
+        }
+    }
+
+    /// The dictionaries of key columns, by column.
+    pub(super) fn key_texts(&mut self) -> &mut [Option<KeyTexts>] {
+        &mut self.key_texts
     }
 
     /// Bytes of all dictionaries.
     pub(super) fn bytes(&self) -> usize {
-        self.dictionaries.iter().flatten().map(|d| 2 * d.bytes).sum()
+        let keys: usize = self.key_texts.iter().flatten().map(KeyTexts::bytes).sum();
+        self.dictionaries
+            .iter()
+            .flatten()
+            .map(|d| 2 * d.bytes)
+            .sum::<usize>()
+            + keys
     }
 
     /// The block of a batch whose rows have these orders. `widths` are the least widths; a text
@@ -165,6 +196,23 @@ impl Encoder {
         let mut columns = Vec::with_capacity(batch.columns.len() + self.hidden_keys.len());
         for (c, array) in batch.columns.iter().enumerate() {
             let at_least = widths.get(c).copied().unwrap_or(0);
+            let ty = self.schema.field(c).data_type();
+            if let Some(texts) = self
+                .key_texts
+                .get_mut(c)
+                .and_then(Option::as_mut)
+                .filter(|t| !t.closed)
+            {
+                match texts.encode(array, at_least) {
+                    Some(cells) => columns.push(cells),
+                    None => {
+                        *changed = true;
+                        texts.closed = true;
+                        columns.push(cells(array, ty, 0)?);
+                    }
+                }
+                continue;
+            }
             let dictionary = self.dictionaries.get_mut(c).and_then(Option::as_mut);
             let cells = match dictionary.map(|d| d.encode(array, at_least)) {
                 Some(Some(cells)) => cells,
@@ -217,6 +265,11 @@ impl Encoder {
             header_of(d.as_ref().or(full))
         };
         let mut arrays: Vec<ArrayRef> = self.dictionaries.iter().enumerate().map(of).collect();
+        for (array, texts) in arrays.iter_mut().zip(&self.key_texts) {
+            if let Some(texts) = texts {
+                *array = list_of(Some(texts.sorted()));
+            }
+        }
         let extra = self.hidden_keys.len() + 2;
         arrays.extend((0..extra).map(|_| header_of(None)));
         arrays
@@ -224,10 +277,13 @@ impl Encoder {
 }
 
 fn header_of(dictionary: Option<&Dictionary>) -> ArrayRef {
-    let texts = dictionary.map_or(&[][..], |d| &d.texts);
-    let values = BinaryArray::from_iter_values(texts);
+    list_of(dictionary.map(|d| BinaryArray::from_iter_values(&d.texts)))
+}
+
+fn list_of(values: Option<BinaryArray>) -> ArrayRef {
+    let nulls = NullBuffer::from(vec![values.is_some()]);
+    let values = values.unwrap_or_else(|| BinaryArray::from_iter_values([[]; 0]));
     let field = Arc::new(Field::new_list_field(DataType::Binary, true));
-    let nulls = NullBuffer::from(vec![dictionary.is_some()]);
     Arc::new(ListArray::new(
         field,
         OffsetBuffer::from_lengths([values.len()]),

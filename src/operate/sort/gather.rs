@@ -76,7 +76,11 @@ pub(super) fn column(
         DataType::Utf8View => match &plan.unions[c] {
             Some(values) => {
                 let ids = union_ids(plan, slots, c, rows)?;
-                Arc::new(DictionaryArray::try_new(ids, values.clone())?)
+                match values.len() > rows {
+                    // What comes after may look at all values of a dictionary.
+                    true => compute::take(values.as_ref(), &ids, None)?,
+                    false => Arc::new(DictionaryArray::try_new(ids, values.clone())?),
+                }
             }
             None => texts(plan, slots, c, rows)?,
         },

@@ -17,6 +17,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 
 use super::SortSpec;
 use super::cells::{Block, Cells, Int, ints};
+use super::packing::KeyColumn;
 use crate::error::{Error, Result};
 
 /// The code bits of all keys together; one more says inexact.
@@ -131,6 +132,17 @@ impl Codec {
         let keys = self.keys.iter();
         keys.map(|k| (!k.float).then_some((k.column, k.descending, k.nulls_first)))
             .collect()
+    }
+
+    /// The keys, for exact codes.
+    pub(super) fn key_columns(&self) -> Vec<KeyColumn> {
+        let keys = self.keys.iter().map(|k| KeyColumn {
+            column: k.column,
+            descending: k.descending,
+            nulls_first: k.nulls_first,
+            float: k.float,
+        });
+        keys.collect()
     }
 
     /// The heads of the rows `from..to`.

@@ -143,7 +143,7 @@ impl Merge {
             };
             cursor.next_block += 1;
             let block = Block::from_arrays(&arrays, &self.plan.other)?;
-            let heads = self.plan.codec.heads(&block, 0, block.rows());
+            let (block, heads) = self.plan.heads(block, cursor.run)?;
             // Within equal exact heads the orders ascend, so that marks are sorted as well.
             let below = |bound: Mark| {
                 let from = heads.partition_point(|&h| h < bound.0);

@@ -15,11 +15,13 @@ mod encode;
 mod gather;
 mod keys;
 mod merge;
+mod packing;
 mod plan;
 mod sink;
 mod store;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use serde::{Deserialize, Serialize};
 

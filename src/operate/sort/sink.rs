@@ -9,15 +9,16 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray};
+use arrow::array::{ArrayRef, BinaryArray, BooleanArray};
 use arrow::datatypes::SchemaRef;
 
 use super::SortSpec;
 use super::cells::{Block, record_batch};
-use super::encode::Encoder;
+use super::encode::{Encoder, read_header};
 use super::keys::Codec;
+use super::packing::Packing;
 use super::store::{CHUNK_ROWS, Store};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::Batch;
 use crate::memory::{Reservation, SpillWriter};
 use crate::pipeline::{Bucket, Flow, Partition, RunContext, Sink, TaskContext};
@@ -26,6 +27,12 @@ use crate::pipeline::{Bucket, Flow, Partition, RunContext, Sink, TaskContext};
 const TOP_ROWS: u64 = 100_000;
 /// A spilled block is about so large, where memory allows: long enough to be read at full speed.
 const BLOCK_BYTES: usize = 512 << 10;
+/// The dictionary of a key column may take this part of a thread's share of the memory,
+const TEXTS_SHARE: usize = 16;
+/// but at least so many bytes,
+const LEAST_TEXTS: usize = 64 << 10;
+/// and at most so many.
+const MOST_TEXTS: usize = 128 << 20;
 /// Blocks a merge task should be able to hold within its share of the memory.
 const BLOCKS_A_SHARE: usize = 128;
 
@@ -41,6 +48,8 @@ pub(super) fn mark(head: u128, order: u64) -> Mark {
 #[derive(Debug, Default)]
 pub(super) struct RunIndex {
     pub(super) firsts: Vec<Mark>,
+    /// The same by codes of the run's own packing, if its keys have one.
+    pub(super) packed: Option<(Packing, Vec<(u128, u64)>)>,
     pub(super) rows: Vec<u32>,
 }
 
@@ -81,12 +90,13 @@ impl SortSink {
     pub fn new(spec: &SortSpec, schema: &SchemaRef, run: &Arc<RunContext>) -> Result<Self> {
         let codec = Arc::new(Codec::new(spec, schema)?);
         let share = run.budget.limit() / run.threads.max(1) / BLOCKS_A_SHARE;
+        let texts = (run.budget.limit() / run.threads.max(1) / TEXTS_SHARE).clamp(LEAST_TEXTS, MOST_TEXTS);
         let top = spec.limit.filter(|&n| n <= TOP_ROWS).map(|n| Top {
             rows: n as usize,
             threshold: None,
         });
         Ok(SortSink {
-            encoder: Encoder::new(spec, schema, &codec)?,
+            encoder: Encoder::new(spec, schema, &codec, if top.is_some() { 0 } else { texts })?,
             codec,
             store: Store::default(),
             limit: spec
@@ -125,7 +135,9 @@ impl SortSink {
             .encoder
             .encode(&batch, orders, self.store.widths(), &mut changed)?;
         drop(batch);
-        if changed || self.store.is_full() {
+        if changed && self.store.rows() > 0 {
+            self.seal(self.run.budget.limit() / 4 * 3)?;
+        } else if changed || self.store.is_full() {
             self.spill()?;
         }
         let known = self.dictionaries.bytes();
@@ -140,7 +152,7 @@ impl SortSink {
             // One batch must be held to make progress; it goes to disk at once.
             self.reservation.grow_anyway(self.store.cost_with(&block));
         }
-        self.store.push(block, &self.codec)?;
+        self.store.push(block, &self.codec, self.encoder.key_texts())?;
         if !granted {
             self.spill()?;
         }
@@ -162,13 +174,13 @@ impl SortSink {
         if self.store.rows() < 2 * top.rows + CHUNK_ROWS {
             return Ok(());
         }
-        let mut places = self.store.sort(&self.codec)?;
+        let (mut places, _) = self.store.sort(&self.codec, self.encoder.key_texts())?;
         places.truncate(top.rows);
         let mut kept = Store::default();
         for part in places.chunks(CHUNK_ROWS) {
             let block = self.store.gather(part)?;
             top.threshold = self.codec.heads(&block, block.rows() - 1, block.rows()).pop();
-            kept.push(block, &self.codec)?;
+            kept.push(block, &self.codec, self.encoder.key_texts())?;
         }
         self.store = kept;
         let less = self.reservation.bytes().saturating_sub(self.store.cost());
@@ -188,18 +200,19 @@ impl SortSink {
     /// Ends a run; its head stays in memory as long as no more than `most_used` bytes are taken.
     fn seal(&mut self, most_used: usize) -> Result<()> {
         let block_rows = self.block_rows();
-        let mut places = self.store.sort(&self.codec)?;
+        let (mut places, packing) = self.store.sort(&self.codec, self.encoder.key_texts())?;
         places.truncate(self.limit);
         let mut bucket = Bucket::default();
         let mut index = RunIndex::default();
         let mut kept = self.run.budget.reservation("sorted rows");
         let mut buffer = self.run.budget.reservation("sorting");
         let header = self.encoder.header();
+        let dictionaries = read_header(&header, self.encoder.key_texts().len())?;
+        index.packed = packing.map(|p| (p, Vec::new()));
         let mut in_memory = most_used > 0;
         for part in places.chunks(block_rows) {
             let block = self.store.gather(part)?;
-            let head = self.codec.heads(&block, 0, 1);
-            index.firsts.push(mark(head[0], block.orders[0]));
+            self.sample(&block, &dictionaries, &mut index)?;
             index.rows.push(part.len() as u32);
             bucket.rows += part.len() as u64;
             if in_memory {
@@ -230,6 +243,29 @@ impl SortSink {
         self.store = Store::default();
         self.encoder.next_run();
         self.reservation.free();
+        Ok(())
+    }
+
+    /// Notes the first row of a block.
+    fn sample(
+        &mut self,
+        block: &Block,
+        dictionaries: &[Option<BinaryArray>],
+        index: &mut RunIndex,
+    ) -> Result<()> {
+        let mut first = Block::gather(std::slice::from_ref(block), &[(0, 0)])?;
+        if let Some((packing, codes)) = &mut index.packed {
+            let code = packing.codes(&first, |_| None).and_then(|c| c.first().copied());
+            let code = code.ok_or_else(|| Error::defect("sort: a packed key that is no integer"))?;
+            codes.push((code, block.orders[0]));
+        }
+        for (c, texts) in self.encoder.key_texts().iter().enumerate() {
+            if let (Some(_), Some(dictionary)) = (texts, &dictionaries[c]) {
+                first.columns[c] = first.columns[c].spelled(dictionary);
+            }
+        }
+        let head = self.codec.heads(&first, 0, 1);
+        index.firsts.push(mark(head[0], block.orders[0]));
         Ok(())
     }
 

@@ -16,6 +16,8 @@ use std::cmp::Ordering;
 
 use super::cells::{Block, Cells, Int, Width, ints};
 use super::keys::Codec;
+use super::packing::{Packing, Range, union};
+use super::texts::KeyTexts;
 use crate::error::Result;
 
 /// Rows of the largest block that is pushed.
@@ -82,7 +84,12 @@ impl Store {
     }
 
     /// Keeps a block of at most [`CHUNK_ROWS`] rows.
-    pub(super) fn push(&mut self, mut block: Block, codec: &Codec) -> Result<()> {
+    pub(super) fn push(
+        &mut self,
+        mut block: Block,
+        codec: &Codec,
+        texts: &mut [Option<KeyTexts>],
+    ) -> Result<()> {
         self.rows += block.rows();
         self.fresh_rows += block.rows();
         self.other_bytes += other_bytes(&block);
@@ -100,13 +107,13 @@ impl Store {
         }
         self.fresh.push(block);
         if self.fresh_rows >= SETTLE_ROWS {
-            self.settle(codec)?;
+            self.settle(codec, texts)?;
         }
         Ok(())
     }
 
     /// Sorts the fresh rows into a chunk.
-    fn settle(&mut self, codec: &Codec) -> Result<()> {
+    fn settle(&mut self, codec: &Codec, texts: &mut [Option<KeyTexts>]) -> Result<()> {
         if self.fresh.is_empty() {
             return Ok(());
         }
@@ -118,7 +125,8 @@ impl Store {
         self.fresh_rows = 0;
         fresh.orders = fresh.blocks.iter().map(|b| ends(&b.orders)).collect();
         let in_order = fresh.blocks.iter().all(|b| b.orders.is_sorted());
-        let places = fresh.sort_blocks(codec, in_order)?;
+        texts.iter_mut().flatten().for_each(|t| t.rank(false));
+        let (places, _) = fresh.sort_blocks(codec, in_order, texts, true)?;
         let least = fresh.orders.iter().map(|o| o.0).min().unwrap_or(0);
         let most = fresh.orders.iter().map(|o| o.1).max().unwrap_or(0);
         self.blocks.push(fresh.gather(&places)?);
@@ -127,21 +135,41 @@ impl Store {
     }
 
     /// The places of all rows in order.
-    pub(super) fn sort(&mut self, codec: &Codec) -> Result<Vec<u32>> {
-        self.settle(codec)?;
+    ///
+    /// From then on the texts that a key column has by its dictionary are their ranks there. If all
+    /// keys with their values in this run fit a code, it tells how.
+    pub(super) fn sort(
+        &mut self,
+        codec: &Codec,
+        texts: &mut [Option<KeyTexts>],
+    ) -> Result<(Vec<u32>, Option<Packing>)> {
+        self.settle(codec, texts)?;
+        texts.iter_mut().flatten().for_each(|t| t.rank(true));
         // Gathering is quick only where all chunks of a column have the same width.
         for block in &mut self.blocks {
-            for (cells, &width) in block.columns.iter_mut().zip(&self.widths) {
+            for (c, (cells, &width)) in block.columns.iter_mut().zip(&self.widths).enumerate() {
+                if let Some(texts) = texts.get(c).and_then(Option::as_ref) {
+                    *cells = cells.mapped(texts.ranks(), width.max(texts.width()));
+                    continue;
+                }
                 if cells.width() < width {
                     *cells = cells.widened(width);
                 }
             }
         }
-        self.sort_blocks(codec, true)
+        self.sort_blocks(codec, true, texts, false)
     }
 
     /// Sorts blocks; `in_order` if within each block, rows of equal keys have ascending orders.
-    fn sort_blocks(&mut self, codec: &Codec, in_order: bool) -> Result<Vec<u32>> {
+    /// Where key columns have `texts`, their cells are ids if `fresh`, else ranks; the order by ids
+    /// is a rough one, which is enough for chunks.
+    fn sort_blocks(
+        &mut self,
+        codec: &Codec,
+        in_order: bool,
+        texts: &[Option<KeyTexts>],
+        fresh: bool,
+    ) -> Result<(Vec<u32>, Option<Packing>)> {
         let mut all: Vec<((u64, u64), Block)> = std::mem::take(&mut self.orders)
             .into_iter()
             .zip(std::mem::take(&mut self.blocks))
@@ -149,10 +177,22 @@ impl Store {
         all.sort_by_key(|(orders, _)| *orders);
         (self.orders, self.blocks) = all.into_iter().unzip();
         let ascending = in_order && self.orders.windows(2).all(|w| w[0].1 < w[1].0);
-        if ascending && let Some(places) = self.sort_packed(codec) {
-            return Ok(places);
+        let packing = match texts.iter().any(Option::is_some) {
+            true => self.packing(codec, texts),
+            false => None,
+        };
+        if let Some(packing) = packing {
+            let places = match ascending {
+                true => self.sort_codes(&packing, texts, fresh),
+                false => None,
+            };
+            let places = places.unwrap_or_else(|| self.sort_heads(codec, ascending));
+            return Ok((places, Some(packing)));
         }
-        Ok(self.sort_heads(codec, ascending))
+        if ascending && let Some(places) = self.sort_packed(codec) {
+            return Ok((places, None));
+        }
+        Ok((self.sort_heads(codec, ascending), None))
     }
 
     /// The rows at `places`, gathered.
@@ -160,6 +200,69 @@ impl Store {
         let mask = (1 << ROW_BITS) - 1;
         let at: Vec<(u32, u32)> = places.iter().map(|&p| (p >> ROW_BITS, p & mask)).collect();
         Block::gather(&self.blocks, &at)
+    }
+
+    /// How the keys that the rows have fit a code.
+    fn packing(&self, codec: &Codec, texts: &[Option<KeyTexts>]) -> Option<Packing> {
+        let keys = codec.key_columns();
+        let mut ranges: Vec<Range> = Vec::with_capacity(keys.len());
+        for key in &keys {
+            if let Some(texts) = texts.get(key.column).and_then(Option::as_ref) {
+                ranges.push(Some((0, texts.len() as i128)));
+                continue;
+            }
+            let mut range: Range = None;
+            for chunk in &self.blocks {
+                let new = ints!(&chunk.columns[key.column], v => min_max(v), _ => return None);
+                range = union(range, (new.0 <= new.1).then_some(new));
+            }
+            ranges.push(range);
+        }
+        Packing::new(&keys, &ranges)
+    }
+
+    /// Sorts chunks whose orders ascend by exact codes.
+    fn sort_codes(&self, packing: &Packing, texts: &[Option<KeyTexts>], fresh: bool) -> Option<Vec<u32>> {
+        let map = |c: usize| {
+            texts
+                .get(c)
+                .and_then(Option::as_ref)
+                .filter(|_| fresh)
+                .map(KeyTexts::ranks)
+        };
+        let place_bits = usize::BITS - self.blocks.len().leading_zeros() + ROW_BITS;
+        let mask = (1u64 << place_bits) - 1;
+        macro_rules! sorted {
+            ($make:expr, $place:expr) => {{
+                let mut all = Vec::with_capacity(self.rows);
+                for (i, chunk) in self.blocks.iter().enumerate() {
+                    let codes = packing.codes(chunk, map)?;
+                    let place = (i as u64) << ROW_BITS;
+                    all.extend(
+                        codes
+                            .iter()
+                            .enumerate()
+                            .map(|(r, &code)| $make(code, place | r as u64)),
+                    );
+                }
+                all.sort_unstable();
+                Some(all.into_iter().map($place).collect())
+            }};
+        }
+        match packing.bits() + place_bits {
+            0..=64 => sorted!(
+                |code: u128, place: u64| (code as u64) << place_bits | place,
+                |x: u64| (x & mask) as u32
+            ),
+            65..=128 => sorted!(
+                |code: u128, place: u64| code << place_bits | place as u128,
+                |x: u128| (x as u64 & mask) as u32
+            ),
+            _ => sorted!(
+                |code: u128, place: u64| ((code >> 64) as u64, code as u64, place as u32),
+                |x: (u64, u64, u32)| x.2
+            ),
+        }
     }
 
     fn sort_packed(&self, codec: &Codec) -> Option<Vec<u32>> {
