@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::kernel::Batch;
 
 /// A dictionary has at most so many texts, so that ids fit 16 bits.
-const MOST_TEXTS: usize = 32_000;
+pub(super) const MOST_TEXTS: usize = 32_000;
 /// And at most so many bytes, because each run and merge holds it.
 const MOST_BYTES: usize = 1 << 20;
 

@@ -15,7 +15,7 @@ use arrow::compute;
 use arrow::datatypes::{ArrowPrimitiveType, DataType};
 
 use super::cells::{Block, Cells, Int, ints};
-use super::encode::int_to_float;
+use super::encode::{MOST_TEXTS, int_to_float};
 use super::plan::MergePlan;
 use crate::error::{Error, Result};
 
@@ -76,7 +76,7 @@ pub(super) fn column(
         DataType::Utf8View => match &plan.unions[c] {
             Some(values) => {
                 let ids = union_ids(plan, slots, c, rows)?;
-                match values.len() > rows {
+                match values.len() > MOST_TEXTS {
                     // What comes after may look at all values of a dictionary.
                     true => compute::take(values.as_ref(), &ids, None)?,
                     false => Arc::new(DictionaryArray::try_new(ids, values.clone())?),
