@@ -195,3 +195,27 @@ fn a_table_on_a_terminal_fits_its_width() {
         assert!(text.lines().count() < 75, "{} lines", text.lines().count());
     }
 }
+
+/// Row groups follow fixed spans of partitions, so who ran a task cannot be seen in the file.
+#[test]
+fn parquet_has_the_same_bytes_for_any_threads() {
+    let f = Folder::new();
+    let rows: String = (0..900_000u64)
+        .map(|i| format!("{},{}\n", i * 7919 % 5000, i % 13))
+        .collect();
+    let file = f.file("many.csv", format!("a,b\n{rows}"));
+    let write = |name: &str, how: &[&str]| {
+        let out = f.at(name);
+        let args = [&["query", &file, "--blocksize", "90000", "-o", &out], how].concat();
+        run(args).done();
+        std::fs::read(out).unwrap()
+    };
+    let one = write("1.parquet", &["-j", "1"]);
+    for (name, how) in [
+        ("2.parquet", "-j2"),
+        ("3.parquet", "-j3"),
+        ("s.parquet", "--scheduler=sync"),
+    ] {
+        assert!(write(name, &[how]) == one, "{how}");
+    }
+}

@@ -64,7 +64,7 @@ pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut Res
         };
         done.push(Some(out));
     }
-    result.finish_rows()
+    Ok(())
 }
 
 /// Runs just one task of one stage, given the partitions of its input; for workers of another

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use super::worker::{Job, guarded, on_all};
+use super::worker::{Job, guarded};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::kernel::Batch;
@@ -20,7 +20,7 @@ use crate::write::{Encoded, Encoder, Output};
 /// How many tasks may be done before their turn, for each thread.
 const WINDOW: usize = 4;
 /// Neighbouring tasks that are encoded together, at most; below half the window of two threads.
-const MOST_TASKS: u64 = 4;
+const MOST_TASKS: usize = 4;
 /// A task hands on what it encoded once it holds this much.
 const PIECE_BYTES: usize = 1 << 20;
 
@@ -28,15 +28,8 @@ const PIECE_BYTES: usize = 1 << 20;
 pub enum ResultSink {
     /// They are kept in memory.
     Collect(Vec<Batch>),
-    /// They are written. `None` only while the output is being finished elsewhere.
+    /// They are written.
     Write(Box<Output>),
-}
-
-impl ResultSink {
-    /// All rows were handed over.
-    pub fn finish_rows(&mut self) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// Writes partitions of the last stage that came from elsewhere.
@@ -115,50 +108,48 @@ struct Encoders {
 }
 
 impl Encoders {
-    /// How many neighbouring tasks of so many rows to encode together.
-    fn span(&self, rows: u64) -> usize {
+    /// How many neighbouring tasks to encode together: always the same, so that row groups do not
+    /// depend on which worker came first.
+    fn span(&self) -> usize {
         match self.output.as_ref().map_or(0, |o| o.wanted_rows()) {
             0 => 1,
-            wanted => (wanted / rows.max(1)).clamp(1, MOST_TASKS) as usize,
+            _ => MOST_TASKS,
         }
     }
 }
 
 fn run_alone(job: &Job, encoders: &Encoders, out: &mut Ordered) -> Result<()> {
-    on_all(None, || {});
-    while let Some(part) = job.take() {
+    loop {
+        let parts = job.take_span(encoders.span());
+        if parts.is_empty() {
+            return Ok(());
+        }
         let mut pieces = Vec::new();
-        let rows = run_one(job, part, encoders, &mut |p| {
+        let mut hand = |p| {
             pieces.push(p);
             true
-        })?;
+        };
+        run_span(job, parts, encoders, &mut hand).map_err(|(_, e)| e)?;
         for p in pieces {
             if out.append(p)? == Flow::Enough {
                 return Ok(());
             }
         }
-        job.done(part, rows);
     }
-    Ok(())
 }
 
 fn work(job: &Job, send: SyncSender<Message>, turn: &Turn, encoders: &Encoders) {
-    let mut wanted = 1;
     loop {
-        let parts = job.take_span(wanted);
+        let parts = job.take_span(encoders.span());
         let first = parts.start;
         if parts.is_empty() {
             return;
         }
         turn.wait(first, WINDOW * job.cx.threads.max(1), job);
         let mut hand = |p| send.send(Message::Piece(first, p)).is_ok();
-        let count = parts.len();
-        match run_span(job, parts.clone(), encoders, &mut hand) {
-            Err((part, e)) => {
-                job.fail(part, e);
-                return;
-            }
-            Ok(rows) => wanted = encoders.span(rows / count as u64),
+        if let Err((part, e)) = run_span(job, parts.clone(), encoders, &mut hand) {
+            job.fail(part, e);
+            return;
         }
         for part in parts {
             if send.send(Message::End(part)).is_err() {
@@ -195,23 +186,6 @@ fn run_span(
         }
     }
     guarded(job, first, || sink.end()).map_err(|e| (first, e))
-}
-
-/// Runs a task and hands on its rows piece by piece; answers how many there were.
-fn run_one(job: &Job, part: usize, encoders: &Encoders, hand: &mut dyn FnMut(Piece) -> bool) -> Result<u64> {
-    guarded(job, part, || {
-        let encoder = match &encoders.output {
-            Some(o) => Some(o.encoder()?),
-            None => None,
-        };
-        let mut sink = PieceSink {
-            encoder,
-            hand,
-            rows: 0,
-        };
-        job.run_into(part, &mut |b| sink.take(b))?;
-        sink.end()
-    })
 }
 
 /// The sink of a task of the last stage.

@@ -1,7 +1,7 @@
 //! A stage's tasks on its workers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Kind, Result};
@@ -169,9 +169,7 @@ pub fn on_all(pool: Option<&rayon::ThreadPool>, work: impl Fn() + Sync) {
 /// Runs all tasks of a stage that is not the last.
 pub fn run_stage(job: &Job, pool: Option<&rayon::ThreadPool>) -> Result<Vec<Arc<Partition>>> {
     let out: Mutex<Vec<(usize, Arc<Partition>)>> = Mutex::default();
-    let left = AtomicU64::new(0);
     let keep = |part: usize, p: Partition| {
-        left.fetch_add(p.rows, Relaxed);
         if let Ok(mut out) = out.lock() {
             out.push((part, Arc::new(p)));
         }
