@@ -1,8 +1,8 @@
 //! Grouping: aggregates, alone or mixed within one expression.
 
-use super::Frame;
+use super::{Frame, named};
 use crate::error::{Error, Result};
-use crate::expr::{self, AggCall, Expr};
+use crate::expr::{AggCall, Expr};
 use crate::plan::{LogicalPlan, OrderBy};
 
 /// A frame with grouping keys, waiting for its aggregates.
@@ -105,10 +105,4 @@ fn split(e: Expr, aggs: &mut Vec<(String, AggCall)>) -> Expr {
         }
     };
     Expr::Column(name)
-}
-
-/// `name = expression`; an aggregate without a name gets `column_function`.
-fn named(text: &str) -> Result<(String, Expr)> {
-    let (name, e) = expr::parse_named(text)?;
-    Ok((name.unwrap_or_else(|| e.default_name()), e))
 }

@@ -3,9 +3,9 @@
 use arrow::array::BooleanArray;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 
-use super::{Bound, Compare, RowFilter};
+use super::{Bound, RowFilter};
 use crate::error::Result;
-use crate::expr::{self, CastType, CompareOp, Evaluator, Expr};
+use crate::expr::{self, CastType, Evaluator, Expr};
 use crate::kernel::{Batch, Scalar};
 
 /// An expression over a dataset's columns.
@@ -31,11 +31,7 @@ impl ExprFilter {
             if let Some((name, op, value)) = part.as_comparison() {
                 let column = schema.index_of(&name)?;
                 if let Some(value) = as_column_type(value, schema.field(column).data_type()) {
-                    bounds.push(Bound {
-                        column,
-                        op: compare(op),
-                        value,
-                    });
+                    bounds.push(Bound { column, op, value });
                 }
             }
         }
@@ -44,19 +40,6 @@ impl ExprFilter {
             condition,
             bounds,
         })
-    }
-}
-
-fn compare(op: CompareOp) -> Compare {
-    match op {
-        CompareOp::Eq => Compare::Eq,
-        CompareOp::NotEq => Compare::NotEq,
-        CompareOp::Lt => Compare::Lt,
-        CompareOp::LtEq => Compare::LtEq,
-        CompareOp::Gt => Compare::Gt,
-        CompareOp::GtEq => Compare::GtEq,
-        CompareOp::IsNull => Compare::IsNull,
-        CompareOp::IsNotNull => Compare::IsNotNull,
     }
 }
 

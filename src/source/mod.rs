@@ -27,30 +27,10 @@ use crate::observe::Warning;
 use crate::pipeline::RunContext;
 use crate::pipeline::Source;
 
+pub use crate::expr::CompareOp as Compare;
 pub use filter::ExprFilter;
 pub use open::{from_json, open};
 pub use options::{Format, OnBadRow, ReadOptions, Union};
-
-/// A comparison that pruning understands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compare {
-    /// `=`
-    Eq,
-    /// `<>`
-    NotEq,
-    /// `<`
-    Lt,
-    /// `<=`
-    LtEq,
-    /// `>`
-    Gt,
-    /// `>=`
-    GtEq,
-    /// `is null` (the value is ignored)
-    IsNull,
-    /// `is not null` (the value is ignored)
-    IsNotNull,
-}
 
 /// One conjunct of a filter, `column op value`: where statistics prove it false for all rows of a
 /// row group or page, those need not be read.
