@@ -12,6 +12,21 @@ pub trait Spans {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+    /// What is known of the bytes of the fields.
+    fn text(&self) -> Text {
+        Text::Unknown
+    }
+}
+
+/// What is known of the bytes of a column's fields before looking at them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Text {
+    /// Nothing.
+    Unknown,
+    /// ASCII marks stand before and after each field, so that fields of valid UTF-8 are valid.
+    Marked,
+    /// All of it is ASCII.
+    Ascii,
 }
 
 /// Bounds found otherwise than by stride, for instance by the slow reader.
@@ -34,6 +49,7 @@ pub struct Column<'a> {
     start: usize,
     fields: usize,
     index: usize,
+    text: Text,
 }
 
 impl<'a> Column<'a> {
@@ -52,13 +68,22 @@ impl<'a> Column<'a> {
             start,
             fields,
             index,
+            text: Text::Unknown,
         }
+    }
+
+    /// The same, with what is known of the text.
+    pub fn known(self, text: Text) -> Self {
+        Column { text, ..self }
     }
 }
 
 impl Spans for Column<'_> {
     fn len(&self) -> usize {
         self.ends.len() / self.fields
+    }
+    fn text(&self) -> Text {
+        self.text
     }
     #[inline(always)]
     fn span(&self, i: usize) -> (usize, usize) {
