@@ -6,7 +6,7 @@
 
 use super::int::load8;
 use super::lanes::{Block, ROWS};
-use super::{Spans, Trimmed, Validity, date, float_at, int_at, timestamp, trim_quotes};
+use super::{Bounds, Spans, Trimmed, Validity, date, float_at, int_at, timestamp, trim_quotes};
 use crate::kernel::raw::lanes;
 
 /// Parses each span with `parse(buf, start, end)`.
@@ -71,22 +71,23 @@ fn drive_short<T: Copy + Default>(
     out.reserve(rows);
     let mut block = Block::default();
     let mut values = [T::default(); ROWS];
+    let mut bounds = Bounds::default();
     for first in (0..rows).step_by(ROWS) {
         let n = ROWS.min(rows - first);
+        spans.block(first, n, &mut bounds);
+        for i in 0..ROWS {
+            block.lens[i] = u64::from(bounds.ends[i] - bounds.starts[i]);
+        }
         block.lens[n..].fill(0);
-        let mut present = 0u64;
-        for i in 0..n {
-            let (start, end) = spans.span(first + i);
-            block.lens[i] = (end - start) as u64;
-            block.words[i] = load8(buf, start).unwrap_or_else(|| load_last(buf, start));
-            present |= u64::from(start != end) << i;
+        for (word, &start) in block.words.iter_mut().zip(&bounds.starts[..n]) {
+            *word = load8(buf, start as usize).unwrap_or_else(|| load_last(buf, start as usize));
         }
         let mut good = lanes(&block, &mut values);
-        let mut others = present & !good;
+        let mut others = bounds.present(n) & !good;
         while others != 0 {
             let i = others.trailing_zeros() as usize;
             others &= others - 1;
-            let (start, end) = spans.span(first + i);
+            let (start, end) = (bounds.starts[i] as usize, bounds.ends[i] as usize);
             match parse(buf, start, end).or_else(|| within_quotes(buf, start, end, quote, &parse)) {
                 Some(value) => {
                     values[i] = value;
@@ -243,26 +244,36 @@ pub fn views(
     out.reserve(rows);
     // what no byte is equal to, where there are no quotes
     let quoted = quote.map_or(u128::MAX, u128::from);
+    let mut bounds = Bounds::default();
+    let mut made = [0u128; ROWS];
     for first_row in (0..rows).step_by(ROWS) {
-        let mut bits = 0u64;
         let n = ROWS.min(rows - first_row);
-        out.extend((0..n).map(|i| {
-            let (start, end) = spans.span(first_row + i);
-            bits |= u64::from(start != end) << i;
+        spans.block(first_row, n, &mut bounds);
+        let mut special = 0u64;
+        for i in 0..n {
+            let start = bounds.starts[i] as usize;
+            let len = bounds.ends[i].wrapping_sub(bounds.starts[i]) as usize;
             let first = load16(buf, start);
-            if first & 0xff == quoted && start < end {
-                return match trim_quotes(buf, start, end, quoted as u8) {
-                    Trimmed::Bare => view(buf, start, end, index, offset),
-                    Trimmed::Quoted(start, end) => view(buf, start, end, index, offset),
-                    Trimmed::Escaped(..) => {
-                        escaped.push((before + first_row + i) as u32);
-                        0
-                    }
-                };
-            }
-            view_of(first, start, end - start, index, offset)
-        }));
-        valid.push_bits(bits, n);
+            special |= u64::from(first as u8 as u128 == quoted) << i;
+            made[i] = view_of(first, start, len, index, offset);
+        }
+        let present = bounds.present(n);
+        special &= present;
+        while special != 0 {
+            let i = special.trailing_zeros() as usize;
+            special &= special - 1;
+            let (start, end) = (bounds.starts[i] as usize, bounds.ends[i] as usize);
+            made[i] = match trim_quotes(buf, start, end, quoted as u8) {
+                Trimmed::Bare => made[i],
+                Trimmed::Quoted(start, end) => view(buf, start, end, index, offset),
+                Trimmed::Escaped(..) => {
+                    escaped.push((before + first_row + i) as u32);
+                    0
+                }
+            };
+        }
+        out.extend_from_slice(&made[..n]);
+        valid.push_bits(present, n);
     }
 }
 
