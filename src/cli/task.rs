@@ -7,8 +7,10 @@
 //! ```
 //!
 //! `graph` is what `ddf plan --emit taskgraph` prints; inputs are files with what earlier tasks
-//! printed, those of the stage's input stage in order of their tasks.
+//! printed, those of the stage's input stages in order of their tasks; `builds` maps the stages that
+//! are build sides of its joins to files of the same kind.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -31,6 +33,9 @@ struct Request {
     task: Option<usize>,
     #[serde(default)]
     inputs: Vec<PathBuf>,
+    /// The partitions of build sides, by stage.
+    #[serde(default)]
+    builds: HashMap<usize, Vec<PathBuf>>,
     #[serde(default)]
     threads: usize,
     #[serde(default)]
@@ -61,7 +66,17 @@ pub fn run() -> Result<()> {
         .stages
         .get(stage)
         .ok_or_else(|| Error::usage(format!("the graph has no stage {stage}")))?;
-    let inputs = StageInputs::plan(&graph, stage, partitions)?;
+    let mut builds = HashMap::new();
+    for (stage, paths) in &request.builds {
+        builds.insert(*stage, read_all(paths, &cx)?);
+    }
+    // the files of all input stages stand in one list, in order
+    let (sides, mut partitions) = (stage.builds(), Some(partitions));
+    let mut left = |i: usize| match sides.contains(&i) {
+        true => builds.remove(&i).unwrap_or_default(),
+        false => partitions.take().unwrap_or_default(),
+    };
+    let inputs = StageInputs::plan(&graph, stage, &mut left, &cx)?;
     let mut out = std::io::stdout().lock();
     let sent = |r: std::io::Result<()>| r.map_err(|e| Error::io("write", Path::new("standard output"), &e));
     match request.task {

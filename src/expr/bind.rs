@@ -33,7 +33,7 @@ pub(super) fn bind(e: &Expr, schema: &Schema) -> Result<(Node, DataType)> {
 
 /// The type that two operands are cast to before they are compared or chosen from; none if they do
 /// not go together.
-pub(super) fn common(a: &DataType, b: &DataType) -> Option<DataType> {
+pub fn common(a: &DataType, b: &DataType) -> Option<DataType> {
     let united = types::unite(a, b);
     match (a, b) {
         (DataType::Timestamp(..), DataType::Timestamp(..)) if a != b => Some(types::timestamp_utc()),

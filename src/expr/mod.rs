@@ -22,6 +22,7 @@ pub mod display;
 pub mod eval;
 pub mod fold;
 pub mod functions;
+mod join;
 pub mod math;
 pub mod parse;
 pub mod temporal;
@@ -31,10 +32,12 @@ pub mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use bind::common;
 pub use convert::convert;
 pub use display::quote_name;
 pub use eval::Evaluator;
 pub use fold::fold;
 pub use functions::{Func, FunctionInfo, functions};
+pub use join::JoinKind;
 pub use parse::{parse, parse_named, point_at};
 pub use tree::{AggCall, AggFunc, BinaryOp, CastType, CompareOp, Expr, UnaryOp};

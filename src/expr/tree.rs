@@ -380,6 +380,29 @@ impl Expr {
         }
     }
 
+    /// The expression cast to a logical type.
+    ///
+    /// # Errors
+    /// Nothing is cast to that type.
+    pub fn cast_to(self, ty: &DataType) -> Result<Expr> {
+        use DataType::*;
+        let to = match ty {
+            Boolean => CastType::Bool,
+            Int64 => CastType::Int,
+            Float64 => CastType::Float,
+            Decimal128(p, s) => CastType::Decimal(*p, *s),
+            Date32 => CastType::Date,
+            Timestamp(_, None) => CastType::Timestamp,
+            Timestamp(_, Some(_)) => CastType::TimestampUtc,
+            t if *t == types::TEXT => CastType::Text,
+            other => {
+                return Err(Error::query(format!("cannot cast to {}", types::name(other))));
+            }
+        };
+        let (expr, try_) = (Box::new(self), false);
+        Ok(Expr::Cast { expr, to, try_ })
+    }
+
     /// The direct parts of it, in reading order.
     pub fn children(&self) -> Vec<&Expr> {
         match self {

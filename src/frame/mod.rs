@@ -359,7 +359,7 @@ fn replace(plan: LogicalPlan, tables: &mut dyn FnMut(&Table) -> Result<Table>) -
             filter,
             limit,
         }),
-        other => other.map_input(|p| replace(p, tables)),
+        other => other.map_inputs(&mut |p| replace(p, tables)),
     }
 }
 

@@ -200,8 +200,8 @@ fn used_columns(frame: &Frame) -> Result<Vec<Vec<usize>>> {
     use crate::plan::LogicalPlan;
     let plan = frame.optimized()?;
     let mut out = Vec::new();
-    let mut node = Some(&plan);
-    while let Some(n) = node {
+    let mut todo = vec![&plan];
+    while let Some(n) = todo.pop() {
         if let LogicalPlan::Scan {
             table,
             columns,
@@ -220,7 +220,7 @@ fn used_columns(frame: &Frame) -> Result<Vec<Vec<usize>>> {
             indices.dedup();
             out.push(indices);
         }
-        node = n.input();
+        todo.extend(n.inputs().into_iter().rev());
     }
     Ok(out)
 }

@@ -1,5 +1,6 @@
 //! From one task of a stage to the pipeline and the sink that run it.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use super::{Graph, Stage, StageSink, StageSource, StageTransform};
 use crate::error::{Error, Result};
 use crate::expr::Evaluator;
 use crate::operate::aggregate::{self, PartialAggregate};
+use crate::operate::join::{BuildSide, BuildSink, Probe};
 use crate::operate::limit::Limit;
 use crate::operate::sort::{self, MergePlan, SortSink};
 use crate::operate::{filter::Filter, project::Project};
@@ -28,16 +30,34 @@ pub struct StageInputs {
     /// What each task takes of them.
     pub tasks: Vec<TaskRange>,
     merge: Option<Arc<MergePlan>>,
+    builds: HashMap<usize, Arc<BuildSide>>,
 }
 
 impl StageInputs {
-    /// Decides the tasks of `stage` from what its input really holds.
-    pub fn plan(graph: &Graph, stage: &Stage, partitions: Vec<Arc<Partition>>) -> Result<Self> {
+    /// Decides the tasks of `stage` from what its inputs really hold; `left` gives what a stage left.
+    ///
+    /// # Errors
+    /// A build side does not fit the memory limit.
+    pub fn plan(
+        graph: &Graph,
+        stage: &Stage,
+        left: &mut dyn FnMut(usize) -> Vec<Arc<Partition>>,
+        run: &Arc<RunContext>,
+    ) -> Result<Self> {
+        let mut builds = HashMap::new();
+        for t in &stage.transforms {
+            if let StageTransform::Probe { build, spec } = t {
+                let side = BuildSide::new(spec, &graph.stages[*build].schema, left(*build), run)?;
+                builds.insert(*build, Arc::new(side));
+            }
+        }
+        let partitions: Vec<Arc<Partition>> = stage.inputs().into_iter().flat_map(left).collect();
         let bytes: u64 = partitions.iter().map(|p| p.bytes()).sum();
         let mut merge = None;
         let tasks = match &stage.source {
             StageSource::Scan { table, .. } => singles(graph.tables[*table].dataset.partitions()),
             StageSource::Gather { .. } => singles(1),
+            StageSource::Concat { .. } => singles(partitions.len()),
             StageSource::AggregateBuckets { .. } => {
                 let buckets = partitions
                     .iter()
@@ -63,6 +83,7 @@ impl StageInputs {
             partitions,
             tasks,
             merge,
+            builds,
         })
     }
 }
@@ -125,14 +146,15 @@ impl Stage {
                 )?
             }
             StageSource::Gather { .. } => Box::new(Batches::new(inputs.partitions.clone())),
+            StageSource::Concat { .. } => Box::new(Batches::new(inputs.partitions[range].to_vec())),
         };
         Ok(Pipeline {
             source,
-            transforms: self.build_transforms()?,
+            transforms: self.build_transforms(inputs)?,
         })
     }
 
-    fn build_transforms(&self) -> Result<Vec<Box<dyn Transform>>> {
+    fn build_transforms(&self, inputs: &StageInputs) -> Result<Vec<Box<dyn Transform>>> {
         let mut schema = self.source_schema.clone();
         let mut out: Vec<Box<dyn Transform>> = Vec::new();
         for t in &self.transforms {
@@ -145,6 +167,13 @@ impl Stage {
                     schema = p.schema().clone();
                     Box::new(p)
                 }
+                StageTransform::Probe { build, spec } => {
+                    let side = inputs.builds.get(build);
+                    let side = side.ok_or_else(|| Error::defect("a join without its build side"))?;
+                    let probe = Probe::new(spec, &schema, side.clone())?;
+                    schema = probe.schema().clone();
+                    Box::new(probe)
+                }
                 StageTransform::Limit { skip, take } => Box::new(Limit::new(*skip, *take)),
             });
         }
@@ -156,6 +185,7 @@ impl Stage {
         Ok(match &self.sink {
             StageSink::PartialAggregate { spec } => Box::new(PartialAggregate::new(spec, &self.schema, run)?),
             StageSink::SortRuns { spec } => Box::new(SortSink::new(spec, &self.schema, run)?),
+            StageSink::Build { spec } => Box::new(BuildSink::new(spec, &self.schema, run)?),
             StageSink::Batches => Box::new(Collect::default()),
         })
     }

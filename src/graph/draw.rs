@@ -22,7 +22,7 @@ pub fn dot(graph: &Graph) -> String {
             steps(graph, s).join("\\l").replace('"', "\\\"")
         );
         out += &format!("  s{} [label=\"{label}\"];\n", s.id);
-        if let Some(i) = s.input() {
+        for i in s.inputs().into_iter().chain(s.builds()) {
             out += &format!("  s{i} -> s{};\n", s.id);
         }
     }

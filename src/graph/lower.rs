@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::{Graph, Stage, StageSink, StageSource, StageTransform};
 use crate::error::Result;
-use crate::expr::{AggCall, Expr};
+use crate::expr::{AggCall, Expr, JoinKind};
 use crate::kernel::Scalar;
 use crate::operate::aggregate::{Agg, AggregateSpec};
+use crate::operate::join::JoinSpec;
 use crate::operate::sort::{SortKey, SortSpec};
-use crate::plan::{LogicalPlan, OrderBy, Table};
+use crate::plan::{self, LogicalPlan, OrderBy, Table};
 
 /// Lowers a checked and optimised plan.
 pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
@@ -105,6 +106,21 @@ impl Lowering {
             }
             LogicalPlan::Aggregate { input, keys, aggs } => self.aggregate(input, keys, aggs, plan.schema()?),
             LogicalPlan::Sort { input, keys, limit } => self.sort(input, keys, *limit),
+            LogicalPlan::Join {
+                left,
+                right,
+                kind,
+                on,
+                filter,
+            } => self.join(left, right, *kind, on, filter.as_ref(), plan.schema()?),
+            LogicalPlan::Union { inputs } => {
+                let mut stages = Vec::new();
+                for input in inputs {
+                    let open = self.open(input)?;
+                    stages.push(self.close(open, StageSink::Batches));
+                }
+                Ok(Open::new(StageSource::Concat { inputs: stages }, plan.schema()?))
+            }
             LogicalPlan::Limit { input, skip, take } => {
                 let mut open = self.open(input)?;
                 if let Some(take) = take {
@@ -208,6 +224,42 @@ impl Lowering {
         Ok(open)
     }
 
+    /// The build side becomes a stage of its own, and the probe a transform in the stage of the left.
+    fn join(
+        &mut self,
+        left: &LogicalPlan,
+        right: &LogicalPlan,
+        kind: JoinKind,
+        on: &[(Expr, Expr)],
+        filter: Option<&Expr>,
+        schema: SchemaRef,
+    ) -> Result<Open> {
+        let mut build = self.open(right)?;
+        let mut probe = self.open(left)?;
+        let right_width = build.schema.fields().len();
+        let left_schema = probe.schema.clone();
+        let types = on
+            .iter()
+            .map(|(l, r)| plan::key_type(l, &left_schema, r, &build.schema))
+            .collect::<Result<Vec<_>>>()?;
+        let (ls, rs): (Vec<Expr>, Vec<Expr>) = on.iter().cloned().unzip();
+        let left_keys = with_keys(&mut probe, &ls, &types)?;
+        let right_keys = with_keys(&mut build, &rs, &types)?;
+        let spec = JoinSpec {
+            kind,
+            left_keys,
+            right_keys,
+            left_columns: left_schema.fields().len(),
+            right_columns: right_width,
+            filter: filter.cloned(),
+        };
+        let build = self.close(build, StageSink::Build { spec: spec.clone() });
+        probe.transforms.push(StageTransform::Probe { build, spec });
+        probe.schema = schema;
+        probe.rows_needed = None;
+        Ok(probe)
+    }
+
     fn close(&mut self, open: Open, sink: StageSink) -> usize {
         let id = self.stages.len();
         let Open {
@@ -228,6 +280,38 @@ impl Lowering {
         });
         id
     }
+}
+
+/// Sees that each key is a column of its common type; those that are not yet are added at the end.
+fn with_keys(open: &mut Open, keys: &[Expr], types: &[DataType]) -> Result<Vec<usize>> {
+    let fields = open.schema.fields().clone();
+    let mut exprs: Vec<(String, Expr)> = fields
+        .iter()
+        .map(|f| (f.name().clone(), Expr::Column(f.name().clone())))
+        .collect();
+    let mut all: Vec<Field> = fields.iter().map(|f| f.as_ref().clone()).collect();
+    let mut places = Vec::new();
+    for (key, ty) in keys.iter().zip(types) {
+        let own = key.data_type(&open.schema)?;
+        let key = if own == *ty {
+            key.clone()
+        } else {
+            key.clone().cast_to(ty)?
+        };
+        places.push(match exprs.iter().position(|(_, e)| *e == key) {
+            Some(i) => i,
+            None => {
+                let name = format!("\u{0}key{}", exprs.len());
+                all.push(Field::new(&name, ty.clone(), true));
+                exprs.push((name, key));
+                exprs.len() - 1
+            }
+        });
+    }
+    if all.len() > fields.len() {
+        project(open, exprs, Arc::new(Schema::new(all)));
+    }
+    Ok(places)
 }
 
 /// Adds a projection, unless it would hand on exactly what comes in.

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::expr::Expr;
 use crate::operate::aggregate::AggregateSpec;
+use crate::operate::join::JoinSpec;
 use crate::operate::sort::SortSpec;
 use crate::plan::Table;
 use crate::source;
@@ -65,6 +66,11 @@ pub enum StageSource {
         /// The order.
         spec: SortSpec,
     },
+    /// One task for each partition of several stages, one stage after the other.
+    Concat {
+        /// The stages that left the partitions.
+        inputs: Vec<usize>,
+    },
     /// A single task that reads the partitions of stage `input` in order.
     Gather {
         /// The stage that left the partitions.
@@ -85,6 +91,13 @@ pub enum StageTransform {
     Project {
         /// Names and expressions.
         exprs: Vec<(String, Expr)>,
+    },
+    /// Meets each row with the rows of a build side that match it.
+    Probe {
+        /// The stage that left the build side.
+        build: usize,
+        /// What matches, and what comes out.
+        spec: JoinSpec,
     },
     /// Skips rows, then takes some, within one task.
     Limit {
@@ -108,6 +121,11 @@ pub enum StageSink {
     SortRuns {
         /// The order.
         spec: SortSpec,
+    },
+    /// The build side of a join.
+    Build {
+        /// Of this join.
+        spec: JoinSpec,
     },
     /// Batches as they are, in order of the tasks.
     Batches,
@@ -133,14 +151,24 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// The stage whose partitions this one reads.
-    pub fn input(&self) -> Option<usize> {
+    /// The stages whose partitions its source reads.
+    pub fn inputs(&self) -> Vec<usize> {
         match &self.source {
-            StageSource::Scan { .. } => None,
+            StageSource::Scan { .. } => Vec::new(),
             StageSource::AggregateBuckets { input, .. }
             | StageSource::SortedRuns { input, .. }
-            | StageSource::Gather { input } => Some(*input),
+            | StageSource::Gather { input } => vec![*input],
+            StageSource::Concat { inputs } => inputs.clone(),
         }
+    }
+
+    /// The stages whose partitions are the build sides of its joins.
+    pub fn builds(&self) -> Vec<usize> {
+        let build = |t: &StageTransform| match t {
+            StageTransform::Probe { build, .. } => Some(*build),
+            _ => None,
+        };
+        self.transforms.iter().filter_map(build).collect()
     }
 
     /// Whether tasks may share a sink: one for each thread then serves all of a thread's tasks.

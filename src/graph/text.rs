@@ -33,6 +33,11 @@ pub fn steps(graph: &Graph, s: &Stage) -> Vec<String> {
                 let items: Vec<String> = exprs.iter().map(|(n, e)| format!("{n} = {e}")).collect();
                 format!("project {}", items.join(", "))
             }
+            StageTransform::Probe { build, spec } => format!(
+                "{} join with stage {build} on {} keys",
+                spec.kind.name(),
+                spec.left_keys.len()
+            ),
             StageTransform::Limit { skip, take } => match take {
                 Some(n) => format!("limit {n} offset {skip}"),
                 None => format!("offset {skip}"),
@@ -45,6 +50,7 @@ pub fn steps(graph: &Graph, s: &Stage) -> Vec<String> {
             Some(n) => format!("keep the first {n} in order"),
             None => "sort into runs".to_string(),
         },
+        StageSink::Build { .. } => "build side of a join".to_string(),
         StageSink::Batches => "result".to_string(),
     });
     out
@@ -73,6 +79,10 @@ fn source(graph: &Graph, s: &Stage) -> String {
             format!("merge aggregate of stage {input} {}", aggregate(spec))
         }
         StageSource::SortedRuns { input, .. } => format!("merge sorted runs of stage {input}"),
+        StageSource::Concat { inputs } => {
+            let all: Vec<String> = inputs.iter().map(usize::to_string).collect();
+            format!("read stages {} one after the other", all.join(", "))
+        }
         StageSource::Gather { input } => format!("read stage {input} in order"),
     }
 }

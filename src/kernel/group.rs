@@ -20,6 +20,11 @@ pub const LONG: u8 = 0xff;
 /// Lowest byte of the key of null (single-column keys only).
 pub const NULL: u8 = 0xfe;
 
+/// No group.
+pub const NONE: u32 = u32::MAX;
+/// Somewhere behind the first slot.
+const MAYBE: u32 = u32::MAX - 1;
+
 const CHUNK: usize = 64 << 10;
 
 /// Whether a key's bytes lie elsewhere.
@@ -184,6 +189,50 @@ impl KeyTable {
             } else {
                 self.find_or_add(key, hash, scratch)
             });
+        }
+    }
+
+    /// As [`KeyTable::groups`] without adding any: [`NONE`] for keys that are not there.
+    pub fn find_all(&self, keys: &[u128], hashes: &[u64], scratch: &[u8], out: &mut Vec<u32>) {
+        out.clear();
+        if self.slots.is_empty() {
+            return out.resize(keys.len(), NONE);
+        }
+        let mask = self.slots.len() - 1;
+        // first all slots, so that their cache misses overlap
+        out.extend(hashes.iter().map(|&h| {
+            let slot = self.slots[(h >> self.shift) as usize & mask];
+            let found = (slot as u32).wrapping_sub(1);
+            if slot == 0 || (slot ^ h) >> 32 == 0 {
+                found
+            } else {
+                MAYBE
+            }
+        }));
+        for (i, group) in out.iter_mut().enumerate() {
+            if *group == NONE {
+                continue;
+            }
+            let hit = *group != MAYBE && self.same(self.keys[*group as usize], keys[i], scratch);
+            if !hit {
+                *group = self.find(keys[i], hashes[i], scratch);
+            }
+        }
+    }
+
+    fn find(&self, key: u128, hash: u64, scratch: &[u8]) -> u32 {
+        let mask = self.slots.len() - 1;
+        let mut at = (hash >> self.shift) as usize & mask;
+        loop {
+            let slot = self.slots[at];
+            if slot == 0 {
+                return NONE;
+            }
+            let group = slot as u32 - 1;
+            if (slot ^ hash) >> 32 == 0 && self.same(self.keys[group as usize], key, scratch) {
+                return group;
+            }
+            at = (at + 1) & mask;
         }
     }
 

@@ -9,6 +9,7 @@
 
 pub mod aggregate;
 pub mod filter;
+pub mod join;
 pub mod limit;
 pub mod project;
 pub mod sort;

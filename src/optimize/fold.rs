@@ -14,7 +14,7 @@ impl Rule for Fold {
         "fold"
     }
     fn rewrite(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
-        let plan = plan.map_input(|p| self.rewrite(p))?;
+        let plan = plan.map_inputs(&mut |p| self.rewrite(p))?;
         Ok(match plan {
             LogicalPlan::Filter { input, predicate } => match expr::fold(predicate) {
                 Expr::Literal(Scalar::Bool(true)) => *input,
@@ -35,6 +35,22 @@ impl Rule for Fold {
                 }
                 LogicalPlan::Aggregate { input, keys, aggs }
             }
+            LogicalPlan::Join {
+                left,
+                right,
+                kind,
+                on,
+                filter,
+            } => LogicalPlan::Join {
+                left,
+                right,
+                kind,
+                on: on
+                    .into_iter()
+                    .map(|(l, r)| (expr::fold(l), expr::fold(r)))
+                    .collect(),
+                filter: filter.map(expr::fold),
+            },
             other => other,
         })
     }

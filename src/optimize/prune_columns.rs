@@ -89,12 +89,79 @@ fn prune(plan: LogicalPlan, used: &Names) -> LogicalPlan {
                 limit,
             }
         }
+        LogicalPlan::Join {
+            left,
+            right,
+            kind,
+            on,
+            filter,
+        } => {
+            let mut below = with(used, filter.iter().flat_map(|f| f.columns()));
+            below.extend(
+                on.iter()
+                    .flat_map(|(l, r)| l.columns().into_iter().chain(r.columns())),
+            );
+            LogicalPlan::Join {
+                left: Box::new(prune_to(*left, &below)),
+                right: Box::new(prune_to(*right, &below)),
+                kind,
+                on,
+                filter,
+            }
+        }
+        LogicalPlan::Union { inputs } => union(inputs, used),
         LogicalPlan::Limit { input, skip, take } => LogicalPlan::Limit {
             input: Box::new(prune(*input, used)),
             skip,
             take,
         },
     }
+}
+
+/// The inputs of a union keep the same columns, by place.
+fn union(inputs: Vec<LogicalPlan>, used: &Names) -> LogicalPlan {
+    let names = |p: &LogicalPlan| -> Vec<String> {
+        let schema = p.schema();
+        schema.map_or_else(
+            |_| Vec::new(),
+            |s| s.fields().iter().map(|f| f.name().clone()).collect(),
+        )
+    };
+    let first = inputs.first().map(names).unwrap_or_default();
+    let kept: Vec<bool> = first.iter().map(|n| used.contains(n)).collect();
+    let inputs = inputs.into_iter().map(|input| {
+        let own = names(&input);
+        let wanted: Vec<String> = own
+            .into_iter()
+            .zip(&kept)
+            .filter(|(_, k)| **k)
+            .map(|(n, _)| n)
+            .collect();
+        let input = prune(input, &wanted.iter().cloned().collect());
+        // exactly these, in this order
+        let exprs = wanted.into_iter().map(|n| (n.clone(), Expr::Column(n))).collect();
+        LogicalPlan::Project {
+            input: Box::new(input),
+            exprs,
+        }
+    });
+    LogicalPlan::Union {
+        inputs: inputs.collect(),
+    }
+}
+
+/// As [`prune`], for names that may belong to another input.
+fn prune_to(plan: LogicalPlan, used: &Names) -> LogicalPlan {
+    let own: Names = match plan.schema() {
+        Ok(s) => s
+            .fields()
+            .iter()
+            .map(|f| f.name().clone())
+            .filter(|n| used.contains(n))
+            .collect(),
+        Err(_) => used.clone(),
+    };
+    prune(plan, &own)
 }
 
 fn with(used: &Names, more: impl IntoIterator<Item = String>) -> Names {

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 
 use super::Rule;
 use crate::error::Result;
-use crate::expr::Expr;
-use crate::plan::LogicalPlan;
+use arrow::datatypes::Schema;
+
+use crate::expr::{BinaryOp, Expr, JoinKind};
+use crate::plan::{LogicalPlan, key_type};
 
 /// See the module.
 pub struct PushFilter;
@@ -17,6 +19,13 @@ impl Rule for PushFilter {
     }
     fn rewrite(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         match plan {
+            LogicalPlan::Join {
+                left,
+                right,
+                kind,
+                on,
+                filter: Some(filter),
+            } => self.rewrite_condition(*left, *right, kind, on, filter),
             LogicalPlan::Filter { input, predicate } => {
                 let mut pushed = *input;
                 let mut kept = Vec::new();
@@ -28,8 +37,50 @@ impl Rule for PushFilter {
                 let input = self.rewrite(pushed)?;
                 Ok(rewrap(input, conjunction(kept)))
             }
-            other => other.map_input(|p| self.rewrite(p)),
+            other => other.map_inputs(&mut |p| self.rewrite(p)),
         }
+    }
+}
+
+impl PushFilter {
+    /// The condition of a join: over an inner one it is a filter above it; what looks at the right
+    /// side alone can be asked of the right side, whatever the join.
+    fn rewrite_condition(
+        &self,
+        left: LogicalPlan,
+        right: LogicalPlan,
+        kind: JoinKind,
+        on: Vec<(Expr, Expr)>,
+        filter: Expr,
+    ) -> Result<LogicalPlan> {
+        let rs = right.schema()?;
+        let (mut right, mut kept, mut above) = (right, Vec::new(), Vec::new());
+        for part in filter.conjuncts() {
+            let columns = part.columns();
+            if kind == JoinKind::Inner {
+                above.push(part);
+            } else if !columns.is_empty() && columns.iter().all(|c| rs.index_of(c).is_ok()) {
+                let (r, rest) = push(right, part)?;
+                right = rewrap(r, rest);
+            } else {
+                kept.push(part);
+            }
+        }
+        let mut plan = LogicalPlan::Join {
+            left: Box::new(left),
+            right: Box::new(right),
+            kind,
+            on,
+            filter: conjunction(kept),
+        };
+        let mut rest = Vec::new();
+        for part in above {
+            let (p, kept) = push(plan, part)?;
+            plan = p;
+            rest.extend(kept);
+        }
+        let plan = plan.map_inputs(&mut |p| self.rewrite(p))?;
+        Ok(rewrap(plan, conjunction(rest)))
     }
 }
 
@@ -97,8 +148,127 @@ fn push(plan: LogicalPlan, part: Expr) -> Result<(LogicalPlan, Option<Expr>)> {
                 None,
             ))
         }
+        LogicalPlan::Join {
+            left,
+            right,
+            kind,
+            on,
+            filter,
+        } => push_join(*left, *right, kind, on, filter, part),
+        LogicalPlan::Union { inputs } => {
+            let names: Vec<String> = match inputs.first() {
+                Some(first) => first
+                    .schema()?
+                    .fields()
+                    .iter()
+                    .map(|f| f.name().clone())
+                    .collect(),
+                None => Vec::new(),
+            };
+            let inputs = inputs.into_iter().map(|input| {
+                let own = input.schema()?;
+                let own = own.fields().iter().map(|f| Expr::Column(f.name().clone()));
+                let renamed: Vec<(String, Expr)> = names.iter().cloned().zip(own).collect();
+                let (input, rest) = push(input, substitute(part.clone(), &renamed)?)?;
+                Ok(rewrap(input, rest))
+            });
+            let inputs = inputs.collect::<Result<_>>()?;
+            Ok((LogicalPlan::Union { inputs }, None))
+        }
         other => Ok((other, Some(part))),
     }
+}
+
+/// A condition on one side goes to that side (but not below an outer join's null side); one on the
+/// keys goes to both; `a.x = b.y` over an inner join becomes a key.
+fn push_join(
+    left: LogicalPlan,
+    right: LogicalPlan,
+    kind: JoinKind,
+    mut on: Vec<(Expr, Expr)>,
+    mut filter: Option<Expr>,
+    part: Expr,
+) -> Result<(LogicalPlan, Option<Expr>)> {
+    let (ls, rs) = (left.schema()?, right.schema()?);
+    let (mut left, mut right) = (left, right);
+    let used = part.columns();
+    let only = |s: &arrow::datatypes::Schema| used.iter().all(|c| s.index_of(c).is_ok());
+    let mut rest = None;
+    if only(&ls) {
+        let alike: Vec<_> = on
+            .iter()
+            .filter(|(l, r)| l.data_type(&ls).ok() == r.data_type(&rs).ok())
+            .cloned()
+            .collect();
+        let mirrored = mirror(&part, &alike);
+        let (l, kept) = push(left, part)?;
+        left = rewrap(l, kept);
+        // what holds for the left keys holds for the right ones that match them
+        if let (Some(m), JoinKind::Inner | JoinKind::Left | JoinKind::Semi) = (mirrored, kind) {
+            let (r, kept) = push(right, m)?;
+            right = rewrap(r, kept);
+        }
+    } else if only(&rs) && kind == JoinKind::Inner {
+        let (r, kept) = push(right, part)?;
+        right = rewrap(r, kept);
+    } else if kind == JoinKind::Inner {
+        match equal_sides(&part, &ls, &rs) {
+            Some(pair) => on.push(pair),
+            None => filter = conjunction(filter.into_iter().chain([part]).collect()),
+        }
+    } else {
+        rest = Some(part);
+    }
+    let (left, right) = (Box::new(left), Box::new(right));
+    Ok((
+        LogicalPlan::Join {
+            left,
+            right,
+            kind,
+            on,
+            filter,
+        },
+        rest,
+    ))
+}
+
+/// The two sides of `left expression = right expression`, if it is that and the types agree.
+fn equal_sides(part: &Expr, ls: &Schema, rs: &Schema) -> Option<(Expr, Expr)> {
+    let Expr::Binary {
+        op: BinaryOp::Eq,
+        left,
+        right,
+    } = part
+    else {
+        return None;
+    };
+    let of = |e: &Expr, s: &Schema| {
+        let c = e.columns();
+        !c.is_empty() && c.iter().all(|c| s.index_of(c).is_ok())
+    };
+    let (l, r) = match () {
+        _ if of(left, ls) && of(right, rs) => (left, right),
+        _ if of(right, ls) && of(left, rs) => (right, left),
+        _ => return None,
+    };
+    key_type(l, ls, r, rs).ok()?;
+    Some((l.as_ref().clone(), r.as_ref().clone()))
+}
+
+/// The condition in terms of the right keys, if it is over left keys alone and they are of one type.
+fn mirror(part: &Expr, on: &[(Expr, Expr)]) -> Option<Expr> {
+    let by_left = |c: &str| on.iter().find(|(l, _)| matches!(l, Expr::Column(n) if n == c));
+    let columns = part.columns();
+    if columns.is_empty() || !columns.iter().all(|c| by_left(c).is_some()) {
+        return None;
+    }
+    let mapped = part.clone().map(&mut |e| {
+        Ok(match &e {
+            Expr::Column(c) => by_left(c).map(|(_, r)| r.clone()).unwrap_or(e),
+            _ => e,
+        })
+    });
+    mapped.ok()
 }
 
 fn rewrap(input: LogicalPlan, predicate: Option<Expr>) -> LogicalPlan {

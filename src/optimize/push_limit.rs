@@ -27,7 +27,7 @@ impl Rule for PushLimit {
             }
             other => other,
         };
-        plan.map_input(|p| self.rewrite(p))
+        plan.map_inputs(&mut |p| self.rewrite(p))
     }
 }
 
@@ -54,6 +54,9 @@ fn hint(plan: LogicalPlan, rows: u64) -> LogicalPlan {
         LogicalPlan::Project { input, exprs } => LogicalPlan::Project {
             input: Box::new(hint(*input, rows)),
             exprs,
+        },
+        LogicalPlan::Union { inputs } => LogicalPlan::Union {
+            inputs: inputs.into_iter().map(|p| hint(p, rows)).collect(),
         },
         other => other,
     }

@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::LogicalPlan;
 use crate::error::{Error, Result, did_you_mean};
-use crate::expr::Expr;
+use crate::expr::{self, Expr};
 use crate::kernel::types;
 
 impl LogicalPlan {
@@ -71,8 +71,61 @@ impl LogicalPlan {
                 Ok(schema)
             }
             LogicalPlan::Limit { input, .. } => input.schema(),
+            LogicalPlan::Join {
+                left,
+                right,
+                kind,
+                on,
+                filter,
+            } => {
+                let (left, right) = (left.schema()?, right.schema()?);
+                for (l, r) in on {
+                    key_type(l, &left, r, &right)?;
+                }
+                let fields = |schemas: &[&SchemaRef]| {
+                    let all = schemas.iter().flat_map(|s| s.fields().iter());
+                    all.map(|f| f.as_ref().clone().with_nullable(true))
+                        .collect::<Vec<_>>()
+                };
+                let both = unique(fields(&[&left, &right]))?;
+                if let Some(f) = filter {
+                    expect_bool(f, &both, "the condition of a join")?;
+                }
+                Ok(if kind.yields_right() { both } else { left })
+            }
+            LogicalPlan::Union { inputs } => {
+                let Some((first, rest)) = inputs.split_first() else {
+                    return Err(Error::defect("a union of nothing"));
+                };
+                let schema = first.schema()?;
+                for other in rest {
+                    let types = |s: &SchemaRef| -> Vec<DataType> {
+                        s.fields().iter().map(|f| types::logical(f.data_type())).collect()
+                    };
+                    if types(&other.schema()?) != types(&schema) {
+                        return Err(Error::defect("a union of different types"));
+                    }
+                }
+                Ok(schema)
+            }
         }
     }
+}
+
+/// The type in which two join keys are compared.
+///
+/// # Errors
+/// A column is unknown, or the types do not go together.
+pub fn key_type(l: &Expr, left: &Schema, r: &Expr, right: &Schema) -> Result<DataType> {
+    let (a, b) = (l.data_type(left)?, r.data_type(right)?);
+    expr::common(&a, &b).ok_or_else(|| {
+        Error::query(format!(
+            "cannot join on {l} = {r}: the one is {}, the other {}",
+            types::name(&a),
+            types::name(&b)
+        ))
+        .help("make them alike, as in cast(x AS text)")
+    })
 }
 
 fn field(name: &str, e: &Expr, schema: &Schema) -> Result<Field> {

@@ -6,14 +6,12 @@ use crate::expr::Expr;
 /// One line an operator, inputs indented below.
 pub fn explain(plan: &LogicalPlan) -> String {
     let mut out = String::new();
-    let mut node = Some(plan);
-    let mut depth = 0;
-    while let Some(n) = node {
+    let mut todo = vec![(plan, 0)];
+    while let Some((n, depth)) = todo.pop() {
         out.push_str(&"  ".repeat(depth));
         out.push_str(&line(n));
         out.push('\n');
-        node = n.input();
-        depth += 1;
+        todo.extend(n.inputs().into_iter().rev().map(|i| (i, depth + 1)));
     }
     out
 }
@@ -64,6 +62,12 @@ fn line(plan: &LogicalPlan) -> String {
                 None => format!("Sort [{}]", keys.join(", ")),
             }
         }
+        LogicalPlan::Join { kind, on, filter, .. } => {
+            let mut parts: Vec<_> = on.iter().map(|(l, r)| format!("{l} = {r}")).collect();
+            parts.extend(filter.iter().map(|f| f.to_string()));
+            format!("Join {} [{}]", kind.name(), parts.join(", "))
+        }
+        LogicalPlan::Union { inputs } => format!("Union of {}", inputs.len()),
         LogicalPlan::Limit { skip, take, .. } => match take {
             Some(n) if *skip == 0 => format!("Limit {n}"),
             Some(n) => format!("Limit {n} offset {skip}"),

@@ -17,9 +17,10 @@ mod explain;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::expr::{AggCall, Expr};
+use crate::expr::{AggCall, Expr, JoinKind};
 use crate::source::Dataset;
 
+pub use check::key_type;
 pub use explain::explain;
 
 /// A dataset with the name people gave it.
@@ -105,6 +106,25 @@ pub enum LogicalPlan {
         /// Only this many rows are needed.
         limit: Option<u64>,
     },
+    /// Pairs rows of two inputs.
+    Join {
+        /// The probe side: its rows come out in their order.
+        left: Box<LogicalPlan>,
+        /// The build side, held in a hash table; its columns follow those of the left.
+        right: Box<LogicalPlan>,
+        /// Which rows come out.
+        kind: JoinKind,
+        /// Expressions over the left and over the right that must be equal; null equals nothing.
+        /// None: every left row meets every right row.
+        on: Vec<(Expr, Expr)>,
+        /// A further condition over the columns of both, part of the match (not a filter above it).
+        filter: Option<Expr>,
+    },
+    /// The rows of all inputs, one input after the other; names and types are those of the first.
+    Union {
+        /// Where rows come from: at least one, all with the same types.
+        inputs: Vec<LogicalPlan>,
+    },
     /// Skips rows, then takes some.
     Limit {
         /// Where rows come from.
@@ -127,25 +147,27 @@ impl LogicalPlan {
         }
     }
 
-    /// The input, if it has one.
-    pub fn input(&self) -> Option<&LogicalPlan> {
+    /// The inputs, in order.
+    pub fn inputs(&self) -> Vec<&LogicalPlan> {
         match self {
-            LogicalPlan::Scan { .. } => None,
+            LogicalPlan::Scan { .. } => Vec::new(),
             LogicalPlan::Filter { input, .. }
             | LogicalPlan::Project { input, .. }
             | LogicalPlan::Aggregate { input, .. }
             | LogicalPlan::Sort { input, .. }
-            | LogicalPlan::Limit { input, .. } => Some(input),
+            | LogicalPlan::Limit { input, .. } => vec![input],
+            LogicalPlan::Join { left, right, .. } => vec![left, right],
+            LogicalPlan::Union { inputs } => inputs.iter().collect(),
         }
     }
 
-    /// The same node over what `f` makes of its input.
-    pub fn map_input<E>(
+    /// The same node over what `f` makes of its inputs, in order.
+    pub fn map_inputs<E>(
         self,
-        f: impl FnOnce(LogicalPlan) -> Result<LogicalPlan, E>,
+        f: &mut dyn FnMut(LogicalPlan) -> Result<LogicalPlan, E>,
     ) -> Result<LogicalPlan, E> {
         use LogicalPlan::*;
-        let go = |input: Box<LogicalPlan>| f(*input).map(Box::new);
+        let mut go = |input: Box<LogicalPlan>| f(*input).map(Box::new);
         Ok(match self {
             Scan { .. } => self,
             Filter { input, predicate } => Filter {
@@ -171,19 +193,30 @@ impl LogicalPlan {
                 skip,
                 take,
             },
+            Join {
+                left,
+                right,
+                kind,
+                on,
+                filter,
+            } => Join {
+                left: go(left)?,
+                right: go(right)?,
+                kind,
+                on,
+                filter,
+            },
+            Union { inputs } => Union {
+                inputs: inputs.into_iter().map(f).collect::<Result<_, E>>()?,
+            },
         })
     }
 
-    /// The tables that are read, from the top down.
+    /// The tables that are read, inputs in order.
     pub fn tables(&self) -> Vec<&Table> {
-        let mut node = Some(self);
-        let mut out = Vec::new();
-        while let Some(n) = node {
-            if let LogicalPlan::Scan { table, .. } = n {
-                out.push(table);
-            }
-            node = n.input();
+        match self {
+            LogicalPlan::Scan { table, .. } => vec![table],
+            other => other.inputs().into_iter().flat_map(|i| i.tables()).collect(),
         }
-        out
     }
 }

@@ -49,11 +49,8 @@ pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut Res
         Scheduler::Threads => Some(pool(cx.threads)?),
     };
     for stage in &graph.stages {
-        let partitions = match stage.input() {
-            None => Vec::new(),
-            Some(i) => done.get_mut(i).and_then(Option::take).unwrap_or_default(),
-        };
-        let inputs = StageInputs::plan(graph, stage, partitions)?;
+        let mut left = |i: usize| done.get_mut(i).and_then(Option::take).unwrap_or_default();
+        let inputs = StageInputs::plan(graph, stage, &mut left, cx)?;
         Progress::add(&cx.progress.tasks_total, inputs.tasks.len() as u64);
         let job = worker::Job::new(graph, stage, &inputs, cx);
         let out = if stage.id == last {

@@ -46,6 +46,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::kernel::types;
 
+pub(crate) use column::Col;
+pub(crate) use keys::KeyEncoder;
 pub use merge::{merge_bucket, merge_buckets};
 pub use partial::PartialAggregate;
 pub use rows::BUCKETS;

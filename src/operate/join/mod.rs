@@ -1,0 +1,41 @@
+//! Hash joins: the right side is built into a table, the left side probes it, batch by batch.
+//!
+//! ```text
+//!   right rows ──► BuildSink ──► BuildSide   keys ─► KeyTable ─► group ─► rows, in input order
+//!                                    ▲
+//!   left rows  ──► Probe ── keys ────┘ ──► left columns │ right columns   in the order of the left
+//! ```
+//!
+//! A probe is a transform: rows that come out flow on in the same task, and any number of joins
+//! stand one after the other in one stage. Of several matches the rows come in the order of the
+//! right input, so the answer does not depend on threads. Null keys match nothing. An outer join to
+//! the right and a full one are made of these four kinds when the frame is built.
+
+mod build;
+mod probe;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::expr::{Expr, JoinKind};
+
+pub use build::{BuildSide, BuildSink};
+pub use probe::Probe;
+
+/// What a join does, in columns by place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct JoinSpec {
+    /// Which rows come out.
+    pub kind: JoinKind,
+    /// The key columns of the left.
+    pub left_keys: Vec<usize>,
+    /// The key columns of the right, of the same types.
+    pub right_keys: Vec<usize>,
+    /// So many columns of the left come out; what follows are computed keys.
+    pub left_columns: usize,
+    /// So many columns of the right come out, unless the kind yields none.
+    pub right_columns: usize,
+    /// A further condition over the columns that come out of an inner join.
+    pub filter: Option<Expr>,
+}
