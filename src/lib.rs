@@ -36,4 +36,4 @@ pub mod source;
 pub mod write;
 
 pub use error::{Error, Result};
-pub use frame::{Frame, Settings};
+pub use frame::{Frame, How, Settings};

@@ -19,6 +19,7 @@
 //! ```
 
 mod group;
+mod join;
 mod run;
 mod settings;
 
@@ -36,6 +37,7 @@ use crate::source::{self, ReadOptions};
 use crate::write::{Format, Target, WriteOptions};
 
 pub use group::GroupBy;
+pub use join::How;
 pub use run::{Report, Rows};
 pub use settings::Settings;
 

@@ -1,0 +1,315 @@
+//! Joins of frames: what people ask for (right, full, one key column for both sides, names that do
+//! not clash), made of the four kinds that the engine knows.
+//!
+//! ```text
+//!   right   the left join the other way round, columns put back in place
+//!   full    the left join, then the right rows that matched nothing, with nulls on the left
+//!   cross   an inner join without keys
+//! ```
+
+use arrow::datatypes::SchemaRef;
+
+use super::Frame;
+use crate::error::{Error, Result};
+use crate::expr::{Expr, JoinKind};
+use crate::kernel::Scalar;
+use crate::plan::{self, LogicalPlan};
+
+/// Which rows a join of frames yields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Each pair that matches.
+    Inner,
+    /// As inner, and the left rows that match nothing.
+    Left,
+    /// As inner, and the right rows that match nothing, in the order of the right.
+    Right,
+    /// As inner, and the rows of both sides that match nothing, those of the right last.
+    Full,
+    /// Left rows that match something, once, with the left columns only.
+    Semi,
+    /// Left rows that match nothing, with the left columns only.
+    Anti,
+    /// Each left row with each right row.
+    Cross,
+}
+
+impl How {
+    /// The kind of that name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn from_name(name: &str) -> Result<How> {
+        Ok(match name.to_ascii_lowercase().as_str() {
+            "inner" => How::Inner,
+            "left" => How::Left,
+            "right" => How::Right,
+            "full" | "outer" => How::Full,
+            "semi" => How::Semi,
+            "anti" => How::Anti,
+            "cross" => How::Cross,
+            _ => {
+                return Err(Error::usage(format!("there is no join of kind {name:?}"))
+                    .help("the kinds are inner, left, right, full, semi, anti and cross"));
+            }
+        })
+    }
+}
+
+/// The two inputs of a join and the names of its result.
+struct Sides {
+    left: LogicalPlan,
+    right: LogicalPlan,
+    on: Vec<(Expr, Expr)>,
+    /// Names of the left columns.
+    left_names: Vec<String>,
+    /// Right columns of the result: the name within the right plan.
+    right_names: Vec<String>,
+    /// Key columns that both sides share: the left name, the right's inner name.
+    shared: Vec<(String, String)>,
+}
+
+impl Frame {
+    /// Joins with `right` where the columns named by `on` are equal: `"id"` on both sides, or
+    /// `"id=key"`. Null equals nothing. A key of the same name on both sides is one column of the
+    /// result; other columns of the right whose names clash get `_right`.
+    ///
+    /// ```
+    /// use ddf::{Frame, How};
+    /// let flights = Frame::read("testdata/nycflights/*.csv")?;
+    /// let busy = Frame::read("testdata/nycflights/*.parquet")?
+    ///     .groupby(["Origin"])?
+    ///     .agg(["flights = count()"])?;
+    /// let joined = flights.join(busy, ["Origin"], How::Left)?.limit(0, Some(1))?.collect()?;
+    /// assert_eq!(joined.schema.fields().last().unwrap().name(), "flights");
+    /// # Ok::<(), ddf::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A column is unknown, keys of types that do not go together, no key (except for
+    /// [`How::Cross`], which takes none).
+    pub fn join<'a>(self, right: Frame, on: impl IntoIterator<Item = &'a str>, how: How) -> Result<Frame> {
+        let on: Vec<(String, String)> = on.into_iter().map(key_names).collect();
+        if on.is_empty() != (how == How::Cross) {
+            return Err(match how {
+                How::Cross => Error::query("a cross join has no keys"),
+                _ => Error::query("a join needs the columns that must be equal"),
+            }
+            .help("name them with --on id, --on id=key or --on id,day; a cross join takes none"));
+        }
+        let left = self.ordered();
+        let sides = sides(left.plan.clone(), right.ordered().plan, &on, how)?;
+        let plan = match how {
+            How::Inner | How::Cross => sides.forward(JoinKind::Inner)?,
+            How::Left => sides.forward(JoinKind::Left)?,
+            How::Semi => sides.filtering(JoinKind::Semi),
+            How::Anti => sides.filtering(JoinKind::Anti),
+            How::Right => sides.backward()?,
+            How::Full => sides.full()?,
+        };
+        left.wrap(|_| plan)
+    }
+
+    /// The rows of this frame, then those of `other`: columns are matched by name, a column that one
+    /// of them lacks is null there, and types are united.
+    ///
+    /// # Errors
+    /// Two columns of one name have types that do not go together.
+    pub fn concat(self, other: Frame) -> Result<Frame> {
+        let (a, b) = (self.ordered(), other.ordered());
+        let (sa, sb) = (a.schema()?, b.schema()?);
+        let mut names: Vec<String> = sa.fields().iter().map(|f| f.name().clone()).collect();
+        names.extend(
+            sb.fields()
+                .iter()
+                .map(|f| f.name().clone())
+                .filter(|n| sa.index_of(n).is_err()),
+        );
+        let side = |plan: LogicalPlan, own: &SchemaRef| -> Result<LogicalPlan> {
+            let exprs = names.iter().map(|n| Ok((n.clone(), united(n, own, &sa, &sb)?)));
+            let exprs = exprs.collect::<Result<Vec<_>>>()?;
+            Ok(LogicalPlan::Project {
+                input: Box::new(plan),
+                exprs,
+            })
+        };
+        let inputs = vec![side(a.plan.clone(), &sa)?, side(b.plan, &sb)?];
+        a.wrap(|_| LogicalPlan::Union { inputs })
+    }
+}
+
+/// Column `name` as both sides of a union give it.
+fn united(name: &str, own: &SchemaRef, a: &SchemaRef, b: &SchemaRef) -> Result<Expr> {
+    let ty = |s: &SchemaRef| s.field_with_name(name).ok().map(|f| f.data_type().clone());
+    let common = match (ty(a), ty(b)) {
+        (Some(x), Some(y)) => crate::expr::common(&x, &y).ok_or_else(|| {
+            let (x, y) = (crate::kernel::types::name(&x), crate::kernel::types::name(&y));
+            Error::query(format!(
+                "column {name:?} is {x} in one table and {y} in the other"
+            ))
+            .help("cast one of them")
+        })?,
+        (Some(t), None) | (None, Some(t)) => t,
+        (None, None) => return Err(Error::defect("a column of no table")),
+    };
+    match ty(own) {
+        Some(t) if t == common => Ok(Expr::column(name)),
+        Some(_) => Expr::column(name).cast_to(&common),
+        None => Expr::Literal(Scalar::Null).cast_to(&common),
+    }
+}
+
+fn key_names(text: &str) -> (String, String) {
+    let (l, r) = text.split_once('=').unwrap_or((text, text));
+    (l.trim().to_string(), r.trim().to_string())
+}
+
+fn names_of(schema: &SchemaRef) -> Vec<String> {
+    schema.fields().iter().map(|f| f.name().clone()).collect()
+}
+
+/// Renames the right columns so that no name stands on both sides.
+fn sides(left: LogicalPlan, right: LogicalPlan, on: &[(String, String)], how: How) -> Result<Sides> {
+    let (ls, rs) = (left.schema()?, right.schema()?);
+    let left_names = names_of(&ls);
+    let mut taken: std::collections::HashSet<String> =
+        left_names.iter().chain(&names_of(&rs)).cloned().collect();
+    let (mut exprs, mut right_names, mut shared, mut keys) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (l, r) in on {
+        plan::key_type(&Expr::column(l), &ls, &Expr::column(r), &rs)?;
+    }
+    for name in names_of(&rs) {
+        let is_shared = on.iter().any(|(l, r)| l == r && *r == name);
+        let inner = match () {
+            _ if is_shared => format!("\u{0}right {name}"),
+            _ if ls.index_of(&name).is_ok() => {
+                let mut new = format!("{name}_right");
+                while !taken.insert(new.clone()) {
+                    new.push_str("_right");
+                }
+                new
+            }
+            _ => name.clone(),
+        };
+        for (l, _) in on.iter().filter(|(_, r)| *r == name) {
+            keys.push((Expr::column(l), Expr::column(&inner)));
+        }
+        match is_shared {
+            true => shared.push((name.clone(), inner.clone())),
+            false => right_names.push(inner.clone()),
+        }
+        exprs.push((inner, Expr::Column(name)));
+    }
+    if !matches!(how, How::Cross) && keys.is_empty() {
+        return Err(Error::defect("a join lost its keys"));
+    }
+    let right = LogicalPlan::Project {
+        input: Box::new(right),
+        exprs,
+    };
+    Ok(Sides {
+        left,
+        right,
+        on: keys,
+        left_names,
+        right_names,
+        shared,
+    })
+}
+
+impl Sides {
+    fn join(&self, kind: JoinKind) -> LogicalPlan {
+        LogicalPlan::Join {
+            left: Box::new(self.left.clone()),
+            right: Box::new(self.right.clone()),
+            kind,
+            on: self.on.clone(),
+            filter: None,
+        }
+    }
+
+    fn filtering(&self, kind: JoinKind) -> LogicalPlan {
+        self.join(kind)
+    }
+
+    /// Left columns, then right ones.
+    fn forward(&self, kind: JoinKind) -> Result<LogicalPlan> {
+        let names = self.left_names.iter().chain(&self.right_names);
+        let exprs = names.map(|n| (n.clone(), Expr::column(n))).collect();
+        Ok(LogicalPlan::Project {
+            input: Box::new(self.join(kind)),
+            exprs,
+        })
+    }
+
+    /// The right rows lead; shared keys are theirs.
+    fn backward(&self) -> Result<LogicalPlan> {
+        let joined = LogicalPlan::Join {
+            left: Box::new(self.right.clone()),
+            right: Box::new(self.left.clone()),
+            kind: JoinKind::Left,
+            on: self.on.iter().map(|(l, r)| (r.clone(), l.clone())).collect(),
+            filter: None,
+        };
+        let exprs = self.columns(&mut |name, shared| {
+            Ok(match shared {
+                Some(right) => Expr::column(right),
+                None => Expr::column(name),
+            })
+        })?;
+        Ok(LogicalPlan::Project {
+            input: Box::new(joined),
+            exprs,
+        })
+    }
+
+    /// The left join, and below it the right rows that matched nothing.
+    fn full(&self) -> Result<LogicalPlan> {
+        let (ls, rs) = (self.left.schema()?, self.right.schema()?);
+        let common =
+            |name: &str, right: &str| plan::key_type(&Expr::column(name), &ls, &Expr::column(right), &rs);
+        let matched = self.columns(&mut |name, shared| match shared {
+            Some(right) => cast(Expr::column(name), &ls, &common(name, right)?),
+            None => Ok(Expr::column(name)),
+        })?;
+        let alone = self.columns(&mut |name, shared| match (shared, ls.field_with_name(name)) {
+            (Some(right), _) => cast(Expr::column(right), &rs, &common(name, right)?),
+            (None, Ok(f)) => Expr::Literal(Scalar::Null).cast_to(f.data_type()),
+            (None, Err(_)) => Ok(Expr::column(name)),
+        })?;
+        let anti = LogicalPlan::Join {
+            left: Box::new(self.right.clone()),
+            right: Box::new(self.left.clone()),
+            kind: JoinKind::Anti,
+            on: self.on.iter().map(|(l, r)| (r.clone(), l.clone())).collect(),
+            filter: None,
+        };
+        let project = |input: LogicalPlan, exprs| LogicalPlan::Project {
+            input: Box::new(input),
+            exprs,
+        };
+        let inputs = vec![project(self.join(JoinKind::Left), matched), project(anti, alone)];
+        Ok(LogicalPlan::Union { inputs })
+    }
+
+    /// The result's columns, each as `make` gives it from its name and, for a shared key, the
+    /// right's name of it.
+    fn columns(
+        &self,
+        make: &mut dyn FnMut(&str, Option<&str>) -> Result<Expr>,
+    ) -> Result<Vec<(String, Expr)>> {
+        let shared = |n: &String| self.shared.iter().find(|(l, _)| l == n).map(|(_, r)| r.as_str());
+        let left = self.left_names.iter().map(|n| (n, shared(n)));
+        let right = self.right_names.iter().map(|n| (n, None));
+        left.chain(right)
+            .map(|(n, s)| Ok((n.clone(), make(n, s)?)))
+            .collect()
+    }
+}
+
+fn cast(e: Expr, schema: &SchemaRef, ty: &arrow::datatypes::DataType) -> Result<Expr> {
+    match e.data_type(schema)? == *ty {
+        true => Ok(e),
+        false => e.cast_to(ty),
+    }
+}
