@@ -19,6 +19,7 @@
 //! - A file is open only while a task reads it.
 
 mod convert;
+mod flat;
 mod footer;
 mod guard;
 mod hive;

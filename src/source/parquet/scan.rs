@@ -7,6 +7,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray};
 use arrow::compute::{concat, prep_null_mask_filter};
 use parquet::arrow::arrow_reader::RowSelection;
 
+use super::flat::FlatGroup;
 use super::footer::{FileFooter, FileReader};
 use super::layout::ColumnFrom;
 use super::reader::GroupReader;
@@ -62,9 +63,11 @@ pub(super) struct Scan {
 
 /// How the current row group is read.
 enum Reading {
-    /// All columns together, then the mask.
+    /// Window by window: the filter's columns, then, unless no row passes, the others.
+    Flat(FlatGroup),
+    /// By the general reader: all columns together, then the mask.
     Together(GroupReader),
-    /// The mask first; `others` decodes only the rows that passed.
+    /// By the general reader: the mask first; `others` decodes only the rows that passed.
     Late {
         /// The filter's columns of the rows that passed.
         kept: Vec<ArrayRef>,
@@ -137,6 +140,9 @@ impl Scan {
         };
         self.file = Some(file.clone());
         let at = (part.file, self.group);
+        if let Some(flat) = FlatGroup::open(&dataset, &file, at, &self.decoded)? {
+            return Ok(Some(Reading::Flat(flat)));
+        }
         let (first, others) = self.decoded.split_at(self.filters);
         let stored = others
             .iter()
@@ -165,6 +171,7 @@ impl Scan {
         let position = (self.part as u64) << 40 | (self.group_row + self.row);
         let (batch, filter) = match &mut self.reader {
             None => return Ok(None),
+            Some(Reading::Flat(_)) => return self.next_window(position),
             Some(Reading::Together(reader)) => {
                 let Some((columns, rows)) = reader.next(footer)? else {
                     return Ok(None);
@@ -190,6 +197,41 @@ impl Scan {
         match mask.true_count() == batch.rows {
             true => Ok(Some(output)),
             false => output.filter(&mask).map(Some),
+        }
+    }
+
+    /// The next window of rows of a flat group.
+    fn next_window(&mut self, position: u64) -> Result<Option<Batch>> {
+        let dataset = self.dataset.clone();
+        let footer = &dataset.files[dataset.parts[self.part].file];
+        let rows = (footer.rows(self.group) - self.row).min(BATCH_ROWS as u64) as usize;
+        let Some(Reading::Flat(group)) = &mut self.reader else {
+            return Ok(None);
+        };
+        if rows == 0 {
+            return Ok(None);
+        }
+        self.row += rows as u64;
+        let (all, others) = (self.decoded.len(), self.filters..self.decoded.len());
+        let Some(filter) = &self.request.filter else {
+            let batch = Batch::new(group.read(footer, 0..all, rows)?, rows, position);
+            return Ok(Some(batch.select(&self.output_at)));
+        };
+        let mut batch = Batch::new(group.read(footer, 0..self.filters, rows)?, rows, position);
+        let mask = filter.mask(&batch)?;
+        match mask.true_count() {
+            0 => {
+                group.skip(others, rows);
+                Ok(Some(Batch::new(Vec::new(), 0, position)))
+            }
+            passed => {
+                batch.columns.extend(group.read(footer, others, rows)?);
+                let output = batch.select(&self.output_at);
+                match passed == rows {
+                    true => Ok(Some(output)),
+                    false => output.filter(&mask).map(Some),
+                }
+            }
         }
     }
 
