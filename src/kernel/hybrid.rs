@@ -234,12 +234,11 @@ const WINDOW: usize = 40;
 #[inline(always)]
 fn unpack_group<const W: usize>(window: &[u8; WINDOW], out: &mut [i32; 8]) {
     let mask = ((1u64 << W) - 1) as u32;
-    for (j, out) in out.iter_mut().enumerate() {
-        let (at, shift) = (j * W / 8, j * W % 8);
-        let mut word = [0; 8];
-        word.copy_from_slice(&window[at..at + 8]);
-        *out = ((u64::from_le_bytes(word) >> shift) as u32 & mask) as i32;
-    }
+    *out = std::array::from_fn(|j| {
+        let word = window[j * W / 8..].first_chunk::<8>();
+        let word = word.map_or(0, |w| u64::from_le_bytes(*w));
+        ((word >> (j * W % 8)) as u32 & mask) as i32
+    });
 }
 
 fn unpack_width<const W: usize>(bytes: &[u8], out: &mut [i32]) {

@@ -31,10 +31,9 @@ pub(super) trait Stored: Send + 'static {
 /// Days since 1970.
 pub(super) struct Days;
 
+#[inline(always)]
 fn le<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    let mut all = [0; N];
-    all.copy_from_slice(bytes);
-    all
+    bytes.first_chunk().copied().unwrap_or([0; N])
 }
 
 fn primitive<T: ArrowPrimitiveType>(values: Vec<T::Native>, nulls: Option<NullBuffer>) -> PrimitiveArray<T> {
