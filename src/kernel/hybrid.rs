@@ -234,11 +234,24 @@ const WINDOW: usize = 40;
 #[inline(always)]
 fn unpack_group<const W: usize>(window: &[u8; WINDOW], out: &mut [i32; 8]) {
     let mask = ((1u64 << W) - 1) as u32;
-    *out = std::array::from_fn(|j| {
-        let word = window[j * W / 8..].first_chunk::<8>();
-        let word = word.map_or(0, |w| u64::from_le_bytes(*w));
-        ((word >> (j * W % 8)) as u32 & mask) as i32
-    });
+    macro_rules! value {
+        ($j:literal) => {{
+            let word = window[$j * W / 8..].first_chunk::<8>();
+            let word = word.map_or(0, |w| u64::from_le_bytes(*w));
+            ((word >> ($j * W % 8)) as u32 & mask) as i32
+        }};
+    }
+    // written out, since loops and closures over constants were seen to stay calls
+    *out = [
+        value!(0),
+        value!(1),
+        value!(2),
+        value!(3),
+        value!(4),
+        value!(5),
+        value!(6),
+        value!(7),
+    ];
 }
 
 fn unpack_width<const W: usize>(bytes: &[u8], out: &mut [i32]) {

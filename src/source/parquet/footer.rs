@@ -163,7 +163,7 @@ impl FileReader {
     }
 
     /// Bytes read since the last call.
-    pub(super) fn take_bytes_read(&self) -> u64 {
+    pub(in crate::source::parquet) fn take_bytes_read(&self) -> u64 {
         self.read.swap(0, Relaxed)
     }
 }
