@@ -76,9 +76,7 @@ impl BitVec {
     /// One bit; false beyond the end.
     #[inline]
     pub fn get(&self, at: usize) -> bool {
-        self.words
-            .get(at / 64)
-            .is_some_and(|w| w >> (at % 64) & 1 == 1)
+        self.words.get(at / 64).is_some_and(|w| w >> (at % 64) & 1 == 1)
     }
     /// As an Arrow buffer.
     pub fn finish(self) -> BooleanBuffer {

@@ -49,8 +49,7 @@ impl Groups {
                     || kinds().any(|k| matches!(k, SumInt | SquaresInt | MinInt | MaxInt | First | Last)),
                 rows: listed
                     || plan.sets.contains(&c)
-                    || kinds()
-                        .any(|k| !matches!(k, Rows | Count | SumInt | SquaresInt | MinInt | MaxInt)),
+                    || kinds().any(|k| !matches!(k, Rows | Count | SumInt | SquaresInt | MinInt | MaxInt)),
             }
         };
         Ok(Groups {

@@ -9,6 +9,7 @@ use parquet::arrow::arrow_reader::RowSelection;
 
 use super::flat::FlatGroup;
 use super::footer::{FileFooter, FileReader};
+use super::index::{self, Rows};
 use super::layout::ColumnFrom;
 use super::reader::GroupReader;
 use super::{ParquetDataset, prune};
@@ -63,8 +64,9 @@ pub(super) struct Scan {
 
 /// How the current row group is read.
 enum Reading {
-    /// Window by window: the filter's columns, then, unless no row passes, the others.
-    Flat(FlatGroup),
+    /// Window by window: the filter's columns, then, unless no row passes, the others. Only of
+    /// the rows that the page index left possible.
+    Flat(FlatGroup, Rows),
     /// By the general reader: all columns together, then the mask.
     Together(GroupReader),
     /// By the general reader: the mask first; `others` decodes only the rows that passed.
@@ -141,7 +143,10 @@ impl Scan {
         self.file = Some(file.clone());
         let at = (part.file, self.group);
         if let Some(flat) = FlatGroup::open(&dataset, &file, at, &self.decoded)? {
-            return Ok(Some(Reading::Flat(flat)));
+            let bounds = self.request.filter.as_ref().map_or(&[][..], |f| f.bounds());
+            let mut wanted = index::wanted_rows(&dataset, &file, at, bounds);
+            wanted.reverse(); // the next one last
+            return Ok((!wanted.is_empty()).then_some(Reading::Flat(flat, wanted)));
         }
         let (first, others) = self.decoded.split_at(self.filters);
         let stored = others
@@ -171,7 +176,7 @@ impl Scan {
         let position = (self.part as u64) << 40 | (self.group_row + self.row);
         let (batch, filter) = match &mut self.reader {
             None => return Ok(None),
-            Some(Reading::Flat(_)) => return self.next_window(position),
+            Some(Reading::Flat(..)) => return self.next_window(),
             Some(Reading::Together(reader)) => {
                 let Some((columns, rows)) = reader.next(footer)? else {
                     return Ok(None);
@@ -201,17 +206,25 @@ impl Scan {
     }
 
     /// The next window of rows of a flat group.
-    fn next_window(&mut self, position: u64) -> Result<Option<Batch>> {
+    fn next_window(&mut self) -> Result<Option<Batch>> {
         let dataset = self.dataset.clone();
         let footer = &dataset.files[dataset.parts[self.part].file];
-        let rows = (footer.rows(self.group) - self.row).min(BATCH_ROWS as u64) as usize;
-        let Some(Reading::Flat(group)) = &mut self.reader else {
+        let Some(Reading::Flat(group, wanted)) = &mut self.reader else {
             return Ok(None);
         };
-        if rows == 0 {
+        let Some(range) = wanted.last().cloned() else {
             return Ok(None);
+        };
+        if range.start > self.row {
+            group.skip(0..self.decoded.len(), (range.start - self.row) as usize);
+            self.row = range.start;
         }
+        let position = (self.part as u64) << 40 | (self.group_row + self.row);
+        let rows = (range.end - self.row).min(BATCH_ROWS as u64) as usize;
         self.row += rows as u64;
+        if self.row == range.end {
+            wanted.pop();
+        }
         let (all, others) = (self.decoded.len(), self.filters..self.decoded.len());
         let Some(filter) = &self.request.filter else {
             let batch = Batch::new(group.read(footer, 0..all, rows)?, rows, position);
@@ -219,19 +232,24 @@ impl Scan {
         };
         let mut batch = Batch::new(group.read(footer, 0..self.filters, rows)?, rows, position);
         let mask = filter.mask(&batch)?;
-        match mask.true_count() {
-            0 => {
-                group.skip(others, rows);
-                Ok(Some(Batch::new(Vec::new(), 0, position)))
-            }
-            passed => {
-                batch.columns.extend(group.read(footer, others, rows)?);
-                let output = batch.select(&self.output_at);
-                match passed == rows {
-                    true => Ok(Some(output)),
-                    false => output.filter(&mask).map(Some),
-                }
-            }
+        let mask = match mask.null_count() {
+            0 => mask,
+            _ => prep_null_mask_filter(&mask),
+        };
+        let passes = |row: &usize| mask.value(*row);
+        let (Some(first), Some(last)) = ((0..rows).find(passes), (0..rows).rfind(passes)) else {
+            group.skip(others, rows);
+            return Ok(Some(Batch::new(Vec::new(), 0, position)));
+        };
+        let span = last + 1 - first;
+        group.skip(others.clone(), first);
+        batch = batch.slice(first, span);
+        batch.columns.extend(group.read(footer, others.clone(), span)?);
+        group.skip(others, rows - last - 1);
+        let (mask, output) = (mask.slice(first, span), batch.select(&self.output_at));
+        match mask.true_count() == span {
+            true => Ok(Some(output)),
+            false => output.filter(&mask).map(Some),
         }
     }
 

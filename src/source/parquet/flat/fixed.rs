@@ -210,7 +210,11 @@ impl<S: Stored> Values for Fixed<S> {
         self.body = match encoding {
             Encoding::PLAIN => Body::Plain(body),
             Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY => Body::Codes(codes(&body)?),
-            other => return Err(wrong(format!("a page is encoded as {other}, which its chunk denies"))),
+            other => {
+                return Err(wrong(format!(
+                    "a page is encoded as {other}, which its chunk denies"
+                )));
+            }
         };
         Ok(())
     }

@@ -167,7 +167,9 @@ impl Pages {
             } => {
                 let rows = self.checked_rows(num_values as usize)?;
                 if num_rows != num_values {
-                    return Err(wrong(format!("a page has {num_values} values for {num_rows} rows")));
+                    return Err(wrong(format!(
+                        "a page has {num_values} values for {num_rows} rows"
+                    )));
                 }
                 let start = rep_levels_byte_len as usize;
                 let end = start + def_levels_byte_len as usize;

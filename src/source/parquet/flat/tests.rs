@@ -36,7 +36,11 @@ fn shape() -> impl Strategy<Value = Shape> {
         Compression::ZSTD(Default::default()),
         Compression::LZ4_RAW,
     ]);
-    let flags = (prop::bool::weighted(0.8), any::<bool>(), prop::bool::weighted(0.8));
+    let flags = (
+        prop::bool::weighted(0.8),
+        any::<bool>(),
+        prop::bool::weighted(0.8),
+    );
     let sizes = (
         prop::sample::select(vec![1 << 20, 200, 40]),
         prop::sample::select(vec![3, 17, 64, 100, 1000]),
@@ -65,7 +69,14 @@ fn properties(shape: &Shape) -> WriterProperties {
         })
         // version 2 would choose encodings of differences
         .set_encoding(Encoding::PLAIN)
-        .set_column_encoding("b".into(), if shape.second { Encoding::RLE } else { Encoding::PLAIN })
+        .set_column_encoding(
+            "b".into(),
+            if shape.second {
+                Encoding::RLE
+            } else {
+                Encoding::PLAIN
+            },
+        )
         .set_compression(shape.codec)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .build()
@@ -241,7 +252,11 @@ fn a_page_cannot_claim_any_size() {
     write(&path, &record, properties);
     let dataset = open(std::slice::from_ref(&path)).unwrap();
     let good = fs::read(&path).unwrap();
-    let at = dataset.files[0].metadata.row_group(0).column(0).data_page_offset() as usize;
+    let at = dataset.files[0]
+        .metadata
+        .row_group(0)
+        .column(0)
+        .data_page_offset() as usize;
     // type, uncompressed size, compressed size: each a head of one byte and a zigzag varint
     assert_eq!((good[at], good[at + 2]), (0x15, 0x15));
     let stored = (3..).find(|n| good[at + n] < 0x80).unwrap() + 1;
@@ -299,7 +314,10 @@ fn unwanted_pages_are_not_read() {
     let mut group = FlatGroup::open(&dataset, &reader, (0, 0), &[0]).unwrap().unwrap();
     group.skip(0..1, 90_500);
     let got = group.read(&dataset.files[0], 0..1, 10).unwrap().remove(0);
-    assert_eq!(got.as_primitive::<Int64Type>().values()[..], (90_500..90_510).collect::<Vec<i64>>());
+    assert_eq!(
+        got.as_primitive::<Int64Type>().values()[..],
+        (90_500..90_510).collect::<Vec<i64>>()
+    );
     assert_eq!(reader.take_bytes_read(), 8000);
     let e = group.read(&dataset.files[0], 0..1, 10_000).err().unwrap();
     assert!(e.what().contains("missing"), "{}", e.what());

@@ -148,7 +148,11 @@ impl Values for Texts {
         self.body = match encoding {
             Encoding::PLAIN => Body::Plain(Buffer::from(body), 0),
             Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY => Body::Codes(codes(&body)?),
-            other => return Err(wrong(format!("a page is encoded as {other}, which its chunk denies"))),
+            other => {
+                return Err(wrong(format!(
+                    "a page is encoded as {other}, which its chunk denies"
+                )));
+            }
         };
         Ok(())
     }

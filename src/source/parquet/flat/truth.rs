@@ -45,10 +45,7 @@ impl Truths {
                 *at += n;
                 Ok(())
             }
-            Body::Runs(stream) => stream
-                .read_bits(&mut self.read, n)
-                .map(|_| ())
-                .ok_or_else(short),
+            Body::Runs(stream) => stream.read_bits(&mut self.read, n).map(|_| ()).ok_or_else(short),
         }
     }
 }
@@ -74,7 +71,11 @@ impl Values for Truths {
                 };
                 Body::Runs(Hybrid::new(runs, 1).ok_or_else(short)?)
             }
-            other => return Err(wrong(format!("a page is encoded as {other}, which its chunk denies"))),
+            other => {
+                return Err(wrong(format!(
+                    "a page is encoded as {other}, which its chunk denies"
+                )));
+            }
         };
         Ok(())
     }
