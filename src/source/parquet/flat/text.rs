@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, DictionaryArray, Int32Array, StringViewArray};
+use arrow::array::{Array, ArrayRef, StringViewArray};
 use arrow::buffer::{Buffer, NullBuffer};
 use arrow::compute::{concat, take};
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use super::fixed::{codes, short};
 use super::wrong;
 use crate::kernel::bits::{BitVec, low};
 use crate::kernel::hybrid::Hybrid;
-use crate::kernel::raw::text_views::ViewBuilder;
+use crate::kernel::raw::text_views::{ViewBuilder, coded};
 
 /// The decoder of text.
 #[derive(Default)]
@@ -98,13 +98,11 @@ impl Texts {
         let room = Vec::with_capacity(self.codes.len());
         let codes = std::mem::replace(&mut self.codes, room);
         let nulls = nulls(valid, self.done, codes.len());
-        let keys = Int32Array::new(codes.into(), nulls);
         // pages of nulls only need none
         let none = || Arc::new(StringViewArray::from(Vec::<&str>::new())) as ArrayRef;
         let values = self.dictionary.clone().unwrap_or_else(none);
-        // checks the codes
-        let array = DictionaryArray::try_new(keys, values)
-            .map_err(|_| wrong("a code lies beyond the end of the dictionary"))?;
+        let array = coded(codes, nulls, values)
+            .ok_or_else(|| wrong("a code lies beyond the end of the dictionary"))?;
         match self.kept {
             true => Ok(Arc::new(array)),
             false => Ok(take(array.values(), array.keys(), None)?),
