@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, StringViewArray};
 
 use super::column::Col;
 use super::direct::Direct;
@@ -142,6 +142,16 @@ impl Groups {
         if !pass_through && self.is_direct(batch) {
             return Ok(0);
         }
+        if let (Some(texts), false) = (self.plain_texts(batch), pass_through) {
+            let long = |view: &u128| {
+                if *view as u32 > 12 {
+                    *view as u32 as usize + 4
+                } else {
+                    0
+                }
+            };
+            return Ok(texts.views().iter().map(long).sum());
+        }
         let keys: Vec<Col> =
             (self.plan.keys.iter().map(|&k| Col::new(&batch.columns[k]))).collect::<Result<_>>()?;
         self.encoder.encode(&keys, batch.rows);
@@ -152,6 +162,16 @@ impl Groups {
         Direct::accepts(self.plan.keys.iter().map(|&k| &batch.columns[k]))
     }
 
+    /// The key column, if it is a single one of texts without nulls and the table is small: then
+    /// [`Groups::encode`] has nothing to do.
+    fn plain_texts<'a>(&self, batch: &'a Batch) -> Option<&'a StringViewArray> {
+        let &[k] = self.plan.keys.as_slice() else {
+            return None;
+        };
+        let texts = batch.columns[k].as_any().downcast_ref::<StringViewArray>()?;
+        (texts.null_count() == 0 && self.table.is_small()).then_some(texts)
+    }
+
     /// Finds the groups of the batch that was encoded, and updates their states.
     pub fn update(&mut self, batch: &Batch) -> Result<()> {
         let mut ids = std::mem::take(&mut self.ids);
@@ -159,6 +179,8 @@ impl Groups {
             let keys: Vec<&ArrayRef> = self.plan.keys.iter().map(|&k| &batch.columns[k]).collect();
             self.direct
                 .groups(&keys, &mut self.encoder, &mut self.table, &mut ids)?;
+        } else if let Some(texts) = self.plain_texts(batch) {
+            self.table.texts(texts, &mut ids);
         } else {
             let e = &self.encoder;
             self.table.groups(&e.keys, &e.hashes, &e.scratch, &mut ids);
