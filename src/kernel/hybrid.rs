@@ -383,7 +383,7 @@ mod tests {
     #[test]
     fn a_last_group_may_be_cut() {
         // eight values of three bits are promised, two bytes (five values) are there
-        let mut stream = Hybrid::new(vec![3, 0b10_001_000, 0b0_100_011_0].into(), 3).unwrap();
+        let mut stream = Hybrid::new(vec![3, 0b1000_1000, 0b0100_0110].into(), 3).unwrap();
         let mut out = Vec::new();
         assert!(stream.read(&mut out, 5).is_some());
         assert_eq!(out, [0, 1, 2, 3, 4]);
