@@ -8,12 +8,14 @@
 //! What lives here knows nothing of files, queries or memory limits: a function gets slices and
 //! fills vectors. [`scan`] finds the structure of CSV, [`parse`] turns fields into values without
 //! allocating, [`hash`] and [`group`] number keys, [`batch`], [`types`] and [`scalar`] are what the
-//! rooms above speak in. [`raw`] is the only place with `unsafe`: SIMD whose processor features
+//! rooms above speak in, [`bits`] and [`hybrid`] unpack Parquet. [`raw`] is the only place with `unsafe`: SIMD whose processor features
 //! were checked, and text views whose UTF-8 was. Each fast loop has a readable twin in its tests.
 
 pub mod batch;
+pub mod bits;
 pub mod group;
 pub mod hash;
+pub mod hybrid;
 pub mod parse;
 pub mod raw;
 pub mod scalar;

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use arrow::array::StringViewArray;
+use arrow::array::{ArrayRef, DictionaryArray, Int32Array, StringViewArray};
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
+use arrow::datatypes::Int32Type;
 
 use crate::kernel::parse::{Spans, Text, Validity, views};
 
@@ -20,6 +21,26 @@ pub unsafe fn text_views(
 ) -> StringViewArray {
     // SAFETY: as the caller vouches.
     unsafe { StringViewArray::new_unchecked(ScalarBuffer::from(views), buffers.into(), nulls) }
+}
+
+/// Values of a dictionary by their codes; `None` if a code of a row that is not null lies beyond it.
+///
+/// The checking constructor looks at row after row and its validity; one maximum over all codes
+/// nearly always tells as much.
+pub fn coded(
+    codes: Vec<i32>,
+    nulls: Option<NullBuffer>,
+    values: ArrayRef,
+) -> Option<DictionaryArray<Int32Type>> {
+    let keys = Int32Array::try_new(codes.into(), nulls).ok()?;
+    let most = keys.values().iter().fold(0, |most, &c| (c as u32).max(most));
+    if most <= i32::MAX as u32 && (most as usize) < values.len() {
+        // SAFETY: every code, those of nulls included, is at least zero (taken without a sign, none
+        // is above i32::MAX) and less than the number of values.
+        #[allow(unsafe_code)]
+        return Some(unsafe { DictionaryArray::new_unchecked(keys, values) });
+    }
+    DictionaryArray::try_new(keys, values).ok()
 }
 
 /// Builds a text array whose views point into one shared buffer of text.
@@ -184,5 +205,29 @@ impl ViewBuilder {
         unsafe {
             text_views(self.views, buffers, nulls)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::Array;
+    use std::sync::Arc;
+
+    #[test]
+    fn codes_are_checked() {
+        let values = |n: usize| Arc::new(StringViewArray::from(vec!["some text"; n])) as ArrayRef;
+        let valid = |v: &[bool]| Some(NullBuffer::from(v.to_vec()));
+        let all = coded(vec![0, 2, 1], valid(&[true, true, false]), values(3)).unwrap();
+        all.to_data().validate_full().unwrap();
+        assert_eq!((all.len(), all.null_count()), (3, 1));
+        assert!(coded(vec![0, 3], None, values(3)).is_none());
+        assert!(coded(vec![0, -1], None, values(3)).is_none());
+        assert!(coded(vec![0, 1], valid(&[true]), values(3)).is_none());
+        // what a null's code is does not matter
+        assert!(coded(vec![0, 9], valid(&[true, false]), values(1)).is_some());
+        assert!(coded(vec![0, 0], valid(&[false, false]), values(0)).is_some());
+        assert!(coded(vec![], None, values(0)).is_some());
+        assert!(coded(vec![0], None, values(0)).is_none());
     }
 }

@@ -11,7 +11,7 @@ use super::finals::Finals;
 use super::keys::KeyEncoder;
 use super::plan::{Kind, Plan};
 use super::rows::{BucketWriter, Row, Rows, broken};
-use super::state::{Arg, State};
+use super::state::{Arg, Needs, State};
 use super::values::{List, Set, get_key};
 use crate::error::Result;
 use crate::kernel::Batch;
@@ -31,7 +31,8 @@ pub struct Groups {
     sets: Vec<Set>,
     direct: Direct,
     ids: Vec<u32>,
-    needs_ints: Vec<bool>,
+    /// What the states over each column look at.
+    needs: Vec<Needs>,
     capacity: usize,
     room: (Vec<u32>, Vec<i64>),
 }
@@ -39,12 +40,17 @@ pub struct Groups {
 impl Groups {
     /// No groups yet.
     pub fn new(plan: &Arc<Plan>) -> Result<Groups> {
+        use Kind::*;
         let needs = |c: usize| {
-            plan.lists.contains(&c)
-                || plan.states.iter().any(|&(kind, at)| {
-                    use Kind::*;
-                    at == c && matches!(kind, SumInt | SquaresInt | MinInt | MaxInt | First | Last)
-                })
+            let kinds = || plan.states.iter().filter(|s| s.1 == c).map(|s| s.0);
+            let listed = plan.lists.contains(&c);
+            Needs {
+                ints: listed
+                    || kinds().any(|k| matches!(k, SumInt | SquaresInt | MinInt | MaxInt | First | Last)),
+                rows: listed
+                    || plan.sets.contains(&c)
+                    || kinds().any(|k| !matches!(k, Rows | Count | SumInt | SquaresInt | MinInt | MaxInt)),
+            }
         };
         Ok(Groups {
             encoder: KeyEncoder::new(plan.key_types.clone())?,
@@ -58,7 +64,7 @@ impl Groups {
                 .collect::<Result<_>>()?,
             direct: Direct::default(),
             ids: Vec::new(),
-            needs_ints: (0..plan.columns.len()).map(needs).collect(),
+            needs: (0..plan.columns.len()).map(needs).collect(),
             capacity: 0,
             room: Default::default(),
             plan: plan.clone(),
@@ -131,11 +137,9 @@ impl Groups {
     }
 
     /// Encodes the keys of a batch; gives the bytes of long ones. First of the two steps.
-    /// Without `pass_through` one dictionary column may be left for [`Groups::update`].
+    /// Without `pass_through` dictionary columns may be left for [`Groups::update`].
     pub fn encode(&mut self, batch: &Batch, pass_through: bool) -> Result<usize> {
-        if let (&[k], false) = (self.plan.keys.as_slice(), pass_through)
-            && self.direct.accepts(&batch.columns[k])
-        {
+        if !pass_through && self.is_direct(batch) {
             return Ok(0);
         }
         if let (Some(texts), false) = (self.plain_texts(batch), pass_through) {
@@ -154,6 +158,10 @@ impl Groups {
         Ok(self.encoder.scratch.len())
     }
 
+    fn is_direct(&self, batch: &Batch) -> bool {
+        Direct::accepts(self.plan.keys.iter().map(|&k| &batch.columns[k]))
+    }
+
     /// The key column, if it is a single one of texts without nulls and the table is small: then
     /// [`Groups::encode`] has nothing to do.
     fn plain_texts<'a>(&self, batch: &'a Batch) -> Option<&'a StringViewArray> {
@@ -167,19 +175,15 @@ impl Groups {
     /// Finds the groups of the batch that was encoded, and updates their states.
     pub fn update(&mut self, batch: &Batch) -> Result<()> {
         let mut ids = std::mem::take(&mut self.ids);
-        match self.plan.keys.as_slice() {
-            &[k] if self.direct.accepts(&batch.columns[k]) => {
-                let column = &batch.columns[k];
-                self.direct
-                    .groups(column, &mut self.encoder, &mut self.table, &mut ids)?;
-            }
-            _ => match self.plain_texts(batch) {
-                Some(texts) => self.table.texts(texts, &mut ids),
-                None => {
-                    let e = &self.encoder;
-                    self.table.groups(&e.keys, &e.hashes, &e.scratch, &mut ids);
-                }
-            },
+        if self.is_direct(batch) {
+            let keys: Vec<&ArrayRef> = self.plan.keys.iter().map(|&k| &batch.columns[k]).collect();
+            self.direct
+                .groups(&keys, &mut self.encoder, &mut self.table, &mut ids)?;
+        } else if let Some(texts) = self.plain_texts(batch) {
+            self.table.texts(texts, &mut ids);
+        } else {
+            let e = &self.encoder;
+            self.table.groups(&e.keys, &e.hashes, &e.scratch, &mut ids);
         }
         self.make_room();
         let done = self.take(batch, &ids);
@@ -191,8 +195,8 @@ impl Groups {
         let plan = self.plan.clone();
         let columns: Vec<Col> =
             (plan.columns.iter().map(|&c| Col::new(&batch.columns[c]))).collect::<Result<_>>()?;
-        let args: Vec<Arg> = (columns.iter().zip(&self.needs_ints))
-            .map(|(c, &ints)| Arg::new(c, ids, batch.position, ints))
+        let args: Vec<Arg> = (columns.iter().zip(&self.needs))
+            .map(|(c, &needs)| Arg::new(c, ids, batch.position, needs))
             .collect();
         for (state, &(_, c)) in self.states.iter_mut().zip(&plan.states) {
             state.update(args.get(c), ids);

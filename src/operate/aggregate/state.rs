@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use arrow::array::StringViewArray;
+use arrow::buffer::NullBuffer;
 
 use super::column::Col;
 use super::exact::{ExactMoments, ExactSum};
@@ -26,10 +27,19 @@ pub struct Arg<'a> {
     pub position: u64,
 }
 
+/// What anyone will look at of an [`Arg`].
+#[derive(Debug, Clone, Copy)]
+pub struct Needs {
+    /// [`Arg::ints`].
+    pub ints: bool,
+    /// [`Arg::rows`], and what is found through them: floats, decimals, texts, positions.
+    pub rows: bool,
+}
+
 impl<'a> Arg<'a> {
-    /// Drops the nulls. `ints`: whether anyone will look at them.
-    pub fn new(column: &'a Col, groups: &'a [u32], position: u64, ints: bool) -> Self {
-        let all = if ints {
+    /// Drops the nulls.
+    pub fn new(column: &'a Col, groups: &'a [u32], position: u64, needs: Needs) -> Self {
+        let all = if needs.ints {
             column.ints()
         } else {
             Cow::Borrowed(&[][..])
@@ -43,14 +53,17 @@ impl<'a> Arg<'a> {
                 position,
             };
         };
-        let rows: Vec<u32> = nulls.valid_indices().map(|i| i as u32).collect();
-        let ints: Vec<i64> = match all.is_empty() {
+        let rows = match needs.rows {
+            true => nulls.valid_indices().map(|i| i as u32).collect(),
+            false => Vec::new(),
+        };
+        let ints = match all.is_empty() {
             true => Vec::new(),
-            false => rows.iter().map(|&i| all[i as usize]).collect(),
+            false => compact(&all, nulls),
         };
         Arg {
             column,
-            groups: rows.iter().map(|&i| groups[i as usize]).collect(),
+            groups: compact(groups, nulls).into(),
             rows: Some(rows),
             ints: ints.into(),
             position,
@@ -94,6 +107,32 @@ impl<'a> Arg<'a> {
             None
         }
     }
+}
+
+/// The values that are not null. Without a branch on single nulls, which nobody can foresee.
+fn compact<T: Copy + Default>(values: &[T], nulls: &NullBuffer) -> Vec<T> {
+    let mut out = vec![T::default(); values.len()];
+    let mut k = 0;
+    let words = nulls.inner().bit_chunks();
+    for (from, word) in values.chunks(64).zip(words.iter_padded()) {
+        if word == u64::MAX && from.len() == 64 {
+            out[k..k + 64].copy_from_slice(from);
+            k += 64;
+            continue;
+        }
+        let mut word = word;
+        // what is written for a null is overwritten by the next value, or cut off
+        let to = &mut out[k..k + from.len()];
+        let mut n = 0;
+        for &value in from {
+            to[n] = value;
+            n += (word & 1) as usize;
+            word >>= 1;
+        }
+        k += n;
+    }
+    out.truncate(k);
+    out
 }
 
 type Text = Option<Box<[u8]>>;
@@ -354,5 +393,22 @@ fn edge_update(v: &mut [Option<(u64, Value)>], last: bool, owned: &mut usize, ar
                 _ => Value::Int(arg.ints[i]),
             },
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn compact_drops_the_nulls(valid in prop::collection::vec(prop::bool::weighted(0.9), 0..400), offset in 0usize..70) {
+            let offset = offset.min(valid.len());
+            let nulls = NullBuffer::from(valid.clone()).slice(offset, valid.len() - offset);
+            let values: Vec<i64> = (1..=nulls.len() as i64).collect();
+            let want: Vec<i64> = values.iter().zip(&valid[offset..]).filter(|(_, v)| **v).map(|(x, _)| *x).collect();
+            prop_assert_eq!(compact(&values, &nulls), want);
+        }
     }
 }

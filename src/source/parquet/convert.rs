@@ -17,7 +17,7 @@ use crate::kernel::{Scalar, types};
 
 /// Larger dictionaries (stored bytes) are not kept: they no longer stay in the cache, and few rows
 /// share a value.
-const DICTIONARY_BYTES: i64 = 1 << 20;
+pub(super) const DICTIONARY_BYTES: usize = 1 << 20;
 
 /// The schema to ask the decoder for: text as a dictionary where the row group has it so, else as
 /// views.
@@ -54,7 +54,7 @@ fn all_dictionary(chunk: &ColumnChunkMetaData) -> bool {
     let Some(dictionary) = chunk.dictionary_page_offset() else {
         return false;
     };
-    if chunk.data_page_offset().saturating_sub(dictionary) > DICTIONARY_BYTES {
+    if chunk.data_page_offset().saturating_sub(dictionary) > DICTIONARY_BYTES as i64 {
         return false;
     }
     match chunk.page_encoding_stats_mask() {
@@ -79,6 +79,11 @@ impl Converter {
     /// The array in the logical type `to` (text may stay a dictionary).
     pub(super) fn convert(&mut self, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
         if array.data_type() == to {
+            return Ok(array.clone());
+        }
+        if let DataType::Dictionary(key, value) = array.data_type()
+            && (&**key, &**value, to) == (&DataType::Int32, &types::TEXT, &types::TEXT)
+        {
             return Ok(array.clone());
         }
         if let DataType::Dictionary(key, value) = array.data_type()

@@ -163,7 +163,7 @@ impl FileReader {
     }
 
     /// Bytes read since the last call.
-    pub(super) fn take_bytes_read(&self) -> u64 {
+    pub(in crate::source::parquet) fn take_bytes_read(&self) -> u64 {
         self.read.swap(0, Relaxed)
     }
 }
@@ -213,8 +213,9 @@ pub(super) struct HeaderReader {
 /// Most page headers fit; a longer one takes another read.
 const HEADER_BYTES: usize = 512;
 
-impl Read for HeaderReader {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+impl HeaderReader {
+    /// What is read but not handed out; reads more where that is nothing. Empty: the file ends.
+    pub(super) fn fill(&mut self) -> io::Result<&[u8]> {
         if self.at == self.buffer.len() {
             self.buffer.resize(HEADER_BYTES, 0);
             let n = self.reader.file.read_at(&mut self.buffer, self.next)?;
@@ -222,6 +223,13 @@ impl Read for HeaderReader {
             self.next += n as u64;
             self.at = 0;
         }
+        Ok(&self.buffer[self.at..])
+    }
+}
+
+impl Read for HeaderReader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.fill()?;
         let n = out.len().min(self.buffer.len() - self.at);
         out[..n].copy_from_slice(&self.buffer[self.at..self.at + n]);
         self.at += n;

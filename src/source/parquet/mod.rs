@@ -4,14 +4,15 @@
 //! ```text
 //!   files ─ footers (parallel, checked) ─► schema united by name ─► partitions = row groups
 //!
-//!   open(part):  row group ─ statistics ─► skip it, or
-//!                          ─ filter columns ─► mask ─► (few rows?) the other columns for those rows only
-//!                          └────────────────────────► (many rows?) all columns, then the mask
+//!   open(part):  row group ─ statistics, Bloom filters ─► skip it, or
+//!                          ─ page index ─► ranges of rows ─► windows of 8192 rows:
+//!                               filter columns ─► mask ─► (a row passes?) the other columns
 //! ```
 //!
 //! - `footer` reads and checks metadata, `layout` unites files to one schema,
 //!   `hive` takes columns from folder names, `convert` turns what a file holds into the logical
-//!   types, `prune` proves row groups empty, `reader` decodes, `scan` is the source of a task.
+//!   types, `prune` proves row groups empty, `index` pages, `flat` decodes common columns and
+//!   `reader` the others, `scan` is the source of a task.
 //! - Text that a file keeps as a dictionary stays one (`Dictionary<Int32, Utf8View>`), and batches
 //!   of one row group share it.
 //! - Nothing that a file says is trusted: sizes are checked against the file's length, and a panic
@@ -19,9 +20,11 @@
 //! - A file is open only while a task reads it.
 
 mod convert;
+mod flat;
 mod footer;
 mod guard;
 mod hive;
+mod index;
 mod layout;
 mod prune;
 mod reader;

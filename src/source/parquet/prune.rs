@@ -19,9 +19,9 @@ use super::layout::ColumnFrom;
 use crate::kernel::{Scalar, types};
 use crate::source::{Bound, Compare};
 
-/// What is known of the values of a column in a row group.
+/// What is known of the values of a column in a row group or page.
 #[derive(Debug)]
-struct Known {
+pub(super) struct Known {
     /// Bounds of the values that are neither null nor NaN.
     range: Option<(Scalar, Scalar)>,
     /// The bounds occur as values.
@@ -37,7 +37,17 @@ pub(super) fn group_is_empty(dataset: &ParquetDataset, file: usize, group: usize
     bounds.iter().any(|bound| {
         let known = match dataset.column(file, bound.column) {
             ColumnFrom::Constant(value) => Some(of_constant(value, dataset.files[file].rows(group))),
-            ColumnFrom::File(root) => of_column(dataset, file, group, *root, bound.column),
+            ColumnFrom::File(root) => {
+                let footer = &dataset.files[file];
+                let chunk = footer
+                    .metadata
+                    .row_group(group)
+                    .columns()
+                    .get(footer.leaves[*root].start);
+                let statistics = chunk.and_then(ColumnChunkMetaData::statistics);
+                let rows = footer.rows(group);
+                known(dataset, (file, group), (*root, bound.column), statistics, rows)
+            }
         };
         known.is_some_and(|k| disproves(&k, bound))
     })
@@ -54,12 +64,14 @@ fn of_constant(value: &Scalar, rows: u64) -> Known {
     }
 }
 
-fn of_column(
+/// What `statistics` of `rows` rows, of a row group or a page of it, say of the column that is
+/// `root` in the file and `column` in the dataset; `None` for nested ones.
+pub(super) fn known(
     dataset: &ParquetDataset,
-    file: usize,
-    group: usize,
-    root: usize,
-    column: usize,
+    (file, group): (usize, usize),
+    (root, column): (usize, usize),
+    statistics: Option<&Statistics>,
+    rows: u64,
 ) -> Option<Known> {
     let footer = &dataset.files[file];
     let leaves = &footer.leaves[root];
@@ -72,7 +84,6 @@ fn of_column(
         return None;
     }
     let required = chunk.column_descr().max_def_level() == 0;
-    let statistics = chunk.statistics();
     let ty = footer.schema.field(root).data_type();
     let united = dataset.layout.schema.field(column).data_type();
     let order = footer.metadata.file_metadata().column_order(leaves.start);
@@ -89,7 +100,7 @@ fn of_column(
             false => statistics.and_then(Statistics::null_count_opt),
         },
         nan: float && statistics.and_then(Statistics::nan_count_opt) != Some(0),
-        rows: footer.rows(group),
+        rows,
     })
 }
 
@@ -168,7 +179,8 @@ fn whole(v: i64, ty: &DataType) -> Option<Scalar> {
     })
 }
 
-fn disproves(known: &Known, bound: &Bound) -> bool {
+/// Whether what is known denies that any row passes.
+pub(super) fn disproves(known: &Known, bound: &Bound) -> bool {
     match bound.op {
         Compare::IsNull => return known.nulls == Some(0),
         Compare::IsNotNull => return known.nulls == Some(known.rows),

@@ -7,7 +7,9 @@ use arrow::array::{Array, ArrayRef, BooleanArray};
 use arrow::compute::{concat, prep_null_mask_filter};
 use parquet::arrow::arrow_reader::RowSelection;
 
+use super::flat::FlatGroup;
 use super::footer::{FileFooter, FileReader};
+use super::index::{self, Rows};
 use super::layout::ColumnFrom;
 use super::reader::GroupReader;
 use super::{ParquetDataset, prune};
@@ -62,9 +64,12 @@ pub(super) struct Scan {
 
 /// How the current row group is read.
 enum Reading {
-    /// All columns together, then the mask.
+    /// Window by window: the filter's columns, then, unless no row passes, the others. Only of
+    /// the rows that the page index left possible.
+    Flat(FlatGroup, Rows),
+    /// By the general reader: all columns together, then the mask.
     Together(GroupReader),
-    /// The mask first; `others` decodes only the rows that passed.
+    /// By the general reader: the mask first; `others` decodes only the rows that passed.
     Late {
         /// The filter's columns of the rows that passed.
         kept: Vec<ArrayRef>,
@@ -137,6 +142,12 @@ impl Scan {
         };
         self.file = Some(file.clone());
         let at = (part.file, self.group);
+        if let Some(flat) = FlatGroup::open(&dataset, &file, at, &self.decoded)? {
+            let bounds = self.request.filter.as_ref().map_or(&[][..], |f| f.bounds());
+            let mut wanted = index::wanted_rows(&dataset, &file, at, bounds);
+            wanted.reverse(); // the next one last
+            return Ok((!wanted.is_empty()).then_some(Reading::Flat(flat, wanted)));
+        }
         let (first, others) = self.decoded.split_at(self.filters);
         let stored = others
             .iter()
@@ -165,6 +176,7 @@ impl Scan {
         let position = (self.part as u64) << 40 | (self.group_row + self.row);
         let (batch, filter) = match &mut self.reader {
             None => return Ok(None),
+            Some(Reading::Flat(..)) => return self.next_window(),
             Some(Reading::Together(reader)) => {
                 let Some((columns, rows)) = reader.next(footer)? else {
                     return Ok(None);
@@ -188,6 +200,54 @@ impl Scan {
         filtered.columns.truncate(self.filters);
         let mask = filter.mask(&filtered)?;
         match mask.true_count() == batch.rows {
+            true => Ok(Some(output)),
+            false => output.filter(&mask).map(Some),
+        }
+    }
+
+    /// The next window of rows of a flat group.
+    fn next_window(&mut self) -> Result<Option<Batch>> {
+        let dataset = self.dataset.clone();
+        let footer = &dataset.files[dataset.parts[self.part].file];
+        let Some(Reading::Flat(group, wanted)) = &mut self.reader else {
+            return Ok(None);
+        };
+        let Some(range) = wanted.last().cloned() else {
+            return Ok(None);
+        };
+        if range.start > self.row {
+            group.skip(0..self.decoded.len(), (range.start - self.row) as usize);
+            self.row = range.start;
+        }
+        let position = (self.part as u64) << 40 | (self.group_row + self.row);
+        let rows = (range.end - self.row).min(BATCH_ROWS as u64) as usize;
+        self.row += rows as u64;
+        if self.row == range.end {
+            wanted.pop();
+        }
+        let (all, others) = (self.decoded.len(), self.filters..self.decoded.len());
+        let Some(filter) = &self.request.filter else {
+            let batch = Batch::new(group.read(footer, 0..all, rows)?, rows, position);
+            return Ok(Some(batch.select(&self.output_at)));
+        };
+        let mut batch = Batch::new(group.read(footer, 0..self.filters, rows)?, rows, position);
+        let mask = filter.mask(&batch)?;
+        let mask = match mask.null_count() {
+            0 => mask,
+            _ => prep_null_mask_filter(&mask),
+        };
+        let passes = |row: &usize| mask.value(*row);
+        let (Some(first), Some(last)) = ((0..rows).find(passes), (0..rows).rfind(passes)) else {
+            group.skip(others, rows);
+            return Ok(Some(Batch::new(Vec::new(), 0, position)));
+        };
+        let span = last + 1 - first;
+        group.skip(others.clone(), first);
+        batch = batch.slice(first, span);
+        batch.columns.extend(group.read(footer, others.clone(), span)?);
+        group.skip(others, rows - last - 1);
+        let (mask, output) = (mask.slice(first, span), batch.select(&self.output_at));
+        match mask.true_count() == span {
             true => Ok(Some(output)),
             false => output.filter(&mask).map(Some),
         }

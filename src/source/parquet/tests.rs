@@ -453,8 +453,9 @@ mod pruning {
         fn never_changes_the_answer(
             groups in prop::collection::vec(group(), 1..5),
             bounds in prop::collection::vec(bound(), 1..4),
-            statistics in prop::sample::select(vec![EnabledStatistics::None, EnabledStatistics::Chunk]),
+            statistics in prop::sample::select(vec![EnabledStatistics::None, EnabledStatistics::Chunk, EnabledStatistics::Page]),
             cut in prop::option::of(1usize..3),
+            (bloom, delta, page_rows) in (any::<bool>(), any::<bool>(), 1usize..6),
         ) {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("x.parquet");
@@ -468,8 +469,18 @@ mod pruning {
             let properties = WriterProperties::builder()
                 .set_statistics_enabled(statistics)
                 .set_statistics_truncate_length(cut)
-                .build();
-            super::write(&path, &records, properties);
+                .set_column_index_truncate_length(cut)
+                .set_data_page_row_count_limit(page_rows)
+                .set_write_batch_size(page_rows)
+                .set_bloom_filter_enabled(bloom);
+            // encodings of differences are left to the general reader
+            let properties = match delta {
+                true => properties
+                    .set_dictionary_enabled(false)
+                    .set_column_encoding("i".into(), parquet::basic::Encoding::DELTA_BINARY_PACKED),
+                false => properties,
+            };
+            super::write(&path, &records, properties.build());
             let dataset = open(&[path]).unwrap();
             let mut columns: Vec<usize> = bounds.iter().map(|b| b.column).collect();
             columns.sort_unstable();
@@ -557,6 +568,84 @@ mod pruning {
         let got = read(&dataset, &request).unwrap();
         let want: Vec<String> = (399_990..400_000).map(|i| format!("row {i}")).collect();
         assert_eq!(got[0].as_ref(), &StringViewArray::from_iter_values(want));
+    }
+
+    /// 100 000 numbers (only even ones) and long texts, in pages of 1000 rows.
+    fn paged(path: &Path, statistics: EnabledStatistics, bloom: bool) {
+        let numbers = Int64Array::from_iter_values((0..100_000).map(|i| i * 2));
+        let texts = (0..100_000).map(|i| format!("some rather long text, number {i}"));
+        let record = batch(vec![
+            ("i", Arc::new(numbers) as ArrayRef),
+            ("t", Arc::new(StringArray::from_iter_values(texts))),
+        ]);
+        let properties = WriterProperties::builder()
+            .set_dictionary_enabled(false)
+            .set_statistics_enabled(statistics)
+            .set_data_page_row_count_limit(1000)
+            .set_write_batch_size(1000)
+            .set_bloom_filter_enabled(bloom);
+        super::write(path, &[record], properties.build());
+    }
+
+    #[test]
+    fn pages_are_skipped_by_their_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.parquet");
+        let bound = |op, i| Bound {
+            column: 0,
+            op,
+            value: Scalar::Int(i),
+        };
+        let read_with = |statistics, bound: Bound| {
+            paged(&path, statistics, false);
+            rows_read(&open(std::slice::from_ref(&path)).unwrap(), bound)
+        };
+        let (rows, all) = read_with(EnabledStatistics::Chunk, bound(Compare::Lt, 10_000));
+        let (same, some) = read_with(EnabledStatistics::Page, bound(Compare::Lt, 10_000));
+        assert_eq!((rows, same), (5000, 5000));
+        assert!(all > 800_000, "all numbers are looked at without an index: {all}");
+        // five pages of numbers and of texts, and the index
+        assert!(some < 270_000, "{some} of {all}");
+        let (rows, few) = read_with(EnabledStatistics::Page, bound(Compare::Eq, 123_456));
+        assert_eq!(rows, 1);
+        assert!(few < 60_000, "{few} of {all}");
+        // the texts are skipped where the numbers leave nothing, index or not
+        let (_, numbers) = read_with(EnabledStatistics::Chunk, bound(Compare::Eq, 123_456));
+        assert!(numbers < 900_000, "{numbers}");
+    }
+
+    #[test]
+    fn bloom_filters_deny_values() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.parquet");
+        paged(&path, EnabledStatistics::Chunk, true);
+        let dataset = open(std::slice::from_ref(&path)).unwrap();
+        let filter = |column: usize| {
+            let range = dataset.files[0]
+                .metadata
+                .row_group(0)
+                .column(column)
+                .bloom_filter_length();
+            range.unwrap() as u64
+        };
+        let number = |i| Bound {
+            column: 0,
+            op: Compare::Eq,
+            value: Scalar::Int(i),
+        };
+        let text = |t: &str| Bound {
+            column: 1,
+            op: Compare::Eq,
+            value: Scalar::Text(t.into()),
+        };
+        // one in a hundred absent values may pass; these do not
+        assert_eq!(rows_read(&dataset, number(33_333)), (0, filter(0)));
+        assert_eq!(rows_read(&dataset, number(33_334)).0, 1);
+        assert_eq!(
+            rows_read(&dataset, text("some rather long text, number 4x")),
+            (0, filter(1))
+        );
+        assert_eq!(rows_read(&dataset, text("some rather long text, number 44")).0, 1);
     }
 
     #[test]

@@ -1,0 +1,167 @@
+//! One column of a row group: walks over its pages and hands out as many rows as asked for.
+
+use arrow::array::ArrayRef;
+use bytes::Bytes;
+use parquet::basic::Encoding;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
+
+use super::super::footer::FileReader;
+use super::pages::{FlatPage, Levels, Next, Pages};
+use super::wrong;
+use crate::kernel::bits::BitVec;
+
+/// Some rows of a page, and which of them have values.
+pub(super) struct Piece<'a> {
+    pub rows: usize,
+    /// Rows that have a value.
+    pub values: usize,
+    /// Bits of all rows of the array so far, those of this piece last; `None` if the column has
+    /// no nulls.
+    pub valid: Option<&'a BitVec>,
+    /// The place of the first row in the array.
+    pub start: usize,
+}
+
+impl Piece<'_> {
+    /// The bits, if any row of the piece lacks a value.
+    pub(super) fn gaps(&self) -> Option<&BitVec> {
+        self.valid.filter(|_| self.values < self.rows)
+    }
+}
+
+/// Decodes values of one kind.
+pub(super) trait Values: Send {
+    /// Takes `count` plain values for codes to refer to.
+    fn dictionary(&mut self, bytes: Bytes, count: usize) -> Result<(), ParquetError>;
+    /// Begins a page.
+    fn page(&mut self, body: Bytes, encoding: Encoding) -> Result<(), ParquetError>;
+    /// Appends rows of the page to the array.
+    fn read(&mut self, piece: &Piece) -> Result<(), ParquetError>;
+    /// Passes over that many values of the page.
+    fn skip(&mut self, values: usize) -> Result<(), ParquetError>;
+    /// The array of all `rows` rows appended.
+    fn finish(&mut self, rows: usize, valid: Option<BitVec>) -> Result<ArrayRef, ParquetError>;
+}
+
+/// A column of a row group.
+pub(super) struct Column {
+    pages: Pages,
+    page: Option<Open>,
+    values: Box<dyn Values>,
+    /// Rows to pass over before the next one is read.
+    pending: usize,
+}
+
+/// The page that is being read.
+struct Open {
+    left: usize,
+    levels: Option<Levels>,
+}
+
+impl Open {
+    /// Moves over `n` rows; appends their bits and gives the number of values.
+    fn take(&mut self, n: usize, bits: &mut BitVec) -> Result<usize, ParquetError> {
+        self.left -= n;
+        match &mut self.levels {
+            None => Ok(n),
+            Some(levels) => levels
+                .read(bits, n)
+                .ok_or_else(|| wrong("a page has too few levels")),
+        }
+    }
+}
+
+impl Column {
+    pub(super) fn new(
+        reader: &FileReader,
+        group: &RowGroupMetaData,
+        leaf: usize,
+        values: Box<dyn Values>,
+    ) -> Result<Column, ParquetError> {
+        Ok(Column {
+            pages: Pages::new(reader, group, leaf)?,
+            page: None,
+            values,
+            pending: 0,
+        })
+    }
+
+    /// Passes over rows, later.
+    pub(super) fn skip(&mut self, rows: usize) {
+        self.pending += rows;
+    }
+
+    /// The next `rows` rows.
+    pub(super) fn read(&mut self, rows: usize) -> Result<ArrayRef, ParquetError> {
+        let mut valid: Option<BitVec> = None;
+        let mut done = 0;
+        while done < rows {
+            let page = self.open_page()?;
+            let now = page.left.min(rows - done);
+            if page.levels.is_some() && valid.is_none() {
+                let mut bits = BitVec::with_capacity(rows);
+                bits.fill(true, done);
+                valid = Some(bits);
+            }
+            let values = match (&mut valid, &page.levels) {
+                (Some(bits), Some(_)) => page.take(now, bits)?,
+                (Some(bits), None) => {
+                    bits.fill(true, now);
+                    page.take(now, &mut BitVec::default())?
+                }
+                (None, _) => page.take(now, &mut BitVec::default())?,
+            };
+            self.values.read(&Piece {
+                rows: now,
+                values,
+                valid: valid.as_ref(),
+                start: done,
+            })?;
+            done += now;
+        }
+        self.values.finish(rows, valid)
+    }
+
+    /// The page that holds the next wanted row.
+    fn open_page(&mut self) -> Result<&mut Open, ParquetError> {
+        loop {
+            match &mut self.page {
+                Some(page) if page.left > 0 && self.pending == 0 => break,
+                Some(page) if page.left > 0 => {
+                    let now = page.left.min(self.pending);
+                    let values = page.take(now, &mut BitVec::with_capacity(now))?;
+                    if page.left > 0 {
+                        self.values.skip(values)?;
+                    }
+                    self.pending -= now;
+                }
+                _ => self.next_page()?,
+            }
+        }
+        self.page.as_mut().ok_or_else(|| wrong("it has no page"))
+    }
+
+    /// Reads the next page, or passes over it if none of its rows is wanted.
+    fn next_page(&mut self) -> Result<(), ParquetError> {
+        self.page = None;
+        if self.pending > 0
+            && let Next::Data(rows) = self.pages.peek()?
+            && rows <= self.pending
+        {
+            self.pending -= rows;
+            return self.pages.skip(rows);
+        }
+        match self.pages.next()? {
+            FlatPage::Dictionary(bytes, count) => self.values.dictionary(bytes, count),
+            FlatPage::Data(page) => {
+                self.values.page(page.body, page.encoding)?;
+                self.page = Some(Open {
+                    left: page.rows,
+                    levels: page.levels,
+                });
+                Ok(())
+            }
+        }
+    }
+}
