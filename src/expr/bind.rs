@@ -9,7 +9,7 @@ use super::functions::Func;
 use super::temporal;
 use super::tree::{BinaryOp, Expr, UnaryOp, balanced};
 use super::{arith, cast, text};
-use crate::error::{Error, Result, did_you_mean};
+use crate::error::{Error, Result, no_column};
 use crate::kernel::{Scalar, types};
 
 /// The type of an expression that may hold aggregates.
@@ -43,16 +43,9 @@ pub(super) fn common(a: &DataType, b: &DataType) -> Option<DataType> {
     }
 }
 
-/// The error for a name that no column has.
+/// The error for a name that no column of the schema has.
 pub fn unknown_column(name: &str, schema: &Schema) -> Error {
-    let names = || schema.fields().iter().map(|f| f.name().as_str());
-    let list: Vec<&str> = names().take(40).collect();
-    let more = if schema.fields().len() > 40 { ", …" } else { "" };
-    let list = format!("the columns are {}{more}", list.join(", "));
-    Error::query(format!("no column \"{name}\"")).help(match did_you_mean(name, names()) {
-        Some(n) => format!("did you mean {n}? {list}"),
-        None => list,
-    })
+    no_column(name, schema.fields().iter().map(|f| f.name().as_str()))
 }
 
 struct Binder<'a> {

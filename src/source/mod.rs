@@ -15,6 +15,7 @@ pub mod glob;
 mod open;
 pub mod options;
 pub mod parquet;
+mod union;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ pub use crate::expr::CompareOp as Compare;
 pub use filter::ExprFilter;
 pub use open::{from_json, open};
 pub use options::{Format, OnBadRow, ReadOptions, Union};
+pub use union::UnionDataset;
 
 /// One conjunct of a filter, `column op value`: where statistics prove it false for all rows of a
 /// row group or page, those need not be read.

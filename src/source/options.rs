@@ -82,8 +82,11 @@ pub struct ReadOptions {
     pub blocksize: Option<u64>,
     /// Types found by an exact pass: (column, type).
     pub widened: Vec<(String, String)>,
-    /// Worker threads, which decide how small partitions should be.
+    /// Worker threads, which read headers.
     pub threads: usize,
+    /// Columns that files of another format have, so that `types` may name them.
+    #[serde(skip)]
+    pub known_elsewhere: Vec<String>,
 }
 
 impl Default for ReadOptions {
@@ -107,6 +110,7 @@ impl Default for ReadOptions {
             blocksize: None,
             widened: Vec::new(),
             threads: 2,
+            known_elsewhere: Vec::new(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod common;
 
 mod bad_input;
 mod columns;
+mod formats;
 mod messages;
 mod numbers;
 mod safe_output;

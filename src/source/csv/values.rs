@@ -237,7 +237,8 @@ impl Kinds {
             T::Null => 0,
             T::Boolean => Self::BOOL,
             T::Int64 => Self::INT,
-            T::Float64 => Self::FLOAT,
+            // a decimal is law, or comes of Parquet files; a value that it cannot hold makes it a float
+            T::Float64 | T::Decimal128(..) => Self::FLOAT,
             T::Date32 => Self::DATE,
             T::Timestamp(_, None) => Self::NAIVE,
             T::Timestamp(_, Some(_)) => Self::UTC,
