@@ -36,7 +36,7 @@ use crate::source::{self, ReadOptions};
 use crate::write::{Format, Target, WriteOptions};
 
 pub use group::GroupBy;
-pub use run::{Report, Rows};
+pub use run::{Report, Rows, write_aside};
 pub use settings::Settings;
 
 /// A lazy table: a plan over files, built step by step; nothing but headers and samples is read

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::memory::{Budget, SpillDir};
 use crate::observe::Progress;
-use crate::pipeline::RunContext;
+use crate::pipeline::{Aside, RunContext};
 use crate::schedule::Scheduler;
 
 /// Threads, memory, disk. [`Settings::default`] takes all processors and 60 % of the memory.
@@ -66,6 +66,7 @@ impl Settings {
             cancelled: Arc::new(AtomicBool::new(false)),
             threads: self.threads(),
             warnings: Mutex::default(),
+            aside: Aside::default(),
         })
     }
 

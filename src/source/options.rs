@@ -19,7 +19,7 @@ pub enum OnBadRow {
     Skip,
     /// Missing fields are null, surplus fields are dropped.
     Pad,
-    /// Leave the row out and append its bytes to this file.
+    /// Leave the row out; this file gets the bytes of all such rows of the inputs, in their order.
     Reject(PathBuf),
 }
 

@@ -11,6 +11,7 @@
 //! for pruning) goes through to it unchanged, and all that is left to do here is to count
 //! partitions. When a CSV column turns out wider than sampled, the Parquet side follows.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -247,6 +248,9 @@ impl Dataset for UnionDataset {
             runs: self.runs.clone(),
             warnings: self.warnings.clone(),
         }))
+    }
+    fn set_aside(&self, run: &RunContext) -> Result<Option<PathBuf>> {
+        self.csv.set_aside(run)
     }
     fn warnings(&self) -> Vec<Warning> {
         let mut all = self.warnings.clone();

@@ -32,5 +32,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use destination::write_whole;
 pub use format::{Compression, Format, WriteOptions};
 pub use output::{Encoded, Encoder, EncoderMaker, Output, Summary, Target};

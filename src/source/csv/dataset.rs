@@ -12,6 +12,7 @@ use super::columns::Reading;
 use super::file::{CsvFile, FileInfo};
 use super::infer;
 use super::read::CsvSource;
+use super::reject;
 use super::sniff::{marks, sniff};
 use super::values::Kinds;
 use super::windows::Pool;
@@ -20,7 +21,7 @@ use crate::kernel::types;
 use crate::observe::Warning;
 use crate::pipeline::{RunContext, Source};
 use crate::source::options::parse_type;
-use crate::source::{Dataset, ReadOptions, Refine, ScanRequest, Union};
+use crate::source::{Dataset, OnBadRow, ReadOptions, Refine, ScanRequest, Union};
 
 /// Files whose first bytes are sampled for types; the others' headers are read only.
 const SAMPLED_FILES: usize = 16;
@@ -400,6 +401,13 @@ impl Dataset for CsvDataset {
     }
     fn refine(self: Arc<Self>, columns: &[usize], why: Refine, run: &RunContext) -> Result<Arc<dyn Dataset>> {
         Ok(self.refined(columns, why, run)?)
+    }
+    fn set_aside(&self, run: &RunContext) -> Result<Option<PathBuf>> {
+        let OnBadRow::Reject(path) = &self.options.on_bad_row else {
+            return Ok(None);
+        };
+        reject::complete(self, run)?;
+        Ok(Some(path.clone()))
     }
     fn warnings(&self) -> Vec<Warning> {
         self.warnings.clone()

@@ -42,6 +42,7 @@ fn context(part: u32) -> TaskContext {
         cancelled: Arc::new(AtomicBool::new(false)),
         threads: 2,
         warnings: Default::default(),
+        aside: Default::default(),
     };
     TaskContext {
         run: Arc::new(run),
