@@ -153,7 +153,7 @@ pub struct AskArgs {
     /// Order rows: col, col:desc, col:nullsfirst, col:desc:nullsfirst; comma separated
     #[arg(long, value_name = "KEYS")]
     pub sort: Vec<String>,
-    /// Drop repeated rows
+    /// Drop rows that came before; the others keep their order
     #[arg(long)]
     pub distinct: bool,
     /// At most this many rows

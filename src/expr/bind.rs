@@ -113,6 +113,7 @@ impl Binder<'_> {
                 Err(_) => Err(unknown_column(name, self.schema)),
             },
             Expr::Literal(v) => Ok(constant(v)),
+            Expr::Place => Ok((Node::Place, DataType::Int64)),
             Expr::Unary {
                 op: UnaryOp::Not,
                 expr,

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 
 use crate::error::{Error, Result};
-use crate::expr::{self, Expr};
+use crate::expr::{self, AggCall, AggFunc, Expr};
 use crate::graph::{self, Graph};
 use crate::optimize;
 use crate::plan::{self, LogicalPlan, OrderBy, Table};
@@ -176,23 +176,42 @@ impl Frame {
         self.groupby([])?.agg(aggregates)
     }
 
-    /// Drops repeated rows; what remains is ordered by all columns.
+    /// Drops rows that came before; the others keep their order.
     ///
     /// # Errors
     /// None of its own.
     pub fn distinct(self) -> Result<Frame> {
         let names: Vec<String> = self.schema()?.fields().iter().map(|f| f.name().clone()).collect();
-        let keys = names
+        if names.is_empty() {
+            return Ok(self);
+        }
+        let keys: Vec<_> = names
             .iter()
             .map(|n| (n.clone(), Expr::Column(n.clone())))
             .collect();
-        let mut f = self.wrap(|input| LogicalPlan::Aggregate {
-            input,
-            keys,
-            aggs: Vec::new(),
-        })?;
-        f.order = names.iter().map(|n| OrderBy::ascending(n)).collect();
-        Ok(f)
+        let (visible, place) = (keys.clone(), "\u{1}place");
+        let first = AggCall {
+            func: AggFunc::Min,
+            arg: Some(Expr::Place),
+            distinct: false,
+            filter: None,
+        };
+        // Rows are groups of their own kind; each stands where it was first seen.
+        self.ordered()
+            .wrap(|input| LogicalPlan::Aggregate {
+                input,
+                keys,
+                aggs: vec![(place.to_string(), first)],
+            })?
+            .wrap(|input| LogicalPlan::Sort {
+                input,
+                keys: vec![OrderBy::ascending(place)],
+                limit: None,
+            })?
+            .wrap(|input| LogicalPlan::Project {
+                input,
+                exprs: visible,
+            })
     }
 
     /// Orders rows; each key is `"column"`, `"column:desc"`, `"column:nullsfirst"` or both. Rows

@@ -8,6 +8,7 @@ mod common;
 
 mod bad_input;
 mod columns;
+mod distinct;
 mod formats;
 mod messages;
 mod numbers;
