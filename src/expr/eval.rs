@@ -240,7 +240,7 @@ impl Node {
             _ => {}
         }
         match self {
-            Column(_) | Const(_) => {}
+            Column(_) | Const(_) | Place => {}
             Cast { node, .. } | Not(node) | Neg(node) | IsNull { node, .. } => node.renumber(columns),
             InText { node, .. } | InInt { node, .. } | Shift { node, .. } => node.renumber(columns),
             Compare { l, r, .. } | Arith { l, r, .. } | Logic { l, r, .. } | DaysBetween(l, r) => {

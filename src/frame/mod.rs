@@ -30,6 +30,7 @@ use arrow::datatypes::SchemaRef;
 use crate::error::{Error, Result};
 use crate::expr::{self, AggCall, AggFunc, Expr};
 use crate::graph::{self, Graph};
+use crate::observe::Warning;
 use crate::optimize;
 use crate::plan::{self, LogicalPlan, OrderBy, Table};
 use crate::source::{self, ReadOptions};
@@ -49,6 +50,8 @@ pub struct Frame {
     /// The order that rows have if nobody asks for another (groups come in the order of their keys).
     order: Vec<OrderBy>,
     settings: Arc<Settings>,
+    /// What to tell the user about the names of the files.
+    notes: Arc<[Warning]>,
 }
 
 impl Frame {
@@ -70,12 +73,14 @@ impl Frame {
         settings: Settings,
     ) -> Result<Frame> {
         let inputs: Vec<String> = inputs.into_iter().map(String::from).collect();
-        let dataset = source::open(&inputs, options, settings.threads(), &settings.spill_dir())?;
+        let (dataset, notes) = source::open(&inputs, options, settings.threads(), &settings.spill_dir())?;
         let table = Table {
             name: inputs.join(" "),
             dataset,
         };
-        Ok(Frame::from_table(table, settings))
+        let mut frame = Frame::from_table(table, settings);
+        frame.notes = notes.into();
+        Ok(frame)
     }
 
     /// A frame over any table, also one of your own making.
@@ -84,6 +89,7 @@ impl Frame {
             plan: LogicalPlan::scan(table),
             order: Vec::new(),
             settings: Arc::new(settings),
+            notes: Arc::default(),
         }
     }
 
@@ -353,6 +359,7 @@ impl Frame {
             plan,
             order: Vec::new(),
             settings: self.settings,
+            notes: self.notes,
         })
     }
 

@@ -175,7 +175,7 @@ impl Runner {
 
     fn report(&self, frame: &Frame, cx: &RunContext) -> Report {
         let p = &cx.progress;
-        let mut warnings = self.warnings.clone();
+        let mut warnings = [&frame.notes[..], &self.warnings[..]].concat();
         for w in frame.plan().tables().iter().flat_map(|t| t.dataset.warnings()) {
             if !warnings.iter().any(|x| x.key == w.key) {
                 warnings.push(w);

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::csv::CsvDataset;
-use super::glob;
+use super::glob::{self, Files};
 use super::parquet::{ParquetDataset, ParquetOptions};
 use super::{Dataset, Format, ReadOptions, Union, UnionDataset};
 use crate::error::{Error, Result};
+use crate::observe::Warning;
 
-/// Opens `inputs` (paths, globs, folders, lists, `-`) as one table. `threads` read footers and
-/// decide how small partitions should be; `spool` is a folder for a copy of standard input.
+/// Opens `inputs` (paths, globs, folders, lists, `-`) as one table. `threads` read footers;
+/// `spool` is a folder for a copy of standard input. Besides the table: what to tell the user about
+/// the names.
 ///
 /// # Errors
 /// Nothing is found, a file cannot be opened, or its header or footer makes no sense.
@@ -20,8 +22,24 @@ pub fn open(
     options: &ReadOptions,
     threads: usize,
     spool: &Path,
+) -> Result<(Arc<dyn Dataset>, Vec<Warning>)> {
+    let Files { paths, repeated } = glob::expand(inputs)?;
+    let notes = repeated.iter().map(|path| {
+        let text = format!("{} is named more than once, but read once", path.display());
+        Warning {
+            key: text.clone(),
+            text,
+        }
+    });
+    Ok((open_files(&paths, options, threads, spool)?, notes.collect()))
+}
+
+fn open_files(
+    paths: &[PathBuf],
+    options: &ReadOptions,
+    threads: usize,
+    spool: &Path,
 ) -> Result<Arc<dyn Dataset>> {
-    let paths = glob::expand(inputs)?;
     let formats = paths
         .iter()
         .map(|p| format_of(p, options))

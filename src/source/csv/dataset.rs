@@ -29,6 +29,9 @@ const SAMPLED_FILES: usize = 16;
 /// is read into one buffer, so that 4 MiB also stay in the cache while they are parsed.
 const MIN_BLOCK: u64 = 1 << 20;
 const MAX_BLOCK: u64 = 4 << 20;
+/// Partitions of a middling table. The number of threads has no say: the row groups of a Parquet
+/// file that is written follow the partitions, and its bytes should not depend on the machine.
+const USUAL_PARTS: u64 = 64;
 /// The smallest that may be asked for (tests do).
 const LEAST_BLOCK: u64 = 64;
 
@@ -131,7 +134,7 @@ impl CsvDataset {
         warnings: Vec<Warning>,
     ) -> Self {
         let total: u64 = infos.iter().map(|(i, _)| i.size).sum();
-        let chosen = (total / (16 * options.threads.max(1) as u64)).clamp(MIN_BLOCK, MAX_BLOCK);
+        let chosen = (total / USUAL_PARTS).clamp(MIN_BLOCK, MAX_BLOCK);
         let block = options
             .blocksize
             .map_or(chosen, |b| b.clamp(LEAST_BLOCK, 32 << 20));

@@ -500,7 +500,9 @@ fn filters_limits_json() {
 #[test]
 fn the_flights() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/nycflights/*.csv");
-    let paths = crate::source::glob::expand(&[folder.to_string_lossy().into_owned()]).unwrap();
+    let paths = crate::source::glob::expand(&[folder.to_string_lossy().into_owned()])
+        .unwrap()
+        .paths;
     let dataset = open(&paths, &ReadOptions::default()).unwrap();
     let delay = dataset.schema().index_of("DepDelay").unwrap();
     assert_eq!(dataset.schema().field(delay).data_type(), &DataType::Int64);
