@@ -50,7 +50,7 @@ fn columns_and_types_unite() {
     let ran = ask(&f.at(""), "").done().says(&["'only'", "'other'"]);
     assert_eq!(
         ran.text(),
-        "i,t,n,only,other\n1,x,,c,\n2,NA,,c,\n2.5,7,2024-01-31,,true\n"
+        "i,t,n,only,other\n1.0,x,,c,\n2.0,NA,,c,\n2.5,7,2024-01-31,,true\n"
     );
     assert_eq!(
         query(&f.at(""), "-q --sum i --max n"),
@@ -79,11 +79,19 @@ fn late_surprises_widen_both_sides() {
         .says(&["'x'", "float64", "a.csv:200002"]);
     assert_eq!(ran.text(), "x_sum,count\n19999900003.5,200003\n");
     f.file("a.csv", format!("x\n{rows}word\n"));
-    assert_eq!(query(&f.at(""), "-q -w x='2' --count"), "count\n2\n");
+    assert_eq!(
+        query(&f.at(""), "-q -s x --distinct --sort x:desc -n 2"),
+        "x\nword\n99999\n"
+    );
     // an integer that a float would round is kept as it is written, as text
     f.file("a.csv", format!("x\n{rows}9007199254740993\n"));
     parquet(&f, "b.parquet", "x\n1.5\n");
-    assert_eq!(query(&f.at(""), "-q -w length(x)=16"), "x\n9007199254740993\n");
+    let all = query(&f.at(""), "-q");
+    assert!(
+        all.ends_with("\n199999\n9007199254740993\n1.5\n"),
+        "{}",
+        &all[all.len() - 60..]
+    );
 }
 
 #[test]
