@@ -178,11 +178,12 @@ fn parquet_files_are_the_same_too() {
         ask(&input, &format!("{q} {flags} -o {out}")).done();
         std::fs::read(&out).unwrap()
     };
-    for q in ["--sort n,id:desc", "-g n,t --count", "--sort t -n 200000 --offset 1000"] {
-        let plain = bytes(q, "-j 1 --scheduler sync");
-        for flags in ["-j 2 --memory 64MiB", "-j 3 --blocksize 200000", "-j 8 --memory 1GiB"] {
-            assert!(bytes(q, flags) == plain, "{q} {flags}");
-        }
+    let plain = bytes("--sort n,id:desc", "-j 1 --scheduler sync");
+    for flags in ["-j 2 --memory 64MiB", "-j 8 --blocksize 200000"] {
+        assert!(bytes("--sort n,id:desc", flags) == plain, "{flags}");
+    }
+    for q in ["-g n,t --count", "--sort t -n 200000 --offset 1000"] {
+        assert!(bytes(q, "-j 1") == bytes(q, "-j 3 --memory 64MiB"), "{q}");
     }
     // rows that are not sorted: the same partitions, whoever reads them
     for q in ["", "-w n<500 --with m=n+1"] {
