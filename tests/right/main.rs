@@ -15,4 +15,5 @@ mod numbers;
 mod safe_output;
 mod same_bytes;
 mod splitting;
+mod thin;
 mod types;
