@@ -223,7 +223,10 @@ mod tests {
             let text = line(&seen(), width);
             assert!(text.chars().count() <= width.max(14), "{width}: {text}");
         }
-        assert_eq!(line(&seen(), 46), "step 1/2 █████████░░░░░░░░░░░  48%  5.4 M rows");
+        assert_eq!(
+            line(&seen(), 46),
+            "step 1/2 █████████░░░░░░░░░░░  48%  5.4 M rows"
+        );
         assert_eq!(line(&Seen::default(), 22), "░░░░░░░░   0%  0 rows");
     }
 
