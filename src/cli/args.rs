@@ -270,6 +270,9 @@ pub struct RunArgs {
     /// Who runs the tasks
     #[arg(long, value_enum, default_value = "threads")]
     pub scheduler: SchedulerArg,
+    /// Show, truncate and take apart timestamps with an offset by the clocks of this time zone
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
     /// Show progress on standard error
     #[arg(long, value_enum, default_value = "auto")]
     pub progress: When,

@@ -14,7 +14,7 @@ use crate::source::{Format, OnBadRow, ReadOptions, Union};
 pub fn frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
     let inputs = inputs(&args.inputs)?;
     let options = read_options(&args.read)?;
-    let mut f = Frame::read_with(inputs.iter().map(String::as_str), &options, settings(&args.run))?;
+    let mut f = Frame::read_with(inputs.iter().map(String::as_str), &options, settings(&args.run)?)?;
     let ask = &args.ask;
     for w in &ask.with {
         f = f.with(w)?;
@@ -204,9 +204,12 @@ fn inputs(given: &[String]) -> Result<Vec<String>> {
 }
 
 /// How the run is to be done.
-pub fn settings(run: &RunArgs) -> Settings {
+pub fn settings(run: &RunArgs) -> Result<Settings> {
     let base = Settings::default();
-    Settings {
+    if let Some(zone) = &run.tz {
+        expr::zones::parse(zone)?;
+    }
+    Ok(Settings {
         threads: run.threads.map_or(base.threads, usize::from),
         memory: run.memory.map_or(base.memory, |b| b as usize),
         spill_dir: run.spill_dir.clone(),
@@ -215,8 +218,9 @@ pub fn settings(run: &RunArgs) -> Settings {
             SchedulerArg::Threads => Scheduler::Threads,
             SchedulerArg::Sync => Scheduler::Sync,
         },
+        time_zone: run.tz.clone(),
         optimize: !run.no_optimize,
-    }
+    })
 }
 
 fn read_options(a: &InputArgs) -> Result<ReadOptions> {

@@ -533,6 +533,11 @@ impl Binder<'_> {
         {
             super::dates::Unit::parse(unit)?;
         }
+        if matches!(func, Func::AtTimeZone | Func::Zoned)
+            && let Some(zone) = constant_arg(1)
+        {
+            super::zones::parse(zone)?;
+        }
         Ok((
             Node::Call {
                 func,

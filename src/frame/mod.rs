@@ -21,6 +21,7 @@
 mod group;
 mod run;
 mod settings;
+mod zone;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -265,15 +266,23 @@ impl Frame {
         self.clone().ordered().plan
     }
 
+    /// The plan with moments by the clocks of the time zone that was asked for.
+    fn local_plan(&self) -> Result<LogicalPlan> {
+        match &self.settings.time_zone {
+            Some(zone) => zone::localize(self.plan(), zone),
+            None => Ok(self.plan()),
+        }
+    }
+
     /// The optimised plan.
     ///
     /// # Errors
     /// A fault of a rule.
     pub fn optimized(&self) -> Result<LogicalPlan> {
         if self.settings.optimize {
-            optimize::optimize(self.plan())
+            optimize::optimize(self.local_plan()?)
         } else {
-            Ok(self.plan())
+            self.local_plan()
         }
     }
 
@@ -331,7 +340,11 @@ impl Frame {
         options: &WriteOptions,
         watch: impl FnMut(&Arc<crate::pipeline::RunContext>),
     ) -> Result<Report> {
-        run::Runner::new(self.settings.clone()).write(self, target, format, options, watch)
+        let shown = match &self.settings.time_zone {
+            Some(zone) if !format.is_binary() => zone::shown(self.clone(), zone)?,
+            _ => self.clone(),
+        };
+        run::Runner::new(self.settings.clone()).write(&shown, target, format, options, watch)
     }
 
     /// The settings it runs with.

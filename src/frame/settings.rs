@@ -22,6 +22,8 @@ pub struct Settings {
     pub max_spill: u64,
     /// Who runs the tasks.
     pub scheduler: Scheduler,
+    /// The time zone by whose clocks moments (timestamps in UTC) are shown, truncated and taken apart.
+    pub time_zone: Option<String>,
     /// Whether the plan is optimised (only tests say no).
     pub optimize: bool,
 }
@@ -34,6 +36,7 @@ impl Default for Settings {
             spill_dir: None,
             max_spill: u64::MAX,
             scheduler: Scheduler::Threads,
+            time_zone: None,
             optimize: true,
         }
     }

@@ -202,3 +202,50 @@ fn offsets_are_kept_in_utc() {
     assert_eq!(query(&wrong, "--max t"), "t_max\n2024-02-30T01:30:00Z\n");
     assert_eq!(query(&file, "-w t>='2024-03-31' -s k"), "k\n5\n");
 }
+
+#[test]
+fn moments_by_the_clocks_of_a_time_zone() {
+    let f = Folder::new();
+    let file = f.file(
+        "t.csv",
+        "k,t,n\n1,2024-03-31T00:59:59Z,2024-03-31T00:59:59\n2,2024-03-31T01:00:00Z,\n3,2024-03-30T23:30:00Z,\n4,,\n",
+    );
+    let tz = "--tz Europe/Berlin";
+    assert_eq!(
+        query(&file, tz),
+        "k,t,n\n1,2024-03-31T01:59:59+01:00,2024-03-31T00:59:59\n2,2024-03-31T03:00:00+02:00,\n\
+         3,2024-03-31T00:30:00+01:00,\n4,,\n"
+    );
+    for more in ["", "--no-optimize", "-j 3 --blocksize 64"] {
+        assert_eq!(
+            query(&file, &format!("{tz} -g hour(t),day(t) --count {more}")),
+            "hour(t),day(t),count\n0,31,1\n1,31,1\n3,31,1\n,,1\n"
+        );
+        assert_eq!(
+            query(&file, &format!("{tz} -g d=date_trunc('day',t) --count {more}")),
+            "d,count\n2024-03-31T00:00:00+01:00,3\n,1\n"
+        );
+        assert_eq!(
+            query(&file, &format!("{tz} -w hour(t)=3 -s k,c=hour(n) {more}")),
+            "k,c\n2,\n"
+        );
+    }
+    assert_eq!(
+        query(&file, "-g hour(t) --count"),
+        "hour(t),count\n0,1\n1,1\n23,1\n,1\n"
+    );
+    assert_eq!(
+        query(&file, &format!("{tz} --jsonl -n 1 -s t")),
+        "{\"t\":\"2024-03-31T01:59:59+01:00\"}\n"
+    );
+    // Parquet keeps the moments
+    let parquet = f.at("t.parquet");
+    run(["query", &file, "--tz", "Europe/Berlin", "-o", &parquet]).done();
+    assert_eq!(query(&parquet, ""), query(&file, ""));
+    let sql = "x = t AT TIME ZONE 'America/New_York'";
+    let ran = run(["query", &file, "--with", sql, "-s", "x", "-n", "1"]).done();
+    assert_eq!(ran.text(), "x\n2024-03-30T20:59:59\n");
+    ask(&file, "--tz Europe/Berlim")
+        .failed(1)
+        .says(&["Europe/Berlin"]);
+}
