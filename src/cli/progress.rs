@@ -227,7 +227,7 @@ mod tests {
             line(&seen(), 46),
             "step 1/2 █████████░░░░░░░░░░░  48%  5.4 M rows"
         );
-        assert_eq!(line(&Seen::default(), 22), "░░░░░░░░   0%  0 rows");
+        assert_eq!(line(&Seen::default(), 22), "░░░░░░░░░   0%  0 rows");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::pipeline::{RunContext, TaskContext};
 use crate::source::{Bound, Dataset, OnBadRow, ReadOptions, RowFilter, ScanRequest, Union};
 
 /// Files that are gone when the test is over.
-struct Files(tempfile::TempDir);
+struct Files(#[expect(dead_code, reason = "the folder goes with it")] tempfile::TempDir);
 
 impl Files {
     fn new(files: &[(&str, &[u8])]) -> (Self, Vec<PathBuf>) {
@@ -272,10 +272,11 @@ fn ragged_rows() {
     assert_eq!(text(&rows), ["1|2", "7|8", "9|10"]);
     let rows = table(&[("a.csv", csv)], &with(OnBadRow::Pad)).unwrap().0;
     assert_eq!(text(&rows), ["1|2", "3|∅", "4|5", "7|8", "9|10"]);
-    let (dir, _) = Files::new(&[]);
-    let rejects = dir.0.path().join("rejects");
-    table(&[("a.csv", csv)], &with(OnBadRow::Reject(rejects.clone()))).unwrap();
-    assert_eq!(std::fs::read(rejects).unwrap(), b"3\n4,5,6\n");
+    // (their file is written when a whole run is over: see the tests of the binary)
+    let rows = table(&[("a.csv", csv)], &with(OnBadRow::Reject("unused".into())))
+        .unwrap()
+        .0;
+    assert_eq!(text(&rows), ["1|2", "7|8", "9|10"]);
 }
 
 #[test]
