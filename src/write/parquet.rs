@@ -228,7 +228,7 @@ impl GroupEncoder {
                 Cut::Full => batch.rows,
                 Cut::Ranked => (batch.rows - at).min((RANKED_ROWS - place % RANKED_ROWS) as usize),
             };
-            self.from_start |= place % RANKED_ROWS == 0;
+            self.from_start |= place.is_multiple_of(RANKED_ROWS);
             let part = batch.slice(at, rows);
             at += rows;
             self.rows += rows;
@@ -237,7 +237,9 @@ impl GroupEncoder {
             let full = match self.cut {
                 Cut::Full => self.rows >= GROUP_ROWS || self.bytes >= GROUP_BYTES,
                 // Rows of more than 2 KiB each: then memory counts more than equal bytes.
-                Cut::Ranked => (place + rows as u64) % RANKED_ROWS == 0 || self.bytes >= 4 * GROUP_BYTES,
+                Cut::Ranked => {
+                    (place + rows as u64).is_multiple_of(RANKED_ROWS) || self.bytes >= 4 * GROUP_BYTES
+                }
             };
             if full && self.from_start {
                 ready.extend(self.close()?.map(Ready::Group));
