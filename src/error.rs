@@ -238,6 +238,21 @@ fn escape_excerpt(bytes: &[u8]) -> String {
     out
 }
 
+/// The error for a name that no column has, with what was probably meant and what there is.
+pub fn no_column<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Error {
+    const SHOWN: usize = 40;
+    let names: Vec<&str> = names.into_iter().collect();
+    let more = if names.len() > SHOWN { ", …" } else { "" };
+    let list = format!(
+        "the columns are {}{more}",
+        names[..names.len().min(SHOWN)].join(", ")
+    );
+    Error::query(format!("no column \"{name}\"")).help(match did_you_mean(name, names) {
+        Some(near) => format!("did you mean {near}? {list}"),
+        None => list,
+    })
+}
+
 /// The name among `names` that `wanted` most likely means, for "did you mean".
 pub fn did_you_mean<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = wanted.to_lowercase();

@@ -98,6 +98,15 @@ fn tasks_in_processes_of_their_own_give_the_same_bytes() {
             "-n",
             "5",
         ],
+        &[
+            csv,
+            "testdata/nycflights/2013-04.parquet",
+            "-w",
+            "DepDelay > 100",
+            "-g",
+            "Month",
+            "--count",
+        ],
     ];
     for query in queries {
         let dir = tempfile::tempdir().unwrap();

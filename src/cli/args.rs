@@ -153,7 +153,7 @@ pub struct AskArgs {
     /// Order rows: col, col:desc, col:nullsfirst, col:desc:nullsfirst; comma separated
     #[arg(long, value_name = "KEYS")]
     pub sort: Vec<String>,
-    /// Drop repeated rows
+    /// Drop rows that came before; the others keep their order
     #[arg(long)]
     pub distinct: bool,
     /// At most this many rows
@@ -270,6 +270,9 @@ pub struct RunArgs {
     /// Who runs the tasks
     #[arg(long, value_enum, default_value = "threads")]
     pub scheduler: SchedulerArg,
+    /// Show, truncate and take apart timestamps with an offset by the clocks of this time zone
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
     /// Show progress on standard error
     #[arg(long, value_enum, default_value = "auto")]
     pub progress: When,

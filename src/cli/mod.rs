@@ -28,6 +28,8 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use crate::error::{Error, Kind, Result};
 use crate::frame::{Frame, Report};
 use crate::graph;
+use crate::pipeline::RunContext;
+use crate::schedule;
 use args::{Cli, Command, ErrorsAs, QueryArgs, When};
 
 /// Runs the program with the process's arguments and answers its exit status.
@@ -110,7 +112,7 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
 fn ask(args: &QueryArgs, frame: Frame) -> Result<()> {
     draw(args, &frame)?;
     let (target, format, options) = output::choose(&args.write, args.run.color)?;
-    let interrupted = Arc::new(AtomicBool::new(false));
+    let interrupted = note_signals();
     let mut bar = None;
     let outcome = frame.write_to(target, format, &options, |cx| {
         drop(bar.take());
@@ -120,7 +122,7 @@ fn ask(args: &QueryArgs, frame: Frame) -> Result<()> {
                 args.run.progress == When::Always,
             ));
         }
-        cancel_on_signal(cx.cancelled.clone(), interrupted.clone());
+        cancel_on_signal(cx, &interrupted);
     });
     drop(bar);
     let report = outcome.map_err(|e| match interrupted.load(Relaxed) {
@@ -144,13 +146,26 @@ fn wants_bar(args: &QueryArgs) -> bool {
     }
 }
 
-/// Ctrl-C and a polite kill stop the tasks, so that no half of an output is left; a second one
-/// ends the program at once.
-fn cancel_on_signal(cancelled: Arc<AtomicBool>, interrupted: Arc<AtomicBool>) {
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+const STOP_SIGNALS: [i32; 2] = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
+
+/// Notes Ctrl-C and a polite kill; a second one ends the program at once.
+fn note_signals() -> Arc<AtomicBool> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in STOP_SIGNALS {
         let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, interrupted.clone());
         let _ = signal_hook::flag::register(signal, interrupted.clone());
-        let _ = signal_hook::flag::register(signal, cancelled.clone());
+    }
+    interrupted
+}
+
+/// Lets those signals stop the tasks of a run, so that no half of an output is left; also one that
+/// came between two runs of a query.
+fn cancel_on_signal(cx: &RunContext, interrupted: &AtomicBool) {
+    for signal in STOP_SIGNALS {
+        let _ = signal_hook::flag::register(signal, cx.cancelled.clone());
+    }
+    if interrupted.load(Relaxed) {
+        schedule::cancel(cx);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::source::{Format, OnBadRow, ReadOptions, Union};
 pub fn frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
     let inputs = inputs(&args.inputs)?;
     let options = read_options(&args.read)?;
-    let mut f = Frame::read_with(inputs.iter().map(String::as_str), &options, settings(&args.run))?;
+    let mut f = Frame::read_with(inputs.iter().map(String::as_str), &options, settings(&args.run)?)?;
     let ask = &args.ask;
     for w in &ask.with {
         f = f.with(w)?;
@@ -22,13 +22,21 @@ pub fn frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
     for w in &ask.filter {
         f = f.filter(w)?;
     }
-    f = group_or_select(f, ask, matches)?;
+    f = group(f, ask, matches)?;
+    let keys: Vec<String> = ask.sort.iter().flat_map(|s| split_list(s)).collect();
+    let all = f.clone();
+    f = select(f, ask)?;
     if ask.distinct {
         f = f.distinct()?;
     }
-    let keys: Vec<String> = ask.sort.iter().flat_map(|s| split_list(s)).collect();
     if !keys.is_empty() {
-        f = f.sort(keys.iter().map(String::as_str))?;
+        let sorted = |f: Frame| f.sort(keys.iter().map(String::as_str));
+        f = match sorted(f) {
+            Ok(f) => f,
+            // Rows may be ordered by what is not shown, unless equal rows were put together.
+            Err(e) if ask.select.is_empty() || ask.distinct => return Err(e),
+            Err(e) => select(sorted(all).map_err(|_| e)?, ask)?,
+        };
     }
     if ask.limit.is_some() || ask.offset > 0 {
         f = f.limit(ask.offset, ask.limit)?;
@@ -36,10 +44,9 @@ pub fn frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
     Ok(f)
 }
 
-fn group_or_select(f: Frame, ask: &AskArgs, matches: &ArgMatches) -> Result<Frame> {
+fn group(f: Frame, ask: &AskArgs, matches: &ArgMatches) -> Result<Frame> {
     let aggs = aggregates(matches)?;
     let keys: Vec<String> = ask.groupby.iter().flat_map(|s| split_list(s)).collect();
-    let selected: Vec<String> = ask.select.iter().flat_map(|s| split_list(s)).collect();
     let mut f = f;
     if keys.is_empty() && aggs.is_empty() {
         if !ask.having.is_empty() {
@@ -65,6 +72,11 @@ fn group_or_select(f: Frame, ask: &AskArgs, matches: &ArgMatches) -> Result<Fram
             .groupby(keys.iter().map(String::as_str))?
             .agg_having(aggs, having)?;
     }
+    Ok(f)
+}
+
+fn select(f: Frame, ask: &AskArgs) -> Result<Frame> {
+    let selected: Vec<String> = ask.select.iter().flat_map(|s| split_list(s)).collect();
     if selected.is_empty() {
         return Ok(f);
     }
@@ -121,7 +133,7 @@ fn aggregate(flag: &str, item: &str) -> Result<(String, Expr)> {
         }
         _ => (item, None),
     };
-    let arg = column_or_expr(item)?;
+    let arg = expr::parse(item)?;
     let base = match &arg {
         Expr::Column(c) => c.clone(),
         other => other.default_name(),
@@ -155,10 +167,6 @@ fn split_quantile(item: &str) -> Result<(&str, (f64, &str))> {
         Ok(x) if (0.0..=1.0).contains(&x) => Ok((column, (x, q))),
         _ => Err(bad()),
     }
-}
-
-fn column_or_expr(text: &str) -> Result<Expr> {
-    expr::parse(text)
 }
 
 /// Splits at commas outside parentheses and quotes.
@@ -196,9 +204,12 @@ fn inputs(given: &[String]) -> Result<Vec<String>> {
 }
 
 /// How the run is to be done.
-pub fn settings(run: &RunArgs) -> Settings {
+pub fn settings(run: &RunArgs) -> Result<Settings> {
     let base = Settings::default();
-    Settings {
+    if let Some(zone) = &run.tz {
+        expr::zones::parse(zone)?;
+    }
+    Ok(Settings {
         threads: run.threads.map_or(base.threads, usize::from),
         memory: run.memory.map_or(base.memory, |b| b as usize),
         spill_dir: run.spill_dir.clone(),
@@ -207,8 +218,9 @@ pub fn settings(run: &RunArgs) -> Settings {
             SchedulerArg::Threads => Scheduler::Threads,
             SchedulerArg::Sync => Scheduler::Sync,
         },
+        time_zone: run.tz.clone(),
         optimize: !run.no_optimize,
-    }
+    })
 }
 
 fn read_options(a: &InputArgs) -> Result<ReadOptions> {

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::Schema;
 
-use crate::error::{Error, Result, did_you_mean};
+use crate::error::{Error, Result, no_column};
 use crate::expr::{self, Expr};
 
 /// Names and expressions for the items, in the order typed.
@@ -62,11 +62,7 @@ fn matching<'a>(item: &str, names: &[&'a str]) -> Result<Vec<&'a str>> {
     }
     let index = |n: &str, default: usize| match n {
         "" => Ok(default),
-        n => names.iter().position(|x| *x == n).ok_or_else(|| {
-            let near = did_you_mean(n, names.iter().copied());
-            let near = near.map(|x| format!("did you mean {x}? ")).unwrap_or_default();
-            Error::query(format!("no column {n:?}")).help(format!("{near}there are: {}", names.join(", ")))
-        }),
+        n => (names.iter().position(|x| *x == n)).ok_or_else(|| no_column(n, names.iter().copied())),
     };
     let (a, b) = item.split_once(':').unwrap_or((item, item));
     let (from, to) = (index(a, 0)?, index(b, names.len() - 1)?);

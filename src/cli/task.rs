@@ -19,7 +19,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::frame::Settings;
+use crate::frame::{Settings, write_aside};
 use crate::graph::{Graph, StageInputs};
 use crate::pipeline::wire::{read_partition, write_partition};
 use crate::pipeline::{Partition, RunContext};
@@ -111,6 +111,7 @@ fn finish(graph: &Graph, partitions: &[Arc<Partition>], cx: &Arc<RunContext>) ->
         &WriteOptions::default(),
     )?;
     let output = schedule::write_partitions(graph, partitions, output, cx)?;
+    write_aside(&graph.tables, cx)?;
     output.finish()?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::functions::Func;
 use super::temporal;
 use super::tree::{BinaryOp, Expr, UnaryOp, balanced};
 use super::{arith, cast, text};
-use crate::error::{Error, Result, did_you_mean};
+use crate::error::{Error, Result, no_column};
 use crate::kernel::{Scalar, types};
 
 /// The type of an expression that may hold aggregates.
@@ -43,16 +43,9 @@ pub fn common(a: &DataType, b: &DataType) -> Option<DataType> {
     }
 }
 
-/// The error for a name that no column has.
+/// The error for a name that no column of the schema has.
 pub fn unknown_column(name: &str, schema: &Schema) -> Error {
-    let names = || schema.fields().iter().map(|f| f.name().as_str());
-    let list: Vec<&str> = names().take(40).collect();
-    let more = if schema.fields().len() > 40 { ", …" } else { "" };
-    let list = format!("the columns are {}{more}", list.join(", "));
-    Error::query(format!("no column \"{name}\"")).help(match did_you_mean(name, names()) {
-        Some(n) => format!("did you mean {n}? {list}"),
-        None => list,
-    })
+    no_column(name, schema.fields().iter().map(|f| f.name().as_str()))
 }
 
 struct Binder<'a> {
@@ -120,6 +113,7 @@ impl Binder<'_> {
                 Err(_) => Err(unknown_column(name, self.schema)),
             },
             Expr::Literal(v) => Ok(constant(v)),
+            Expr::Place => Ok((Node::Place, DataType::Int64)),
             Expr::Unary {
                 op: UnaryOp::Not,
                 expr,
@@ -538,6 +532,11 @@ impl Binder<'_> {
             && let Some(unit) = constant_arg(0)
         {
             super::dates::Unit::parse(unit)?;
+        }
+        if matches!(func, Func::AtTimeZone | Func::Zoned)
+            && let Some(zone) = constant_arg(1)
+        {
+            super::zones::parse(zone)?;
         }
         Ok((
             Node::Call {

@@ -121,6 +121,9 @@ pub fn convert(e: &S) -> Result<Expr> {
             to: cast_type(data_type)?,
             try_: matches!(kind, CastKind::TryCast | CastKind::SafeCast),
         },
+        S::AtTimeZone { timestamp, time_zone } => {
+            call(Func::AtTimeZone, vec![convert(timestamp)?, convert(time_zone)?])
+        }
         S::Extract { field, expr, .. } => part(&field.to_string(), convert(expr)?)?,
         S::Ceil { expr, .. } => call(Func::Ceil, vec![convert(expr)?]),
         S::Floor { expr, .. } => call(Func::Floor, vec![convert(expr)?]),

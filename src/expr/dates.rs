@@ -206,6 +206,7 @@ pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<Option<Arr
         MakeDate | MakeTimestamp => make(func, args, rows)?,
         Strptime => strptime(args, rows)?,
         Strftime => strftime(args, rows)?,
+        AtTimeZone | Zoned => super::zones::call(func, args, rows)?,
         ToTimestamp => {
             let x = args[0].array().as_primitive::<Float64Type>();
             let out = (0..rows).map(|i| {

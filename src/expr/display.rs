@@ -76,6 +76,7 @@ impl fmt::Display for Expr {
         match self {
             Expr::Column(name) => f.write_str(&quote_name(name)),
             Expr::Literal(v) => literal(f, v),
+            Expr::Place => f.write_str("place"),
             Expr::Unary {
                 op: UnaryOp::Not,
                 expr,

@@ -82,6 +82,7 @@ impl Value {
 pub(super) enum Node {
     Column(usize),
     Const(ArrayRef),
+    Place,
     Cast {
         node: Box<Node>,
         to: DataType,
@@ -189,7 +190,7 @@ impl Node {
     fn children(&self) -> Vec<&Node> {
         use Node::*;
         match self {
-            Column(_) | Const(_) => vec![],
+            Column(_) | Const(_) | Place => vec![],
             Cast { node, .. } | Not(node) | Neg(node) | IsNull { node, .. } => vec![node],
             InText { node, .. } | InInt { node, .. } | Shift { node, .. } => vec![node],
             Compare { l, r, .. } | Arith { l, r, .. } | Logic { l, r, .. } | DaysBetween(l, r) => vec![l, r],
@@ -239,7 +240,7 @@ impl Node {
             _ => {}
         }
         match self {
-            Column(_) | Const(_) => {}
+            Column(_) | Const(_) | Place => {}
             Cast { node, .. } | Not(node) | Neg(node) | IsNull { node, .. } => node.renumber(columns),
             InText { node, .. } | InInt { node, .. } | Shift { node, .. } => node.renumber(columns),
             Compare { l, r, .. } | Arith { l, r, .. } | Logic { l, r, .. } | DaysBetween(l, r) => {
@@ -273,6 +274,12 @@ impl Node {
                 None => return Err(Error::defect(format!("a batch without column {i}"))),
             },
             Node::Const(a) => Value::Scalar(a.clone()),
+            Node::Place => {
+                let first = batch.position as i64; // partition numbers stay far below 2^23
+                Value::Array(Arc::new(Int64Array::from_iter_values(
+                    first..first + batch.rows as i64,
+                )))
+            }
             Node::Cast { node, to, try_ } => wrap1(node.eval(batch)?, |a| cast::array(a, to, *try_))?,
             Node::Compare { op, l, r } => {
                 let (l, r) = (l.eval(batch)?, r.eval(batch)?);

@@ -30,7 +30,13 @@ fn step(e: Expr) -> Expr {
             Expr::Literal(Scalar::Bool(b)) => Expr::Literal(Scalar::Bool(!b)),
             other => Expr::unary(UnaryOp::Not, other),
         },
-        e if matches!(e, Expr::Literal(_) | Expr::Column(_) | Expr::Aggregate(_)) => e,
+        e if matches!(
+            e,
+            Expr::Literal(_) | Expr::Column(_) | Expr::Place | Expr::Aggregate(_)
+        ) =>
+        {
+            e
+        }
         e if e.children().iter().all(|c| matches!(c, Expr::Literal(_))) => constant(&e).unwrap_or(e),
         e => e,
     }

@@ -119,6 +119,8 @@ functions! {
     Strptime "strptime" [] "tt" 2 's' "strptime(s, format)" "The timestamp that a text means by a format." "strptime('05.04.2013', '%d.%m.%Y') = TIMESTAMP '2013-04-05'";
     Strftime "strftime" [] "dt" 2 't' "strftime(x, format)" "Text by a format." "strftime(DATE '2013-04-05', '%d.%m.%Y') = '05.04.2013'";
     Epoch "epoch" [] "d" 1 'f' "epoch(x)" "Seconds since 1970." "epoch(DATE '1970-01-02') = 86400";
+    AtTimeZone "at_time_zone" [] "dt" 2 's' "at_time_zone(x, zone)" "The clock of a time zone at a moment; of a clock without zone, its moment. Also x AT TIME ZONE zone." "at_time_zone(at_time_zone(TIMESTAMP '2013-07-05 14:00:00', 'Europe/Berlin'), 'UTC') = TIMESTAMP '2013-07-05 12:00:00'";
+    Zoned "zoned" [] "dt" 2 't' "zoned(x, zone)" "A moment as text, by the clock of a time zone and with its offset." "zoned(at_time_zone(TIMESTAMP '2013-07-05 14:00:00', 'Europe/Berlin'), 'Europe/Berlin') = '2013-07-05T14:00:00+02:00'";
     ToTimestamp "to_timestamp" [] "f" 1 's' "to_timestamp(seconds)" "The timestamp so many seconds after 1970." "to_timestamp(86400) = TIMESTAMP '1970-01-02'";
 }
 
@@ -195,6 +197,8 @@ impl Func {
                 | RegexpReplace
                 | DateTrunc
                 | DateDiff
+                | AtTimeZone
+                | Zoned
                 | SplitPart
         )
     }
@@ -228,12 +232,19 @@ impl Func {
         for (i, t) in given.iter().enumerate() {
             want.push(info.cast_to(i, letter(i), t, &united, literal_text[i])?);
         }
+        if self == Func::Zoned {
+            want[0] = types::timestamp_utc();
+        }
         let result = match info.result {
             't' => types::TEXT,
             'i' => DataType::Int64,
             'f' => DataType::Float64,
             'b' => DataType::Boolean,
             'd' => DataType::Date32,
+            's' if self == Func::AtTimeZone && !matches!(want[0], DataType::Timestamp(_, Some(_))) => {
+                want[0] = types::timestamp();
+                types::timestamp_utc()
+            }
             's' => types::timestamp(),
             _ if self == Func::DateTrunc => want[1].clone(),
             _ if letters.contains(&'a') => united,

@@ -28,6 +28,7 @@ pub mod parse;
 pub mod temporal;
 pub mod text;
 pub mod tree;
+pub mod zones;
 
 #[cfg(test)]
 mod tests;

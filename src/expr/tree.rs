@@ -25,6 +25,9 @@ pub enum Expr {
     Column(String),
     /// A constant.
     Literal(Scalar),
+    /// The row's place in the input, an int64 that grows along files and rows. Only plans use it:
+    /// no text means it.
+    Place,
     /// `-x`, `NOT x`.
     Unary {
         /// The operator.
@@ -406,7 +409,7 @@ impl Expr {
     /// The direct parts of it, in reading order.
     pub fn children(&self) -> Vec<&Expr> {
         match self {
-            Expr::Column(_) | Expr::Literal(_) => vec![],
+            Expr::Column(_) | Expr::Literal(_) | Expr::Place => vec![],
             Expr::Unary { expr, .. } | Expr::Cast { expr, .. } | Expr::IsNull { expr, .. } => vec![expr],
             Expr::Binary { left, right, .. } => vec![left, right],
             Expr::Function { args, .. } => args.iter().collect(),
@@ -472,7 +475,7 @@ impl Expr {
     /// Those of `change`.
     pub fn map(self, change: &mut dyn FnMut(Expr) -> Result<Expr>) -> Result<Expr> {
         let mapped = match self {
-            leaf @ (Expr::Column(_) | Expr::Literal(_)) => leaf,
+            leaf @ (Expr::Column(_) | Expr::Literal(_) | Expr::Place) => leaf,
             Expr::Unary { op, expr } => Expr::Unary {
                 op,
                 expr: map_box(expr, change)?,

@@ -22,6 +22,7 @@ mod group;
 mod join;
 mod run;
 mod settings;
+mod zone;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,8 +30,9 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 
 use crate::error::{Error, Result};
-use crate::expr::{self, Expr};
+use crate::expr::{self, AggCall, AggFunc, Expr};
 use crate::graph::{self, Graph};
+use crate::observe::Warning;
 use crate::optimize;
 use crate::plan::{self, LogicalPlan, OrderBy, Table};
 use crate::source::{self, ReadOptions};
@@ -38,7 +40,7 @@ use crate::write::{Format, Target, WriteOptions};
 
 pub use group::GroupBy;
 pub use join::How;
-pub use run::{Report, Rows};
+pub use run::{Report, Rows, write_aside};
 pub use settings::Settings;
 
 /// A lazy table: a plan over files, built step by step; nothing but headers and samples is read
@@ -51,6 +53,8 @@ pub struct Frame {
     /// The order that rows have if nobody asks for another (groups come in the order of their keys).
     order: Vec<OrderBy>,
     settings: Arc<Settings>,
+    /// What to tell the user about the names of the files.
+    notes: Arc<[Warning]>,
 }
 
 impl Frame {
@@ -72,12 +76,14 @@ impl Frame {
         settings: Settings,
     ) -> Result<Frame> {
         let inputs: Vec<String> = inputs.into_iter().map(String::from).collect();
-        let dataset = source::open(&inputs, options, settings.threads(), &settings.spill_dir())?;
+        let (dataset, notes) = source::open(&inputs, options, settings.threads(), &settings.spill_dir())?;
         let table = Table {
             name: inputs.join(" "),
             dataset,
         };
-        Ok(Frame::from_table(table, settings))
+        let mut frame = Frame::from_table(table, settings);
+        frame.notes = notes.into();
+        Ok(frame)
     }
 
     /// A frame over any table, also one of your own making.
@@ -86,6 +92,7 @@ impl Frame {
             plan: LogicalPlan::scan(table),
             order: Vec::new(),
             settings: Arc::new(settings),
+            notes: Arc::default(),
         }
     }
 
@@ -178,23 +185,42 @@ impl Frame {
         self.groupby([])?.agg(aggregates)
     }
 
-    /// Drops repeated rows; what remains is ordered by all columns.
+    /// Drops rows that came before; the others keep their order.
     ///
     /// # Errors
     /// None of its own.
     pub fn distinct(self) -> Result<Frame> {
         let names: Vec<String> = self.schema()?.fields().iter().map(|f| f.name().clone()).collect();
-        let keys = names
+        if names.is_empty() {
+            return Ok(self);
+        }
+        let keys: Vec<_> = names
             .iter()
             .map(|n| (n.clone(), Expr::Column(n.clone())))
             .collect();
-        let mut f = self.wrap(|input| LogicalPlan::Aggregate {
-            input,
-            keys,
-            aggs: Vec::new(),
-        })?;
-        f.order = names.iter().map(|n| OrderBy::ascending(n)).collect();
-        Ok(f)
+        let (visible, place) = (keys.clone(), "\u{1}place");
+        let first = AggCall {
+            func: AggFunc::Min,
+            arg: Some(Expr::Place),
+            distinct: false,
+            filter: None,
+        };
+        // Rows are groups of their own kind; each stands where it was first seen.
+        self.ordered()
+            .wrap(|input| LogicalPlan::Aggregate {
+                input,
+                keys,
+                aggs: vec![(place.to_string(), first)],
+            })?
+            .wrap(|input| LogicalPlan::Sort {
+                input,
+                keys: vec![OrderBy::ascending(place)],
+                limit: None,
+            })?
+            .wrap(|input| LogicalPlan::Project {
+                input,
+                exprs: visible,
+            })
     }
 
     /// Orders rows; each key is `"column"`, `"column:desc"`, `"column:nullsfirst"` or both. Rows
@@ -242,15 +268,23 @@ impl Frame {
         self.clone().ordered().plan
     }
 
+    /// The plan with moments by the clocks of the time zone that was asked for.
+    fn local_plan(&self) -> Result<LogicalPlan> {
+        match &self.settings.time_zone {
+            Some(zone) => zone::localize(self.plan(), zone),
+            None => Ok(self.plan()),
+        }
+    }
+
     /// The optimised plan.
     ///
     /// # Errors
     /// A fault of a rule.
     pub fn optimized(&self) -> Result<LogicalPlan> {
         if self.settings.optimize {
-            optimize::optimize(self.plan())
+            optimize::optimize(self.local_plan()?)
         } else {
-            Ok(self.plan())
+            self.local_plan()
         }
     }
 
@@ -308,7 +342,11 @@ impl Frame {
         options: &WriteOptions,
         watch: impl FnMut(&Arc<crate::pipeline::RunContext>),
     ) -> Result<Report> {
-        run::Runner::new(self.settings.clone()).write(self, target, format, options, watch)
+        let shown = match &self.settings.time_zone {
+            Some(zone) if !format.is_binary() => zone::shown(self.clone(), zone)?,
+            _ => self.clone(),
+        };
+        run::Runner::new(self.settings.clone()).write(&shown, target, format, options, watch)
     }
 
     /// The settings it runs with.
@@ -336,6 +374,7 @@ impl Frame {
             plan,
             order: Vec::new(),
             settings: self.settings,
+            notes: self.notes,
         })
     }
 

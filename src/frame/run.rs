@@ -14,7 +14,7 @@ use crate::pipeline::RunContext;
 use crate::plan::Table;
 use crate::schedule::{self, ResultSink};
 use crate::source::Refine;
-use crate::write::{Format, Output, Target, WriteOptions};
+use crate::write::{self, Format, Output, Target, WriteOptions};
 
 /// A frame is planned again at most this often: each time a column widens or a file turns out to
 /// need the exact scanner, and both can happen only so many times.
@@ -83,6 +83,7 @@ impl Runner {
             let outcome = schedule::run(&graph, runner.settings.scheduler, &cx, &mut sink);
             let report = runner.report(frame, &cx);
             outcome?;
+            write_aside(frame.plan().tables(), &cx)?;
             let ResultSink::Collect(batches) = sink else {
                 return Err(Error::defect("rows went astray"));
             };
@@ -117,6 +118,7 @@ impl Runner {
             let outcome = schedule::run(&graph, runner.settings.scheduler, &cx, &mut sink);
             let mut report = runner.report(frame, &cx);
             outcome?;
+            write_aside(frame.plan().tables(), &cx)?;
             if let ResultSink::Write(output) = sink {
                 report.rows = output.finish()?.rows;
             }
@@ -173,7 +175,7 @@ impl Runner {
 
     fn report(&self, frame: &Frame, cx: &RunContext) -> Report {
         let p = &cx.progress;
-        let mut warnings = self.warnings.clone();
+        let mut warnings = [&frame.notes[..], &self.warnings[..]].concat();
         for w in frame.plan().tables().iter().flat_map(|t| t.dataset.warnings()) {
             if !warnings.iter().any(|x| x.key == w.key) {
                 warnings.push(w);
@@ -193,6 +195,19 @@ impl Runner {
             warnings,
         }
     }
+}
+
+/// Writes the file of rejected rows, if the user asked for one.
+///
+/// # Errors
+/// As reading and writing do.
+pub fn write_aside<'a>(tables: impl IntoIterator<Item = &'a Table>, cx: &RunContext) -> Result<()> {
+    for table in tables {
+        if let Some(path) = table.dataset.set_aside(cx)? {
+            write::write_whole(&path, |take| cx.aside.in_order(take))?;
+        }
+    }
+    Ok(())
 }
 
 /// The columns that the scans of a frame read, for each table: indices in its schema.

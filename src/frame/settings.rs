@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::memory::{Budget, SpillDir};
 use crate::observe::Progress;
-use crate::pipeline::RunContext;
+use crate::pipeline::{Aside, RunContext};
 use crate::schedule::Scheduler;
 
 /// Threads, memory, disk. [`Settings::default`] takes all processors and 60 % of the memory.
@@ -22,6 +22,8 @@ pub struct Settings {
     pub max_spill: u64,
     /// Who runs the tasks.
     pub scheduler: Scheduler,
+    /// The time zone by whose clocks moments (timestamps in UTC) are shown, truncated and taken apart.
+    pub time_zone: Option<String>,
     /// Whether the plan is optimised (only tests say no).
     pub optimize: bool,
 }
@@ -34,6 +36,7 @@ impl Default for Settings {
             spill_dir: None,
             max_spill: u64::MAX,
             scheduler: Scheduler::Threads,
+            time_zone: None,
             optimize: true,
         }
     }
@@ -66,6 +69,7 @@ impl Settings {
             cancelled: Arc::new(AtomicBool::new(false)),
             threads: self.threads(),
             warnings: Mutex::default(),
+            aside: Aside::default(),
         })
     }
 

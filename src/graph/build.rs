@@ -28,7 +28,7 @@ pub struct StageInputs {
     /// The partitions of the input stage.
     pub partitions: Vec<Arc<Partition>>,
     /// What each task takes of them.
-    pub tasks: Vec<TaskRange>,
+    pub tasks: Tasks,
     merge: Option<Arc<MergePlan>>,
     builds: HashMap<usize, Arc<BuildSide>>,
 }
@@ -55,9 +55,9 @@ impl StageInputs {
         let bytes: u64 = partitions.iter().map(|p| p.bytes()).sum();
         let mut merge = None;
         let tasks = match &stage.source {
-            StageSource::Scan { table, .. } => singles(graph.tables[*table].dataset.partitions()),
-            StageSource::Gather { .. } => singles(1),
-            StageSource::Concat { .. } => singles(partitions.len()),
+            StageSource::Scan { table, .. } => Tasks::singles(graph.tables[*table].dataset.partitions()),
+            StageSource::Gather { .. } => Tasks::singles(1),
+            StageSource::Concat { .. } => Tasks::singles(partitions.len()),
             StageSource::AggregateBuckets { .. } => {
                 let buckets = partitions
                     .iter()
@@ -70,13 +70,16 @@ impl StageInputs {
                 } else {
                     (bytes / MERGE_BYTES).max(16) as usize
                 };
-                spread(buckets, tasks.min(buckets))
+                Tasks {
+                    items: buckets,
+                    tasks: tasks.min(buckets),
+                }
             }
             StageSource::SortedRuns { spec, .. } => {
                 let plan = sort::plan_ranges(spec, &stage.source_schema, &partitions, MERGE_BYTES)?;
                 let ranges = plan.ranges();
                 merge = Some(Arc::new(plan));
-                singles(ranges)
+                Tasks::singles(ranges)
             }
         };
         Ok(StageInputs {
@@ -88,14 +91,35 @@ impl StageInputs {
     }
 }
 
-fn singles(n: usize) -> Vec<TaskRange> {
-    (0..n).map(|i| i..i + 1).collect()
+/// Items spread over tasks; nothing is written down for each, so that a million cost no more than
+/// ten.
+#[derive(Debug, Clone, Copy)]
+pub struct Tasks {
+    items: usize,
+    tasks: usize,
 }
 
-fn spread(items: usize, tasks: usize) -> Vec<TaskRange> {
-    (0..tasks)
-        .map(|t| t * items / tasks..(t + 1) * items / tasks)
-        .collect()
+impl Tasks {
+    /// One item for each task.
+    fn singles(n: usize) -> Tasks {
+        Tasks { items: n, tasks: n }
+    }
+
+    /// The number of tasks.
+    pub fn len(&self) -> usize {
+        self.tasks
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.tasks == 0
+    }
+
+    /// What the task takes.
+    pub fn range(&self, task: usize) -> TaskRange {
+        let start = |t: usize| (t as u128 * self.items as u128 / self.tasks.max(1) as u128) as usize;
+        start(task)..start(task + 1)
+    }
 }
 
 impl Stage {
@@ -107,7 +131,7 @@ impl Stage {
         inputs: &StageInputs,
         run: &Arc<RunContext>,
     ) -> Result<Pipeline> {
-        let range = inputs.tasks[part].clone();
+        let range = inputs.tasks.range(part);
         let source: Box<dyn Source> = match &self.source {
             StageSource::Scan {
                 table,

@@ -32,7 +32,7 @@ use crate::operate::sort::SortSpec;
 use crate::plan::Table;
 use crate::source;
 
-pub use build::{StageInputs, TaskRange};
+pub use build::{StageInputs, TaskRange, Tasks};
 pub use draw::{dot, svg};
 pub use lower::lower;
 pub use text::text;

@@ -16,12 +16,12 @@ pub struct Progress {
     pub rows_read: AtomicU64,
     /// Bytes taken from input files, as stored.
     pub bytes_read: AtomicU64,
-    /// Bytes the inputs hold, zero until known.
-    pub bytes_total: AtomicU64,
     /// Bytes written to spill files.
     pub bytes_spilled: AtomicU64,
     /// Bytes now in spill files.
     pub spill_now: AtomicU64,
+    /// Stages of the graph.
+    pub stages: AtomicU64,
     /// Tasks that were planned so far.
     pub tasks_total: AtomicU64,
     /// Tasks that are done.

@@ -63,6 +63,7 @@ mod tests {
             cancelled: Arc::default(),
             threads: 1,
             warnings: Default::default(),
+            aside: Default::default(),
         };
         TaskContext {
             run: Arc::new(run),

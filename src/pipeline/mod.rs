@@ -10,6 +10,7 @@
 //! task leaves behind is a finished [`Partition`], in memory or spilled, split into buckets when
 //! the next stage works by bucket.
 
+mod aside;
 pub mod wire;
 
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use crate::error::{Error, Kind, Result};
 use crate::kernel::Batch;
 use crate::memory::{Budget, SpillBlock, SpillDir, SpillFile};
 use crate::observe::{Progress, Warning};
+
+pub use aside::Aside;
 
 /// Whether a receiver wants more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +52,8 @@ pub struct RunContext {
     pub threads: usize,
     /// Facts to tell the user when the run is over.
     pub warnings: std::sync::Mutex<Vec<Warning>>,
+    /// Bad rows that the user wants in a file of their own.
+    pub aside: Aside,
 }
 
 impl RunContext {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::LogicalPlan;
-use crate::error::{Error, Result, did_you_mean};
+use crate::error::{Error, Result, no_column};
 use crate::expr::{self, Expr};
 use crate::kernel::types;
 
@@ -135,17 +135,7 @@ fn field(name: &str, e: &Expr, schema: &Schema) -> Result<Field> {
 fn find<'a>(schema: &'a Schema, name: &str) -> Result<&'a Field> {
     schema
         .field_with_name(name)
-        .map_err(|_| unknown_column(schema, name))
-}
-
-/// The error for a column that is not there, with a suggestion.
-pub fn unknown_column(schema: &Schema, name: &str) -> Error {
-    let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-    let e = Error::query(format!("no column {name:?}"));
-    match did_you_mean(name, names.iter().copied()) {
-        Some(n) => e.help(format!("did you mean {n:?}?")),
-        None => e.help(format!("there are: {}", names.join(", "))),
-    }
+        .map_err(|_| no_column(name, schema.fields().iter().map(|f| f.name().as_str())))
 }
 
 fn expect_bool(e: &Expr, schema: &Schema, what: &str) -> Result<()> {

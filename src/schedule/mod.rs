@@ -48,6 +48,7 @@ pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut Res
         Scheduler::Sync => None,
         Scheduler::Threads => Some(pool(cx.threads)?),
     };
+    Progress::add(&cx.progress.stages, graph.stages.len() as u64);
     for stage in &graph.stages {
         let mut left = |i: usize| done.get_mut(i).and_then(Option::take).unwrap_or_default();
         let inputs = StageInputs::plan(graph, stage, &mut left, cx)?;

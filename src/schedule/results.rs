@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::worker::{Job, guarded};
 use crate::error::{Error, Result};
-use crate::graph::Graph;
+use crate::graph::{Graph, Stage, StageSource, StageTransform};
 use crate::kernel::Batch;
 use crate::observe::Progress;
 use crate::pipeline::{Batches, Flow, Partition, RunContext, Source, TaskContext};
@@ -76,6 +76,9 @@ pub fn run_last(
     graph: &Graph,
     result: &mut ResultSink,
 ) -> Result<()> {
+    if let (ResultSink::Write(output), true) = (&mut *result, numbered(job.stage)) {
+        output.rows_are_numbered();
+    }
     let mut out = Ordered::new(graph, result, &job.cx.progress);
     let encode = matches!(out.result, ResultSink::Write(_)) && graph.skip == 0 && graph.take.is_none();
     let turn = Turn::default();
@@ -100,6 +103,12 @@ pub fn run_last(
     }
     job.outcome()?;
     out.flush_collected()
+}
+
+/// Whether the positions of the stage's batches number all rows of the result.
+fn numbered(stage: &Stage) -> bool {
+    let drops = |t: &StageTransform| matches!(t, StageTransform::Filter { .. });
+    matches!(stage.source, StageSource::SortedRuns { .. }) && !stage.transforms.iter().any(drops)
 }
 
 /// Makes encoders inside tasks.

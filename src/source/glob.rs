@@ -1,17 +1,27 @@
 //! From what people type to a sorted list of files.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use globset::GlobBuilder;
 use walkdir::WalkDir;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result, did_you_mean};
 
 /// Endings of the files that are taken from a folder.
 const ENDINGS: [&str; 5] = [".csv", ".tsv", ".tab", ".psv", ".parquet"];
 const PACKED: [&str; 5] = [".gz", ".zst", ".bz2", ".xz", ".lz4"];
 
-/// The files that the inputs name, sorted by the bytes of their paths, each once.
+/// The files that inputs name.
+#[derive(Debug)]
+pub struct Files {
+    /// Sorted by the bytes of their paths, each once.
+    pub paths: Vec<PathBuf>,
+    /// Those that were named more than once, as in `data/ data/a.csv`.
+    pub repeated: Vec<PathBuf>,
+}
+
+/// The files that the inputs name: a table is a set of files, so that overlapping inputs do not
+/// count a row twice.
 ///
 /// An input is a path (which wins over its meaning as a pattern), a folder (all data files in it
 /// and below), a pattern with `*`, `**`, `?`, `[a-z]`, `{a,b}`, a list `@file` of one input a line, or `-`.
@@ -19,7 +29,7 @@ const PACKED: [&str; 5] = [".gz", ".zst", ".bz2", ".xz", ".lz4"];
 ///
 /// # Errors
 /// When an input finds nothing, or a list or folder cannot be read.
-pub fn expand(inputs: &[String]) -> Result<Vec<PathBuf>> {
+pub fn expand(inputs: &[String]) -> Result<Files> {
     let mut files = Vec::new();
     for input in inputs {
         expand_one(input, &mut files, 0)?;
@@ -29,8 +39,23 @@ pub fn expand(inputs: &[String]) -> Result<Vec<PathBuf>> {
             .as_encoded_bytes()
             .cmp(b.as_os_str().as_encoded_bytes())
     });
-    files.dedup();
-    Ok(files)
+    let (mut seen, mut repeated) = (std::collections::HashSet::new(), Vec::new());
+    files.retain(|path| {
+        let new = seen.insert(plain(path));
+        if !new && repeated.last() != Some(path) {
+            repeated.push(path.clone());
+        }
+        new
+    });
+    Ok(Files {
+        paths: files,
+        repeated,
+    })
+}
+
+/// The path without `.` and doubled slashes, which name nothing.
+fn plain(path: &Path) -> PathBuf {
+    path.components().filter(|c| *c != Component::CurDir).collect()
 }
 
 fn expand_one(input: &str, files: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
@@ -43,7 +68,7 @@ fn expand_one(input: &str, files: &mut Vec<PathBuf>, depth: usize) -> Result<()>
         let found = files.len();
         walk(path, files, &|p| is_data(p))?;
         return match files.len() == found {
-            true => Err(Error::usage(format!("no data files in {input}"))
+            true => Err(absent(format!("no data files in {input}"))
                 .help("name the files with a pattern such as 'folder/*.txt'")),
             false => Ok(()),
         };
@@ -63,10 +88,11 @@ fn expand_one(input: &str, files: &mut Vec<PathBuf>, depth: usize) -> Result<()>
         return Ok(());
     }
     if !input.contains(['*', '?', '[', '{']) {
-        return Err(Error::new(
-            crate::error::Kind::Environment,
-            format!("there is no file {input}"),
-        ));
+        let e = absent(format!("there is no file {input}"));
+        return Err(match neighbour(path) {
+            Some(near) => e.help(format!("did you mean {}?", near.display())),
+            None => e.help("check the folder, or name files with a quoted pattern such as 'data/*.csv'"),
+        });
     }
     let matcher = GlobBuilder::new(input)
         .literal_separator(true)
@@ -88,10 +114,31 @@ fn expand_one(input: &str, files: &mut Vec<PathBuf>, depth: usize) -> Result<()>
         }));
     }
     if files.len() == found {
-        return Err(Error::usage(format!("no file matches '{input}'"))
+        return Err(absent(format!("no file matches '{input}'"))
             .help("check the folder, or use ** to look in folders below"));
     }
     Ok(())
+}
+
+/// What was asked for is not there, whether named or by a pattern: the same kind of failure.
+fn absent(what: String) -> Error {
+    Error::new(Kind::Environment, what)
+}
+
+/// The file in the same folder whose name is most like that of `path`.
+fn neighbour(path: &Path) -> Option<PathBuf> {
+    let wanted = path.file_name()?.to_str()?;
+    let folder = match path.parent() {
+        Some(p) if p != Path::new("") => p,
+        _ => Path::new("."),
+    };
+    let entries = std::fs::read_dir(folder).ok()?;
+    let mut names: Vec<String> = entries
+        .filter_map(|e| e.ok()?.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    let near = did_you_mean(wanted, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(near))
 }
 
 /// The folder before the first component that has a special character.
@@ -156,7 +203,7 @@ mod tests {
             std::fs::write(at(p), "x\n").unwrap();
         }
         let names = |inputs: &[String]| {
-            let found = expand(inputs).unwrap();
+            let found = expand(inputs).unwrap().paths;
             let short = found
                 .iter()
                 .map(|p| p.strip_prefix(dir.path()).unwrap().to_string_lossy().into_owned());
@@ -168,6 +215,9 @@ mod tests {
         assert_eq!(names(&[at("[z].csv")]), ["[z].csv"]);
         std::fs::write(at("list"), format!("# all\n{}\n{}\n", at("b.csv"), at("a/*.tsv"))).unwrap();
         assert_eq!(names(&[format!("@{}", at("list"))]), ["a/1.tsv", "b.csv"]);
+        let twice = expand(&[at("*.csv"), at("./b.csv"), at("b.csv")]).unwrap();
+        assert_eq!(twice.paths.len(), 2);
+        assert!(twice.repeated.iter().all(|p| p.ends_with("b.csv")) && !twice.repeated.is_empty());
         assert!(expand(&[at("*.nope")]).is_err());
         assert!(expand(&[at("nope.csv")]).is_err());
     }

@@ -15,7 +15,9 @@ pub mod glob;
 mod open;
 pub mod options;
 pub mod parquet;
+mod union;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::BooleanArray;
@@ -31,6 +33,7 @@ pub use crate::expr::CompareOp as Compare;
 pub use filter::ExprFilter;
 pub use open::{from_json, open};
 pub use options::{Format, OnBadRow, ReadOptions, Union};
+pub use union::UnionDataset;
 
 /// One conjunct of a filter, `column op value`: where statistics prove it false for all rows of a
 /// row group or page, those need not be read.
@@ -96,6 +99,15 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// As reading does.
     fn refine(self: Arc<Self>, columns: &[usize], why: Refine, run: &RunContext) -> Result<Arc<dyn Dataset>>;
+    /// Called when a run is over, before its result is shown: completes what the tasks put into
+    /// [`RunContext::aside`] by what the partitions hold that they did not (wholly) read. The file
+    /// that wants it, if there is one.
+    ///
+    /// # Errors
+    /// As reading does.
+    fn set_aside(&self, _run: &RunContext) -> Result<Option<PathBuf>> {
+        Ok(None)
+    }
     /// Facts for the user that opening the files brought up.
     fn warnings(&self) -> Vec<Warning> {
         Vec::new()

@@ -1,16 +1,19 @@
-//! From what people type to a dataset: globs are expanded, and each file goes to its format.
+//! From what people type to a dataset: globs are expanded, each file goes to its format, and two
+//! formats unite.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::csv::CsvDataset;
-use super::glob;
+use super::glob::{self, Files};
 use super::parquet::{ParquetDataset, ParquetOptions};
-use super::{Dataset, Format, ReadOptions, Union};
+use super::{Dataset, Format, ReadOptions, Union, UnionDataset};
 use crate::error::{Error, Result};
+use crate::observe::Warning;
 
-/// Opens `inputs` (paths, globs, folders, lists, `-`) as one table. `threads` read footers and
-/// decide how small partitions should be; `spool` is a folder for a copy of standard input.
+/// Opens `inputs` (paths, globs, folders, lists, `-`) as one table. `threads` read footers;
+/// `spool` is a folder for a copy of standard input. Besides the table: what to tell the user about
+/// the names.
 ///
 /// # Errors
 /// Nothing is found, a file cannot be opened, or its header or footer makes no sense.
@@ -19,43 +22,56 @@ pub fn open(
     options: &ReadOptions,
     threads: usize,
     spool: &Path,
+) -> Result<(Arc<dyn Dataset>, Vec<Warning>)> {
+    let Files { paths, repeated } = glob::expand(inputs)?;
+    let notes = repeated.iter().map(|path| {
+        let text = format!("{} is named more than once, but read once", path.display());
+        Warning {
+            key: text.clone(),
+            text,
+        }
+    });
+    Ok((open_files(&paths, options, threads, spool)?, notes.collect()))
+}
+
+fn open_files(
+    paths: &[PathBuf],
+    options: &ReadOptions,
+    threads: usize,
+    spool: &Path,
 ) -> Result<Arc<dyn Dataset>> {
-    let paths = glob::expand(inputs)?;
     let formats = paths
         .iter()
         .map(|p| format_of(p, options))
         .collect::<Result<Vec<_>>>()?;
-    let parquet = formats.iter().filter(|f| **f == Format::Parquet).count();
-    if parquet == 0 {
-        let options = ReadOptions {
-            threads,
-            ..options.clone()
-        };
-        return Ok(CsvDataset::open(&paths, &options, spool)?);
+    let of = |wanted: Format| {
+        let these = paths.iter().zip(&formats).filter(|(_, f)| **f == wanted);
+        these.map(|(p, _)| p.clone()).collect::<Vec<_>>()
+    };
+    let (csv, parquet) = (of(Format::Csv), of(Format::Parquet));
+    let mut csv_options = ReadOptions {
+        threads,
+        ..options.clone()
+    };
+    if parquet.is_empty() {
+        return Ok(CsvDataset::open(&csv, &csv_options, spool)?);
     }
-    if parquet < paths.len() {
-        let of = |f: Format| {
-            formats
-                .iter()
-                .position(|x| *x == f)
-                .map(|i| paths[i].display().to_string())
-        };
-        let (a, b) = (
-            of(Format::Csv).unwrap_or_default(),
-            of(Format::Parquet).unwrap_or_default(),
-        );
-        return Err(Error::usage(format!(
-            "{a} is text and {b} is Parquet: one query reads files of one format"
-        ))
-        .help("name them in two queries, or convert one with ddf query FILE -o FILE.parquet"));
-    }
-    let options = ParquetOptions {
+    let parquet_options = ParquetOptions {
         strict: options.union == Union::Strict,
         filename_column: options.filename_col.clone(),
         threads,
         ..ParquetOptions::default()
     };
-    Ok(Arc::new(ParquetDataset::open(&paths, &options)?))
+    let parquet = ParquetDataset::open(&parquet, &parquet_options)?;
+    if csv.is_empty() {
+        return Ok(Arc::new(parquet));
+    }
+    let names = parquet.schema().fields().iter().map(|f| f.name().clone());
+    csv_options.known_elsewhere = names.collect();
+    let csv = CsvDataset::open(&csv, &csv_options, spool)?;
+    let filename_col = options.filename_col.as_deref();
+    let union = UnionDataset::new(&csv, &parquet, formats, options.union, filename_col)?;
+    Ok(Arc::new(union))
 }
 
 /// A dataset from the JSON that [`Dataset::to_json`] made.
@@ -65,6 +81,7 @@ pub fn open(
 pub fn from_json(value: &serde_json::Value) -> Result<Arc<dyn Dataset>> {
     match value.get("format").and_then(|f| f.as_str()) {
         Some("parquet") => Ok(Arc::new(ParquetDataset::from_json(value)?)),
+        Some("union") => Ok(Arc::new(UnionDataset::from_json(value)?)),
         _ => Ok(CsvDataset::from_json(value)?),
     }
 }

@@ -19,7 +19,7 @@ pub enum OnBadRow {
     Skip,
     /// Missing fields are null, surplus fields are dropped.
     Pad,
-    /// Leave the row out and append its bytes to this file.
+    /// Leave the row out; this file gets the bytes of all such rows of the inputs, in their order.
     Reject(PathBuf),
 }
 
@@ -82,8 +82,11 @@ pub struct ReadOptions {
     pub blocksize: Option<u64>,
     /// Types found by an exact pass: (column, type).
     pub widened: Vec<(String, String)>,
-    /// Worker threads, which decide how small partitions should be.
+    /// Worker threads, which read headers.
     pub threads: usize,
+    /// Columns that files of another format have, so that `types` may name them.
+    #[serde(skip)]
+    pub known_elsewhere: Vec<String>,
 }
 
 impl Default for ReadOptions {
@@ -107,6 +110,7 @@ impl Default for ReadOptions {
             blocksize: None,
             widened: Vec::new(),
             threads: 2,
+            known_elsewhere: Vec::new(),
         }
     }
 }

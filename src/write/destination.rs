@@ -81,6 +81,19 @@ impl Destination {
     }
 }
 
+/// Writes a file whole or not at all: `fill` gets the means to write its bytes.
+///
+/// # Errors
+/// Those of `fill`, and what can go wrong with the file.
+pub fn write_whole(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
+) -> Result<()> {
+    let mut to = Destination::open(&Target::File(path.to_path_buf()))?;
+    fill(&mut |bytes| to.write_all(bytes).map_err(|e| Error::io("write", path, &e)))?;
+    to.commit().map(drop)
+}
+
 impl Write for Destination {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let result = match &mut self.way {

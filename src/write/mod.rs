@@ -15,8 +15,8 @@
 //! dropped before leaves nothing and the old file untouched. So reading and writing the same file
 //! is safe.
 //!
-//! The bytes of text formats hang on the rows alone. Parquet row groups also follow the
-//! boundaries of partitions.
+//! The bytes of text formats hang on the rows alone. Parquet row groups also follow the boundaries
+//! of partitions; of sorted rows, whose partitions hang on threads and memory, their numbers.
 
 mod arrow_file;
 mod cells;
@@ -32,5 +32,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use destination::write_whole;
 pub use format::{Compression, Format, WriteOptions};
 pub use output::{Encoded, Encoder, EncoderMaker, Output, Summary, Target};

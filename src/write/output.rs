@@ -14,7 +14,7 @@ use super::destination::{Destination, Failure};
 use super::format::{Compression, Format, WriteOptions};
 use super::json;
 use super::markup::Markup;
-use super::parquet::{self, GroupEncoder, ParquetFormat, RowGroup};
+use super::parquet::{self, Cut, GroupEncoder, ParquetFormat, Ready, RowGroup};
 use super::table::{self, HeadTail};
 use crate::error::{Error, Result};
 use crate::kernel::{Batch, types};
@@ -87,7 +87,7 @@ pub struct Output {
 #[derive(Clone)]
 enum Shape {
     Text(Arc<TextShape>),
-    Parquet(Arc<ParquetFormat>),
+    Parquet(Arc<ParquetFormat>, Cut),
     Arrow(SchemaRef),
     Table(SchemaRef, WriteOptions),
 }
@@ -100,8 +100,8 @@ impl Shape {
                 text: Vec::new(),
                 rows: 0,
             }),
-            Shape::Parquet(format) => Box::new(ParquetEncoder {
-                groups: GroupEncoder::new(format.clone()),
+            Shape::Parquet(format, cut) => Box::new(ParquetEncoder {
+                groups: GroupEncoder::of_task(format.clone(), *cut),
                 ready: Vec::new(),
                 rows: 0,
             }),
@@ -167,7 +167,7 @@ impl EncoderMaker {
     /// that follow one another; 0 where it makes no difference.
     pub fn wanted_rows(&self) -> u64 {
         match self.0 {
-            Shape::Parquet(_) => parquet::GROUP_ROWS as u64,
+            Shape::Parquet(..) => parquet::GROUP_ROWS as u64,
             _ => 0,
         }
     }
@@ -198,9 +198,9 @@ impl Output {
                 let (file, shared) = parquet::create(to, schema, options.compression.as_deref())?;
                 let sink = Sink::Parquet {
                     file: Box::new(file),
-                    small: GroupEncoder::new(shared.clone()),
+                    small: GroupEncoder::of_all(shared.clone(), Cut::Full),
                 };
-                (Shape::Parquet(shared), sink)
+                (Shape::Parquet(shared, Cut::Full), sink)
             }
             Format::Arrow => {
                 let written = arrow_file::written_schema(schema);
@@ -234,6 +234,16 @@ impl Output {
             failure,
             rows: 0,
         })
+    }
+
+    /// Says, before any encoder is made, that the positions of batches number all rows: then row
+    /// groups follow these numbers, and never how the rows come in tasks.
+    pub fn rows_are_numbered(&mut self) {
+        if let (Shape::Parquet(format, cut), Sink::Parquet { small, .. }) = (&mut self.shape, &mut self.sink)
+        {
+            *cut = Cut::Ranked;
+            *small = GroupEncoder::of_all(format.clone(), *cut);
+        }
     }
 
     /// An encoder for one partition; may go to another thread.
@@ -277,8 +287,11 @@ impl Output {
                 Ok(())
             }
             (Sink::Parquet { file, small }, Piece::Batches(batches)) => {
-                for batch in &batches {
-                    if let Some(group) = small.push(batch)? {
+                for ready in batches.iter().map(|b| small.push(b)) {
+                    for piece in ready?.into_iter().map(Piece::from) {
+                        let Piece::RowGroup(group) = piece else {
+                            return Err(Error::defect("a row group without its first rows"));
+                        };
                         splice(file, group, failure)?;
                     }
                 }
@@ -513,7 +526,8 @@ struct ParquetEncoder {
 impl Encoder for ParquetEncoder {
     fn push(&mut self, batch: &Batch) -> Result<()> {
         self.rows += batch.rows as u64;
-        self.ready.extend(self.groups.push(batch)?.map(Piece::RowGroup));
+        self.ready
+            .extend(self.groups.push(batch)?.into_iter().map(Piece::from));
         Ok(())
     }
     fn bytes(&self) -> usize {
@@ -524,20 +538,25 @@ impl Encoder for ParquetEncoder {
             return Ok(None);
         }
         let pieces = std::mem::take(&mut self.ready);
-        let rows = pieces.iter().map(Piece::row_group_rows).sum();
+        let rows = pieces.iter().map(Piece::parquet_rows).sum();
         self.rows -= rows;
         Ok(Some(Encoded { rows, pieces }))
     }
     fn finish(mut self: Box<Self>) -> Result<Encoded> {
-        let (group, rest) = self.groups.finish()?;
-        self.ready.extend(group.map(Piece::RowGroup));
-        if !rest.is_empty() {
-            self.ready.push(Piece::Batches(rest));
-        }
+        self.ready.extend(self.groups.finish()?.map(Piece::from));
         Ok(Encoded {
             rows: self.rows,
             pieces: self.ready,
         })
+    }
+}
+
+impl From<Ready> for Piece {
+    fn from(ready: Ready) -> Piece {
+        match ready {
+            Ready::Group(group) => Piece::RowGroup(group),
+            Ready::Part(batches) => Piece::Batches(batches),
+        }
     }
 }
 
@@ -550,9 +569,10 @@ impl Piece {
             Piece::Table(t) => t.bytes(),
         }
     }
-    fn row_group_rows(&self) -> u64 {
+    fn parquet_rows(&self) -> u64 {
         match self {
             Piece::RowGroup(g) => g.rows(),
+            Piece::Batches(b) => b.iter().map(|b| b.rows as u64).sum(),
             _ => 0,
         }
     }

@@ -6,6 +6,9 @@
 //!                             fewer than 32 Ki rows at the end ─► handed on as batches
 //!   Output:                   batches of small partitions are gathered into one row group
 //! ```
+//!
+//! Tasks of sorted rows cut row groups by the numbers of their rows, and hand on what lies in a row
+//! group of which a neighbour has the rest.
 
 use std::sync::Arc;
 
@@ -32,10 +35,30 @@ use crate::kernel::Batch;
 pub(super) const GROUP_ROWS: usize = 256 << 10;
 /// Unencoded bytes at which a row group is closed early, so that memory stays bounded.
 const GROUP_BYTES: usize = 64 << 20;
+/// Rows of a row group of sorted rows, all of which are numbered.
+const RANKED_ROWS: u64 = 128 << 10;
 /// Fewer rows are not worth a row group of their own,
 const SMALL_ROWS: usize = 32 << 10;
 /// unless they are as large as this.
 const SMALL_BYTES: usize = 16 << 20;
+
+/// Where row groups end. Their bytes must not depend on who encoded what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// Where enough rows are together, or at the end of a span of tasks, which always have the same
+    /// rows.
+    Full,
+    /// After each [`RANKED_ROWS`] of all rows, whose numbers are the positions of batches; for sorted
+    /// rows, whose tasks are cut anew with each number of threads and each memory limit.
+    Ranked,
+}
+
+/// What a [`GroupEncoder`] hands on.
+pub(super) enum Ready {
+    Group(RowGroup),
+    /// Rows of a row group of which other tasks have the rest.
+    Part(Vec<Batch>),
+}
 
 /// A finished row group, ready to be spliced in.
 pub(super) struct RowGroup {
@@ -166,40 +189,77 @@ pub(super) fn cannot(e: ParquetError) -> Error {
 /// Makes row groups of batches. Used by each task, and by the coordinator for small partitions.
 pub(super) struct GroupEncoder {
     format: Arc<ParquetFormat>,
+    cut: Cut,
+    /// Whether it has the first rows of the present row group.
+    from_start: bool,
     waiting: Vec<Batch>,
     rows: usize,
     bytes: usize,
 }
 
 impl GroupEncoder {
-    pub(super) fn new(format: Arc<ParquetFormat>) -> Self {
+    /// For one task, or some that follow one another.
+    pub(super) fn of_task(format: Arc<ParquetFormat>, cut: Cut) -> Self {
         GroupEncoder {
             format,
+            cut,
+            from_start: cut == Cut::Full,
             waiting: Vec::new(),
             rows: 0,
             bytes: 0,
         }
     }
 
-    /// Takes a batch; gives a row group when one is full.
-    pub(super) fn push(&mut self, batch: &Batch) -> Result<Option<RowGroup>> {
-        if batch.rows > 0 {
-            self.rows += batch.rows;
-            self.bytes += batch.columns.iter().map(payload).sum::<usize>();
-            self.waiting.push(batch.clone());
-        }
-        match self.rows >= GROUP_ROWS || self.bytes >= GROUP_BYTES {
-            true => self.close(),
-            false => Ok(None),
+    /// For all that tasks hand on.
+    pub(super) fn of_all(format: Arc<ParquetFormat>, cut: Cut) -> Self {
+        GroupEncoder {
+            from_start: true,
+            ..Self::of_task(format, cut)
         }
     }
 
-    /// The end: a row group, or the batches where they are too few.
-    pub(super) fn finish(&mut self) -> Result<(Option<RowGroup>, Vec<Batch>)> {
-        match self.rows < SMALL_ROWS && self.bytes < SMALL_BYTES {
-            true => Ok((None, std::mem::take(&mut self.waiting))),
-            false => Ok((self.close()?, Vec::new())),
+    /// Takes a batch; gives what is complete.
+    pub(super) fn push(&mut self, batch: &Batch) -> Result<Vec<Ready>> {
+        let mut ready = Vec::new();
+        let mut at = 0;
+        while at < batch.rows {
+            let place = batch.position + at as u64;
+            let rows = match self.cut {
+                Cut::Full => batch.rows,
+                Cut::Ranked => (batch.rows - at).min((RANKED_ROWS - place % RANKED_ROWS) as usize),
+            };
+            self.from_start |= place.is_multiple_of(RANKED_ROWS);
+            let part = batch.slice(at, rows);
+            at += rows;
+            self.rows += rows;
+            self.bytes += part.columns.iter().map(payload).sum::<usize>();
+            self.waiting.push(part);
+            let full = match self.cut {
+                Cut::Full => self.rows >= GROUP_ROWS || self.bytes >= GROUP_BYTES,
+                // Rows of more than 2 KiB each: then memory counts more than equal bytes.
+                Cut::Ranked => {
+                    (place + rows as u64).is_multiple_of(RANKED_ROWS) || self.bytes >= 4 * GROUP_BYTES
+                }
+            };
+            if full && self.from_start {
+                ready.extend(self.close()?.map(Ready::Group));
+            } else if full {
+                self.bytes = 0;
+                self.rows = 0;
+                ready.push(Ready::Part(std::mem::take(&mut self.waiting)));
+            }
         }
+        Ok(ready)
+    }
+
+    /// The end: a row group, or the batches where they are too few or others have the rest.
+    pub(super) fn finish(&mut self) -> Result<Option<Ready>> {
+        let small = self.rows < SMALL_ROWS && self.bytes < SMALL_BYTES;
+        Ok(match small || self.cut == Cut::Ranked {
+            true if self.rows == 0 => None,
+            true => Some(Ready::Part(std::mem::take(&mut self.waiting))),
+            false => self.close()?.map(Ready::Group),
+        })
     }
 
     /// Closes the row group, however small it is.

@@ -55,6 +55,22 @@ fn types_that_differ_between_files_unite() {
 }
 
 #[test]
+fn rows_can_be_sorted_by_a_column_that_is_not_shown() {
+    let f = Folder::new();
+    let file = f.file("s.csv", "a,b\nx,2\ny,1\nz,3\n");
+    assert_eq!(query(&file, "-s a --sort b:desc"), "a\nz\nx\ny\n");
+    assert_eq!(query(&file, "-s a --sort b -n 2"), "a\ny\nx\n");
+    assert_eq!(query(&file, "-g a --max b -s a --sort b_max"), "a\ny\nx\nz\n");
+    // what is shown comes first: here b is a new column
+    assert_eq!(
+        query(&file, "--select b=0-b,a --sort b"),
+        "b,a\n-3,z\n-2,x\n-1,y\n"
+    );
+    ask(&file, "-s a --sort c").failed(1).says(&["\"c\""]);
+    ask(&file, "-s a --distinct --sort b").failed(1).says(&["\"b\""]);
+}
+
+#[test]
 fn duplicate_and_empty_names_get_their_own() {
     let f = Folder::new();
     let file = f.file("d.csv", "x,,x\n1,2,3\n");

@@ -8,9 +8,12 @@ mod common;
 
 mod bad_input;
 mod columns;
+mod distinct;
+mod formats;
 mod messages;
 mod numbers;
 mod safe_output;
 mod same_bytes;
 mod splitting;
+mod thin;
 mod types;

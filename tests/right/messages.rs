@@ -74,10 +74,39 @@ fn a_misspelt_column_beside_text_gets_a_suggestion() {
 #[test]
 fn missing_files_are_errors() {
     let f = Folder::new();
-    ask(&f.at("none.csv"), "--count").failed(1).says(&["none.csv"]);
-    ask(&f.at("*.csv"), "--count").failed(2).says(&["*.csv"]);
+    ask(&f.at("none.csv"), "--count")
+        .failed(1)
+        .says(&["none.csv", "help:"]);
+    ask(&f.at("*.csv"), "--count").failed(1).says(&["*.csv", "help:"]);
     std::fs::create_dir(f.at("folder")).unwrap();
-    ask(&f.at("folder"), "--count").failed(2).says(&["folder"]);
+    ask(&f.at("folder"), "--count")
+        .failed(1)
+        .says(&["folder", "help:"]);
+    f.file("flights.csv", "a\n1\n");
+    ask(&f.at("flihgts.csv"), "--count")
+        .failed(1)
+        .says(&["did you mean", &f.at("flights.csv")]);
+}
+
+#[test]
+fn a_file_that_is_named_twice_is_read_once() {
+    let f = Folder::new();
+    let file = f.file("a.csv", "a\n1\n2\n");
+    f.file("b.csv", "a\n4\n");
+    for inputs in [vec![&file, &file], vec![&file, &f.at("./a.csv")]] {
+        let args = ["query"].into_iter().chain(inputs.iter().map(|s| s.as_str()));
+        let ran = run(args.chain(["--sum", "a"]))
+            .done()
+            .says(&["warning", "a.csv", "once"]);
+        assert_eq!(ran.text(), "a_sum\n3\n");
+    }
+    let ran = run(["query", &f.at("*.csv"), &f.at(""), "--sum", "a"])
+        .done()
+        .says(&["a.csv", "b.csv"]);
+    assert_eq!(ran.text(), "a_sum\n7\n");
+    run(["query", &file, &f.at("b.csv"), "--sum", "a"])
+        .done()
+        .quietly();
 }
 
 #[test]

@@ -105,11 +105,20 @@ fn killed_while_writing_the_old_file_is_whole() {
 
 #[test]
 fn interrupted_it_leaves_nothing_behind() {
+    interrupt(1, &"123456,abcdefgh\n".repeat(1_000_000));
+}
+
+/// A value late in the file makes the query begin again.
+#[test]
+fn interrupted_in_a_second_run_it_leaves_nothing_behind() {
+    let rows = "123456,abcdefgh\n".repeat(300_000);
+    interrupt(2, &format!("{rows}1.5,x\n{rows}{rows}{rows}"));
+}
+
+/// Interrupts a query once it writes its `run`-th temporary file.
+fn interrupt(run: usize, rows: &str) {
     let f = Folder::new();
-    let file = f.file(
-        "large.csv",
-        format!("a,b\n{}", "123456,abcdefgh\n".repeat(1_000_000)),
-    );
+    let file = f.file("large.csv", format!("a,b\n{rows}"));
     let out = f.file("out.csv", "the old file");
     let before = f.names();
     let mut c = command();
@@ -117,7 +126,9 @@ fn interrupted_it_leaves_nothing_behind() {
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     let mut child = c.spawn().unwrap();
-    while f.names() == before {
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < run {
+        seen.extend(f.names().into_iter().filter(|n| !before.contains(n)));
         assert!(
             child.try_wait().unwrap().is_none(),
             "written too fast to be caught"

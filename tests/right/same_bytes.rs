@@ -163,3 +163,31 @@ fn the_floor_of_memory_is_enough_for_many_threads() {
         assert!(ran.out == plain.out, "{q}");
     }
 }
+
+/// Sorted rows are merged in ranges that hang on threads and memory; row groups must not.
+#[test]
+fn parquet_files_are_the_same_too() {
+    let f = Folder::new();
+    let mut r = Random(3);
+    let rows: String = (0..300_000)
+        .map(|i| format!("{i},{},{:064}\n", r.below(1000), r.next() >> 20))
+        .collect();
+    let input = f.file("t.csv", format!("id,n,t\n{rows}"));
+    let out = f.at("out.parquet");
+    let bytes = |q: &str, flags: &str| {
+        ask(&input, &format!("{q} {flags} -o {out}")).done();
+        std::fs::read(&out).unwrap()
+    };
+    let plain = bytes("--sort n,id:desc", "-j 1 --scheduler sync");
+    for flags in ["-j 2 --memory 64MiB", "-j 8 --blocksize 200000"] {
+        assert!(bytes("--sort n,id:desc", flags) == plain, "{flags}");
+    }
+    for q in ["-g n,t --count", "--sort t -n 200000 --offset 1000"] {
+        assert!(bytes(q, "-j 1") == bytes(q, "-j 3 --memory 64MiB"), "{q}");
+    }
+    // rows that are not sorted: the same partitions, whoever reads them
+    for q in ["", "-w n<500 --with m=n+1"] {
+        let plain = bytes(q, "-j 1");
+        assert!(bytes(q, "-j 2") == plain && bytes(q, "-j 8") == plain, "{q}");
+    }
+}

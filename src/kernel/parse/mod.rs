@@ -24,14 +24,12 @@ pub use float::{float, float_at};
 pub use int::{int, int_at};
 pub use time::{date, timestamp};
 
-/// `true` or `false` in any case of letters.
+/// `true` or `false`, in lower, upper or title case.
 #[inline]
 pub fn bool(bytes: &[u8]) -> Option<bool> {
-    if bytes.eq_ignore_ascii_case(b"true") {
-        Some(true)
-    } else if bytes.eq_ignore_ascii_case(b"false") {
-        Some(false)
-    } else {
-        None
+    match bytes {
+        b"true" | b"True" | b"TRUE" => Some(true),
+        b"false" | b"False" | b"FALSE" => Some(false),
+        _ => None,
     }
 }

@@ -21,6 +21,7 @@ pub(super) fn run(limit: usize) -> Arc<RunContext> {
         cancelled: Arc::new(AtomicBool::new(false)),
         threads: 2,
         warnings: Default::default(),
+        aside: Default::default(),
     })
 }
 

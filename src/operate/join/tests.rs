@@ -20,6 +20,7 @@ fn context() -> TaskContext {
         cancelled: Default::default(),
         threads: 1,
         warnings: Default::default(),
+        aside: Default::default(),
     };
     TaskContext {
         run: Arc::new(run),

@@ -27,7 +27,8 @@ use crate::pipeline::{Partition, RunContext, Source, TaskContext};
 const END: (u128, u64) = (u128::MAX, u64::MAX);
 
 /// The rows of range `range`, in order; all ranges in order are the sorted rows. With a limit, no
-/// range gives more rows than that. `inputs` are those the plan was made for.
+/// range gives more rows than that. A batch's position is its place among all sorted rows, however
+/// they were cut into ranges. `inputs` are those the plan was made for.
 pub fn merge_range(
     spec: &SortSpec,
     schema: &SchemaRef,
@@ -45,6 +46,7 @@ pub fn merge_range(
         return Err(Error::defect("a merge that its plan does not know"));
     }
     let (low, high) = plan.bounds(range);
+    let mut before = 0;
     let cursors = places.iter().enumerate().map(|(r, &place)| {
         let mut cursor = Cursor::new(r, place);
         let runs = &plan.runs[r];
@@ -53,7 +55,9 @@ pub fn merge_range(
         (cursor.next_block, cursor.end_block) = (runs.skip, last);
         if let Some(firsts) = &runs.firsts {
             if let Some(low) = low {
-                cursor.next_block += firsts.partition_point(|f| *f < low).saturating_sub(1);
+                let skipped = firsts.partition_point(|f| *f < low).saturating_sub(1);
+                cursor.next_block += skipped;
+                before += runs.rows[..skipped].iter().map(|&n| u64::from(n)).sum::<u64>();
             }
             if let Some(high) = high {
                 cursor.end_block = runs.skip + firsts.partition_point(|f| *f < high);
@@ -61,8 +65,9 @@ pub fn merge_range(
         }
         cursor
     });
+    let cursors = cursors.collect();
     Ok(Box::new(Merge {
-        cursors: cursors.collect(),
+        cursors,
         plan: plan.clone(),
         schema: schema.clone(),
         inputs: inputs.to_vec(),
@@ -72,7 +77,7 @@ pub fn merge_range(
         losers: Vec::new(),
         slots: Vec::new(),
         left: spec.limit.unwrap_or(u64::MAX),
-        position: (range as u64) << 40,
+        position: before,
         reservation: run.budget.reservation("merging sorted runs"),
     }))
 }
@@ -124,6 +129,8 @@ struct Merge {
     /// Blocks that the batch in the making takes rows of.
     slots: Vec<Slot>,
     left: u64,
+    /// The next row's place among all sorted rows: the rows before the range are counted as its
+    /// start is looked for.
     position: u64,
     reservation: Reservation,
 }
@@ -154,6 +161,9 @@ impl Merge {
                 }
             };
             let from = self.low.map_or(0, below);
+            if self.losers.is_empty() {
+                self.position += from as u64;
+            }
             let end = self.high.map_or(heads.len(), below);
             if from >= end {
                 continue;

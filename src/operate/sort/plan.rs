@@ -44,8 +44,9 @@ pub struct MergePlan {
 /// What merging needs to know of a run.
 #[derive(Debug)]
 pub(super) struct RunPlan {
-    /// The first rows of its blocks, if known.
+    /// The first rows of its blocks, if known, and how many rows they have.
     pub(super) firsts: Option<Vec<Mark>>,
+    pub(super) rows: Vec<u32>,
     /// 1 if the run opens with a header.
     pub(super) skip: usize,
     /// Each column's dictionary, if it has one.
@@ -123,6 +124,7 @@ pub fn plan_ranges(
             };
             runs.push(RunPlan {
                 firsts: None,
+                rows: Vec::new(),
                 skip,
                 dictionaries,
                 to_union: vec![Vec::new(); columns],
@@ -160,7 +162,7 @@ pub fn plan_ranges(
             None => index.firsts.clone(),
         };
         marks.extend(firsts.iter().copied().zip(index.rows.iter().copied()));
-        run.firsts = Some(firsts);
+        (run.firsts, run.rows) = (Some(firsts), index.rows.clone());
     }
     let ranges = match indices {
         Some(_) => bytes.div_ceil(target_bytes.max(1)).min(marks.len() as u64).max(1),

@@ -22,6 +22,7 @@ fn context(memory: usize, threads: usize) -> TaskContext {
         cancelled: Arc::default(),
         threads,
         warnings: Default::default(),
+        aside: Default::default(),
     };
     TaskContext {
         run: Arc::new(run),

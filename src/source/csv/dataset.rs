@@ -12,15 +12,16 @@ use super::columns::Reading;
 use super::file::{CsvFile, FileInfo};
 use super::infer;
 use super::read::CsvSource;
+use super::reject;
 use super::sniff::{marks, sniff};
 use super::values::Kinds;
 use super::windows::Pool;
-use crate::error::{Error, Kind, Result, did_you_mean};
+use crate::error::{Error, Kind, Result, no_column};
 use crate::kernel::types;
 use crate::observe::Warning;
 use crate::pipeline::{RunContext, Source};
 use crate::source::options::parse_type;
-use crate::source::{Dataset, ReadOptions, Refine, ScanRequest, Union};
+use crate::source::{Dataset, OnBadRow, ReadOptions, Refine, ScanRequest, Union};
 
 /// Files whose first bytes are sampled for types; the others' headers are read only.
 const SAMPLED_FILES: usize = 16;
@@ -28,6 +29,9 @@ const SAMPLED_FILES: usize = 16;
 /// is read into one buffer, so that 4 MiB also stay in the cache while they are parsed.
 const MIN_BLOCK: u64 = 1 << 20;
 const MAX_BLOCK: u64 = 4 << 20;
+/// Partitions of a middling table. The number of threads has no say: the row groups of a Parquet
+/// file that is written follow the partitions, and its bytes should not depend on the machine.
+const USUAL_PARTS: u64 = 64;
 /// The smallest that may be asked for (tests do).
 const LEAST_BLOCK: u64 = 64;
 
@@ -108,11 +112,12 @@ impl CsvDataset {
             fields.push(Field::new(name, types::TEXT, true));
         }
         for (name, ty) in options.widened.iter().chain(&options.types) {
-            let field = fields
-                .iter_mut()
-                .find(|f| f.name() == name)
-                .ok_or_else(|| unknown_column(name, &names))?;
-            *field = Field::new(name, parse_type(ty)?, true);
+            let ty = parse_type(ty)?;
+            match fields.iter_mut().find(|f| f.name() == name) {
+                Some(field) => *field = Field::new(name, ty, true),
+                None if options.known_elsewhere.contains(name) => {}
+                None => return Err(no_column(name, names.iter().map(String::as_str))),
+            }
         }
         Ok(Arc::new(Self::assemble(
             infos,
@@ -129,7 +134,7 @@ impl CsvDataset {
         warnings: Vec<Warning>,
     ) -> Self {
         let total: u64 = infos.iter().map(|(i, _)| i.size).sum();
-        let chosen = (total / (16 * options.threads.max(1) as u64)).clamp(MIN_BLOCK, MAX_BLOCK);
+        let chosen = (total / USUAL_PARTS).clamp(MIN_BLOCK, MAX_BLOCK);
         let block = options
             .blocksize
             .map_or(chosen, |b| b.clamp(LEAST_BLOCK, 32 << 20));
@@ -191,6 +196,37 @@ impl CsvDataset {
             misfit: AtomicBool::new(false),
             warnings,
         }
+    }
+
+    /// The same files as part of a larger table: columns that they lack are null, the others are
+    /// read in the types of `schema`, which must hold all that was sampled.
+    pub(in crate::source) fn declared(&self, schema: SchemaRef) -> CsvDataset {
+        Self::of_files(
+            self.files.clone(),
+            schema,
+            self.options.clone(),
+            self.warnings.clone(),
+        )
+    }
+
+    /// The number of partitions of each file.
+    pub(in crate::source) fn parts_of_files(&self) -> Vec<usize> {
+        self.before.windows(2).map(|w| w[1] - w[0]).collect()
+    }
+
+    /// [`Dataset::refine`], as CSV.
+    pub(in crate::source) fn refined(
+        self: &Arc<Self>,
+        columns: &[usize],
+        why: Refine,
+        run: &RunContext,
+    ) -> Result<Arc<CsvDataset>> {
+        if why == Refine::Certainty {
+            self.misfit.store(true, Relaxed);
+        }
+        let (dataset, warnings) = self.widened(columns, run.threads)?;
+        warnings.into_iter().for_each(|w| run.warn(w.key, w.text));
+        Ok(dataset)
     }
 
     /// Facts for the user that opening brought up.
@@ -303,7 +339,7 @@ impl CsvDataset {
         let part = |key: &str| value.get(key).cloned().unwrap_or_default();
         let files: Vec<FileInfo> =
             serde_json::from_value(part("files")).map_err(|e| wrong(&e.to_string()))?;
-        let columns: Vec<(String, String)> =
+        let columns: Vec<(String, serde_json::Value)> =
             serde_json::from_value(part("columns")).map_err(|e| wrong(&e.to_string()))?;
         let options: ReadOptions =
             serde_json::from_value(part("options")).map_err(|e| wrong(&e.to_string()))?;
@@ -322,7 +358,11 @@ impl CsvDataset {
         }
         let fields = columns
             .iter()
-            .map(|(n, t)| Ok(Field::new(n, parse_type(t)?, true)))
+            .map(|(n, t)| {
+                let ty = t.as_str().and_then(|t| parse_type(t).ok());
+                let ty = ty.map_or_else(|| serde_json::from_value(t.clone()), Ok);
+                Ok(Field::new(n, ty.map_err(|e| wrong(&e.to_string()))?, true))
+            })
             .collect::<Result<Vec<_>>>()?;
         Ok(Arc::new(Self::assemble(
             infos,
@@ -363,12 +403,14 @@ impl Dataset for CsvDataset {
         }
     }
     fn refine(self: Arc<Self>, columns: &[usize], why: Refine, run: &RunContext) -> Result<Arc<dyn Dataset>> {
-        if why == Refine::Certainty {
-            self.misfit.store(true, Relaxed);
-        }
-        let (dataset, warnings) = self.widened(columns, run.threads)?;
-        warnings.into_iter().for_each(|w| run.warn(w.key, w.text));
-        Ok(dataset)
+        Ok(self.refined(columns, why, run)?)
+    }
+    fn set_aside(&self, run: &RunContext) -> Result<Option<PathBuf>> {
+        let OnBadRow::Reject(path) = &self.options.on_bad_row else {
+            return Ok(None);
+        };
+        reject::complete(self, run)?;
+        Ok(Some(path.clone()))
     }
     fn warnings(&self) -> Vec<Warning> {
         self.warnings.clone()
@@ -378,10 +420,19 @@ impl Dataset for CsvDataset {
             .schema
             .fields()
             .iter()
-            .map(|f| (f.name(), types::name(f.data_type())))
+            .map(|f| (f.name(), type_json(f.data_type())))
             .collect();
         let files: Vec<_> = self.files.iter().map(|f| &f.info).collect();
         json!({ "format": "csv", "files": files, "columns": columns, "options": self.options })
+    }
+}
+
+/// A type by its name; one that only Parquet has (the column is null here) as Arrow writes it.
+fn type_json(ty: &DataType) -> serde_json::Value {
+    let name = types::name(ty);
+    match parse_type(&name) {
+        Ok(_) => name.into(),
+        Err(_) => serde_json::to_value(ty).unwrap_or_default(),
     }
 }
 
@@ -411,14 +462,6 @@ fn excerpt(value: &[u8]) -> String {
             }
         })
         .collect()
-}
-
-fn unknown_column(name: &str, names: &[String]) -> Error {
-    let error = Error::query(format!("there is no column '{name}'"));
-    match did_you_mean(name, names.iter().map(String::as_str)) {
-        Some(near) => error.help(format!("did you mean '{near}'?")),
-        None => error.help(format!("the columns are {}", names.join(", "))),
-    }
 }
 
 /// The columns of all files, in order of first appearance.

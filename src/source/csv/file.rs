@@ -1,7 +1,7 @@
 //! One CSV file: what sniffing found out about it, and how its bytes are opened.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -124,6 +124,20 @@ impl Read for Sequential {
     }
 }
 
+/// All frames of an LZ4 file: the decoder stops after each.
+struct Lz4Frames(lz4_flex::frame::FrameDecoder<io::BufReader<Sequential>>);
+
+impl Read for Lz4Frames {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let n = self.0.read(buf)?;
+            if n > 0 || buf.is_empty() || self.0.get_mut().fill_buf()?.is_empty() {
+                return Ok(n);
+            }
+        }
+    }
+}
+
 /// Text in another encoding, turned into UTF-8 on its way.
 struct Transcoder {
     from: Box<dyn Read + Send>,
@@ -183,7 +197,9 @@ pub(crate) fn stream(
         ),
         Packing::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(raw)),
         Packing::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(raw)),
-        Packing::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(raw)),
+        Packing::Lz4 => Box::new(Lz4Frames(lz4_flex::frame::FrameDecoder::new(
+            io::BufReader::with_capacity(1 << 16, raw),
+        ))),
     };
     let Some(label) = encoding else {
         return Ok(unpacked);

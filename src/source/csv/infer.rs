@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use arrow::datatypes::DataType;
+
 use super::columns::{Reading, Span};
 use super::dataset::{CsvDataset, FieldOf};
 use super::exact;
 use super::rows::{Bad, Rows};
-use super::values::Kinds;
+use super::values::{self, Kinds};
 use super::windows::Windows;
 use crate::error::Result;
 
@@ -124,7 +126,16 @@ fn partition(dataset: &CsvDataset, part: usize, columns: &[usize]) -> Result<Fou
                 let field = windows.data.get(start as usize..end as usize).unwrap_or_default();
                 let kind = kind_of(field, reading, &mut side);
                 *kinds = kinds.and(kind);
-                if first.is_none() && kind != Kinds::default() && now.and(kind).data_type() != *ty {
+                if kind == Kinds::default() || first.is_some() {
+                    continue;
+                }
+                let fits = match ty {
+                    DataType::Decimal128(p, s) => {
+                        reading.with_text(field, &mut side, |t| values::decimal(t, *p, *s).is_some())
+                    }
+                    _ => now.and(kind).data_type() == *ty,
+                };
+                if !fits {
                     *first = Some(First {
                         part,
                         offset: windows.base + u64::from(start),

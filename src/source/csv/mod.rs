@@ -19,6 +19,7 @@ mod exact;
 mod file;
 mod infer;
 mod read;
+mod reject;
 mod rows;
 mod sniff;
 mod values;

@@ -1,6 +1,5 @@
 //! The source of one partition: windows become batches of just the wanted columns and rows.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, StringViewArray, new_null_array};
@@ -9,6 +8,7 @@ use arrow::compute;
 use super::columns::{Misfit, Span};
 use super::dataset::{CsvDataset, FieldOf};
 use super::file::CsvFile;
+use super::reject;
 use super::rows::{Bad, BadRow, Rows};
 use super::windows::Windows;
 use crate::error::{Error, Kind, Result};
@@ -75,6 +75,9 @@ impl CsvSource {
             std::mem::take(&mut windows.bytes_read),
         );
         if !more {
+            if let OnBadRow::Reject(_) = self.dataset.options.on_bad_row {
+                cx.run.aside.finished(self.part);
+            }
             return Ok(false);
         }
         self.reserve(windows.data.len(), cx)?;
@@ -100,7 +103,11 @@ impl CsvSource {
         if let Some(row) = failed {
             return Err(self.suspect(self.ragged(&windows, row)));
         }
-        self.reject(&windows, &rejected)?;
+        if !rejected.is_empty() {
+            let run = &cx.run;
+            run.aside
+                .add(&run.spill, self.part, &reject::lines(&windows, &rejected))?;
+        }
         self.state = Some(Open { windows, rows, at: 0 });
         Ok(true)
     }
@@ -176,23 +183,6 @@ impl CsvSource {
             .error_at(what, offset)
             .excerpt(&excerpt)
             .help("fix the rows, or use --on-bad-row skip, pad or reject=FILE")
-    }
-
-    /// Appends rejected rows to the user's file.
-    fn reject(&self, windows: &Windows, rows: &[BadRow]) -> Result<()> {
-        let OnBadRow::Reject(path) = &self.dataset.options.on_bad_row else {
-            return Ok(());
-        };
-        let mut text = Vec::new();
-        for row in rows {
-            text.extend_from_slice(&windows.data[row.start as usize..row.end as usize]);
-            text.push(b'\n');
-        }
-        let write = || {
-            let mut to = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
-            to.write_all(&text)
-        };
-        write().map_err(|e| Error::io("write", path, &e))
     }
 
     /// The columns of the given rows of the window.

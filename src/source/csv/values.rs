@@ -1,4 +1,5 @@
-//! The strict parsers of values, used alike by the sampler and by the scanner.
+//! The strict parsers of values, used alike by the sampler and by the scanner: those of
+//! [`crate::kernel::parse`], decimals, and what a set of values has for a type.
 //!
 //! A parser takes the whole field or nothing; what it takes reads back the same. So `007`, `+5`,
 //! ` 5` and integers beyond int64 are no integers, an integer that a float would round is no
@@ -6,163 +7,12 @@
 
 use arrow::datatypes::DataType;
 
+pub(crate) use crate::kernel::parse::{bool as boolean, date, float, int, timestamp};
 use crate::kernel::types;
-
-/// `true` or `false`, in lower, upper or title case.
-pub(crate) fn boolean(b: &[u8]) -> Option<bool> {
-    match b {
-        b"true" | b"True" | b"TRUE" => Some(true),
-        b"false" | b"False" | b"FALSE" => Some(false),
-        _ => None,
-    }
-}
-
-/// An integer of 64 bits without leading zeros.
-#[inline]
-pub(crate) fn int(b: &[u8]) -> Option<i64> {
-    let (negative, digits) = match b {
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, b),
-    };
-    if digits.is_empty() || digits.len() > 19 || (digits[0] == b'0' && (digits.len() > 1 || negative)) {
-        return None;
-    }
-    let mut n: u64 = 0;
-    for &c in digits {
-        let d = c.wrapping_sub(b'0');
-        if d > 9 {
-            return None;
-        }
-        n = n * 10 + u64::from(d); // at most 19 digits: below 2^64
-    }
-    if negative {
-        (n <= 1 << 63).then_some((n as i64).wrapping_neg())
-    } else {
-        i64::try_from(n).ok()
-    }
-}
 
 /// Whether a float holds the integer unchanged.
 pub(crate) fn exact_in_float(n: i64) -> bool {
     (n as f64) as i128 == i128::from(n)
-}
-
-/// A float: digits with a point or an exponent, an integer that it holds unchanged, or infinity.
-pub(crate) fn float(b: &[u8]) -> Option<f64> {
-    let digits = b.strip_prefix(b"-").unwrap_or(b);
-    if !digits.first()?.is_ascii_digit() && digits[0] != b'.' {
-        return match digits {
-            b"inf" | b"Inf" | b"Infinity" | b"infinity" => Some(if b[0] == b'-' {
-                f64::NEG_INFINITY
-            } else {
-                f64::INFINITY
-            }),
-            _ => None,
-        };
-    }
-    let whole = digits
-        .iter()
-        .position(|c| !c.is_ascii_digit())
-        .unwrap_or(digits.len());
-    if whole == digits.len() {
-        if b == b"-0" {
-            return Some(-0.0);
-        }
-        return int(b).filter(|&n| exact_in_float(n)).map(|n| n as f64);
-    }
-    if whole > 1 && digits[0] == b'0' {
-        return None;
-    }
-    let value: f64 = fast_float2::parse(b).ok()?;
-    value.is_finite().then_some(value)
-}
-
-/// Two decimal digits.
-fn two(b: &[u8]) -> Option<u32> {
-    match b {
-        [x @ b'0'..=b'9', y @ b'0'..=b'9'] => Some(u32::from(x - b'0') * 10 + u32::from(y - b'0')),
-        _ => None,
-    }
-}
-
-/// Days since 1970 of a date (Howard Hinnant's `days_from_civil`).
-fn days(year: i64, month: u32, day: u32) -> i32 {
-    let y = year - i64::from(month <= 2);
-    let era = y.div_euclid(400);
-    let yoe = y - era * 400;
-    let doy = (153 * (i64::from(month) + if month > 2 { -3 } else { 9 }) + 2) / 5 + i64::from(day) - 1;
-    let doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
-    (era * 146_097 + doe - 719_468) as i32
-}
-
-/// `YYYY-MM-DD`, a day that exists.
-pub(crate) fn date(b: &[u8]) -> Option<i32> {
-    if b.len() != 10 || b[4] != b'-' || b[7] != b'-' {
-        return None;
-    }
-    let year = i64::from(two(&b[..2])? * 100 + two(&b[2..4])?);
-    let (month, day) = (two(&b[5..7])?, two(&b[8..])?);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let last = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 => 28 + u32::from(leap),
-        1..=12 => 31,
-        _ => return None,
-    };
-    (1..=last).contains(&day).then(|| days(year, month, day))
-}
-
-/// A timestamp in microseconds, and whether it has an offset (then it is in UTC).
-pub(crate) fn timestamp(b: &[u8]) -> Option<(i64, bool)> {
-    if b.len() < 16 || !matches!(b[10], b'T' | b' ') || b[13] != b':' {
-        return None;
-    }
-    let day = i64::from(date(&b[..10])?);
-    let (hour, minute) = (two(&b[11..13])?, two(&b[14..16])?);
-    let mut rest = &b[16..];
-    let (mut second, mut micros) = (0, 0i64);
-    if let [b':', x, y, tail @ ..] = rest {
-        second = two(&[*x, *y])?;
-        rest = tail;
-        if let [b'.', tail @ ..] = rest {
-            let n = tail
-                .iter()
-                .position(|c| !c.is_ascii_digit())
-                .unwrap_or(tail.len());
-            if n == 0 || n > 9 || tail.get(6..n).is_some_and(|more| more.iter().any(|&c| c != b'0')) {
-                return None;
-            }
-            for i in 0..6 {
-                micros = micros * 10 + tail[..n].get(i).map_or(0, |c| i64::from(c - b'0'));
-            }
-            rest = &tail[n..];
-        }
-    }
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let offset = match rest {
-        [] => None,
-        [b'Z' | b'z'] => Some(0),
-        [sign @ (b'+' | b'-'), tail @ ..] => {
-            let (h, m) = match tail {
-                [a, b] => (two(&[*a, *b])?, 0),
-                [a, b, b':', c, d] | [a, b, c, d] => (two(&[*a, *b])?, two(&[*c, *d])?),
-                _ => return None,
-            };
-            if h > 23 || m > 59 {
-                return None;
-            }
-            let minutes = i64::from(h * 60 + m);
-            Some(if *sign == b'-' { -minutes } else { minutes })
-        }
-        _ => return None,
-    };
-    let seconds = day * 86_400 + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
-    Some((
-        (seconds - offset.unwrap_or(0) * 60) * 1_000_000 + micros,
-        offset.is_some(),
-    ))
 }
 
 /// A decimal of the precision and scale, if it can hold the value unchanged.
@@ -237,7 +87,8 @@ impl Kinds {
             T::Null => 0,
             T::Boolean => Self::BOOL,
             T::Int64 => Self::INT,
-            T::Float64 => Self::FLOAT,
+            // a decimal is law, or comes of Parquet files; a value that it cannot hold makes it a float
+            T::Float64 | T::Decimal128(..) => Self::FLOAT,
             T::Date32 => Self::DATE,
             T::Timestamp(_, None) => Self::NAIVE,
             T::Timestamp(_, Some(_)) => Self::UTC,

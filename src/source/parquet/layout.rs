@@ -34,6 +34,15 @@ struct United {
 }
 
 impl United {
+    fn of(schema: &Schema) -> United {
+        let fields = schema.fields().iter();
+        let typed = |f: &Arc<Field>| (f.name().clone(), f.data_type().clone());
+        United {
+            names: fields.clone().map(|f| f.name().clone()).collect(),
+            types: fields.map(typed).collect(),
+        }
+    }
+
     fn add(&mut self, name: &str, ty: &DataType) {
         match self.types.get_mut(name) {
             Some(old) => *old = types::unite(old, ty),
@@ -68,6 +77,9 @@ pub(super) fn unite_files(files: &[FileFooter], options: &ParquetOptions) -> Res
             );
         }
         united.add(name, &types::TEXT);
+    }
+    if let Some(schema) = &options.declared {
+        united = United::of(schema);
     }
     let layouts = files.iter().zip(&names).zip(&hive).map(|((file, names), hive)| {
         let at: HashMap<&str, usize> = names.iter().enumerate().map(|(i, n)| (n.as_str(), i)).collect();

@@ -57,6 +57,8 @@ pub struct ParquetOptions {
     pub filename_column: Option<String>,
     /// Threads that read footers.
     pub threads: usize,
+    /// The table's columns, where these files are only a part of it; they hold what the files do.
+    pub declared: Option<SchemaRef>,
 }
 
 impl Default for ParquetOptions {
@@ -66,6 +68,7 @@ impl Default for ParquetOptions {
             hive: true,
             filename_column: None,
             threads: 4,
+            declared: None,
         }
     }
 }
@@ -75,7 +78,7 @@ const SMALL_ROWS: u64 = 128 << 10;
 
 /// Parquet files as one table.
 pub struct ParquetDataset {
-    files: Vec<FileFooter>,
+    files: Arc<Vec<FileFooter>>,
     layout: Layout,
     parts: Vec<Part>,
     options: ParquetOptions,
@@ -100,7 +103,30 @@ impl ParquetDataset {
         if paths.is_empty() {
             return Err(Error::input("no Parquet files"));
         }
-        let files = footer::read_all(paths, options.threads)?;
+        Self::of_files(Arc::new(footer::read_all(paths, options.threads)?), options)
+    }
+
+    /// The same files as part of a larger table: columns that they lack are null, the others are
+    /// handed out in the types of `schema`.
+    ///
+    /// # Errors
+    /// None that opening them did not have.
+    pub(in crate::source) fn declared(&self, schema: SchemaRef) -> Result<ParquetDataset> {
+        let options = ParquetOptions {
+            declared: Some(schema),
+            ..self.options.clone()
+        };
+        Self::of_files(self.files.clone(), &options)
+    }
+
+    /// The number of partitions of each file.
+    pub(in crate::source) fn parts_of_files(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.files.len()];
+        self.parts.iter().for_each(|p| counts[p.file] += 1);
+        counts
+    }
+
+    fn of_files(files: Arc<Vec<FileFooter>>, options: &ParquetOptions) -> Result<ParquetDataset> {
         let layout = layout::unite_files(&files, options)?;
         let parts = partitions(&files);
         Ok(ParquetDataset {

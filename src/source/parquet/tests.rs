@@ -25,6 +25,7 @@ pub(super) fn context() -> TaskContext {
         cancelled: Arc::default(),
         threads: 1,
         warnings: Default::default(),
+        aside: Default::default(),
     };
     TaskContext {
         run: Arc::new(run),
