@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Graph, Stage, StageSink, StageSource, StageTransform};
 use crate::error::{Error, Result};
 use crate::expr::Evaluator;
-use crate::operate::aggregate::{self, PartialAggregate};
+use crate::operate::aggregate::{self, Order, Ordered, OrderedSource, PartialAggregate, Spreading};
 use crate::operate::limit::Limit;
 use crate::operate::sort::{self, MergePlan, SortSink};
 use crate::operate::{filter::Filter, project::Project};
@@ -28,16 +28,33 @@ pub struct StageInputs {
     /// What each task takes of them.
     pub tasks: Vec<TaskRange>,
     merge: Option<Arc<MergePlan>>,
+    /// Rows that become groups in order, in place of `partitions`.
+    ordered: Option<Arc<Ordered>>,
+    /// The order in which the groups that the stage makes are wanted, if by all their keys.
+    order: Option<Order>,
 }
 
 impl StageInputs {
     /// Decides the tasks of `stage` from what its input really holds.
     pub fn plan(graph: &Graph, stage: &Stage, partitions: Vec<Arc<Partition>>) -> Result<Self> {
+        let (partitions, ordered) = match &stage.source {
+            StageSource::AggregateBuckets { .. } => aggregate::plan_ordered(partitions)?,
+            _ => {
+                let ordered = Ordered::of(&partitions);
+                (partitions, ordered)
+            }
+        };
         let bytes: u64 = partitions.iter().map(|p| p.bytes()).sum();
         let mut merge = None;
         let tasks = match &stage.source {
             StageSource::Scan { table, .. } => singles(graph.tables[*table].dataset.partitions()),
             StageSource::Gather { .. } => singles(1),
+            StageSource::AggregateBuckets { .. } if ordered.is_some() => {
+                singles(ordered.as_ref().map_or(0, |o| o.tasks()))
+            }
+            StageSource::SortedRuns { .. } if ordered.is_some() => {
+                singles(ordered.as_ref().map_or(0, |o| o.ranges()))
+            }
             StageSource::AggregateBuckets { .. } => {
                 let buckets = partitions
                     .iter()
@@ -63,7 +80,17 @@ impl StageInputs {
             partitions,
             tasks,
             merge,
+            ordered,
+            order: graph.group_order(stage).map(Order::new),
         })
+    }
+
+    /// What a stage leaves whose tasks left `partitions`.
+    pub fn leave(&self, stage: &Stage, partitions: Vec<Arc<Partition>>) -> Vec<Arc<Partition>> {
+        match (&self.ordered, &stage.source) {
+            (Some(o), StageSource::AggregateBuckets { .. }) => vec![Arc::new(o.partition())],
+            _ => partitions,
+        }
     }
 }
 
@@ -86,6 +113,9 @@ impl Stage {
         inputs: &StageInputs,
         run: &Arc<RunContext>,
     ) -> Result<Pipeline> {
+        if let Some(ordered) = &inputs.ordered {
+            return self.ordered_pipeline(graph, part, ordered);
+        }
         let range = inputs.tasks[part].clone();
         let source: Box<dyn Source> = match &self.source {
             StageSource::Scan {
@@ -132,6 +162,23 @@ impl Stage {
         })
     }
 
+    /// The pipeline of a task for rows that become groups in order: the merging stage only spreads
+    /// them, and what it would do to its groups is left to the stage that would sort them.
+    fn ordered_pipeline(&self, graph: &Graph, part: usize, ordered: &Arc<Ordered>) -> Result<Pipeline> {
+        let StageSource::SortedRuns { input, .. } = &self.source else {
+            return Ok(Pipeline {
+                source: Box::new(Spreading(ordered.clone())),
+                transforms: Vec::new(),
+            });
+        };
+        let mut transforms = graph.stages[*input].build_transforms()?;
+        transforms.extend(self.build_transforms()?);
+        Ok(Pipeline {
+            source: Box::new(OrderedSource::new(ordered, part)),
+            transforms,
+        })
+    }
+
     fn build_transforms(&self) -> Result<Vec<Box<dyn Transform>>> {
         let mut schema = self.source_schema.clone();
         let mut out: Vec<Box<dyn Transform>> = Vec::new();
@@ -149,6 +196,21 @@ impl Stage {
             });
         }
         Ok(out)
+    }
+
+    /// A new sink whose partition stays in this process: it may leave groups in a quicker form.
+    pub fn new_local_sink(
+        &self,
+        inputs: &StageInputs,
+        run: &Arc<RunContext>,
+    ) -> Result<Box<dyn Sink>> {
+        match (&self.sink, &inputs.order) {
+            (StageSink::PartialAggregate { spec }, Some(order)) => {
+                let sink = PartialAggregate::in_order(spec, &self.schema, order, run)?;
+                Ok(Box::new(sink))
+            }
+            _ => self.new_sink(run),
+        }
     }
 
     /// A new sink for this stage.

@@ -9,7 +9,7 @@ use super::column::Col;
 use super::direct::Direct;
 use super::finals::Finals;
 use super::keys::KeyEncoder;
-use super::plan::{Kind, Plan};
+use super::plan::Plan;
 use super::rows::{BucketWriter, Row, Rows, broken};
 use super::state::{Arg, State};
 use super::values::{List, Set, get_key};
@@ -39,13 +39,6 @@ pub struct Groups {
 impl Groups {
     /// No groups yet.
     pub fn new(plan: &Arc<Plan>) -> Result<Groups> {
-        let needs = |c: usize| {
-            plan.lists.contains(&c)
-                || plan.states.iter().any(|&(kind, at)| {
-                    use Kind::*;
-                    at == c && matches!(kind, SumInt | SquaresInt | MinInt | MaxInt | First | Last)
-                })
-        };
         Ok(Groups {
             encoder: KeyEncoder::new(plan.key_types.clone())?,
             table: KeyTable::default(),
@@ -58,7 +51,7 @@ impl Groups {
                 .collect::<Result<_>>()?,
             direct: Direct::default(),
             ids: Vec::new(),
-            needs_ints: (0..plan.columns.len()).map(needs).collect(),
+            needs_ints: (0..plan.columns.len()).map(|c| plan.needs_ints(c)).collect(),
             capacity: 0,
             room: Default::default(),
             plan: plan.clone(),

@@ -22,6 +22,7 @@
 //! | `rows` | groups as bytes in buckets, in memory or spilled |
 //! | `heavy` | one group whose values exceed the memory, in several passes |
 //! | `partial`, `merge` | the two ends |
+//! | `ordered` | another road, by sorting, where groups are as many as rows and wanted in order |
 
 mod codec;
 mod column;
@@ -32,6 +33,7 @@ mod groups;
 mod heavy;
 mod keys;
 mod merge;
+mod ordered;
 mod partial;
 mod plan;
 mod rows;
@@ -46,6 +48,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::kernel::types;
 
+pub use ordered::{Order, Ordered, OrderedSource, Spreading, plan as plan_ordered};
 pub use merge::{merge_bucket, merge_buckets};
 pub use partial::PartialAggregate;
 pub use rows::BUCKETS;

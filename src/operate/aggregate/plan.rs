@@ -120,6 +120,13 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Whether states or lists over column `c` look at [`super::column::Col::ints`].
+    pub fn needs_ints(&self, c: usize) -> bool {
+        use Kind::*;
+        let integers = |kind| matches!(kind, SumInt | SquaresInt | MinInt | MaxInt | First | Last);
+        self.lists.contains(&c) || self.states.iter().any(|&(kind, at)| at == c && integers(kind))
+    }
+
     fn state(&mut self, kind: Kind, column: usize) -> usize {
         find_or_push(&mut self.states, (kind, column))
     }

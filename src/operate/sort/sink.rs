@@ -305,6 +305,7 @@ impl Sink for SortSink {
             rows: self.runs.iter().map(|b| b.rows).sum(),
             buckets: self.runs,
             notes: Some(Arc::new(Notes { runs: self.index })),
+            local: None,
         })
     }
 }

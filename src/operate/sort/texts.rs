@@ -28,7 +28,7 @@ const BYTES_A_TEXT: usize = 72;
 
 /// Different texts of a key column.
 #[derive(Debug, Default)]
-pub(super) struct KeyTexts {
+pub(in crate::operate) struct KeyTexts {
     short: HashMap<u128, u32, foldhash::fast::FixedState>,
     long: HashMap<Box<[u8]>, u32, foldhash::fast::FixedState>,
     data: Vec<u8>,
@@ -52,7 +52,7 @@ fn view(text: &[u8]) -> u128 {
 }
 
 impl KeyTexts {
-    pub(super) fn new(most_bytes: usize) -> Self {
+    pub(in crate::operate) fn new(most_bytes: usize) -> Self {
         KeyTexts {
             most_bytes,
             ..Self::default()
@@ -60,18 +60,18 @@ impl KeyTexts {
     }
 
     /// The number of texts.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::operate) fn len(&self) -> usize {
         self.ends.len()
     }
 
     /// Bytes held.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::operate) fn bytes(&self) -> usize {
         let last = self.last.as_ref().map_or(0, |l| 8 * l.1.len());
         2 * self.data.len() + self.len() * BYTES_A_TEXT + last
     }
 
     /// The least width of integers for the ids.
-    pub(super) fn width(&self) -> Width {
+    pub(in crate::operate) fn width(&self) -> Width {
         match self.len() {
             n if n <= i8::MAX as usize => 1,
             n if n <= i16::MAX as usize => 2,
@@ -79,7 +79,8 @@ impl KeyTexts {
         }
     }
 
-    fn text(&self, id: usize) -> &[u8] {
+    /// A text by its id.
+    pub(in crate::operate) fn text(&self, id: usize) -> &[u8] {
         let start = if id == 0 { 0 } else { self.ends[id - 1] };
         &self.data[start..self.ends[id]]
     }
@@ -121,7 +122,7 @@ impl KeyTexts {
     }
 
     /// A column as ids; none once there are too many texts.
-    pub(super) fn encode(&mut self, array: &ArrayRef, at_least: Width) -> Option<Cells> {
+    pub(in crate::operate) fn encode(&mut self, array: &ArrayRef, at_least: Width) -> Option<Cells> {
         self.rows += array.len();
         let nulls = array.logical_nulls().filter(|n| n.null_count() > 0);
         let valid = |i: usize| nulls.as_ref().is_none_or(|n| n.is_valid(i));
@@ -164,7 +165,7 @@ impl KeyTexts {
     }
 
     /// Ranks all texts, or only if there are many new ones since the last time.
-    pub(super) fn rank(&mut self, exactly: bool) {
+    pub(in crate::operate) fn rank(&mut self, exactly: bool) {
         let known = self.ranks.len();
         if self.len() == known || !exactly && self.len() < known + known / 4 + 64 {
             return;
@@ -176,13 +177,17 @@ impl KeyTexts {
     }
 
     /// The ranks of the first ids, as [`KeyTexts::rank`] found them.
-    pub(super) fn ranks(&self) -> &[i32] {
+    pub(in crate::operate) fn ranks(&self) -> &[i32] {
         &self.ranks
     }
 
     /// The texts by rank.
-    pub(super) fn sorted(&self) -> BinaryArray {
-        let ids = self.sorted_ids();
+    pub(in crate::operate) fn sorted(&self) -> BinaryArray {
+        let mut ids = vec![0; self.len()];
+        match self.ranks.len() == ids.len() {
+            true => (self.ranks.iter().zip(0..)).for_each(|(&rank, id)| ids[rank as usize] = id),
+            false => ids = self.sorted_ids(),
+        }
         BinaryArray::from_iter_values(ids.into_iter().map(|id| self.text(id as usize)))
     }
 }
