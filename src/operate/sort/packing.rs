@@ -234,12 +234,15 @@ impl Span {
     fn append(&self, cells: &Cells, map: Option<&[i32]>, mut to: impl FnMut(usize, u128)) -> Option<()> {
         let null = self.null();
         if let Some(map) = map {
-            let codes: Vec<u64> = map.iter().map(|&r| self.code(r as i128) as u64).collect();
+            let (min, max) = (self.min as i64, self.max as i64);
             ints!(cells, v => for (i, &x) in v.iter().enumerate() {
                 let code = match x.long() {
                     i64::MIN => null,
                     // An id behind the map is newer than the ranks: such codes order roughly.
-                    id => codes.get(id as usize).map_or(1, |&c| c as u128),
+                    id => map.get(id as usize).map_or(1, |&rank| match self.key.descending {
+                        true => max.wrapping_sub(rank as i64) as u64 as u128 + 1,
+                        false => (rank as i64).wrapping_sub(min) as u64 as u128 + 1,
+                    }),
                 };
                 to(i, code);
             }, _ => return None);
