@@ -199,11 +199,7 @@ impl Stage {
     }
 
     /// A new sink whose partition stays in this process: it may leave groups in a quicker form.
-    pub fn new_local_sink(
-        &self,
-        inputs: &StageInputs,
-        run: &Arc<RunContext>,
-    ) -> Result<Box<dyn Sink>> {
+    pub fn new_local_sink(&self, inputs: &StageInputs, run: &Arc<RunContext>) -> Result<Box<dyn Sink>> {
         match (&self.sink, &inputs.order) {
             (StageSink::PartialAggregate { spec }, Some(order)) => {
                 let sink = PartialAggregate::in_order(spec, &self.schema, order, run)?;

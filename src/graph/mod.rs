@@ -252,7 +252,8 @@ impl Graph {
         let StageSink::PartialAggregate { spec } = &stage.sink else {
             return None;
         };
-        let merges = |s: &&Stage| matches!(s.source, StageSource::AggregateBuckets { input, .. } if input == stage.id);
+        let merges =
+            |s: &&Stage| matches!(s.source, StageSource::AggregateBuckets { input, .. } if input == stage.id);
         let merging = self.stages.iter().find(merges)?;
         let StageSink::SortRuns { spec: sort } = &merging.sink else {
             return None;
@@ -276,7 +277,10 @@ impl Graph {
                 return None;
             }
             if keys.iter().all(|k| k.column != column) {
-                keys.push(SortKey { column, ..key.clone() });
+                keys.push(SortKey {
+                    column,
+                    ..key.clone()
+                });
             }
         }
         (keys.len() == spec.keys.len()).then_some(keys)

@@ -215,9 +215,7 @@ fn parked(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> {
     // Without any task an aggregate still has to leave its (empty) state.
     let sink = match sink {
         Some(s) => s,
-        None if job.inputs.tasks.is_empty() && !job.stopped() => {
-            job.new_sink().map_err(|e| (0, e))?
-        }
+        None if job.inputs.tasks.is_empty() && !job.stopped() => job.new_sink().map_err(|e| (0, e))?,
         None => return Ok(()),
     };
     if job.stopped() && job.failed() {

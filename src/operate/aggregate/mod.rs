@@ -48,8 +48,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::kernel::types;
 
-pub use ordered::{Order, Ordered, OrderedSource, Spreading, plan as plan_ordered};
 pub use merge::{merge_bucket, merge_buckets};
+pub use ordered::{Order, Ordered, OrderedSource, Spreading, plan as plan_ordered};
 pub use partial::PartialAggregate;
 pub use rows::BUCKETS;
 

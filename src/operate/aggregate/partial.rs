@@ -37,9 +37,9 @@ pub struct PartialAggregate {
     /// Rows kept as they are, for groups in order.
     kept: Option<Kept>,
     /// Set once rows are kept only, and no longer grouped besides.
-    only_kept: bool,
+    pub(super) only_kept: bool,
     /// [`MANY`], but for tests.
-    many: usize,
+    pub(super) many: usize,
 }
 
 /// Rows that went by ungrouped, and a bitmap of their hashes from which the number of distinct
@@ -121,10 +121,11 @@ impl PartialAggregate {
             return Ok(false);
         };
         if self.only_kept {
-            if !kept.push(batch)? {
+            let kept = kept.push(batch)?;
+            if !kept {
                 self.group_kept()?;
             }
-            return Ok(true);
+            return Ok(kept);
         }
         // at first rows are grouped too, to see whether that pays
         let pays = self.groups.len() * 20 < self.rows * NEW_OF_20;
@@ -149,7 +150,9 @@ impl PartialAggregate {
     /// Groups all rows kept so far, and those to come.
     fn group_kept(&mut self) -> Result<()> {
         self.only_kept = false;
-        let Some(kept) = self.kept.take() else { return Ok(()) };
+        let Some(kept) = self.kept.take() else {
+            return Ok(());
+        };
         kept.pays();
         kept.give_back(|batch| self.group(&batch))
     }

@@ -159,7 +159,11 @@ impl Cells {
     }
 
     /// The same for 128-bit values.
-    pub(in crate::operate) fn narrow_wide(values: &[i128], nulls: Option<&NullBuffer>, at_least: Width) -> Cells {
+    pub(in crate::operate) fn narrow_wide(
+        values: &[i128],
+        nulls: Option<&NullBuffer>,
+        at_least: Width,
+    ) -> Cells {
         let valid = |i: usize| nulls.is_none_or(|n| n.is_valid(i));
         let fits = |&v: &i128| v > i64::MIN as i128 && v <= i64::MAX as i128;
         if at_least < 16 && values.iter().enumerate().all(|(i, v)| !valid(i) || fits(v)) {

@@ -37,7 +37,9 @@ struct Span {
 }
 
 /// An integer that holds a code.
-pub(in crate::operate) trait Code: Copy + Ord + Default + Send + Sync + std::fmt::Debug {
+pub(in crate::operate) trait Code:
+    Copy + Ord + Default + Send + Sync + std::fmt::Debug
+{
     /// The code with one more key behind it.
     fn push(self, bits: u32, code: u128) -> Self;
     /// So many bits above the lowest `shift`, at most 64.

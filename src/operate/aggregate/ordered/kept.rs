@@ -114,7 +114,8 @@ impl Kept {
     /// Keeps a batch. False, and the batch is not kept, where the sink had better group: another
     /// one does, memory is refused, texts are too many, or keys repeat.
     pub fn push(&mut self, batch: &Batch) -> Result<bool> {
-        if self.order.pays.load(Relaxed) {
+        let looked = !self.blocks.is_empty() && self.blocks.len().is_multiple_of(LOOK);
+        if self.order.pays.load(Relaxed) || looked && self.seen.repeats(self.rows) {
             return Ok(false);
         }
         let keys = self.plan.keys.len();
@@ -154,7 +155,7 @@ impl Kept {
             rows: batch.rows,
             columns,
         });
-        Ok(!(self.blocks.len().is_multiple_of(LOOK) && self.seen.repeats(self.rows)))
+        Ok(true)
     }
 
     /// Lets all sinks of the stage know that grouping early pays.

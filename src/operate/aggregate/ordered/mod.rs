@@ -18,7 +18,8 @@
 mod kept;
 mod ranges;
 mod spread;
-
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

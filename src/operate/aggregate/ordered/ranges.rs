@@ -76,7 +76,10 @@ impl OrderedSource {
         let mut slices = Vec::with_capacity(spread.chunks.len());
         for chunk in &spread.chunks {
             let chunk = chunk.get().ok_or_else(early)?;
-            let (from, to) = (chunk.starts[self.range] as usize, chunk.starts[self.range + 1] as usize);
+            let (from, to) = (
+                chunk.starts[self.range] as usize,
+                chunk.starts[self.range + 1] as usize,
+            );
             if from < to {
                 slices.push((chunk, from..to));
             }
@@ -87,7 +90,12 @@ impl OrderedSource {
         let mut sorted: Vec<C::Pair> = Vec::with_capacity(rows);
         for (chunk, range) in &slices {
             let codes = &chunk.codes[range.clone()];
-            sorted.extend(codes.iter().zip(sorted.len() as u32..).map(|(&c, row)| c.with(row)));
+            sorted.extend(
+                codes
+                    .iter()
+                    .zip(sorted.len() as u32..)
+                    .map(|(&c, row)| c.with(row)),
+            );
         }
         sorted.sort_unstable();
         let (mut codes, mut ids) = (Vec::with_capacity(rows), vec![0u32; rows]);
@@ -101,8 +109,10 @@ impl OrderedSource {
         drop(sorted);
         states.iter_mut().for_each(|s| s.resize(codes.len()));
         let columns = (plan.types.iter().enumerate()).map(|(c, ty)| {
-            let parts: Vec<(&Cells, Range<usize>)> =
-                slices.iter().map(|(chunk, r)| (&chunk.values[c], r.clone())).collect();
+            let parts: Vec<(&Cells, Range<usize>)> = slices
+                .iter()
+                .map(|(chunk, r)| (&chunk.values[c], r.clone()))
+                .collect();
             Col::new(&array_of(&Cells::concat_ranges(&parts)?, ty)?)
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
@@ -131,8 +141,8 @@ impl OrderedSource {
                 _ => column::from_ints(ty, values.map(|v| v as i64).collect(), valid),
             };
         }
-        let (values, nulls) = (ordered.packing.longs(place, codes))
-            .ok_or_else(|| Error::defect("a code of another width"))?;
+        let (values, nulls) =
+            (ordered.packing.longs(place, codes)).ok_or_else(|| Error::defect("a code of another width"))?;
         let Some(texts) = &ordered.unions[k] else {
             return column::from_longs(ty, values, nulls);
         };

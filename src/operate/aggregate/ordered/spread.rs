@@ -14,14 +14,26 @@ use crate::operate::sort::cells::Cells;
 use crate::operate::sort::packing::{Code, KeyColumn, Packing, union};
 use crate::pipeline::{Partition, RunContext, Sink, Source, TaskContext};
 
-/// Rows that are spread at once: their codes and places stay in the second-level cache.
-const SPREAD_ROWS: usize = 64 << 10;
-/// Rows of a range: sorting them, and the states of their groups, stay in that cache too.
-const RANGE_ROWS: usize = 32 << 10;
+/// How rows are cut.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    /// Rows that are spread at once.
+    pub(super) spread: usize,
+    /// Rows of a range.
+    pub(super) range: usize,
+    /// Every so many rows one is looked at to place the splitters.
+    pub(super) sample: usize,
+}
+
+/// Codes and places of rows that are spread, and the states of a range's groups, stay in the
+/// second-level cache.
+const SIZES: Sizes = Sizes {
+    spread: 64 << 10,
+    range: 32 << 10,
+    sample: 256,
+};
 /// Ranges at most, so that pieces do not become too small.
 const MOST_RANGES: usize = 1024;
-/// Every so many rows one is looked at to place the splitters.
-const SAMPLE: usize = 256;
 /// Bits of the table that leads from a code's first bits to its range.
 const TABLE_BITS: u32 = 12;
 
@@ -93,13 +105,24 @@ pub(super) struct Chunk<C> {
 /// are kept and their keys fit codes; otherwise they are grouped now, and the partitions are those
 /// of hashed groups.
 pub fn plan(partitions: Vec<Arc<Partition>>) -> Result<(Vec<Arc<Partition>>, Option<Arc<Ordered>>)> {
+    plan_with(partitions, SIZES)
+}
+
+/// As [`plan`], cut to other sizes.
+pub(super) fn plan_with(
+    partitions: Vec<Arc<Partition>>,
+    sizes: Sizes,
+) -> Result<(Vec<Arc<Partition>>, Option<Arc<Ordered>>)> {
     let left = |p: &Arc<Partition>| p.local.as_ref().and_then(|l| l.downcast_ref::<Left>()?.take());
     let mut kept: Vec<Option<Kept>> = partitions.iter().map(left).collect();
     if kept.iter().all(Option::is_none) {
         return Ok((partitions, None));
     }
-    let all = partitions.iter().zip(&kept).all(|(p, k)| k.is_some() || p.rows == 0);
-    if all && let Some(ordered) = Ordered::new(&mut kept)? {
+    let all = partitions
+        .iter()
+        .zip(&kept)
+        .all(|(p, k)| k.is_some() || p.rows == 0);
+    if all && let Some(ordered) = Ordered::new(&mut kept, sizes)? {
         return Ok((Vec::new(), Some(Arc::new(ordered))));
     }
     let mut out = Vec::with_capacity(partitions.len());
@@ -125,7 +148,7 @@ pub(super) fn regroup(kept: Kept) -> Result<Partition> {
 
 impl Ordered {
     /// Takes the rows if their keys fit codes.
-    fn new(all: &mut Vec<Option<Kept>>) -> Result<Option<Ordered>> {
+    fn new(all: &mut Vec<Option<Kept>>, sizes: Sizes) -> Result<Option<Ordered>> {
         let rows: usize = all.iter().flatten().map(Kept::rows).sum();
         let Some(first) = all.iter().flatten().next() else {
             return Ok(None);
@@ -171,7 +194,7 @@ impl Ordered {
             for block in kept.blocks {
                 rows += block.rows;
                 blocks.push(block);
-                if rows >= SPREAD_ROWS {
+                if rows >= sizes.spread {
                     rows = 0;
                     let blocks = std::mem::take(&mut blocks);
                     work.push(Mutex::new(Some(Work { sink, blocks })));
@@ -192,11 +215,11 @@ impl Ordered {
             run,
             _held: held,
         };
-        let ranges = (rows / RANGE_ROWS).clamp(1, MOST_RANGES);
+        let ranges = (rows / sizes.range).clamp(1, MOST_RANGES);
         let (bits, chunks) = (ordered.packing.bits(), ordered.work.len());
         ordered.lanes = match bits <= 64 {
-            true => Lanes::Short(Spread::new(ordered.sample()?, ranges, bits, chunks)),
-            false => Lanes::Long(Spread::new(ordered.sample()?, ranges, bits, chunks)),
+            true => Lanes::Short(Spread::new(ordered.sample(sizes.sample)?, ranges, bits, chunks)),
+            false => Lanes::Long(Spread::new(ordered.sample(sizes.sample)?, ranges, bits, chunks)),
         };
         Ok(Some(ordered))
     }
@@ -235,13 +258,13 @@ impl Ordered {
     }
 
     /// The codes of some rows of each block.
-    fn sample<C: Code>(&self) -> Result<Vec<C>> {
+    fn sample<C: Code>(&self, step: usize) -> Result<Vec<C>> {
         let mut out = Vec::new();
         for work in &self.work {
             let Ok(work) = work.lock() else { continue };
             let Some(work) = work.as_ref() else { continue };
             for block in &work.blocks {
-                let at: Vec<(u32, u32)> = (0..block.rows as u32).step_by(SAMPLE).map(|r| (0, r)).collect();
+                let at: Vec<(u32, u32)> = (0..block.rows as u32).step_by(step).map(|r| (0, r)).collect();
                 let keys = &block.columns[..self.plan.keys.len()];
                 let few = keys.iter().map(|c| Cells::gather(&[c], &at));
                 self.codes(work.sink, &few.collect::<Result<Vec<_>>>()?, at.len(), &mut out)?;
