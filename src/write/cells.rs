@@ -104,9 +104,9 @@ impl Column {
         let view = texts.views()[at];
         match view as u32 {
             n @ 0..=SHORT => {
-                // twelve bytes always, since copying so many needs no call
-                out.extend_from_slice(&view.to_le_bytes()[4..]);
-                out.truncate(out.len() - (SHORT - n) as usize);
+                // sixteen bytes always, since copying so many needs no call
+                out.extend((view >> 32).to_le_bytes());
+                out.truncate(out.len() - 16 + n as usize);
             }
             _ => out.extend_from_slice(texts.value(at).as_bytes()),
         }

@@ -25,7 +25,7 @@ fn eight_digits(v: u32) -> u64 {
 /// Appends the lowest `n` of eight bytes; always eight are copied, since that needs no call.
 #[inline]
 fn put(bytes: u64, n: usize, out: &mut Vec<u8>) {
-    out.extend_from_slice(&bytes.to_le_bytes());
+    out.extend(bytes.to_le_bytes());
     out.truncate(out.len() - 8 + n);
 }
 
