@@ -69,7 +69,7 @@ pub fn ints(block: &Block, out: &mut [i64; ROWS]) -> u64 {
         let (word, n, negative) = unsigned(block.words[i], block.lens[i]);
         let (value, bad) = number(word, n);
         // a leading zero, also of "-0", is for the scalar parser to refuse
-        let leading = (word as u8 == b'0') & (n + negative > 1);
+        let leading = (word as u8 == b'0') & (n.wrapping_add(negative) > 1);
         let fits = (block.lens[i] <= 8) & (n.wrapping_sub(1) < 8);
         good[i] = (fits & (bad == 0) & !leading) as u64;
         let sign = negative.wrapping_neg();
