@@ -6,6 +6,10 @@
 //!   stage 2  merge sorted runs ► limit ► output              × ranges of keys
 //! ```
 //!
+//! Where groups are about as many as rows and wanted in the order of their keys, the tasks of stage
+//! 1 only spread rows over ranges of keys, and those of stage 2 group them and do the rest
+//! ([`crate::operate::aggregate`], `ordered`). The graph is the same: it is decided from the rows.
+//!
 //! A stage is a fused run of operators; its tasks differ only in their index. So the graph is as
 //! large as the plan, never as large as the data: a million partitions cost nothing to plan. How
 //! many tasks a merging stage has is decided when its inputs are complete, from the rows and bytes

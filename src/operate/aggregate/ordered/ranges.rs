@@ -87,26 +87,8 @@ impl OrderedSource {
         let rows: usize = slices.iter().map(|(_, r)| r.len()).sum();
         let a_row: usize = states.iter().map(|s| s.bytes().0).sum::<usize>() + size_of::<C::Pair>() + 64;
         self.held.grow_anyway(rows * a_row);
-        let mut sorted: Vec<C::Pair> = Vec::with_capacity(rows);
-        for (chunk, range) in &slices {
-            let codes = &chunk.codes[range.clone()];
-            sorted.extend(
-                codes
-                    .iter()
-                    .zip(sorted.len() as u32..)
-                    .map(|(&c, row)| c.with(row)),
-            );
-        }
-        sorted.sort_unstable();
-        let (mut codes, mut ids) = (Vec::with_capacity(rows), vec![0u32; rows]);
-        for &pair in &sorted {
-            let (code, row) = C::split(pair);
-            if codes.last() != Some(&code) {
-                codes.push(code);
-            }
-            ids[row as usize] = codes.len() as u32 - 1;
-        }
-        drop(sorted);
+        let parts = slices.iter().map(|(chunk, r)| &chunk.codes[r.clone()]);
+        let (codes, ids) = number(parts, rows);
         states.iter_mut().for_each(|s| s.resize(codes.len()));
         let columns = (plan.types.iter().enumerate()).map(|(c, ty)| {
             let parts: Vec<(&Cells, Range<usize>)> = slices
@@ -196,6 +178,28 @@ impl Source for OrderedSource {
         self.ready = Some(ready);
         Ok(batch)
     }
+}
+
+/// The different codes in their order, and for each row the number of its code.
+fn number<'a, C: Entry + 'a>(parts: impl Iterator<Item = &'a [C]>, rows: usize) -> (Vec<C>, Vec<u32>) {
+    let mut sorted: Vec<C::Pair> = Vec::with_capacity(rows);
+    for part in parts {
+        sorted.extend(
+            part.iter()
+                .zip(sorted.len() as u32..)
+                .map(|(&c, row)| c.with(row)),
+        );
+    }
+    sorted.sort_unstable();
+    let (mut codes, mut ids) = (Vec::with_capacity(rows), vec![0u32; rows]);
+    for &pair in &sorted {
+        let (code, row) = C::split(pair);
+        if codes.last() != Some(&code) {
+            codes.push(code);
+        }
+        ids[row as usize] = codes.len() as u32 - 1;
+    }
+    (codes, ids)
 }
 
 /// A code with the place of its row, in the order of codes, then places.

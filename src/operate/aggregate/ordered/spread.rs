@@ -59,8 +59,7 @@ pub struct Ordered {
     pub(super) keys: Vec<KeyColumn>,
     /// The texts of each text key, by rank.
     pub(super) unions: Vec<Option<ArrayRef>>,
-    /// By sink and key: the rank of each id.
-    ranks: Vec<Vec<Option<Vec<i32>>>>,
+    ranks: Ranks,
     work: Vec<Mutex<Option<Work>>>,
     pub(super) lanes: Lanes,
     pub(super) run: Arc<RunContext>,
@@ -101,18 +100,18 @@ pub(super) struct Chunk<C> {
     pub(super) starts: Vec<u32>,
 }
 
+/// Partitions of hashed groups, or instead of them rows to be spread.
+pub type Planned = (Vec<Arc<Partition>>, Option<Arc<Ordered>>);
+
 /// Decides what becomes of kept rows, if any sink of a stage left such. They are spread if all rows
 /// are kept and their keys fit codes; otherwise they are grouped now, and the partitions are those
 /// of hashed groups.
-pub fn plan(partitions: Vec<Arc<Partition>>) -> Result<(Vec<Arc<Partition>>, Option<Arc<Ordered>>)> {
+pub fn plan(partitions: Vec<Arc<Partition>>) -> Result<Planned> {
     plan_with(partitions, SIZES)
 }
 
 /// As [`plan`], cut to other sizes.
-pub(super) fn plan_with(
-    partitions: Vec<Arc<Partition>>,
-    sizes: Sizes,
-) -> Result<(Vec<Arc<Partition>>, Option<Arc<Ordered>>)> {
+pub(super) fn plan_with(partitions: Vec<Arc<Partition>>, sizes: Sizes) -> Result<Planned> {
     let left = |p: &Arc<Partition>| p.local.as_ref().and_then(|l| l.downcast_ref::<Left>()?.take());
     let mut kept: Vec<Option<Kept>> = partitions.iter().map(left).collect();
     if kept.iter().all(Option::is_none) {
@@ -165,18 +164,7 @@ impl Ordered {
                 float: plan.key_types[k.column] == arrow::datatypes::DataType::Float64,
             })
             .collect();
-        let mut unions = Vec::with_capacity(plan.keys.len());
-        let mut ranks: Vec<Vec<Option<Vec<i32>>>> = all.iter().map(|_| Vec::new()).collect();
-        for k in 0..plan.keys.len() {
-            let mut lists = Vec::new();
-            for (kept, ranks) in all.iter_mut().zip(&mut ranks) {
-                let texts = kept.as_mut().and_then(|kept| kept.texts[k].as_mut()).map(ranked);
-                let (list, of_ids) = texts.unzip();
-                lists.extend(list);
-                ranks.push(of_ids);
-            }
-            unions.push(unite(&lists, ranks.iter_mut().filter_map(|r| r[k].as_mut()))?);
-        }
+        let (unions, ranks) = unite_all(all, plan.keys.len())?;
         let spans: Vec<_> = (keys.iter())
             .map(|key| match &unions[key.column] {
                 Some(texts) => texts.len().checked_sub(1).map(|last| (0, last as i128)),
@@ -186,24 +174,7 @@ impl Ordered {
         let Some(packing) = Packing::new(&keys, &spans) else {
             return Ok(None);
         };
-        let (mut work, mut held) = (Vec::new(), Vec::new());
-        for (sink, kept) in all.drain(..).enumerate() {
-            let Some(kept) = kept else { continue };
-            held.push(kept.held);
-            let (mut blocks, mut rows) = (Vec::new(), 0);
-            for block in kept.blocks {
-                rows += block.rows;
-                blocks.push(block);
-                if rows >= sizes.spread {
-                    rows = 0;
-                    let blocks = std::mem::take(&mut blocks);
-                    work.push(Mutex::new(Some(Work { sink, blocks })));
-                }
-            }
-            if !blocks.is_empty() {
-                work.push(Mutex::new(Some(Work { sink, blocks })));
-            }
-        }
+        let (work, held) = cut(all, sizes.spread);
         let mut ordered = Ordered {
             plan,
             packing,
@@ -363,6 +334,49 @@ impl<C: Code> Spread<C> {
         let among = self.splitters[low..high].partition_point(|s| *s <= code);
         (low + among) as u16
     }
+}
+
+/// By sink and key: the rank of each id among all texts of the key.
+type Ranks = Vec<Vec<Option<Vec<i32>>>>;
+
+/// The texts of each text key, by rank, and what the ids of each sink are among them.
+fn unite_all(all: &mut [Option<Kept>], keys: usize) -> Result<(Vec<Option<ArrayRef>>, Ranks)> {
+    let mut unions = Vec::with_capacity(keys);
+    let mut ranks: Ranks = all.iter().map(|_| Vec::new()).collect();
+    for k in 0..keys {
+        let mut lists = Vec::new();
+        for (kept, ranks) in all.iter_mut().zip(&mut ranks) {
+            let texts = kept.as_mut().and_then(|kept| kept.texts[k].as_mut()).map(ranked);
+            let (list, of_ids) = texts.unzip();
+            lists.extend(list);
+            ranks.push(of_ids);
+        }
+        unions.push(unite(&lists, ranks.iter_mut().filter_map(|r| r[k].as_mut()))?);
+    }
+    Ok((unions, ranks))
+}
+
+/// The blocks of all sinks, in pieces of about so many rows, and what keeps their memory reserved.
+fn cut(all: &mut Vec<Option<Kept>>, size: usize) -> (Vec<Mutex<Option<Work>>>, Vec<Reservation>) {
+    let (mut work, mut held) = (Vec::new(), Vec::new());
+    for (sink, kept) in all.drain(..).enumerate() {
+        let Some(kept) = kept else { continue };
+        held.push(kept.held);
+        let (mut blocks, mut rows) = (Vec::new(), 0);
+        for block in kept.blocks {
+            rows += block.rows;
+            blocks.push(block);
+            if rows >= size {
+                rows = 0;
+                let blocks = std::mem::take(&mut blocks);
+                work.push(Mutex::new(Some(Work { sink, blocks })));
+            }
+        }
+        if !blocks.is_empty() {
+            work.push(Mutex::new(Some(Work { sink, blocks })));
+        }
+    }
+    (work, held)
 }
 
 /// Unites sorted lists of texts; turns the ranks of ids within their list into ranks among all.
