@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Graph, Stage, StageSink, StageSource, StageTransform};
 use crate::error::{Error, Result};
 use crate::expr::Evaluator;
-use crate::operate::aggregate::{self, PartialAggregate};
+use crate::operate::aggregate::{self, Order, Ordered, OrderedSource, PartialAggregate, Spreading};
 use crate::operate::join::{BuildSide, BuildSink, Probe};
 use crate::operate::limit::Limit;
 use crate::operate::sort::{self, MergePlan, SortSink};
@@ -31,6 +31,10 @@ pub struct StageInputs {
     pub tasks: Tasks,
     merge: Option<Arc<MergePlan>>,
     builds: HashMap<usize, Arc<BuildSide>>,
+    /// Rows that become groups in order, in place of `partitions`.
+    ordered: Option<Arc<Ordered>>,
+    /// The order in which the groups that the stage makes are wanted, if by all their keys.
+    order: Option<Order>,
 }
 
 impl StageInputs {
@@ -52,12 +56,25 @@ impl StageInputs {
             }
         }
         let partitions: Vec<Arc<Partition>> = stage.inputs().into_iter().flat_map(left).collect();
+        let (partitions, ordered) = match &stage.source {
+            StageSource::AggregateBuckets { .. } => aggregate::plan_ordered(partitions)?,
+            _ => {
+                let ordered = Ordered::of(&partitions);
+                (partitions, ordered)
+            }
+        };
         let bytes: u64 = partitions.iter().map(|p| p.bytes()).sum();
         let mut merge = None;
         let tasks = match &stage.source {
             StageSource::Scan { table, .. } => Tasks::singles(graph.tables[*table].dataset.partitions()),
             StageSource::Gather { .. } => Tasks::singles(1),
             StageSource::Concat { .. } => Tasks::singles(partitions.len()),
+            StageSource::AggregateBuckets { .. } if ordered.is_some() => {
+                Tasks::singles(ordered.as_ref().map_or(0, |o| o.tasks()))
+            }
+            StageSource::SortedRuns { .. } if ordered.is_some() => {
+                Tasks::singles(ordered.as_ref().map_or(0, |o| o.ranges()))
+            }
             StageSource::AggregateBuckets { .. } => {
                 let buckets = partitions
                     .iter()
@@ -87,7 +104,17 @@ impl StageInputs {
             tasks,
             merge,
             builds,
+            ordered,
+            order: graph.group_order(stage).map(Order::new),
         })
+    }
+
+    /// What a stage leaves whose tasks left `partitions`.
+    pub fn leave(&self, stage: &Stage, partitions: Vec<Arc<Partition>>) -> Vec<Arc<Partition>> {
+        match (&self.ordered, &stage.source) {
+            (Some(o), StageSource::AggregateBuckets { .. }) => vec![Arc::new(o.partition())],
+            _ => partitions,
+        }
     }
 }
 
@@ -131,6 +158,9 @@ impl Stage {
         inputs: &StageInputs,
         run: &Arc<RunContext>,
     ) -> Result<Pipeline> {
+        if let Some(ordered) = &inputs.ordered {
+            return self.ordered_pipeline(graph, part, ordered, inputs);
+        }
         let range = inputs.tasks.range(part);
         let source: Box<dyn Source> = match &self.source {
             StageSource::Scan {
@@ -178,6 +208,29 @@ impl Stage {
         })
     }
 
+    /// The pipeline of a task for rows that become groups in order: the merging stage only spreads
+    /// them, and what it would do to its groups is left to the stage that would sort them.
+    fn ordered_pipeline(
+        &self,
+        graph: &Graph,
+        part: usize,
+        ordered: &Arc<Ordered>,
+        inputs: &StageInputs,
+    ) -> Result<Pipeline> {
+        let StageSource::SortedRuns { input, .. } = &self.source else {
+            return Ok(Pipeline {
+                source: Box::new(Spreading(ordered.clone())),
+                transforms: Vec::new(),
+            });
+        };
+        let mut transforms = graph.stages[*input].build_transforms(inputs)?;
+        transforms.extend(self.build_transforms(inputs)?);
+        Ok(Pipeline {
+            source: Box::new(OrderedSource::new(ordered, part)),
+            transforms,
+        })
+    }
+
     fn build_transforms(&self, inputs: &StageInputs) -> Result<Vec<Box<dyn Transform>>> {
         let mut schema = self.source_schema.clone();
         let mut out: Vec<Box<dyn Transform>> = Vec::new();
@@ -202,6 +255,17 @@ impl Stage {
             });
         }
         Ok(out)
+    }
+
+    /// A new sink whose partition stays in this process: it may leave groups in a quicker form.
+    pub fn new_local_sink(&self, inputs: &StageInputs, run: &Arc<RunContext>) -> Result<Box<dyn Sink>> {
+        match (&self.sink, &inputs.order) {
+            (StageSink::PartialAggregate { spec }, Some(order)) => {
+                let sink = PartialAggregate::in_order(spec, &self.schema, order, run)?;
+                Ok(Box::new(sink))
+            }
+            _ => self.new_sink(run),
+        }
     }
 
     /// A new sink for this stage.

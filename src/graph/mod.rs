@@ -6,6 +6,10 @@
 //!   stage 2  merge sorted runs ► limit ► output              × ranges of keys
 //! ```
 //!
+//! Where groups are about as many as rows and wanted in the order of their keys, the tasks of stage
+//! 1 only spread rows over ranges of keys, and those of stage 2 group them and do the rest
+//! ([`crate::operate::aggregate`], `ordered`). The graph is the same: it is decided from the rows.
+//!
 //! A stage is a fused run of operators; its tasks differ only in their index. So the graph is as
 //! large as the plan, never as large as the data: a million partitions cost nothing to plan. How
 //! many tasks a merging stage has is decided when its inputs are complete, from the rows and bytes
@@ -28,7 +32,7 @@ use crate::error::{Error, Result};
 use crate::expr::Expr;
 use crate::operate::aggregate::AggregateSpec;
 use crate::operate::join::JoinSpec;
-use crate::operate::sort::SortSpec;
+use crate::operate::sort::{SortKey, SortSpec};
 use crate::plan::Table;
 use crate::source;
 
@@ -272,6 +276,49 @@ impl Graph {
             o.insert("columns".into(), schema.into());
         }
         v
+    }
+
+    /// The order in which the groups of an aggregating stage are sorted next, by their keys' places
+    /// among the keys; none where it takes more than the keys, or not all of them.
+    pub fn group_order(&self, stage: &Stage) -> Option<Vec<SortKey>> {
+        let StageSink::PartialAggregate { spec } = &stage.sink else {
+            return None;
+        };
+        let merges =
+            |s: &&Stage| matches!(s.source, StageSource::AggregateBuckets { input, .. } if input == stage.id);
+        let merging = self.stages.iter().find(merges)?;
+        let StageSink::SortRuns { spec: sort } = &merging.sink else {
+            return None;
+        };
+        if !merging.builds().is_empty() {
+            return None; // a join follows: what is sorted are no longer the groups
+        }
+        let mut keys: Vec<SortKey> = Vec::new();
+        for key in &sort.keys {
+            if keys.len() == spec.keys.len() {
+                break;
+            }
+            let mut name = merging.schema.field(key.column).name();
+            for transform in merging.transforms.iter().rev() {
+                if let StageTransform::Project { exprs } = transform {
+                    match exprs.iter().find(|(n, _)| n == name) {
+                        Some((_, Expr::Column(column))) => name = column,
+                        _ => return None,
+                    }
+                }
+            }
+            let column = merging.source_schema.index_of(name).ok()?;
+            if column >= spec.keys.len() {
+                return None;
+            }
+            if keys.iter().all(|k| k.column != column) {
+                keys.push(SortKey {
+                    column,
+                    ..key.clone()
+                });
+            }
+        }
+        (keys.len() == spec.keys.len()).then_some(keys)
     }
 
     /// The number of tasks of a stage, where it is known before the run.

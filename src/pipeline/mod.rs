@@ -124,6 +124,9 @@ pub struct Partition {
     /// What the stage that made it wants to tell the next one (samples of sorted runs). May be
     /// lost on the way to another process: only speed may hang on it.
     pub notes: Option<Arc<dyn std::any::Any + Send + Sync>>,
+    /// Rows in a shape that cannot leave this process. Only sinks that are asked for it, where the
+    /// next stage runs here too, leave such.
+    pub local: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 impl Partition {
@@ -133,7 +136,7 @@ impl Partition {
         Partition {
             buckets: vec![Bucket::in_memory(batches)],
             rows,
-            notes: None,
+            ..Partition::default()
         }
     }
     /// Bytes in all buckets.

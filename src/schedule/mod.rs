@@ -58,7 +58,7 @@ pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut Res
             results::run_last(&job, pool.as_ref(), graph, result)?;
             Vec::new()
         } else {
-            worker::run_stage(&job, pool.as_ref())?
+            inputs.leave(stage, worker::run_stage(&job, pool.as_ref())?)
         };
         done.push(Some(out));
     }

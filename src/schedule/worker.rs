@@ -66,6 +66,10 @@ impl<'a> Job<'a> {
         first..(first + n).min(total)
     }
 
+    fn new_sink(&self) -> Result<Box<dyn Sink>> {
+        self.stage.new_local_sink(self.inputs, self.cx)
+    }
+
     pub fn task(&self, part: usize) -> TaskContext {
         TaskContext {
             run: self.cx.clone(),
@@ -200,7 +204,7 @@ fn parked(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> {
         let at = |e| (part, e);
         if sink.is_none() {
             first = part;
-            sink = Some(job.stage.new_sink(job.cx).map_err(at)?);
+            sink = Some(job.new_sink().map_err(at)?);
         }
         if let Some(s) = sink.as_deref_mut() {
             let task = job.task(part);
@@ -211,9 +215,7 @@ fn parked(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> {
     // Without any task an aggregate still has to leave its (empty) state.
     let sink = match sink {
         Some(s) => s,
-        None if job.inputs.tasks.is_empty() && !job.stopped() => {
-            job.stage.new_sink(job.cx).map_err(|e| (0, e))?
-        }
+        None if job.inputs.tasks.is_empty() && !job.stopped() => job.new_sink().map_err(|e| (0, e))?,
         None => return Ok(()),
     };
     if job.stopped() && job.failed() {
@@ -228,7 +230,7 @@ fn parked(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> {
 fn separate(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> {
     while let Some(part) = job.take() {
         let p = guarded(job, part, || {
-            let mut sink = job.stage.new_sink(job.cx)?;
+            let mut sink = job.new_sink()?;
             let task = job.task(part);
             job.run_into(part, &mut |b| sink.push(b, &task))?;
             sink.finish(&task)

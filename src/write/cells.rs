@@ -6,6 +6,7 @@ use arrow::compute::cast;
 use arrow::datatypes::*;
 use arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
 
+use super::numbers::{write_int, write_shortest};
 use crate::error::Result;
 use crate::kernel::types::TEXT;
 
@@ -74,6 +75,43 @@ impl Column {
         }
     }
 
+    /// Whether it is a text column none of whose values is empty or has one of these bytes. Asked
+    /// once for many rows: then none of them needs to be looked at before it is written.
+    pub(super) fn has_none_of(&self, special: [u8; 4]) -> bool {
+        let clean = |texts: &StringViewArray| {
+            let null = |i: usize| texts.is_null(i);
+            (texts.views().iter().enumerate()).all(|(i, &view)| match view as u32 {
+                0 => null(i),
+                1..=SHORT => !special.iter().any(|&b| has_byte(view >> 32, b)),
+                _ => null(i) || !texts.value(i).bytes().any(|b| special.contains(&b)),
+            })
+        };
+        match &self.kind {
+            Values::Text(texts) => clean(texts),
+            Values::Dictionary(keys, texts) => texts.len() <= keys.len() && clean(texts),
+            _ => false,
+        }
+    }
+
+    /// Appends the text of a text column (of a value that is not null) as it is.
+    #[inline]
+    pub(super) fn write_text(&self, row: usize, out: &mut Vec<u8>) {
+        let (texts, at) = match &self.kind {
+            Values::Text(texts) => (texts, row),
+            Values::Dictionary(keys, texts) => (texts, keys.value(row) as usize),
+            _ => return,
+        };
+        let view = texts.views()[at];
+        match view as u32 {
+            n @ 0..=SHORT => {
+                // sixteen bytes always, since copying so many needs no call
+                out.extend((view >> 32).to_le_bytes());
+                out.truncate(out.len() - 16 + n as usize);
+            }
+            _ => out.extend_from_slice(texts.value(at).as_bytes()),
+        }
+    }
+
     /// Whether its texts are never in need of quotes or escapes.
     pub(super) fn is_plain(&self) -> bool {
         !matches!(
@@ -109,7 +147,7 @@ impl Column {
         match &self.kind {
             Values::Null => {}
             Values::Bool(a) => out.extend_from_slice(if a.value(row) { b"true" } else { b"false" }),
-            Values::Int(v) => out.extend_from_slice(itoa::Buffer::new().format(v[row]).as_bytes()),
+            Values::Int(v) => write_int(v[row], out),
             Values::Float(v, digits) => write_float(v[row], *digits, out),
             Values::Decimal(v, scale) => write_decimal(v[row], *scale, out),
             Values::Date(v) => write_date(v[row] as i64, out),
@@ -127,6 +165,17 @@ impl Column {
     }
 }
 
+/// Texts of at most so many bytes lie within their views.
+const SHORT: u32 = 12;
+
+/// Whether one of the lower twelve bytes is `b`, which is not zero (zeros may follow a short text).
+#[inline]
+fn has_byte(bytes: u128, b: u8) -> bool {
+    const ONES: u128 = u128::MAX / 255;
+    let x = bytes ^ (ONES * b as u128);
+    x.wrapping_sub(ONES) & !x & (ONES << 7) != 0
+}
+
 fn write_float(x: f64, digits: Option<usize>, out: &mut Vec<u8>) {
     if x.is_nan() {
         out.extend_from_slice(b"NaN");
@@ -135,7 +184,7 @@ fn write_float(x: f64, digits: Option<usize>, out: &mut Vec<u8>) {
     } else if let Some(n) = digits {
         out.extend_from_slice(format!("{x:.n$}").as_bytes());
     } else {
-        out.extend_from_slice(ryu::Buffer::new().format_finite(x).as_bytes());
+        write_shortest(x, out);
     }
 }
 

@@ -15,6 +15,16 @@ pub(super) struct Dialect {
     pub no_header: bool,
 }
 
+/// How a value gets to its field.
+enum Way {
+    /// A text without anything that asks for quotes.
+    Text,
+    /// Never in need of quotes.
+    Plain,
+    /// Looked at, and quoted where needed.
+    Looked,
+}
+
 impl Dialect {
     /// The line of names.
     pub(super) fn header(&self, names: &[String], out: &mut Vec<u8>) {
@@ -31,27 +41,43 @@ impl Dialect {
     }
 
     pub(super) fn rows(&self, columns: &[Column], rows: usize, out: &mut Vec<u8>) -> Result<()> {
+        let ways: Vec<Way> = columns.iter().map(|c| self.way(c)).collect();
         let mut scratch = Vec::new();
         for row in 0..rows {
-            for (i, column) in columns.iter().enumerate() {
+            for (i, (column, way)) in columns.iter().zip(&ways).enumerate() {
                 if i > 0 {
                     out.push(self.delimiter);
                 }
                 if column.is_null(row) {
                     out.extend_from_slice(self.null.as_bytes());
-                } else if let Some(text) = column.text(row) {
-                    self.field(text.as_bytes(), out);
-                } else if column.is_plain() && self.null.is_empty() {
-                    column.write(row, out)?;
-                } else {
-                    scratch.clear();
-                    column.write(row, &mut scratch)?;
-                    self.field(&scratch, out);
+                    continue;
+                }
+                match way {
+                    Way::Text => column.write_text(row, out),
+                    Way::Plain => column.write(row, out)?,
+                    Way::Looked => match column.text(row) {
+                        Some(text) => self.field(text.as_bytes(), out),
+                        None => {
+                            scratch.clear();
+                            column.write(row, &mut scratch)?;
+                            self.field(&scratch, out);
+                        }
+                    },
                 }
             }
             out.push(b'\n');
         }
         Ok(())
+    }
+
+    /// How the values of a column are written.
+    fn way(&self, column: &Column) -> Way {
+        let special = [self.delimiter, b'"', b'\n', b'\r'];
+        match self.null.is_empty() {
+            true if column.is_plain() => Way::Plain,
+            true if self.delimiter != 0 && column.has_none_of(special) => Way::Text,
+            _ => Way::Looked,
+        }
     }
 
     fn field(&self, text: &[u8], out: &mut Vec<u8>) {

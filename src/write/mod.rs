@@ -26,6 +26,7 @@ mod destination;
 mod format;
 mod json;
 mod markup;
+mod numbers;
 mod output;
 mod parquet;
 mod table;

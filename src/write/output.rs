@@ -504,6 +504,11 @@ impl TextEncoder {
 impl Encoder for TextEncoder {
     fn push(&mut self, batch: &Batch) -> Result<()> {
         self.rows += batch.rows as u64;
+        if self.text.len() > PIECE_BYTES / 16 {
+            // many rows: room for a whole piece, rather than doubling up to it
+            self.text
+                .reserve((PIECE_BYTES * 3 / 2).saturating_sub(self.text.len()));
+        }
         self.shape.rows(batch, &mut self.text)
     }
     fn bytes(&self) -> usize {

@@ -131,6 +131,28 @@ fn spilling_changes_nothing() {
     }
 }
 
+/// So many groups that rows are kept and sorted rather than grouped early, unless memory is short.
+#[test]
+fn groups_as_many_as_rows() {
+    let f = Folder::new();
+    let input = files(&f, 300_000);
+    for q in [
+        "-g id,k,t --count --sum x,n --agg least=min(x)",
+        "-g k,id --max x -w x>-1 --having x_max<5 --sort id:desc,k:nullsfirst -n 1000 --offset 7",
+    ] {
+        let plain = ask(&input, &format!("{q} --memory 40MiB -j 3")).done();
+        for flags in [
+            "-j 1",
+            "-j 2 --blocksize 300000",
+            "-j 2 --scheduler sync",
+            "-j 2 --memory 64MiB",
+        ] {
+            let ran = ask(&input, &format!("{q} {flags}")).done();
+            assert!(ran.out == plain.out, "{q} {flags}");
+        }
+    }
+}
+
 #[test]
 fn aggregates_without_groups_are_one_row() {
     let f = Folder::new();

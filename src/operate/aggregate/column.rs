@@ -158,8 +158,12 @@ pub fn from_bits(ty: &DataType, bits: Vec<u64>, valid: Vec<bool>) -> Result<Arra
 
 /// A column of the logical type `ty` from [`Col::ints`].
 pub fn from_ints(ty: &DataType, ints: Vec<i64>, valid: Vec<bool>) -> Result<ArrayRef> {
+    from_longs(ty, ints, nulls(valid))
+}
+
+/// The same with the nulls as Arrow has them.
+pub fn from_longs(ty: &DataType, ints: Vec<i64>, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
     let rows = ints.len();
-    let nulls = nulls(valid);
     Ok(match ty {
         DataType::Null => Arc::new(NullArray::new(rows)),
         DataType::Boolean => Arc::new(BooleanArray::new(ints.iter().map(|&v| v != 0).collect(), nulls)),

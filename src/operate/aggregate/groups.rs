@@ -9,7 +9,7 @@ use super::column::Col;
 use super::direct::Direct;
 use super::finals::Finals;
 use super::keys::KeyEncoder;
-use super::plan::{Kind, Plan};
+use super::plan::Plan;
 use super::rows::{BucketWriter, Row, Rows, broken};
 use super::state::{Arg, Needs, State};
 use super::values::{List, Set, get_key};
@@ -40,18 +40,6 @@ pub struct Groups {
 impl Groups {
     /// No groups yet.
     pub fn new(plan: &Arc<Plan>) -> Result<Groups> {
-        use Kind::*;
-        let needs = |c: usize| {
-            let kinds = || plan.states.iter().filter(|s| s.1 == c).map(|s| s.0);
-            let listed = plan.lists.contains(&c);
-            Needs {
-                ints: listed
-                    || kinds().any(|k| matches!(k, SumInt | SquaresInt | MinInt | MaxInt | First | Last)),
-                rows: listed
-                    || plan.sets.contains(&c)
-                    || kinds().any(|k| !matches!(k, Rows | Count | SumInt | SquaresInt | MinInt | MaxInt)),
-            }
-        };
         Ok(Groups {
             encoder: KeyEncoder::new(plan.key_types.clone())?,
             table: KeyTable::default(),
@@ -64,7 +52,7 @@ impl Groups {
                 .collect::<Result<_>>()?,
             direct: Direct::default(),
             ids: Vec::new(),
-            needs: (0..plan.columns.len()).map(needs).collect(),
+            needs: (0..plan.columns.len()).map(|c| plan.needs(c)).collect(),
             capacity: 0,
             room: Default::default(),
             plan: plan.clone(),

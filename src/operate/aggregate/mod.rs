@@ -22,6 +22,7 @@
 //! | `rows` | groups as bytes in buckets, in memory or spilled |
 //! | `heavy` | one group whose values exceed the memory, in several passes |
 //! | `partial`, `merge` | the two ends |
+//! | `ordered` | another road, by sorting, where groups are as many as rows and wanted in order |
 
 mod codec;
 mod column;
@@ -32,6 +33,7 @@ mod groups;
 mod heavy;
 mod keys;
 mod merge;
+mod ordered;
 mod partial;
 mod plan;
 mod rows;
@@ -49,6 +51,7 @@ use crate::kernel::types;
 pub(crate) use column::Col;
 pub(crate) use keys::KeyEncoder;
 pub use merge::{merge_bucket, merge_buckets};
+pub use ordered::{Order, Ordered, OrderedSource, Spreading, plan as plan_ordered};
 pub use partial::PartialAggregate;
 pub use rows::BUCKETS;
 

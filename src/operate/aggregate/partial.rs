@@ -6,6 +6,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::AggregateSpec;
 use super::groups::Groups;
+use super::ordered::{Kept, Order};
 use super::plan::Plan;
 use super::rows::BucketWriter;
 use crate::error::Result;
@@ -33,6 +34,12 @@ pub struct PartialAggregate {
     passed: Option<Passed>,
     /// Grouping was taken up again; it will not be given up a second time.
     settled: bool,
+    /// Rows kept as they are, for groups in order.
+    kept: Option<Kept>,
+    /// Set once rows are kept only, and no longer grouped besides.
+    pub(super) only_kept: bool,
+    /// [`MANY`], but for tests.
+    pub(super) many: usize,
 }
 
 /// Rows that went by ungrouped, and a bitmap of their hashes from which the number of distinct
@@ -76,7 +83,24 @@ impl Passed {
 impl PartialAggregate {
     /// A sink for `spec` over batches of `input`; a query error where they do not fit.
     pub fn new(spec: &AggregateSpec, input: &SchemaRef, run: &Arc<RunContext>) -> Result<Self> {
-        let plan = Arc::new(Plan::new(spec, input)?);
+        Self::of(Arc::new(Plan::new(spec, input)?), run)
+    }
+
+    /// The same for groups that are wanted in order: it may leave rows that only
+    /// [`super::plan_ordered`] understands.
+    pub fn in_order(
+        spec: &AggregateSpec,
+        input: &SchemaRef,
+        order: &Order,
+        run: &Arc<RunContext>,
+    ) -> Result<Self> {
+        let mut sink = Self::new(spec, input, run)?;
+        sink.kept = Kept::new(&sink.groups.plan, order, run);
+        Ok(sink)
+    }
+
+    /// A sink for a resolved plan.
+    pub(super) fn of(plan: Arc<Plan>, run: &Arc<RunContext>) -> Result<Self> {
         Ok(PartialAggregate {
             groups: Groups::new(&plan)?,
             out: BucketWriter::new(run, 0),
@@ -85,7 +109,52 @@ impl PartialAggregate {
             rows: 0,
             passed: None,
             settled: false,
+            kept: None,
+            only_kept: false,
+            many: MANY,
         })
+    }
+
+    /// Keeps a batch if rows are kept. True where it need not be grouped.
+    fn keep(&mut self, batch: &Batch) -> Result<bool> {
+        let Some(kept) = &mut self.kept else {
+            return Ok(false);
+        };
+        if self.only_kept {
+            let kept = kept.push(batch)?;
+            if !kept {
+                self.group_kept()?;
+            }
+            return Ok(kept);
+        }
+        // at first rows are grouped too, to see whether that pays
+        let pays = self.groups.len() * 20 < self.rows * NEW_OF_20;
+        if pays || !kept.push(batch)? {
+            self.forget_kept();
+        } else if self.groups.len() >= self.many {
+            self.groups.clear();
+            self.held.free();
+            (self.only_kept, self.rows) = (true, 0);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// From now on rows are grouped.
+    fn forget_kept(&mut self) {
+        if let Some(kept) = self.kept.take() {
+            kept.pays();
+        }
+    }
+
+    /// Groups all rows kept so far, and those to come.
+    fn group_kept(&mut self) -> Result<()> {
+        self.only_kept = false;
+        let Some(kept) = self.kept.take() else {
+            return Ok(());
+        };
+        kept.pays();
+        kept.give_back(|batch| self.group(&batch))
     }
 
     /// Writes all groups into buckets and begins anew.
@@ -115,9 +184,28 @@ impl PartialAggregate {
         Ok(())
     }
 
+    /// Groups the rows of a batch, or sends them on as groups of one row.
+    fn group(&mut self, batch: &Batch) -> Result<()> {
+        let long = self.groups.encode(batch, self.passed.is_some())?;
+        if let Some(passed) = &mut self.passed {
+            passed.see(self.groups.hashes());
+            let again = passed.repeats();
+            self.groups.pass_through(batch, &mut self.out)?;
+            if again {
+                self.groups.clear();
+                (self.passed, self.settled) = (None, true);
+            }
+            return Ok(());
+        }
+        self.make_room(batch.rows, long)?;
+        self.groups.update(batch)?;
+        self.rows += batch.rows;
+        self.check_gain()
+    }
+
     fn check_gain(&mut self) -> Result<()> {
         let groups = self.groups.len();
-        if self.settled || groups < MANY || groups < 2 * self.mark.1 {
+        if self.settled || self.kept.is_some() || groups < self.many || groups < 2 * self.mark.1 {
             return Ok(());
         }
         let (new, rows) = (groups - self.mark.1, self.rows - self.mark.0);
@@ -143,27 +231,20 @@ impl Sink for PartialAggregate {
                 batch.slice(from, n)
             };
             from += n;
-            let long = self.groups.encode(&part, self.passed.is_some())?;
-            if let Some(passed) = &mut self.passed {
-                passed.see(self.groups.hashes());
-                let again = passed.repeats();
-                self.groups.pass_through(&part, &mut self.out)?;
-                if again {
-                    self.groups.clear();
-                    (self.passed, self.settled) = (None, true);
-                }
-                continue;
+            if !self.keep(&part)? {
+                self.group(&part)?;
             }
-            self.make_room(n, long)?;
-            self.groups.update(&part)?;
-            self.rows += n;
-            self.check_gain()?;
         }
         Ok(Flow::More)
     }
 
     fn finish(mut self: Box<Self>, _cx: &TaskContext) -> Result<Partition> {
-        self.flush()?;
-        self.out.finish()
+        match self.kept.take() {
+            Some(kept) if self.only_kept => kept.leave(),
+            _ => {
+                self.flush()?;
+                self.out.finish()
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use arrow::datatypes::{DataType, Schema};
 
+use super::state::Needs;
 use super::{Agg, AggregateSpec};
 use crate::error::Result;
 
@@ -118,6 +119,20 @@ impl Plan {
             plan.finals.push(last);
         }
         Ok(plan)
+    }
+
+    /// What the states, lists and sets over column `c` look at.
+    pub fn needs(&self, c: usize) -> Needs {
+        use Kind::*;
+        let kinds = || self.states.iter().filter(|s| s.1 == c).map(|s| s.0);
+        let listed = self.lists.contains(&c);
+        Needs {
+            ints: listed
+                || kinds().any(|k| matches!(k, SumInt | SquaresInt | MinInt | MaxInt | First | Last)),
+            rows: listed
+                || self.sets.contains(&c)
+                || kinds().any(|k| !matches!(k, Rows | Count | SumInt | SquaresInt | MinInt | MaxInt)),
+        }
     }
 
     fn state(&mut self, kind: Kind, column: usize) -> usize {

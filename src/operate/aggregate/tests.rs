@@ -27,14 +27,14 @@ pub(super) fn run(limit: usize) -> Arc<RunContext> {
 
 /// A value of the reference; floats as the bits of their order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Cell {
+pub(super) enum Cell {
     Int(i128),
     Float(i64),
     Text(String),
     Null,
 }
 
-fn cell(column: &ArrayRef, i: usize) -> Cell {
+pub(super) fn cell(column: &ArrayRef, i: usize) -> Cell {
     if column.is_null(i) || *column.data_type() == DataType::Null {
         return Cell::Null;
     }
@@ -102,7 +102,7 @@ fn aggregate(
 }
 
 /// Slow and plain: all values of every group in a tree.
-fn reference(spec: &AggregateSpec, batches: &[Batch]) -> Vec<Vec<Cell>> {
+pub(super) fn reference(spec: &AggregateSpec, batches: &[Batch]) -> Vec<Vec<Cell>> {
     let mut groups: BTreeMap<Vec<Cell>, Vec<(usize, usize)>> = BTreeMap::new();
     if spec.keys.is_empty() {
         groups.insert(Vec::new(), Vec::new());
@@ -181,7 +181,7 @@ fn plain(agg: Agg, mut v: Vec<Cell>) -> Cell {
     }
 }
 
-fn schema() -> SchemaRef {
+pub(super) fn schema() -> SchemaRef {
     let f = |name: &str, ty| Field::new(name, ty, true);
     Arc::new(Schema::new(vec![
         f("i", DataType::Int64),
@@ -194,9 +194,9 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-type Line = (Option<i64>, Option<String>, Option<f64>, Option<bool>);
+pub(super) type Line = (Option<i64>, Option<String>, Option<f64>, Option<bool>);
 
-fn line() -> impl Strategy<Value = Line> {
+pub(super) fn line() -> impl Strategy<Value = Line> {
     let int = prop_oneof![4 => -3i64..3, 1 => -(1i64 << 40)..(1 << 40)];
     let text = prop_oneof![3 => "[a-c]{0,2}", 1 => "[aé日]{0,9}", 1 => "prefix that is long [ab]{1,2}"];
     let number = prop_oneof![
@@ -247,7 +247,7 @@ fn batch(lines: &[Line], position: u64, dictionary: bool) -> Batch {
     Batch::new(columns, lines.len(), position)
 }
 
-fn batches(lines: &[Line], size: usize) -> Vec<Batch> {
+pub(super) fn batches(lines: &[Line], size: usize) -> Vec<Batch> {
     let chunks = lines.chunks(size.max(1)).enumerate();
     chunks
         .map(|(i, c)| batch(c, (i * size.max(1)) as u64, i % 2 == 1))

@@ -12,6 +12,7 @@
 //! merging move plain integers. A [`Block`] of such cells is what lies in a run: in memory, or as
 //! one block of a spill file.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -28,7 +29,7 @@ use crate::error::{Error, Result};
 
 /// One column of some rows.
 #[derive(Debug, Clone)]
-pub(super) enum Cells {
+pub(in crate::operate) enum Cells {
     I8(ScalarBuffer<i8>),
     I16(ScalarBuffer<i16>),
     I32(ScalarBuffer<i32>),
@@ -51,10 +52,10 @@ macro_rules! ints {
         }
     };
 }
-pub(super) use ints;
+pub(in crate::operate) use ints;
 
 /// An integer of any width with the null of its width.
-pub(super) trait Int: Copy + Ord + arrow::datatypes::ArrowNativeType {
+pub(in crate::operate) trait Int: Copy + Ord + arrow::datatypes::ArrowNativeType {
     const NULL: Self;
     /// As i64, null staying null; only for widths up to 64 bits meaningful.
     fn long(self) -> i64;
@@ -79,8 +80,24 @@ macro_rules! impl_int {
 }
 impl_int!(i8, i16, i32, i64, i128);
 
+/// The least and the greatest value, crossed if all are null.
+pub(in crate::operate) fn min_max<T: Int>(values: &[T]) -> (i128, i128) {
+    let mut low: Option<T> = None;
+    let mut high = T::NULL;
+    for &v in values {
+        high = high.max(v);
+        if v != T::NULL {
+            low = Some(low.map_or(v, |l| l.min(v)));
+        }
+    }
+    match low {
+        Some(low) => (low.wide(), high.wide()),
+        None => (i128::MAX, i128::MIN),
+    }
+}
+
 /// The width of integer cells, ordered.
-pub(super) type Width = u8;
+pub(in crate::operate) type Width = u8;
 
 fn width_of(min: i128, max: i128) -> Width {
     let fits = |low: i128, high: i128| min > low && max <= high;
@@ -95,7 +112,7 @@ fn width_of(min: i128, max: i128) -> Width {
 
 impl Cells {
     /// The least width, but `at_least`, for 64-bit values.
-    pub(super) fn narrow(values: &[i64], nulls: Option<&NullBuffer>, at_least: Width) -> Cells {
+    pub(in crate::operate) fn narrow(values: &[i64], nulls: Option<&NullBuffer>, at_least: Width) -> Cells {
         let nulls = nulls.filter(|n| n.null_count() > 0);
         let (mut min, mut max) = (i64::MAX, i64::MIN);
         match nulls {
@@ -142,7 +159,11 @@ impl Cells {
     }
 
     /// The same for 128-bit values.
-    pub(super) fn narrow_wide(values: &[i128], nulls: Option<&NullBuffer>, at_least: Width) -> Cells {
+    pub(in crate::operate) fn narrow_wide(
+        values: &[i128],
+        nulls: Option<&NullBuffer>,
+        at_least: Width,
+    ) -> Cells {
         let valid = |i: usize| nulls.is_none_or(|n| n.is_valid(i));
         let fits = |&v: &i128| v > i64::MIN as i128 && v <= i64::MAX as i128;
         if at_least < 16 && values.iter().enumerate().all(|(i, v)| !valid(i) || fits(v)) {
@@ -156,7 +177,7 @@ impl Cells {
         Cells::I128(wide.collect::<Vec<_>>().into())
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::operate) fn len(&self) -> usize {
         ints!(self, v => v.len(), other => match other {
             Cells::Bytes(a) => a.len(),
             Cells::Other(a) => a.len(),
@@ -165,7 +186,7 @@ impl Cells {
     }
 
     /// Bytes of an integer cell; zero for others.
-    pub(super) fn width(&self) -> Width {
+    pub(in crate::operate) fn width(&self) -> Width {
         match self {
             Cells::I8(_) => 1,
             Cells::I16(_) => 2,
@@ -177,7 +198,7 @@ impl Cells {
     }
 
     /// Bytes held.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::operate) fn bytes(&self) -> usize {
         match self {
             Cells::Bytes(a) => {
                 let data = a.value_offsets();
@@ -189,12 +210,12 @@ impl Cells {
     }
 
     /// An integer cell; none for null.
-    pub(super) fn int(&self, row: usize) -> Option<i128> {
+    pub(in crate::operate) fn int(&self, row: usize) -> Option<i128> {
         ints!(self, v => Some(v[row].wide()).filter(|&x| x != i128::MIN), _ => None)
     }
 
     /// The same integers, wider.
-    pub(super) fn widened(&self, width: Width) -> Cells {
+    pub(in crate::operate) fn widened(&self, width: Width) -> Cells {
         let at: Vec<(u32, u32)> = (0..self.len() as u32).map(|r| (0, r)).collect();
         match self.width() {
             0 => self.clone(),
@@ -203,7 +224,7 @@ impl Cells {
     }
 
     /// Ids as what `map` has for them, at least so wide; null stays null.
-    pub(super) fn mapped(&self, map: &[i32], width: Width) -> Cells {
+    pub(in crate::operate) fn mapped(&self, map: &[i32], width: Width) -> Cells {
         macro_rules! go {
             ($variant:ident, $t:ty) => {{
                 let map: Vec<$t> = map.iter().map(|&x| x as $t).collect();
@@ -223,14 +244,14 @@ impl Cells {
     }
 
     /// Ranks or ids as the texts of a dictionary that they stand for.
-    pub(super) fn spelled(&self, dictionary: &BinaryArray) -> Cells {
+    pub(in crate::operate) fn spelled(&self, dictionary: &BinaryArray) -> Cells {
         let text = |i: usize| self.int(i).map(|id| dictionary.value(id as usize));
         Cells::Bytes((0..self.len()).map(text).collect())
     }
 
     /// The cells of `parts` at `(part, row)`, in that order. The parts are all integers, all bytes
     /// or all other.
-    pub(super) fn gather(parts: &[&Cells], at: &[(u32, u32)]) -> Result<Cells> {
+    pub(in crate::operate) fn gather(parts: &[&Cells], at: &[(u32, u32)]) -> Result<Cells> {
         let Some(first) = parts.first() else {
             return Err(Error::defect("sort: nothing to gather from"));
         };
@@ -255,6 +276,33 @@ impl Cells {
         Ok(match first {
             Cells::Bytes(_) => Cells::Bytes(array.as_binary::<i32>().clone()),
             _ => Cells::Other(array),
+        })
+    }
+
+    /// The integers in some rows of each part, one part after the other.
+    pub(in crate::operate) fn concat_ranges(parts: &[(&Cells, Range<usize>)]) -> Result<Cells> {
+        let rows = parts.iter().map(|(_, r)| r.len()).sum();
+        macro_rules! concat {
+            ($variant:ident, $t:ty) => {{
+                let mut out: Vec<$t> = Vec::with_capacity(rows);
+                for (cells, range) in parts {
+                    if let Cells::$variant(v) = cells {
+                        out.extend_from_slice(&v[range.clone()]);
+                        continue;
+                    }
+                    let narrow = |x: i128| if x == i128::MIN { <$t>::MIN } else { x as $t };
+                    ints!(cells, v => out.extend(v[range.clone()].iter().map(|x| narrow(x.wide()))),
+                        _ => return Err(Error::defect("sort: no integers to concatenate")));
+                }
+                Cells::$variant(out.into())
+            }};
+        }
+        Ok(match parts.iter().map(|(c, _)| c.width()).max().unwrap_or(1) {
+            1 => concat!(I8, i8),
+            2 => concat!(I16, i16),
+            4 => concat!(I32, i32),
+            8 => concat!(I64, i64),
+            _ => concat!(I128, i128),
         })
     }
 
@@ -314,22 +362,22 @@ fn gather_ints(parts: &[&Cells], at: &[(u32, u32)], width: Width) -> Cells {
 
 /// Some rows: the columns of the schema, then hidden key columns, and each row's input order.
 #[derive(Debug, Clone)]
-pub(super) struct Block {
-    pub(super) columns: Vec<Cells>,
-    pub(super) orders: ScalarBuffer<u64>,
+pub(in crate::operate) struct Block {
+    pub(in crate::operate) columns: Vec<Cells>,
+    pub(in crate::operate) orders: ScalarBuffer<u64>,
 }
 
 impl Block {
-    pub(super) fn rows(&self) -> usize {
+    pub(in crate::operate) fn rows(&self) -> usize {
         self.orders.len()
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::operate) fn bytes(&self) -> usize {
         self.columns.iter().map(Cells::bytes).sum::<usize>() + self.orders.len() * 8 + 64
     }
 
     /// The rows of `parts` at `(part, row)`.
-    pub(super) fn gather(parts: &[Block], at: &[(u32, u32)]) -> Result<Block> {
+    pub(in crate::operate) fn gather(parts: &[Block], at: &[(u32, u32)]) -> Result<Block> {
         let count = parts.first().map_or(0, |p| p.columns.len());
         let columns = (0..count).map(|c| {
             let cells: Vec<&Cells> = parts.iter().map(|p| &p.columns[c]).collect();
@@ -347,7 +395,7 @@ impl Block {
     }
 
     /// All rows of both.
-    pub(super) fn concat(a: &Block, b: &Block) -> Result<Block> {
+    pub(in crate::operate) fn concat(a: &Block, b: &Block) -> Result<Block> {
         let at: Vec<(u32, u32)> = (0..a.rows() as u32)
             .map(|r| (0, r))
             .chain((0..b.rows() as u32).map(|r| (1, r)))
@@ -356,14 +404,14 @@ impl Block {
     }
 
     /// As Arrow arrays, the orders last.
-    pub(super) fn to_arrays(&self) -> Vec<ArrayRef> {
+    pub(in crate::operate) fn to_arrays(&self) -> Vec<ArrayRef> {
         let mut arrays: Vec<ArrayRef> = self.columns.iter().map(Cells::to_array).collect();
         arrays.push(Arc::new(UInt64Array::new(self.orders.clone(), None)));
         arrays
     }
 
     /// The inverse of [`Block::to_arrays`]; `other` says which columns are kept as they are.
-    pub(super) fn from_arrays(arrays: &[ArrayRef], other: &[bool]) -> Result<Block> {
+    pub(in crate::operate) fn from_arrays(arrays: &[ArrayRef], other: &[bool]) -> Result<Block> {
         let Some((orders, columns)) = arrays.split_last() else {
             return Err(Error::defect("sort: a block without columns"));
         };
@@ -382,7 +430,7 @@ impl Block {
 }
 
 /// Nameless columns as a record batch, for a spill file.
-pub(super) fn record_batch(arrays: Vec<ArrayRef>) -> Result<RecordBatch> {
+pub(in crate::operate) fn record_batch(arrays: Vec<ArrayRef>) -> Result<RecordBatch> {
     let fields: Vec<Field> = arrays
         .iter()
         .map(|a| Field::new("", a.data_type().clone(), a.is_nullable()))

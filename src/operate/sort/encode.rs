@@ -325,7 +325,7 @@ pub(super) fn int_to_float(i: i64) -> f64 {
 }
 
 /// A column as cells.
-fn cells(array: &ArrayRef, ty: &DataType, at_least: Width) -> Result<Cells> {
+pub(in crate::operate) fn cells(array: &ArrayRef, ty: &DataType, at_least: Width) -> Result<Cells> {
     let wrong = || Error::defect(format!("sort: a column of {ty} came as {}", array.data_type()));
     let nulls = array.nulls();
     Ok(match ty {

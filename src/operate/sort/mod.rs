@@ -9,19 +9,22 @@
 //! Rows that tie in all keys keep the order of the input ([`crate::kernel::Batch::position`] plus row), so the
 //! result does not depend on threads, batch boundaries or the memory limit. Nulls come last unless
 //! asked for first, NaN is greater than every number, text goes by its bytes.
+//!
+//! Cells, dictionaries of key texts and packed codes serve groups in order too
+//! ([`super::aggregate`]).
 
-mod cells;
-mod encode;
+pub(in crate::operate) mod cells;
+pub(in crate::operate) mod encode;
 mod gather;
 mod keys;
 mod merge;
-mod packing;
+pub(in crate::operate) mod packing;
 mod plan;
 mod sink;
 mod store;
 #[cfg(test)]
 mod tests;
-mod texts;
+pub(in crate::operate) mod texts;
 
 use serde::{Deserialize, Serialize};
 

@@ -30,7 +30,7 @@ const BLOCK_BYTES: usize = 512 << 10;
 /// The dictionary of a key column may take this part of a thread's share of the memory,
 const TEXTS_SHARE: usize = 16;
 /// but at least so many bytes,
-const LEAST_TEXTS: usize = 64 << 10;
+const LEAST_TEXTS: usize = 512 << 10;
 /// and at most so many.
 const MOST_TEXTS: usize = 128 << 20;
 /// Blocks a merge task should be able to hold within its share of the memory.
@@ -305,6 +305,7 @@ impl Sink for SortSink {
             rows: self.runs.iter().map(|b| b.rows).sum(),
             buckets: self.runs,
             notes: Some(Arc::new(Notes { runs: self.index })),
+            local: None,
         })
     }
 }

@@ -14,7 +14,7 @@
 
 use std::cmp::Ordering;
 
-use super::cells::{Block, Cells, Int, Width, ints};
+use super::cells::{Block, Cells, Int, Width, ints, min_max};
 use super::keys::Codec;
 use super::packing::{Packing, Range, union};
 use super::texts::KeyTexts;
@@ -361,21 +361,6 @@ fn other_bytes(block: &Block) -> usize {
         .filter(|c| c.width() == 0)
         .map(Cells::bytes)
         .sum()
-}
-
-fn min_max<T: Int>(values: &[T]) -> (i128, i128) {
-    let mut low: Option<T> = None;
-    let mut high = T::NULL;
-    for &v in values {
-        high = high.max(v);
-        if v != T::NULL {
-            low = Some(low.map_or(v, |l| l.min(v)));
-        }
-    }
-    match low {
-        Some(low) => (low.wide(), high.wide()),
-        None => (i128::MAX, i128::MIN),
-    }
 }
 
 fn pack<T: Int>(values: &[T], out: &mut [u64], bits: u32, null: u64, descending: bool, min: i64, max: i64) {

@@ -8,14 +8,15 @@
 //! Ranks compare as texts do, and take few bits. A column of too many different texts leaves its
 //! dictionary, and is kept as bytes from then on.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, DictionaryArray, StringViewArray};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::Int32Type;
+use arrow::datatypes::{Int32Type, ToByteSlice};
 
 use super::cells::{Cells, Width};
+use crate::kernel::group::{KeyTable, is_long, long_key, scratch_bytes};
+use crate::kernel::hash::{hash_bytes, hash_u128};
 
 /// Never more texts than this, whatever the memory.
 const MOST_TEXTS: usize = 1 << 20;
@@ -23,36 +24,39 @@ const MOST_TEXTS: usize = 1 << 20;
 const MANY_TEXTS: usize = 100_000;
 /// A text no longer than this lies within its view.
 const SHORT: usize = 12;
-/// What a text takes besides its bytes: its place, rank and share of a hash table.
-const BYTES_A_TEXT: usize = 72;
+/// What a text takes besides the table: its rank, and its place among the sorted ones.
+const BYTES_A_TEXT: usize = 40;
 
 /// Different texts of a key column.
 #[derive(Debug, Default)]
-pub(super) struct KeyTexts {
-    short: HashMap<u128, u32, foldhash::fast::FixedState>,
-    long: HashMap<Box<[u8]>, u32, foldhash::fast::FixedState>,
-    data: Vec<u8>,
-    ends: Vec<usize>,
+pub(in crate::operate) struct KeyTexts {
+    /// Each text's id is its group number; short ones are their own views.
+    table: KeyTable,
     rows: usize,
     most_bytes: usize,
     /// The ranks of the first ids, from when they were last sorted.
     ranks: Vec<i32>,
-    /// The values array that was translated last, and its ids (-1 where null).
+    /// The values array that was translated last, and its ids ([`UNKNOWN`] where not looked up).
     last: Option<(ArrayRef, Vec<i64>)>,
     /// Left by its column: the run in the making needs it, later rows do not.
     pub(super) closed: bool,
+    room: Room,
 }
 
-/// The view of a short text: its length and bytes.
-fn view(text: &[u8]) -> u128 {
-    let mut bytes = [0u8; 16];
-    bytes[..4].copy_from_slice(&(text.len() as u32).to_le_bytes());
-    bytes[4..4 + text.len()].copy_from_slice(text);
-    u128::from_le_bytes(bytes)
+/// The keys of a batch and their ids, kept to be used again.
+#[derive(Debug, Default)]
+struct Room {
+    keys: Vec<u128>,
+    hashes: Vec<u64>,
+    long: Vec<u8>,
+    ids: Vec<u32>,
 }
+
+/// A value of a dictionary array without an id yet.
+const UNKNOWN: i64 = -2;
 
 impl KeyTexts {
-    pub(super) fn new(most_bytes: usize) -> Self {
+    pub(in crate::operate) fn new(most_bytes: usize) -> Self {
         KeyTexts {
             most_bytes,
             ..Self::default()
@@ -60,18 +64,19 @@ impl KeyTexts {
     }
 
     /// The number of texts.
-    pub(super) fn len(&self) -> usize {
-        self.ends.len()
+    pub(in crate::operate) fn len(&self) -> usize {
+        self.table.len()
     }
 
     /// Bytes held.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::operate) fn bytes(&self) -> usize {
         let last = self.last.as_ref().map_or(0, |l| 8 * l.1.len());
-        2 * self.data.len() + self.len() * BYTES_A_TEXT + last
+        // besides the table: ranks, and the sorted texts that the runs open with
+        self.table.bytes() + self.len() * BYTES_A_TEXT + last
     }
 
     /// The least width of integers for the ids.
-    pub(super) fn width(&self) -> Width {
+    pub(in crate::operate) fn width(&self) -> Width {
         match self.len() {
             n if n <= i8::MAX as usize => 1,
             n if n <= i16::MAX as usize => 2,
@@ -79,92 +84,132 @@ impl KeyTexts {
         }
     }
 
-    fn text(&self, id: usize) -> &[u8] {
-        let start = if id == 0 { 0 } else { self.ends[id - 1] };
-        &self.data[start..self.ends[id]]
+    /// A text by its id.
+    pub(in crate::operate) fn text(&self, id: usize) -> &[u8] {
+        let keys = self.table.keys();
+        match is_long(keys[id]) {
+            true => self.table.long_bytes(keys[id]),
+            // a view is its length in four bytes, then the text
+            false => &keys[id..=id].to_byte_slice()[4..4 + (keys[id] as u32 as usize).min(SHORT)],
+        }
     }
 
-    fn add(&mut self, text: &[u8]) -> Option<u32> {
+    /// Whether there are too many texts now.
+    fn is_full(&self) -> bool {
         let n = self.len();
-        let full = n >= MOST_TEXTS
-            || self.bytes() + 2 * text.len() + BYTES_A_TEXT > self.most_bytes
-            || n >= MANY_TEXTS && n > self.rows / 2;
-        if full {
-            return None;
-        }
-        self.data.extend_from_slice(text);
-        self.ends.push(self.data.len());
-        Some(n as u32)
+        n > MOST_TEXTS || n > MANY_TEXTS && n > self.rows / 2 || self.bytes() > self.most_bytes
     }
 
-    fn id_of_short(&mut self, view: u128) -> Option<i64> {
-        if let Some(&id) = self.short.get(&view) {
-            return Some(id as i64);
+    /// Finds the ids of the texts in `room`.
+    fn look_up(&mut self) {
+        let room = &mut self.room;
+        room.hashes.clear();
+        room.hashes.extend(room.keys.iter().map(|&k| hash_u128(k)));
+        if !room.long.is_empty() {
+            for (key, hash) in room.keys.iter_mut().zip(&mut room.hashes) {
+                if is_long(*key) {
+                    *hash = hash_bytes(scratch_bytes(&room.long, *key));
+                    *key = long_key(*hash, (*key >> 64) as u64);
+                }
+            }
         }
-        let bytes = view.to_le_bytes();
-        let len = (view as u32 as usize).min(SHORT);
-        let id = self.add(&bytes[4..4 + len])?;
-        self.short.insert(view, id);
-        Some(id as i64)
-    }
-
-    fn id(&mut self, text: &[u8]) -> Option<i64> {
-        if text.len() <= SHORT {
-            return self.id_of_short(view(text));
-        }
-        if let Some(&id) = self.long.get(text) {
-            return Some(id as i64);
-        }
-        let id = self.add(text)?;
-        self.long.insert(text.into(), id);
-        Some(id as i64)
+        self.table
+            .groups(&room.keys, &room.hashes, &room.long, &mut room.ids);
     }
 
     /// A column as ids; none once there are too many texts.
-    pub(super) fn encode(&mut self, array: &ArrayRef, at_least: Width) -> Option<Cells> {
+    pub(in crate::operate) fn encode(&mut self, array: &ArrayRef, at_least: Width) -> Option<Cells> {
         self.rows += array.len();
         let nulls = array.logical_nulls().filter(|n| n.null_count() > 0);
-        let valid = |i: usize| nulls.as_ref().is_none_or(|n| n.is_valid(i));
-        let mut all = vec![-1i64; array.len()];
-        if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
-            let values = dictionary.values();
-            if !matches!(&self.last, Some((last, _)) if Arc::ptr_eq(last, values)) {
-                self.last = Some((values.clone(), vec![-2; values.len()]));
-            }
-            // Only texts that rows have get an id: a dictionary may hold many more.
-            let texts = values.as_string_view_opt()?;
-            let mut last = self.last.take()?;
-            let keys = dictionary.keys().values();
-            for (i, to) in all.iter_mut().enumerate().filter(|(i, _)| valid(*i)) {
-                let key = keys[i] as usize;
-                if last.1[key] == -2 {
-                    last.1[key] = self.id(texts.value(key).as_bytes())?;
-                }
-                *to = last.1[key];
-            }
-            self.last = Some(last);
-        } else {
-            let texts = array.as_string_view_opt()?;
-            let views = texts.views();
-            for (i, to) in all.iter_mut().enumerate().filter(|(i, _)| valid(*i)) {
-                *to = match views[i] as u32 as usize <= SHORT {
-                    true => self.id_of_short(views[i])?,
-                    false => self.id(texts.value(i).as_bytes())?,
-                };
-            }
+        let all = match array.as_dictionary_opt::<Int32Type>() {
+            Some(dictionary) => self.dictionary_ids(dictionary, nulls.as_ref())?,
+            None => self.view_ids(array.as_string_view_opt()?, nulls.as_ref()),
+        };
+        if self.is_full() {
+            return None;
         }
-        let nulls = nulls.map(|_| NullBuffer::from_iter(all.iter().map(|&i| i >= 0)));
         Some(Cells::narrow(&all, nulls.as_ref(), at_least.max(self.width())))
     }
 
+    fn view_ids(&mut self, texts: &StringViewArray, nulls: Option<&NullBuffer>) -> Vec<i64> {
+        let room = &mut self.room;
+        room.keys.clear();
+        room.long.clear();
+        let mut key = |i: usize, view: u128| match view as u32 as usize <= SHORT {
+            true => room.keys.push(view),
+            false => {
+                let at = room.long.len() as u64;
+                let text = texts.value(i).as_bytes();
+                room.long.extend_from_slice(&(text.len() as u32).to_le_bytes());
+                room.long.extend_from_slice(text);
+                room.keys.push(long_key(0, at));
+            }
+        };
+        match nulls {
+            None => (texts.views().iter().enumerate()).for_each(|(i, &v)| key(i, v)),
+            Some(nulls) => nulls.valid_indices().for_each(|i| key(i, texts.views()[i])),
+        }
+        self.look_up();
+        let ids = self.room.ids.iter().map(|&id| id as i64);
+        match nulls {
+            None => ids.collect(),
+            Some(nulls) => {
+                let mut all = vec![-1; texts.len()];
+                nulls.valid_indices().zip(ids).for_each(|(i, id)| all[i] = id);
+                all
+            }
+        }
+    }
+
+    /// Only texts that rows have get an id: a dictionary may hold many more.
+    fn dictionary_ids(
+        &mut self,
+        array: &DictionaryArray<Int32Type>,
+        nulls: Option<&NullBuffer>,
+    ) -> Option<Vec<i64>> {
+        let values = array.values();
+        if !matches!(&self.last, Some((last, _)) if Arc::ptr_eq(last, values)) {
+            self.last = Some((values.clone(), vec![UNKNOWN; values.len()]));
+        }
+        let texts = values.as_string_view_opt()?;
+        let (values, mut known) = self.last.take()?;
+        let valid = |i: &usize| nulls.is_none_or(|n| n.is_valid(*i));
+        let keys = array.keys().values();
+        let mut new: Vec<i32> = Vec::new();
+        for i in (0..keys.len()).filter(valid) {
+            let id = known.get_mut(keys[i] as usize)?;
+            if *id == UNKNOWN {
+                *id = 0;
+                new.push(keys[i]);
+            }
+        }
+        if !new.is_empty() {
+            let views = new.iter().map(|&k| texts.value(k as usize));
+            let ids = self.view_ids(&StringViewArray::from_iter_values(views), None);
+            new.iter().zip(ids).for_each(|(&k, id)| known[k as usize] = id);
+        }
+        let id = |i: usize| if valid(&i) { known[keys[i] as usize] } else { -1 };
+        let all = (0..keys.len()).map(id).collect();
+        self.last = Some((values, known));
+        Some(all)
+    }
+
     fn sorted_ids(&self) -> Vec<u32> {
+        let keys = self.table.keys();
+        if keys.iter().all(|&k| !is_long(k)) {
+            // the bytes from the first on, zeros behind, then the length: as the texts compare
+            let order = |k: u128| (k.swap_bytes() << 32) | k as u32 as u128;
+            let mut all: Vec<(u128, u32)> = (keys.iter().zip(0..)).map(|(&k, id)| (order(k), id)).collect();
+            all.sort_unstable();
+            return all.into_iter().map(|(_, id)| id).collect();
+        }
         let mut ids: Vec<u32> = (0..self.len() as u32).collect();
         ids.sort_unstable_by(|&a, &b| self.text(a as usize).cmp(self.text(b as usize)));
         ids
     }
 
     /// Ranks all texts, or only if there are many new ones since the last time.
-    pub(super) fn rank(&mut self, exactly: bool) {
+    pub(in crate::operate) fn rank(&mut self, exactly: bool) {
         let known = self.ranks.len();
         if self.len() == known || !exactly && self.len() < known + known / 4 + 64 {
             return;
@@ -176,13 +221,17 @@ impl KeyTexts {
     }
 
     /// The ranks of the first ids, as [`KeyTexts::rank`] found them.
-    pub(super) fn ranks(&self) -> &[i32] {
+    pub(in crate::operate) fn ranks(&self) -> &[i32] {
         &self.ranks
     }
 
     /// The texts by rank.
-    pub(super) fn sorted(&self) -> BinaryArray {
-        let ids = self.sorted_ids();
+    pub(in crate::operate) fn sorted(&self) -> BinaryArray {
+        let mut ids = vec![0; self.len()];
+        match self.ranks.len() == ids.len() {
+            true => (self.ranks.iter().zip(0..)).for_each(|(&rank, id)| ids[rank as usize] = id),
+            false => ids = self.sorted_ids(),
+        }
         BinaryArray::from_iter_values(ids.into_iter().map(|id| self.text(id as usize)))
     }
 }
