@@ -44,6 +44,15 @@ impl Default for Bounds {
     }
 }
 
+impl Bounds {
+    /// Makes fields `n` and later empty.
+    #[inline(always)]
+    pub fn empty_from(&mut self, n: usize) {
+        self.starts[n..].fill(0);
+        self.ends[n..].fill(0);
+    }
+}
+
 /// What is known of the bytes of a column's fields before looking at them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Text {

@@ -75,7 +75,7 @@ fn drive_short<T: Copy + Default>(
         let n = ROWS.min(rows - first);
         let bounds = &mut block.bounds;
         spans.block(first, n, bounds);
-        (bounds.starts[n..].fill(0), bounds.ends[n..].fill(0));
+        bounds.empty_from(n);
         for (word, &start) in block.words.iter_mut().zip(&bounds.starts[..n]) {
             *word = load8(buf, start as usize).unwrap_or_else(|| load_last(buf, start as usize));
         }
@@ -259,13 +259,13 @@ pub fn views(
         let n = ROWS.min(rows - first_row);
         spans.block(first_row, n, &mut bounds);
         let mut special = 0u64;
-        for i in 0..n {
+        for (i, slot) in made[..n].iter_mut().enumerate() {
             let start = bounds.starts[i] as usize;
             let len = bounds.ends[i].wrapping_sub(bounds.starts[i]) as usize;
             let Some(around) = start.checked_sub(4).and_then(|at| buf.get(at..at + 16)) else {
                 let first = load16(buf, start);
                 special |= u64::from(first as u8 as u128 == quoted) << i;
-                made[i] = view_of(first, start, len, index, offset);
+                *slot = view_of(first, start, len, index, offset);
                 continue;
             };
             // four bytes from before the text leave room for its length
@@ -274,9 +274,9 @@ pub fn views(
             let place = u64::from(start as u32 + offset) << 32 | u64::from(index);
             let elsewhere = u64::from(len > 12).wrapping_neg();
             let view = around & VIEW_BYTES[len.min(13)] | len as u128;
-            made[i] = view | u128::from(place & elsewhere) << 64;
+            *slot = view | u128::from(place & elsewhere) << 64;
         }
-        (bounds.starts[n..].fill(0), bounds.ends[n..].fill(0));
+        bounds.empty_from(n);
         let present = lanes::present(&bounds);
         special &= present;
         while special != 0 {

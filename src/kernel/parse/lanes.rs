@@ -47,8 +47,8 @@ impl Block {
 #[inline(always)]
 pub fn present(bounds: &Bounds) -> u64 {
     let mut some = [0u64; ROWS];
-    for i in 0..ROWS {
-        some[i] = u64::from(bounds.starts[i] != bounds.ends[i]);
+    for (some, (start, end)) in some.iter_mut().zip(bounds.starts.iter().zip(&bounds.ends)) {
+        *some = u64::from(start != end);
     }
     gather(&some)
 }
