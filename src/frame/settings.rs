@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use crate::error::{Error, Result};
 use crate::memory::{Budget, SpillDir};
 use crate::observe::Progress;
 use crate::pipeline::RunContext;
@@ -39,13 +40,39 @@ impl Default for Settings {
     }
 }
 
+/// What a run holds besides what its threads hold.
+const SHARED_BYTES: usize = 16 << 20;
+/// What a thread holds however small the limit is.
+const THREAD_BYTES: usize = 8 << 20;
+
 impl Settings {
-    /// Worker threads, at least one.
+    /// The least memory limit, in bytes: enough for one thread.
+    pub const LEAST_MEMORY: usize = SHARED_BYTES + THREAD_BYTES;
+
+    /// Worker threads, at least one: as many as were asked for, fewer where the memory limit has
+    /// no room for what each holds whatever it does (its read buffer, its open buckets or runs).
     pub fn threads(&self) -> usize {
-        match self.threads {
+        let wanted = match self.threads {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
             n => n,
+        };
+        wanted.min(self.memory().saturating_sub(SHARED_BYTES) / THREAD_BYTES).max(1)
+    }
+
+    /// Whether the memory limit allows any run.
+    ///
+    /// # Errors
+    /// Of kind `Limit` where it is below [`Settings::LEAST_MEMORY`].
+    pub fn check(&self) -> Result<()> {
+        let limit = self.memory();
+        if limit >= Self::LEAST_MEMORY {
+            return Ok(());
         }
+        let least = Self::LEAST_MEMORY >> 20;
+        Err(
+            Error::limit(format!("a memory limit of {} KiB is too little", limit >> 10))
+                .help(format!("the least is --memory {least}MiB")),
+        )
     }
 
     /// The memory limit in bytes.

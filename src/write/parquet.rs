@@ -25,13 +25,17 @@ use parquet::schema::types::SchemaDescPtr;
 use super::arrow_file::written_schema;
 use super::chunk::{self, Chunk};
 use super::destination::Destination;
+use super::format::WriteOptions;
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
 
 /// Rows of a full row group: enough for readers, and held unencoded until it is full.
 pub(super) const GROUP_ROWS: usize = 256 << 10;
-/// Unencoded bytes at which a row group is closed early, so that memory stays bounded.
+/// Unencoded bytes at which a row group is closed early, so that memory stays bounded; fewer where
+/// the run's memory limit asks for it,
 const GROUP_BYTES: usize = 64 << 20;
+/// but not fewer than these.
+const LEAST_GROUP_BYTES: usize = 1 << 20;
 /// Fewer rows are not worth a row group of their own,
 const SMALL_ROWS: usize = 32 << 10;
 /// unless they are as large as this.
@@ -72,6 +76,8 @@ pub(super) struct ParquetFormat {
     /// The first leaf of each column, and behind the last.
     leaves: Vec<usize>,
     codec: Compression,
+    /// Unencoded bytes at which a row group is closed.
+    group_bytes: usize,
 }
 
 /// An open Parquet file.
@@ -81,7 +87,7 @@ pub(super) type FileWriter = SerializedFileWriter<Destination>;
 pub(super) fn create(
     to: Destination,
     schema: &SchemaRef,
-    compression: Option<&str>,
+    options: &WriteOptions,
 ) -> Result<(FileWriter, Arc<ParquetFormat>)> {
     let schema = written_schema(schema);
     if schema.fields().is_empty() {
@@ -97,7 +103,7 @@ pub(super) fn create(
         ))
         .help("cast the column to text"));
     }
-    let codec = parse_compression(compression)?;
+    let codec = parse_compression(options.compression.as_deref())?;
     let properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(codec)
@@ -122,6 +128,9 @@ pub(super) fn create(
         described: Arc::new(described),
         leaves,
         codec,
+        group_bytes: options
+            .encoder_bytes
+            .map_or(GROUP_BYTES, |b| b.clamp(LEAST_GROUP_BYTES, GROUP_BYTES)),
     };
     Ok((writer, Arc::new(format)))
 }
@@ -188,7 +197,7 @@ impl GroupEncoder {
             self.bytes += batch.columns.iter().map(payload).sum::<usize>();
             self.waiting.push(batch.clone());
         }
-        match self.rows >= GROUP_ROWS || self.bytes >= GROUP_BYTES {
+        match self.rows >= GROUP_ROWS || self.bytes >= self.format.group_bytes {
             true => self.close(),
             false => Ok(None),
         }
@@ -196,7 +205,7 @@ impl GroupEncoder {
 
     /// The end: a row group, or the batches where they are too few.
     pub(super) fn finish(&mut self) -> Result<(Option<RowGroup>, Vec<Batch>)> {
-        match self.rows < SMALL_ROWS && self.bytes < SMALL_BYTES {
+        match self.rows < SMALL_ROWS && self.bytes < SMALL_BYTES.min(self.format.group_bytes / 4) {
             true => Ok((None, std::mem::take(&mut self.waiting))),
             false => Ok((self.close()?, Vec::new())),
         }
