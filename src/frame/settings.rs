@@ -44,6 +44,12 @@ impl Default for Settings {
 const SHARED_BYTES: usize = 16 << 20;
 /// What a thread holds however small the limit is.
 const THREAD_BYTES: usize = 8 << 20;
+/// This part of the limit is kept back for what nobody reserves,
+const UNCOUNTED_SHARE: usize = 16;
+/// but no more than this,
+const UNCOUNTED_MOST: usize = 16 << 20;
+/// and this for each thread.
+const UNCOUNTED_A_THREAD: usize = 2 << 20;
 
 impl Settings {
     /// The least memory limit, in bytes: enough for one thread.
@@ -87,13 +93,21 @@ impl Settings {
     pub fn context(&self) -> Arc<RunContext> {
         let progress: Arc<Progress> = Arc::default();
         Arc::new(RunContext {
-            budget: Budget::new(self.memory()),
+            budget: Budget::new(self.budget()),
             spill: SpillDir::new(self.spill_dir(), self.max_spill, progress.clone()),
             progress,
             cancelled: Arc::new(AtomicBool::new(false)),
             threads: self.threads(),
             warnings: Mutex::default(),
         })
+    }
+
+    /// What operators may reserve, in bytes: the limit without room for what nobody reserves (a
+    /// batch on its way, pages of the allocator that are in part free).
+    fn budget(&self) -> usize {
+        let limit = self.memory();
+        let shared = (limit / UNCOUNTED_SHARE).min(UNCOUNTED_MOST);
+        limit.saturating_sub(shared + self.threads() * UNCOUNTED_A_THREAD)
     }
 
     /// The folder of spill files.

@@ -12,6 +12,57 @@ pub trait Spans {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+    /// The bounds of fields `first..first + n`, for `n` up to 64; the rest of `to` is as it was.
+    #[inline(always)]
+    fn block(&self, first: usize, n: usize, to: &mut Bounds) {
+        for i in 0..n.min(64) {
+            let (start, end) = self.span(first + i);
+            (to.starts[i], to.ends[i]) = (start as u32, end as u32);
+        }
+    }
+    /// What is known of the bytes of the fields.
+    fn text(&self) -> Text {
+        Text::Unknown
+    }
+}
+
+/// Starts and ends of up to 64 fields.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// Where each field begins.
+    pub starts: [u32; 64],
+    /// Where it ends.
+    pub ends: [u32; 64],
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds {
+            starts: [0; 64],
+            ends: [0; 64],
+        }
+    }
+}
+
+impl Bounds {
+    /// A bit for each of the first `n` fields: whether it is not empty.
+    #[inline(always)]
+    pub fn present(&self, n: usize) -> u64 {
+        let all = self.starts.iter().zip(&self.ends).enumerate();
+        let bits = all.fold(0, |bits, (i, (a, b))| bits | u64::from(a != b) << i);
+        bits & (!0 >> (64 - n))
+    }
+}
+
+/// What is known of the bytes of a column's fields before looking at them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Text {
+    /// Nothing.
+    Unknown,
+    /// ASCII marks stand before and after each field, so that fields of valid UTF-8 are valid.
+    Marked,
+    /// All of it is ASCII.
+    Ascii,
 }
 
 /// Bounds found otherwise than by stride, for instance by the slow reader.
@@ -34,6 +85,7 @@ pub struct Column<'a> {
     start: usize,
     fields: usize,
     index: usize,
+    text: Text,
 }
 
 impl<'a> Column<'a> {
@@ -52,13 +104,22 @@ impl<'a> Column<'a> {
             start,
             fields,
             index,
+            text: Text::Unknown,
         }
+    }
+
+    /// The same, with what is known of the text.
+    pub fn known(self, text: Text) -> Self {
+        Column { text, ..self }
     }
 }
 
 impl Spans for Column<'_> {
     fn len(&self) -> usize {
         self.ends.len() / self.fields
+    }
+    fn text(&self) -> Text {
+        self.text
     }
     #[inline(always)]
     fn span(&self, i: usize) -> (usize, usize) {
@@ -78,6 +139,34 @@ impl Spans for Column<'_> {
             end -= 1;
         }
         (start, end)
+    }
+    #[inline(always)]
+    fn block(&self, first: usize, n: usize, to: &mut Bounds) {
+        let n = n.min(64);
+        let (from, fields) = (first * self.fields + self.index, self.fields);
+        let to_ends = to.ends[..n].iter_mut();
+        for (end, found) in to_ends.zip(self.ends[from..].iter().step_by(fields)) {
+            *end = *found;
+        }
+        let mut starts = to.starts[..n].iter_mut();
+        let mut before = from.wrapping_sub(1);
+        if from == 0 {
+            if let Some(start) = starts.next() {
+                *start = self.start as u32;
+            }
+            before = fields - 1;
+        }
+        for (start, found) in starts.zip(self.ends.get(before..).unwrap_or_default().iter().step_by(fields)) {
+            *start = found + 1;
+        }
+        if self.index + 1 == fields {
+            for (&start, end) in to.starts[..n].iter().zip(&mut to.ends[..n]) {
+                let at = *end as usize;
+                let crlf =
+                    *end > start && self.buf.get(at - 1) == Some(&b'\r') && self.buf.get(at) == Some(&b'\n');
+                *end -= u32::from(crlf);
+            }
+        }
     }
 }
 

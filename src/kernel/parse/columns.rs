@@ -4,7 +4,10 @@
 //! the start of `out`) goes to `misfits`; quoted numbers parse like bare ones, while `""` is a
 //! misfit, since it is the empty text.
 
-use super::{Spans, Trimmed, Validity, date, float_at, int_at, timestamp, trim_quotes};
+use super::int::load8;
+use super::lanes::{Block, ROWS};
+use super::{Bounds, Spans, Trimmed, Validity, date, float_at, int_at, timestamp, trim_quotes};
+use crate::kernel::raw::lanes;
 
 /// Parses each span with `parse(buf, start, end)`.
 #[inline(always)]
@@ -53,6 +56,93 @@ fn within_quotes<T>(
     }
 }
 
+/// As [`drive`], for numbers that are mostly short: blocks of 64 rows go through `lanes`, and only
+/// the rows that it leaves through `parse`.
+#[inline(always)]
+fn drive_short<T: Copy + Default>(
+    buf: &[u8],
+    spans: &(impl Spans + ?Sized),
+    quote: Option<u8>,
+    (out, valid, misfits): (&mut Vec<T>, &mut Validity, &mut Vec<u32>),
+    lanes: impl Fn(&Block, &mut [T; ROWS]) -> u64,
+    parse: impl Fn(&[u8], usize, usize) -> Option<T>,
+) {
+    let (rows, before) = (spans.len(), out.len());
+    out.reserve(rows);
+    let mut block = Block::default();
+    let mut values = [T::default(); ROWS];
+    let mut bounds = Bounds::default();
+    for first in (0..rows).step_by(ROWS) {
+        let n = ROWS.min(rows - first);
+        spans.block(first, n, &mut bounds);
+        for i in 0..ROWS {
+            block.lens[i] = u64::from(bounds.ends[i] - bounds.starts[i]);
+        }
+        block.lens[n..].fill(0);
+        for (word, &start) in block.words.iter_mut().zip(&bounds.starts[..n]) {
+            *word = load8(buf, start as usize).unwrap_or_else(|| load_last(buf, start as usize));
+        }
+        let mut good = lanes(&block, &mut values);
+        let mut others = bounds.present(n) & !good;
+        while others != 0 {
+            let i = others.trailing_zeros() as usize;
+            others &= others - 1;
+            let (start, end) = (bounds.starts[i] as usize, bounds.ends[i] as usize);
+            match parse(buf, start, end).or_else(|| within_quotes(buf, start, end, quote, &parse)) {
+                Some(value) => {
+                    values[i] = value;
+                    good |= 1 << i;
+                }
+                None => misfits.push((before + first + i) as u32),
+            }
+        }
+        if good != !0 >> (ROWS - n) {
+            let mut null = !good & (!0 >> (ROWS - n));
+            while null != 0 {
+                values[null.trailing_zeros() as usize] = T::default();
+                null &= null - 1;
+            }
+        }
+        out.extend_from_slice(&values[..n]);
+        valid.push_bits(good, n);
+    }
+}
+
+/// The fewer than eight bytes at the end of the buffer.
+#[cold]
+#[inline(never)]
+fn load_last(buf: &[u8], start: usize) -> u64 {
+    let rest = buf.get(start..).unwrap_or_default();
+    rest.iter()
+        .take(8)
+        .rev()
+        .fold(0, |word, &b| word << 8 | u64::from(b))
+}
+
+/// Integers by `super::int`.
+pub fn ints(
+    buf: &[u8],
+    spans: &(impl Spans + ?Sized),
+    quote: Option<u8>,
+    out: &mut Vec<i64>,
+    valid: &mut Validity,
+    misfits: &mut Vec<u32>,
+) {
+    drive_short(buf, spans, quote, (out, valid, misfits), lanes::ints, int_at)
+}
+
+/// Floats by `super::float`.
+pub fn floats(
+    buf: &[u8],
+    spans: &(impl Spans + ?Sized),
+    quote: Option<u8>,
+    out: &mut Vec<f64>,
+    valid: &mut Validity,
+    misfits: &mut Vec<u32>,
+) {
+    drive_short(buf, spans, quote, (out, valid, misfits), lanes::floats, float_at)
+}
+
 macro_rules! driver {
     ($(#[$doc:meta])* $name:ident, $ty:ty, $parse:expr) => {
         $(#[$doc])*
@@ -69,12 +159,6 @@ macro_rules! driver {
     };
 }
 
-driver!(
-    /// Integers by `super::int`.
-    ints, i64, int_at);
-driver!(
-    /// Floats by `super::float`.
-    floats, f64, float_at);
 driver!(
     /// Truth values by [`super::bool`].
     bools, bool, |buf, start, end| super::bool(buf.get(start..end)?));
@@ -100,12 +184,21 @@ pub fn timestamps(
     drive(buf, spans, quote, out, valid, misfits, parse)
 }
 
-/// The Arrow view of `buf[start..end]`: up to 12 bytes inline, else the first four and the place.
-/// The view's place is `start + offset` in buffer `index` of the array.
+/// The low `n` bytes of 16, for the texts that a view holds itself.
+static LOW_BYTES: [u128; 13] = {
+    let mut masks = [0; 13];
+    let mut n = 0;
+    while n < 13 {
+        masks[n] = (1u128 << (8 * n)) - 1;
+        n += 1;
+    }
+    masks
+};
+
+/// The 16 bytes at `start`, zeros after the end of the buffer.
 #[inline(always)]
-pub fn view(buf: &[u8], start: usize, end: usize, index: u32, offset: u32) -> u128 {
-    let len = end - start;
-    let first = match buf.get(start..start + 16) {
+fn load16(buf: &[u8], start: usize) -> u128 {
+    match buf.get(start..start + 16) {
         Some(bytes) => bytes.try_into().map_or(0, u128::from_le_bytes),
         None => {
             let mut padded = [0u8; 16];
@@ -113,13 +206,24 @@ pub fn view(buf: &[u8], start: usize, end: usize, index: u32, offset: u32) -> u1
             padded[..n].copy_from_slice(&buf[start..start + n]);
             u128::from_le_bytes(padded)
         }
-    };
-    if len <= 12 {
-        let kept = first & ((1u128 << (8 * len)) - 1);
-        (kept << 32) | len as u128
-    } else {
-        let place = u128::from(start as u32 + offset) << 96 | u128::from(index) << 64;
-        place | (first & 0xffff_ffff) << 32 | u128::from(len as u32)
+    }
+}
+
+/// The Arrow view of `buf[start..end]`: up to 12 bytes inline, else the first four and the place.
+/// The view's place is `start + offset` in buffer `index` of the array.
+#[inline(always)]
+pub fn view(buf: &[u8], start: usize, end: usize, index: u32, offset: u32) -> u128 {
+    view_of(load16(buf, start), start, end - start, index, offset)
+}
+
+#[inline(always)]
+fn view_of(first: u128, start: usize, len: usize, index: u32, offset: u32) -> u128 {
+    match LOW_BYTES.get(len) {
+        Some(mask) => (first & mask) << 32 | len as u128,
+        None => {
+            let place = u128::from(start as u32 + offset) << 96 | u128::from(index) << 64;
+            place | (first & 0xffff_ffff) << 32 | u128::from(len as u32)
+        }
     }
 }
 
@@ -137,26 +241,39 @@ pub fn views(
     escaped: &mut Vec<u32>,
 ) {
     let (rows, before) = (spans.len(), out.len());
-    out.resize(before + rows, 0);
-    for (block, to) in out[before..].chunks_mut(64).enumerate() {
-        let mut bits = 0u64;
-        for (i, slot) in to.iter_mut().enumerate() {
-            let (start, end) = spans.span(block * 64 + i);
-            bits |= u64::from(start != end) << i;
-            if start < end && quote == Some(buf[start]) {
-                *slot = match trim_quotes(buf, start, end, buf[start]) {
-                    Trimmed::Bare => view(buf, start, end, index, offset),
-                    Trimmed::Quoted(start, end) => view(buf, start, end, index, offset),
-                    Trimmed::Escaped(..) => {
-                        escaped.push((before + block * 64 + i) as u32);
-                        0
-                    }
-                };
-            } else {
-                *slot = view(buf, start, end, index, offset);
-            }
+    out.reserve(rows);
+    // what no byte is equal to, where there are no quotes
+    let quoted = quote.map_or(u128::MAX, u128::from);
+    let mut bounds = Bounds::default();
+    let mut made = [0u128; ROWS];
+    for first_row in (0..rows).step_by(ROWS) {
+        let n = ROWS.min(rows - first_row);
+        spans.block(first_row, n, &mut bounds);
+        let mut special = 0u64;
+        for i in 0..n {
+            let start = bounds.starts[i] as usize;
+            let len = bounds.ends[i].wrapping_sub(bounds.starts[i]) as usize;
+            let first = load16(buf, start);
+            special |= u64::from(first as u8 as u128 == quoted) << i;
+            made[i] = view_of(first, start, len, index, offset);
         }
-        valid.push_bits(bits, to.len());
+        let present = bounds.present(n);
+        special &= present;
+        while special != 0 {
+            let i = special.trailing_zeros() as usize;
+            special &= special - 1;
+            let (start, end) = (bounds.starts[i] as usize, bounds.ends[i] as usize);
+            made[i] = match trim_quotes(buf, start, end, quoted as u8) {
+                Trimmed::Bare => made[i],
+                Trimmed::Quoted(start, end) => view(buf, start, end, index, offset),
+                Trimmed::Escaped(..) => {
+                    escaped.push((before + first_row + i) as u32);
+                    0
+                }
+            };
+        }
+        out.extend_from_slice(&made[..n]);
+        valid.push_bits(present, n);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Integers: eight digits at a time in a 64-bit word.
 
 /// `'0'` in each byte.
-const ZEROS: u64 = 0x3030_3030_3030_3030;
+pub(super) const ZEROS: u64 = 0x3030_3030_3030_3030;
 
 /// The number that eight digits write (the first one in the lowest byte), each byte holding the
 /// digit's value 0 to 9: neighbours are joined to pairs, pairs to fours, fours to the eight.

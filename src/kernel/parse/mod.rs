@@ -15,9 +15,10 @@ mod column;
 mod columns;
 mod float;
 mod int;
+pub mod lanes;
 mod time;
 
-pub use column::{Column, Spans, Trimmed, Validity, trim_quotes};
+pub use column::{Bounds, Column, Spans, Text, Trimmed, Validity, trim_quotes};
 pub use columns::{bools, dates, floats, ints, timestamps, view, views};
 pub use float::{float, float_at};
 pub use int::{int, int_at};

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub mod allocator;
+pub mod lanes;
 pub mod scan_avx2;
 pub mod scan_avx512;
 pub mod scan_portable;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use arrow::array::StringViewArray;
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 
-use crate::kernel::parse::{Spans, Validity, views};
+use crate::kernel::parse::{Spans, Text, Validity, views};
 
 /// A text array of `views` into `buffers`, without checking them again.
 ///
@@ -93,33 +93,26 @@ impl ViewBuilder {
             valid,
             escaped,
         );
-        if self.views[before..]
-            .iter()
-            .fold(true, |all, v| all & self.is_ascii(*v))
-        {
-            return true;
-        }
-        let valid = self.all_between_marks(spans) || self.views[before..].iter().all(|v| self.is_utf8(*v));
+        let valid = spans.text() == Text::Ascii
+            || spans.text() == Text::Marked && self.all_between(spans)
+            || self.views[before..]
+                .iter()
+                .fold(true, |all, v| all & self.is_ascii(*v))
+            || self.views[before..].iter().all(|v| self.is_utf8(*v));
         if !valid {
             self.views.truncate(before);
         }
         valid
     }
 
-    /// Whether what lies from the first to the last span is UTF-8 as a whole, and each span begins
-    /// and ends at a character's boundary: then each is UTF-8.
-    fn all_between_marks(&self, spans: &(impl Spans + ?Sized)) -> bool {
-        let full = || (0..spans.len()).map(|i| spans.span(i)).filter(|(a, b)| a < b);
-        let (Some(first), Some(last)) = (full().next(), full().next_back()) else {
+    /// Whether what lies from the first to the last span is UTF-8 as a whole.
+    fn all_between(&self, spans: &(impl Spans + ?Sized)) -> bool {
+        let Some(last) = spans.len().checked_sub(1) else {
             return true;
         };
-        let within = |(a, b): (usize, usize)| first.0 <= a && b <= last.1;
-        let starts = |at: usize| self.buffer.get(at).is_none_or(|b| (*b as i8) >= -0x40);
-        let range = first.0..last.1;
         self.buffer
-            .get(range)
+            .get(spans.span(0).0..spans.span(last).1)
             .is_some_and(|b| simdutf8::basic::from_utf8(b).is_ok())
-            && full().all(|s| within(s) && starts(s.0) && starts(s.1))
     }
 
     /// Whether the text of a view of buffer 0 is ASCII: of a short one the view itself tells.

@@ -86,7 +86,7 @@ impl KeyEncoder {
         match self.mode {
             Mode::Unit => self.keys.resize(rows, 0),
             Mode::Number => self.numbers(&columns[0]),
-            Mode::Text => self.texts(&columns[0]),
+            Mode::Text => return self.texts(&columns[0]),
             Mode::Rows => self.rows(columns, rows),
         }
         let keys = &self.keys;
@@ -117,23 +117,29 @@ impl KeyEncoder {
         }
     }
 
+    /// Keys and hashes in one pass: a short text's view is its key.
     fn texts(&mut self, column: &Col) {
         let Col::Text(array) = column else { return };
-        let mut any_long = false;
-        self.keys
-            .extend(array.views().iter().inspect(|&&v| any_long |= v as u32 > 12));
-        if let Some(nulls) = array.nulls() {
-            for (key, valid) in self.keys.iter_mut().zip(nulls.iter()) {
-                if !valid {
-                    *key = NULL as u128;
-                }
+        let scratch = &mut self.scratch;
+        let both = array.views().iter().enumerate().map(|(i, &view)| {
+            if view as u32 <= 12 {
+                return (view, hash_u128(view));
             }
+            // a null's view may be anything, and its value is looked at by no one
+            let text = array.value(i).as_bytes();
+            let hash = hash_bytes(text);
+            (long_key(hash, push_counted(scratch, text)), hash)
+        });
+        self.keys.reserve(array.len());
+        self.hashes.reserve(array.len());
+        for (key, hash) in both {
+            self.keys.push(key);
+            self.hashes.push(hash);
         }
-        if any_long {
-            for (i, key) in self.keys.iter_mut().enumerate() {
-                if *key as u32 > 12 && *key != NULL as u128 {
-                    *key = long_key(0, push_counted(&mut self.scratch, array.value(i).as_bytes()));
-                }
+        if let Some(nulls) = array.nulls().filter(|n| n.null_count() > 0) {
+            let hash = hash_u128(NULL as u128);
+            for i in (0..array.len()).filter(|&i| nulls.is_null(i)) {
+                (self.keys[i], self.hashes[i]) = (NULL as u128, hash);
             }
         }
     }

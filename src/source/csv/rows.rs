@@ -122,7 +122,7 @@ impl Rows {
         } else {
             w.ends[from - 1] as usize + 1
         };
-        Some(Column::new(&w.data, &w.ends[from..to], start, fields, c))
+        Some(Column::new(&w.data, &w.ends[from..to], start, fields, c).known(w.text()))
     }
 
     /// The spans of column `c` in the given rows.

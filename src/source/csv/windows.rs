@@ -17,6 +17,7 @@ use arrow::buffer::Buffer;
 use super::exact::{self, Marks};
 use super::file::{CsvFile, Handle, read_error, stream};
 use crate::error::{Error, Kind, Result};
+use crate::kernel::parse::Text;
 use crate::kernel::scan::{self, Dialect};
 
 /// Bytes scanned at once: their field ends stay in the second-level cache.
@@ -340,6 +341,16 @@ impl Windows {
             .error_at("a quote is never closed", record + open as u64)
             .excerpt(bytes.get(open..).unwrap_or_default())
             .help("close it, or use --quote none if quotes are plain characters here")
+    }
+
+    /// What is known of the window's text.
+    pub(crate) fn text(&self) -> Text {
+        let marks = &self.file.marks;
+        match (self.non_ascii, marks.delimiter, marks.quote.unwrap_or_default()) {
+            (false, ..) => Text::Ascii,
+            (true, 0..=127, 0..=127) => Text::Marked,
+            _ => Text::Unknown,
+        }
     }
 
     /// The file offsets of the window's records.
