@@ -62,7 +62,9 @@ impl Settings {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
             n => n,
         };
-        wanted.min(self.memory().saturating_sub(SHARED_BYTES) / THREAD_BYTES).max(1)
+        wanted
+            .min(self.memory().saturating_sub(SHARED_BYTES) / THREAD_BYTES)
+            .max(1)
     }
 
     /// Whether the memory limit allows any run.
