@@ -68,7 +68,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// What a thread may hold unreserved: batches on their way, and what encodes and decodes them.
-const SLACK_A_THREAD: isize = 6 << 20;
+const SLACK_A_THREAD: isize = 4 << 20;
 /// And all together: the plan, the files, the threads themselves.
 const SLACK: isize = 4 << 20;
 const MIB: f64 = (1 << 20) as f64;
