@@ -11,6 +11,8 @@
 //! the arena (the table's). Batches are probed in phases, first all slots, then all keys, so that
 //! cache misses overlap.
 
+use arrow::array::{Array, StringViewArray};
+
 use super::hash::{hash_bytes, hash_u128};
 
 /// Lowest byte of a long key.
@@ -185,6 +187,52 @@ impl KeyTable {
         }
     }
 
+    /// Whether the table is so small that it lies in the processor's caches, and finding many keys
+    /// at once in phases would gain nothing.
+    pub fn is_small(&self) -> bool {
+        self.keys.len() <= 1 << 14
+    }
+
+    /// As [`KeyTable::groups`], for texts of which none is null: keys and hashes are never written
+    /// down. For [small](KeyTable::is_small) tables.
+    pub fn texts(&mut self, array: &StringViewArray, out: &mut Vec<u32>) {
+        self.reserve(array.len());
+        out.clear();
+        out.resize(array.len(), 0);
+        let mask = self.slots.len() - 1;
+        for (i, (&view, group)) in array.views().iter().zip(out.iter_mut()).enumerate() {
+            if view as u32 <= 12 {
+                let hash = hash_u128(view);
+                let slot = self.slots[(hash >> self.shift) as usize & mask];
+                let found = (slot as u32).wrapping_sub(1);
+                let hit = (slot ^ hash) >> 32 == 0 && self.keys.get(found as usize) == Some(&view);
+                *group = if hit {
+                    found
+                } else {
+                    self.find_or_add(view, hash, &[])
+                };
+            } else {
+                *group = self.long_text(array.value(i).as_bytes());
+            }
+        }
+    }
+
+    fn long_text(&mut self, text: &[u8]) -> u32 {
+        let hash = hash_bytes(text);
+        let slot = self.slots[(hash >> self.shift) as usize & (self.slots.len() - 1)];
+        let found = (slot as u32).wrapping_sub(1);
+        if (slot ^ hash) >> 32 == 0
+            && let Some(&key) = self.keys.get(found as usize)
+            && key as u64 == long_key(hash, 0) as u64
+            && self.long_bytes(key) == text
+        {
+            return found;
+        }
+        let mut scratch = (text.len() as u32).to_le_bytes().to_vec();
+        scratch.extend_from_slice(text);
+        self.find_or_add(long_key(hash, 0), hash, &scratch)
+    }
+
     /// The group of one key; call [`KeyTable::reserve`] before.
     pub fn find_or_add(&mut self, key: u128, hash: u64, scratch: &[u8]) -> u32 {
         let mask = self.slots.len() - 1;
@@ -257,5 +305,43 @@ mod tests {
                 .zip(&hashes)
                 .all(|(&k, &h)| table.hash(k) == h)
         );
+    }
+
+    #[test]
+    fn texts_are_found_as_keys_are() {
+        let texts: Vec<String> = (0..500)
+            .map(|i| format!("{}{}", "é".repeat(i % 11), i % 97))
+            .collect();
+        let array = StringViewArray::from_iter_values(&texts);
+        let (mut table, mut groups) = (KeyTable::default(), vec![]);
+        table.texts(&array, &mut groups);
+        let mut seen: Vec<&String> = vec![];
+        for (text, &group) in texts.iter().zip(&groups) {
+            if !seen.contains(&text) {
+                seen.push(text);
+            }
+            assert_eq!(seen[group as usize], text);
+        }
+        // the other way to the same groups: views and scratch
+        let (mut keys, mut hashes, mut scratch, mut again) = (vec![], vec![], vec![], vec![]);
+        for (text, &view) in texts.iter().zip(array.views().iter()) {
+            let long = text.len() > 12;
+            hashes.push(if long {
+                hash_bytes(text.as_bytes())
+            } else {
+                hash_u128(view)
+            });
+            keys.push(if long {
+                long_key(hashes[hashes.len() - 1], scratch.len() as u64)
+            } else {
+                view
+            });
+            if long {
+                scratch.extend_from_slice(&(text.len() as u32).to_le_bytes());
+                scratch.extend_from_slice(text.as_bytes());
+            }
+        }
+        table.groups(&keys, &hashes, &scratch, &mut again);
+        assert_eq!((groups, seen.len()), (again, table.len()));
     }
 }

@@ -44,16 +44,6 @@ impl Default for Bounds {
     }
 }
 
-impl Bounds {
-    /// A bit for each of the first `n` fields: whether it is not empty.
-    #[inline(always)]
-    pub fn present(&self, n: usize) -> u64 {
-        let all = self.starts.iter().zip(&self.ends).enumerate();
-        let bits = all.fold(0, |bits, (i, (a, b))| bits | u64::from(a != b) << i);
-        bits & (!0 >> (64 - n))
-    }
-}
-
 /// What is known of the bytes of a column's fields before looking at them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Text {
@@ -143,21 +133,15 @@ impl Spans for Column<'_> {
     #[inline(always)]
     fn block(&self, first: usize, n: usize, to: &mut Bounds) {
         let n = n.min(64);
-        let (from, fields) = (first * self.fields + self.index, self.fields);
-        let to_ends = to.ends[..n].iter_mut();
-        for (end, found) in to_ends.zip(self.ends[from..].iter().step_by(fields)) {
-            *end = *found;
+        let (mut at, fields) = (first * self.fields + self.index, self.fields);
+        let mut done = 0;
+        if at == 0 && n > 0 {
+            (to.starts[0], to.ends[0]) = (self.start as u32, self.ends[0]);
+            (at, done) = (fields, 1);
         }
-        let mut starts = to.starts[..n].iter_mut();
-        let mut before = from.wrapping_sub(1);
-        if from == 0 {
-            if let Some(start) = starts.next() {
-                *start = self.start as u32;
-            }
-            before = fields - 1;
-        }
-        for (start, found) in starts.zip(self.ends.get(before..).unwrap_or_default().iter().step_by(fields)) {
-            *start = found + 1;
+        for (start, end) in to.starts[done..n].iter_mut().zip(&mut to.ends[done..n]) {
+            (*start, *end) = (self.ends[at - 1] + 1, self.ends[at]);
+            at += fields;
         }
         if self.index + 1 == fields {
             for (&start, end) in to.starts[..n].iter().zip(&mut to.ends[..n]) {

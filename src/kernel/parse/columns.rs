@@ -56,7 +56,7 @@ fn within_quotes<T>(
     }
 }
 
-/// As [`drive`], for numbers that are mostly short: blocks of 64 rows go through `lanes`, and only
+/// As [`drive`], for numbers that are mostly short: blocks of 64 rows go through `vector`, and only
 /// the rows that it leaves through `parse`.
 #[inline(always)]
 fn drive_short<T: Copy + Default>(
@@ -64,26 +64,24 @@ fn drive_short<T: Copy + Default>(
     spans: &(impl Spans + ?Sized),
     quote: Option<u8>,
     (out, valid, misfits): (&mut Vec<T>, &mut Validity, &mut Vec<u32>),
-    lanes: impl Fn(&Block, &mut [T; ROWS]) -> u64,
+    vector: impl Fn(&Block, &mut [T; ROWS]) -> u64,
     parse: impl Fn(&[u8], usize, usize) -> Option<T>,
 ) {
     let (rows, before) = (spans.len(), out.len());
     out.reserve(rows);
     let mut block = Block::default();
     let mut values = [T::default(); ROWS];
-    let mut bounds = Bounds::default();
     for first in (0..rows).step_by(ROWS) {
         let n = ROWS.min(rows - first);
-        spans.block(first, n, &mut bounds);
-        for i in 0..ROWS {
-            block.lens[i] = u64::from(bounds.ends[i] - bounds.starts[i]);
-        }
-        block.lens[n..].fill(0);
+        let bounds = &mut block.bounds;
+        spans.block(first, n, bounds);
+        (bounds.starts[n..].fill(0), bounds.ends[n..].fill(0));
         for (word, &start) in block.words.iter_mut().zip(&bounds.starts[..n]) {
             *word = load8(buf, start as usize).unwrap_or_else(|| load_last(buf, start as usize));
         }
-        let mut good = lanes(&block, &mut values);
-        let mut others = bounds.present(n) & !good;
+        let mut good = vector(&block, &mut values);
+        let bounds = &block.bounds;
+        let mut others = lanes::present(bounds) & !good;
         while others != 0 {
             let i = others.trailing_zeros() as usize;
             others &= others - 1;
@@ -185,11 +183,22 @@ pub fn timestamps(
 }
 
 /// The low `n` bytes of 16, for the texts that a view holds itself.
-static LOW_BYTES: [u128; 13] = {
+const LOW_BYTES: [u128; 13] = {
     let mut masks = [0; 13];
     let mut n = 0;
     while n < 13 {
         masks[n] = (1u128 << (8 * n)) - 1;
+        n += 1;
+    }
+    masks
+};
+
+/// Which bytes of a view are text, by its length; the last entry is that of longer ones.
+static VIEW_BYTES: [u128; 14] = {
+    let mut masks = [0xffff_ffffu128 << 32; 14];
+    let mut n = 0;
+    while n < 13 {
+        masks[n] = LOW_BYTES[n] << 32;
         n += 1;
     }
     masks
@@ -253,11 +262,22 @@ pub fn views(
         for i in 0..n {
             let start = bounds.starts[i] as usize;
             let len = bounds.ends[i].wrapping_sub(bounds.starts[i]) as usize;
-            let first = load16(buf, start);
-            special |= u64::from(first as u8 as u128 == quoted) << i;
-            made[i] = view_of(first, start, len, index, offset);
+            let Some(around) = start.checked_sub(4).and_then(|at| buf.get(at..at + 16)) else {
+                let first = load16(buf, start);
+                special |= u64::from(first as u8 as u128 == quoted) << i;
+                made[i] = view_of(first, start, len, index, offset);
+                continue;
+            };
+            // four bytes from before the text leave room for its length
+            let around = around.try_into().map_or(0, u128::from_le_bytes);
+            special |= u64::from((around >> 32) as u8 as u128 == quoted) << i;
+            let place = u64::from(start as u32 + offset) << 32 | u64::from(index);
+            let elsewhere = u64::from(len > 12).wrapping_neg();
+            let view = around & VIEW_BYTES[len.min(13)] | len as u128;
+            made[i] = view | u128::from(place & elsewhere) << 64;
         }
-        let present = bounds.present(n);
+        (bounds.starts[n..].fill(0), bounds.ends[n..].fill(0));
+        let present = lanes::present(&bounds);
         special &= present;
         while special != 0 {
             let i = special.trailing_zeros() as usize;

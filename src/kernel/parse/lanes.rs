@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   words   the first 8 bytes of each field        "-12.5,AA"
-//!   lens    their lengths                           5
+//!   bounds  and where they begin and end            5 bytes
 //!             │ drop the sign, close the gap of the point, shift out what follows
 //!             ▼
 //!   digits  "….125" ──► pairs ──► fours ──► 125 / TENS[1], sign ──► value, and a bit: it was one
@@ -12,6 +12,7 @@
 //! the output: the caller looks at it by the scalar parser. [`crate::kernel::raw::lanes`] compiles
 //! these bodies for the machine's vectors.
 
+use super::Bounds;
 use super::int::{ZEROS, eight_digits};
 
 /// Rows of a block.
@@ -22,17 +23,34 @@ pub const ROWS: usize = 64;
 pub struct Block {
     /// The first eight bytes of each, the first one lowest.
     pub words: [u64; ROWS],
-    /// Their lengths in bytes; rows that do not exist have 0.
-    pub lens: [u64; ROWS],
+    /// Where they lie; rows that do not exist have empty ones.
+    pub bounds: Bounds,
 }
 
 impl Default for Block {
     fn default() -> Self {
         Block {
             words: [0; ROWS],
-            lens: [0; ROWS],
+            bounds: Bounds::default(),
         }
     }
+}
+
+impl Block {
+    #[inline(always)]
+    fn len(&self, i: usize) -> u64 {
+        u64::from(self.bounds.ends[i].wrapping_sub(self.bounds.starts[i]))
+    }
+}
+
+/// A bit for each field: whether it is not empty.
+#[inline(always)]
+pub fn present(bounds: &Bounds) -> u64 {
+    let mut some = [0u64; ROWS];
+    for i in 0..ROWS {
+        some[i] = u64::from(bounds.starts[i] != bounds.ends[i]);
+    }
+    gather(&some)
 }
 
 /// Powers of ten for up to seven digits after the point; 8 entries so that an index needs no check.
@@ -66,11 +84,11 @@ fn number(word: u64, n: u64) -> (u64, u64) {
 pub fn ints(block: &Block, out: &mut [i64; ROWS]) -> u64 {
     let mut good = [0u64; ROWS];
     for i in 0..ROWS {
-        let (word, n, negative) = unsigned(block.words[i], block.lens[i]);
+        let (word, n, negative) = unsigned(block.words[i], block.len(i));
         let (value, bad) = number(word, n);
         // a leading zero, also of "-0", is for the scalar parser to refuse
-        let leading = (word as u8 == b'0') & (n + negative > 1);
-        let fits = (block.lens[i] <= 8) & (n.wrapping_sub(1) < 8);
+        let leading = (word as u8 == b'0') & (n.wrapping_add(negative) > 1);
+        let fits = (block.len(i) <= 8) & (n.wrapping_sub(1) < 8);
         good[i] = (fits & (bad == 0) & !leading) as u64;
         let sign = negative.wrapping_neg();
         out[i] = ((value ^ sign).wrapping_sub(sign)) as i64;
@@ -83,7 +101,7 @@ pub fn ints(block: &Block, out: &mut [i64; ROWS]) -> u64 {
 pub fn floats(block: &Block, out: &mut [f64; ROWS]) -> u64 {
     let mut good = [0u64; ROWS];
     for i in 0..ROWS {
-        let (word, n, negative) = unsigned(block.words[i], block.lens[i]);
+        let (word, n, negative) = unsigned(block.words[i], block.len(i));
         let used = !0u64 >> (64u64.wrapping_sub(n.wrapping_mul(8)) & 63);
         let x = word ^ 0x2e2e_2e2e_2e2e_2e2e;
         let points = x.wrapping_sub(0x0101_0101_0101_0101) & !x & HIGHS & used;
@@ -97,7 +115,7 @@ pub fn floats(block: &Block, out: &mut [f64; ROWS]) -> u64 {
         let scale = digits.wrapping_sub(before) & mask(points != 0);
         let (value, bad) = number(joined, digits);
         let leading = (word as u8 == b'0') & (before > 1);
-        let fits = (block.lens[i] <= 8) & (digits.wrapping_sub(1) < 8);
+        let fits = (block.len(i) <= 8) & (digits.wrapping_sub(1) < 8);
         good[i] = (fits & (bad == 0) & !leading) as u64;
         let size = value as u32 as i32 as f64 / TENS[(scale & 7) as usize];
         out[i] = f64::from_bits(size.to_bits() ^ (negative << 63));
@@ -121,7 +139,7 @@ mod tests {
         let mut block = Block::default();
         for (i, t) in texts.iter().enumerate() {
             let mut bytes = t.clone().into_bytes();
-            block.lens[i] = bytes.len() as u64;
+            block.bounds.ends[i] = bytes.len() as u32;
             bytes.extend(b",7.-5-.9"); // what follows a field must not matter
             block.words[i] = u64::from_le_bytes(bytes[..8].try_into().unwrap());
         }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, StringViewArray};
 
 use super::column::Col;
 use super::direct::Direct;
@@ -138,10 +138,30 @@ impl Groups {
         {
             return Ok(0);
         }
+        if let (Some(texts), false) = (self.plain_texts(batch), pass_through) {
+            let long = |view: &u128| {
+                if *view as u32 > 12 {
+                    *view as u32 as usize + 4
+                } else {
+                    0
+                }
+            };
+            return Ok(texts.views().iter().map(long).sum());
+        }
         let keys: Vec<Col> =
             (self.plan.keys.iter().map(|&k| Col::new(&batch.columns[k]))).collect::<Result<_>>()?;
         self.encoder.encode(&keys, batch.rows);
         Ok(self.encoder.scratch.len())
+    }
+
+    /// The key column, if it is a single one of texts without nulls and the table is small: then
+    /// [`Groups::encode`] has nothing to do.
+    fn plain_texts<'a>(&self, batch: &'a Batch) -> Option<&'a StringViewArray> {
+        let &[k] = self.plan.keys.as_slice() else {
+            return None;
+        };
+        let texts = batch.columns[k].as_any().downcast_ref::<StringViewArray>()?;
+        (texts.null_count() == 0 && self.table.is_small()).then_some(texts)
     }
 
     /// Finds the groups of the batch that was encoded, and updates their states.
@@ -153,10 +173,13 @@ impl Groups {
                 self.direct
                     .groups(column, &mut self.encoder, &mut self.table, &mut ids)?;
             }
-            _ => {
-                let e = &self.encoder;
-                self.table.groups(&e.keys, &e.hashes, &e.scratch, &mut ids);
-            }
+            _ => match self.plain_texts(batch) {
+                Some(texts) => self.table.texts(texts, &mut ids),
+                None => {
+                    let e = &self.encoder;
+                    self.table.groups(&e.keys, &e.hashes, &e.scratch, &mut ids);
+                }
+            },
         }
         self.make_room();
         let done = self.take(batch, &ids);

@@ -22,6 +22,8 @@ use crate::kernel::scan::{self, Dialect};
 
 /// Bytes scanned at once: their field ends stay in the second-level cache.
 const WINDOW: usize = 256 << 10;
+/// Bytes read at once from a file: their quotes are counted while they are in the second-level cache.
+const PIECE: usize = 256 << 10;
 /// Bytes read at once from a stream, and first past a partition's end.
 const STREAM: usize = 1 << 20;
 const TAIL: usize = 16 << 10;
@@ -76,6 +78,8 @@ pub(crate) struct Windows {
     end: u64,
     at_end: bool,
     exact: bool,
+    /// Quotes among all bytes read so far, if anyone will ask for them.
+    quotes: Option<usize>,
     /// Field ends of the window's whole records, as offsets in the buffer.
     pub ends: Vec<u32>,
     /// Where the window's first record begins.
@@ -124,6 +128,7 @@ impl Windows {
             end,
             at_end: false,
             exact: false,
+            quotes: None,
             ends: Vec::new(),
             first: 0,
             records: 0,
@@ -152,6 +157,7 @@ impl Windows {
         let (start, end) = (file.bounds[part], file.bounds[part + 1]);
         let mut own = Self::new(file, Some(pool), start.saturating_sub(u64::from(part > 0)), end)?;
         own.exact = file.is_irregular();
+        own.quotes = (file.parts() > 1).then_some(0);
         if !file.info.streamed() {
             own.fill((end - own.base) as usize)?;
         }
@@ -163,10 +169,12 @@ impl Windows {
 
     /// Publishes the partition's quote parity and finds its first record.
     fn find_start(&mut self, part: usize, start: u64) -> Result<()> {
-        let own = &self.data[(start - self.base) as usize..self.filled];
         let mut inside = false;
         if let Some(quote) = self.file.marks.quote {
-            self.file.chain.publish(part, count_byte(own, quote));
+            // the byte before the partition was read, too
+            let before = start > self.base && self.data[0] == quote;
+            let quotes = self.quotes.take().unwrap_or_default() - usize::from(before);
+            self.file.chain.publish(part, quotes);
             inside = self.file.chain.inside(part, |p| self.count_quotes(p, quote))?;
         }
         if part > 0 {
@@ -238,7 +246,11 @@ impl Windows {
         self.pos = 0;
         let to = &mut vec[kept..kept + more];
         let n = match &mut self.input {
-            Input::File(handle) => handle.read_at(to, self.base + kept as u64),
+            Input::File(handle) => {
+                let quote = self.file.marks.quote;
+                let counted = self.quotes.as_mut().and_then(|count| quote.map(|q| (count, q)));
+                read_pieces(handle, to, self.base + kept as u64, counted)
+            }
             Input::Stream(from) => read_full(from, to),
         };
         let n = n.map_err(|e| read_error(&self.file.info.path, &e))?;
@@ -385,6 +397,27 @@ fn fast_scan(bytes: &[u8], base: u32, marks: &Marks, ends: &mut Vec<u32>) -> exa
 /// How often `byte` occurs.
 fn count_byte(bytes: &[u8], byte: u8) -> usize {
     scan::count_byte(bytes, byte)
+}
+
+/// Reads from a place of a file, and counts quotes if asked to.
+fn read_pieces(
+    handle: &Handle,
+    to: &mut [u8],
+    at: u64,
+    mut counted: Option<(&mut usize, u8)>,
+) -> std::io::Result<usize> {
+    let mut done = 0;
+    for piece in to.chunks_mut(PIECE) {
+        let n = handle.read_at(piece, at + done as u64)?;
+        if let Some((count, quote)) = &mut counted {
+            **count += count_byte(&piece[..n], *quote);
+        }
+        done += n;
+        if n < piece.len() {
+            break;
+        }
+    }
+    Ok(done)
 }
 
 fn read_full(from: &mut dyn Read, buf: &mut [u8]) -> std::io::Result<usize> {
