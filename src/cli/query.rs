@@ -203,8 +203,8 @@ const TIGHT: u64 = 1 << 30;
 /// How the run is to be done.
 pub fn settings(run: &RunArgs) -> Settings {
     let base = Settings::default();
-    if let Some(limit) = run.memory.filter(|&limit| limit < TIGHT) {
-        kernel::raw::allocator::return_memory_early(limit);
+    if run.memory.is_some_and(|limit| limit < TIGHT) {
+        kernel::raw::allocator::return_memory_early();
     }
     Settings {
         threads: run.threads.map_or(base.threads, usize::from),

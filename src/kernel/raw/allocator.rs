@@ -13,23 +13,18 @@ use libmimalloc_sys::{mi_option_get, mi_option_set, mi_option_t};
 const PURGE_DELAY: mi_option_t = 15;
 /// The allocator's own choice for it.
 const USUAL_DELAY: c_long = 1000;
-/// Long enough for buffers that are freed and taken again at once. 0 costs up to a tenth more
-/// processor time; 10 leaves a process on a busy machine some 10 MiB larger.
-const SHORT_DELAY: c_long = 1;
-/// Below this limit even what is freed in one go and not taken again at once counts (bursts of
-/// 40 MiB were seen), so that there is no delay at all.
-const NO_DELAY_BELOW: u64 = 128 << 20;
+/// At once. Costs up to a tenth more processor time than a delay of 10 ms; but with any delay, what
+/// was freed in one burst may stay long after it (40 to 100 MiB were seen).
+const NO_DELAY: c_long = 0;
 
-/// From now on memory goes back to the system soon after it was freed, and is taken in small
-/// pages. Costs some processor time (a tenth at most was seen). `limit` is the memory limit in
-/// bytes. Meant for the program, which owns the process, and for the time before it starts threads.
-pub fn return_memory_early(limit: u64) {
-    let delay = if limit < NO_DELAY_BELOW { 0 } else { SHORT_DELAY };
+/// From now on memory goes back to the system as soon as it was freed, and is taken in small
+/// pages. Meant for the program, which owns the process, and for the time before it starts threads.
+pub fn return_memory_early() {
     // SAFETY: both only read and write the allocator's table of options, whose indices they check;
     // no other thread runs yet.
     unsafe {
         if mi_option_get(PURGE_DELAY) == USUAL_DELAY {
-            mi_option_set(PURGE_DELAY, delay); // unless the environment chose otherwise
+            mi_option_set(PURGE_DELAY, NO_DELAY); // unless the environment chose otherwise
         }
     }
     small_pages();
