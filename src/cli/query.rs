@@ -7,6 +7,7 @@ use super::select;
 use crate::error::{Error, Result};
 use crate::expr::{self, AggCall, AggFunc, Expr};
 use crate::frame::{Frame, Settings};
+use crate::kernel;
 use crate::schedule::Scheduler;
 use crate::source::{Format, OnBadRow, ReadOptions, Union};
 
@@ -203,11 +204,18 @@ fn inputs(given: &[String]) -> Result<Vec<String>> {
     Ok(vec!["-".into()])
 }
 
+/// Below this limit the process must not be much larger than what it holds; above it, a tenth of
+/// the limit is room enough for what the allocator keeps.
+const TIGHT: u64 = 1 << 30;
+
 /// How the run is to be done.
 pub fn settings(run: &RunArgs) -> Result<Settings> {
     let base = Settings::default();
     if let Some(zone) = &run.tz {
         expr::zones::parse(zone)?;
+    }
+    if run.memory.is_some_and(|limit| limit < TIGHT) {
+        kernel::raw::allocator::return_memory_early();
     }
     Ok(Settings {
         threads: run.threads.map_or(base.threads, usize::from),

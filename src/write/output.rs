@@ -57,6 +57,10 @@ impl Encoded {
     pub fn rows(&self) -> u64 {
         self.rows
     }
+    /// Bytes of memory held.
+    pub fn bytes(&self) -> usize {
+        self.pieces.iter().map(Piece::bytes).sum()
+    }
 }
 
 /// Turns the batches of one partition into their final shape, inside the partition's task.
@@ -195,7 +199,7 @@ impl Output {
         let wrap = |e: arrow::error::ArrowError| failure.or(|| Error::from(e));
         let (shape, sink) = match format {
             Format::Parquet => {
-                let (file, shared) = parquet::create(to, schema, options.compression.as_deref())?;
+                let (file, shared) = parquet::create(to, schema, options)?;
                 let sink = Sink::Parquet {
                     file: Box::new(file),
                     small: GroupEncoder::of_all(shared.clone(), Cut::Full),
@@ -569,7 +573,7 @@ impl Piece {
     fn bytes(&self) -> usize {
         match self {
             Piece::RowGroup(g) => g.bytes(),
-            Piece::Text(t) => t.len(),
+            Piece::Text(t) => t.capacity(),
             Piece::Batches(b) => b.iter().map(Batch::bytes).sum(),
             Piece::Table(t) => t.bytes(),
         }
