@@ -40,7 +40,7 @@ const GROUP_BYTES: usize = 64 << 20;
 /// but not fewer than these.
 const LEAST_GROUP_BYTES: usize = 1 << 20;
 /// Rows of a row group of sorted rows, all of which are numbered.
-const RANKED_ROWS: u64 = 128 << 10;
+const RANKED_ROWS: u64 = 64 << 10;
 /// Fewer rows are not worth a row group of their own,
 const SMALL_ROWS: usize = 32 << 10;
 /// unless they are as large as this.
@@ -195,17 +195,6 @@ pub(super) fn cannot(e: ParquetError) -> Error {
     }
 }
 
-impl ParquetFormat {
-    /// Bytes at which a row group of numbered rows is closed early: rows of more than 2 KiB each, or
-    /// a small limit. Then memory counts more than that the same rows make the same file.
-    fn ranked_bytes(&self) -> usize {
-        match self.group_bytes {
-            GROUP_BYTES => 4 * GROUP_BYTES,
-            small => small,
-        }
-    }
-}
-
 /// Makes row groups of batches. Used by each task, and by the coordinator for small partitions.
 pub(super) struct GroupEncoder {
     format: Arc<ParquetFormat>,
@@ -256,9 +245,10 @@ impl GroupEncoder {
             self.waiting.push(part);
             let full = match self.cut {
                 Cut::Full => self.rows >= GROUP_ROWS || self.bytes >= self.format.group_bytes,
+                // Rows of more than 2 KiB each, or a tiny limit: memory counts more than equal bytes.
                 Cut::Ranked => {
                     (place + rows as u64).is_multiple_of(RANKED_ROWS)
-                        || self.bytes >= self.format.ranked_bytes()
+                        || self.bytes >= 4 * self.format.group_bytes
                 }
             };
             if full && self.from_start {
