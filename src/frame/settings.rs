@@ -1,6 +1,7 @@
 //! How a query runs: nothing here changes an answer.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
