@@ -1,0 +1,98 @@
+//! Groups: aggregates and keys move out of expressions into one Aggregate node.
+
+use std::collections::HashSet;
+
+use super::Planner;
+use super::scope::{Rel, Scope};
+use crate::error::{Error, Result};
+use crate::expr::{AggCall, AggFunc, Expr};
+use crate::plan::{LogicalPlan, OrderBy};
+
+/// Keys and the aggregates found so far.
+pub(super) struct Groups {
+    pub keys: Vec<(String, Expr)>,
+    pub aggs: Vec<(String, AggCall)>,
+}
+
+impl Groups {
+    pub fn new(keys: Vec<(String, Expr)>) -> Self {
+        Groups {
+            keys,
+            aggs: Vec::new(),
+        }
+    }
+
+    /// The expression over the columns of the Aggregate node.
+    pub fn rewrite(&mut self, p: &mut Planner, e: Expr) -> Result<Expr> {
+        let e = e.map(&mut |e| {
+            let Expr::Aggregate(call) = e else { return Ok(e) };
+            if let Some((name, _)) = self.aggs.iter().find(|(_, c)| *c == *call) {
+                return Ok(Expr::column(name));
+            }
+            let name = p.fresh(call.func.name());
+            self.aggs.push((name.clone(), *call));
+            Ok(Expr::Column(name))
+        })?;
+        e.map(&mut |e| {
+            let key = self.keys.iter().find(|(_, k)| *k == e);
+            Ok(key.map_or(e, |(name, _)| Expr::column(name)))
+        })
+    }
+
+    /// The groups of some rows.
+    pub fn over(self, rel: Rel) -> Result<Rel> {
+        let by_order = |c: &AggCall| matches!(c.func, AggFunc::First | AggFunc::Last);
+        let ordered = self.aggs.iter().any(|(_, c)| by_order(c));
+        let input = if ordered { rel.settle() } else { rel };
+        let order = self.keys.iter().map(|(n, _)| OrderBy::ascending(n)).collect();
+        let names: HashSet<String> = self.keys.iter().map(|(n, _)| n.clone()).collect();
+        let plan = LogicalPlan::Aggregate {
+            input: Box::new(input.plan),
+            keys: self.keys,
+            aggs: self.aggs,
+        };
+        plan.schema()?;
+        Ok(Rel {
+            plan,
+            cols: input
+                .cols
+                .into_iter()
+                .filter(|c| names.contains(&c.inner))
+                .collect(),
+            order,
+        })
+    }
+}
+
+/// The columns within the aggregates of an expression.
+pub(super) fn inside_aggregates(e: &Expr, into: &mut HashSet<String>) {
+    let mut todo = vec![e];
+    while let Some(e) = todo.pop() {
+        match e {
+            Expr::Aggregate(_) => into.extend(e.columns()),
+            e => todo.extend(e.children()),
+        }
+    }
+}
+
+/// Every column must be a key, an aggregate, or what a subquery will yield.
+pub(super) fn check(e: &Expr, groups: &Rel, stand_ins: &HashSet<&str>, from: &Scope) -> Result<()> {
+    let schema = groups.plan.schema()?;
+    for c in e.columns() {
+        if schema.index_of(&c).is_ok() || stand_ins.contains(c.as_str()) || from.is_outer(&c) {
+            continue;
+        }
+        let name = from
+            .cols
+            .iter()
+            .find(|o| o.inner == c)
+            .map_or(c.as_str(), |o| o.name.as_str());
+        return Err(Error::query(format!(
+            "column \"{name}\" is neither a key of GROUP BY nor in an aggregate"
+        ))
+        .help(format!(
+            "add it to GROUP BY, or take one value of each group: first({name})"
+        )));
+    }
+    Ok(())
+}
