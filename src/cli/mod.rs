@@ -10,6 +10,7 @@
 //! Only results go to standard output; everything else goes to standard error.
 
 mod args;
+mod join;
 mod messages;
 mod output;
 mod progress;
@@ -62,6 +63,7 @@ pub fn main() -> u8 {
 fn run_args(command: &Command) -> Option<&RunArgs> {
     match command {
         Command::Query(a)
+        | Command::Join(a)
         | Command::Explain(a)
         | Command::Head(a)
         | Command::Count(a)
@@ -76,6 +78,7 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
     match command {
         Command::Query(args) => ask(args, query::frame(args, matches)?),
         Command::Sql(args) => sql::run(args),
+        Command::Join(args) => ask(args, query::join_frame(args, matches)?),
         Command::Head(args) => {
             let f = query::frame(args, matches)?;
             ask(

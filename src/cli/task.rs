@@ -57,6 +57,7 @@ pub fn run() -> Result<()> {
         memory: request.memory,
         ..Settings::default()
     };
+    settings.check()?;
     let cx = settings.context();
     let partitions = read_all(&request.inputs, &cx)?;
     let Some(stage) = request.stage else {

@@ -20,6 +20,10 @@ use crate::write::{self, Format, Output, Target, WriteOptions};
 /// need the exact scanner, and both can happen only so many times.
 const MAX_REPLANS: usize = 64;
 
+/// An encoder may gather this part of a thread's share of the memory: its rows may hold more
+/// (whole read buffers), and their encoded form comes on top.
+const ENCODER_SHARE: usize = 8;
+
 /// The rows of a result, in memory.
 #[derive(Debug, Clone)]
 pub struct Rows {
@@ -76,6 +80,7 @@ impl Runner {
     }
 
     pub(super) fn collect(mut self, frame: &Frame) -> Result<Rows> {
+        self.settings.check()?;
         self.repeat(frame, |runner, frame| {
             let cx = runner.context();
             let graph = frame.graph()?;
@@ -108,7 +113,12 @@ impl Runner {
         options: &WriteOptions,
         mut watch: impl FnMut(&Arc<RunContext>),
     ) -> Result<Report> {
+        self.settings.check()?;
         let frame = self.settle(frame, &target, format)?;
+        let options = &WriteOptions {
+            encoder_bytes: Some(self.settings.memory() / self.settings.threads() / ENCODER_SHARE),
+            ..options.clone()
+        };
         self.repeat(&frame, |runner, frame| {
             let cx = runner.context();
             watch(&cx);

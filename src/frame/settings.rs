@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use crate::error::{Error, Result};
 use crate::memory::{Budget, SpillDir};
 use crate::observe::Progress;
 use crate::pipeline::{Aside, RunContext};
@@ -42,13 +43,47 @@ impl Default for Settings {
     }
 }
 
+/// What a run holds besides what its threads hold.
+const SHARED_BYTES: usize = 16 << 20;
+/// What a thread holds however small the limit is.
+const THREAD_BYTES: usize = 8 << 20;
+/// This part of the limit is kept back for what nobody reserves,
+const UNCOUNTED_SHARE: usize = 16;
+/// but no more than this,
+const UNCOUNTED_MOST: usize = 16 << 20;
+/// and this for each thread.
+const UNCOUNTED_A_THREAD: usize = 2 << 20;
+
 impl Settings {
-    /// Worker threads, at least one.
+    /// The least memory limit, in bytes: enough for one thread.
+    pub const LEAST_MEMORY: usize = SHARED_BYTES + THREAD_BYTES;
+
+    /// Worker threads, at least one: as many as were asked for, fewer where the memory limit has
+    /// no room for what each holds whatever it does (its read buffer, its open buckets or runs).
     pub fn threads(&self) -> usize {
-        match self.threads {
+        let wanted = match self.threads {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
             n => n,
+        };
+        wanted
+            .min(self.memory().saturating_sub(SHARED_BYTES) / THREAD_BYTES)
+            .max(1)
+    }
+
+    /// Whether the memory limit allows any run.
+    ///
+    /// # Errors
+    /// Of kind `Limit` where it is below [`Settings::LEAST_MEMORY`].
+    pub fn check(&self) -> Result<()> {
+        let limit = self.memory();
+        if limit >= Self::LEAST_MEMORY {
+            return Ok(());
         }
+        let least = Self::LEAST_MEMORY >> 20;
+        Err(
+            Error::limit(format!("a memory limit of {} KiB is too little", limit >> 10))
+                .help(format!("the least is --memory {least}MiB")),
+        )
     }
 
     /// The memory limit in bytes.
@@ -63,7 +98,7 @@ impl Settings {
     pub fn context(&self) -> Arc<RunContext> {
         let progress: Arc<Progress> = Arc::default();
         Arc::new(RunContext {
-            budget: Budget::new(self.memory()),
+            budget: Budget::new(self.budget()),
             spill: SpillDir::new(self.spill_dir(), self.max_spill, progress.clone()),
             progress,
             cancelled: Arc::new(AtomicBool::new(false)),
@@ -71,6 +106,14 @@ impl Settings {
             warnings: Mutex::default(),
             aside: Aside::default(),
         })
+    }
+
+    /// What operators may reserve, in bytes: the limit without room for what nobody reserves (a
+    /// batch on its way, pages of the allocator that are in part free).
+    fn budget(&self) -> usize {
+        let limit = self.memory();
+        let shared = (limit / UNCOUNTED_SHARE).min(UNCOUNTED_MOST);
+        limit.saturating_sub(shared + self.threads() * UNCOUNTED_A_THREAD)
     }
 
     /// The folder of spill files.

@@ -112,6 +112,14 @@ impl Reservation {
         }
     }
 
+    /// Makes the reservation exactly `bytes`, whatever the budget says.
+    pub fn resize_anyway(&mut self, bytes: usize) {
+        match bytes.checked_sub(self.bytes) {
+            Some(more) => self.grow_anyway(more),
+            None => self.shrink(self.bytes - bytes),
+        }
+    }
+
     /// Gives `less` bytes back.
     pub fn shrink(&mut self, less: usize) {
         let less = less.min(self.bytes);

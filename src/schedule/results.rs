@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use super::worker::{Job, guarded};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Stage, StageSource, StageTransform};
 use crate::kernel::Batch;
+use crate::memory::Reservation;
 use crate::observe::Progress;
 use crate::pipeline::{Batches, Flow, Partition, RunContext, Source, TaskContext};
 use crate::write::{Encoded, Encoder, Output};
@@ -40,7 +42,7 @@ pub fn write_partitions(
     cx: &Arc<RunContext>,
 ) -> Result<Output> {
     let mut result = ResultSink::Write(Box::new(output));
-    let mut out = Ordered::new(graph, &mut result, &cx.progress);
+    let mut out = Ordered::new(graph, &mut result, cx);
     let mut source = Batches::new(partitions.to_vec());
     let task = TaskContext {
         run: cx.clone(),
@@ -58,15 +60,35 @@ pub fn write_partitions(
     }
 }
 
+/// What waits for its turn may take this part of the memory limit,
+const WAITING_SHARE: usize = 16;
+/// or so many bytes if that is more.
+const WAITING_BYTES: usize = 2 << 20;
+
 /// Something a task says to the coordinator.
 enum Message {
-    Piece(usize, Piece),
+    Piece(usize, Counted),
     End(usize),
+}
+
+/// A piece whose bytes are reserved while it waits.
+struct Counted {
+    piece: Piece,
+    held: Reservation,
 }
 
 enum Piece {
     Encoded(Encoded),
     Batch(Batch),
+}
+
+impl Piece {
+    fn bytes(&self) -> usize {
+        match self {
+            Piece::Encoded(e) => e.bytes(),
+            Piece::Batch(b) => b.bytes(),
+        }
+    }
 }
 
 /// Runs the last stage of `graph`.
@@ -79,9 +101,12 @@ pub fn run_last(
     if let (ResultSink::Write(output), true) = (&mut *result, numbered(job.stage)) {
         output.rows_are_numbered();
     }
-    let mut out = Ordered::new(graph, result, &job.cx.progress);
+    let mut out = Ordered::new(graph, result, job.cx);
     let encode = matches!(out.result, ResultSink::Write(_)) && graph.skip == 0 && graph.take.is_none();
-    let turn = Turn::default();
+    let turn = Turn {
+        most_waiting: (job.cx.budget.limit() / WAITING_SHARE).max(WAITING_BYTES),
+        ..Turn::default()
+    };
     let (send, receive) = sync_channel(2 * job.cx.threads.max(1));
     let encoders = Encoders {
         output: if encode { out.encoder_maker()? } else { None },
@@ -154,8 +179,16 @@ fn work(job: &Job, send: SyncSender<Message>, turn: &Turn, encoders: &Encoders) 
         if parts.is_empty() {
             return;
         }
-        turn.wait(first, WINDOW * job.cx.threads.max(1), job);
-        let mut hand = |p| send.send(Message::Piece(first, p)).is_ok();
+        let window = WINDOW * job.cx.threads.max(1);
+        turn.wait(first, window, job);
+        let mut hand = |piece: Piece| {
+            let mut held = job.cx.budget.reservation("rows that wait to be written");
+            held.grow_anyway(piece.bytes());
+            turn.waiting.fetch_add(held.bytes(), Relaxed);
+            let sent = send.send(Message::Piece(first, Counted { piece, held })).is_ok();
+            turn.wait(first, window, job);
+            sent
+        };
         if let Err((part, e)) = run_span(job, parts.clone(), encoders, &mut hand) {
             job.fail(part, e);
             return;
@@ -183,6 +216,7 @@ fn run_span(
     };
     let mut sink = PieceSink {
         encoder,
+        held: job.cx.budget.reservation("writing"),
         hand,
         rows: 0,
     };
@@ -200,6 +234,8 @@ fn run_span(
 /// The sink of a task of the last stage.
 struct PieceSink<'a> {
     encoder: Option<Box<dyn Encoder>>,
+    /// What the encoder holds; it cannot do with less.
+    held: Reservation,
     hand: &'a mut dyn FnMut(Piece) -> bool,
     rows: u64,
 }
@@ -211,11 +247,12 @@ impl PieceSink<'_> {
             None => Some(Piece::Batch(batch)),
             Some(e) => {
                 e.push(&batch)?;
-                if e.bytes() < PIECE_BYTES {
-                    None
-                } else {
-                    e.take()?.map(Piece::Encoded)
-                }
+                let piece = match e.bytes() < PIECE_BYTES {
+                    true => None,
+                    false => e.take()?.map(Piece::Encoded),
+                };
+                self.held.resize_anyway(e.bytes());
+                piece
             }
         };
         let wanted = piece.is_none_or(|p| (self.hand)(p));
@@ -235,19 +272,29 @@ impl PieceSink<'_> {
 struct Turn {
     cursor: Mutex<usize>,
     moved: Condvar,
+    /// Bytes that were sent and are not yet written.
+    waiting: AtomicUsize,
+    most_waiting: usize,
 }
 
 impl Turn {
+    /// Waits while `part` is too far ahead, or ahead at all and too much waits to be written. The
+    /// one at the cursor never waits, so that the cursor moves.
     fn wait(&self, part: usize, window: usize, job: &Job) {
         let Ok(mut cursor) = self.cursor.lock() else {
             return;
         };
-        while part > *cursor + window && !job.stopped() {
+        let full = || self.waiting.load(Relaxed) > self.most_waiting;
+        while (part > *cursor + window || part > *cursor && full()) && !job.stopped() {
             match self.moved.wait_timeout(cursor, Duration::from_millis(20)) {
                 Ok((c, _)) => cursor = c,
                 Err(_) => return,
             }
         }
+    }
+
+    fn written(&self, piece: &Counted) {
+        self.waiting.fetch_sub(piece.held.bytes(), Relaxed);
     }
 
     fn set(&self, to: usize) {
@@ -260,7 +307,7 @@ impl Turn {
 
 /// Puts pieces in order until all workers are gone.
 fn coordinate(job: &Job, receive: Receiver<Message>, turn: &Turn, out: &mut Ordered) {
-    let mut waiting: BTreeMap<usize, (Vec<Piece>, bool)> = BTreeMap::new();
+    let mut waiting: BTreeMap<usize, (Vec<Counted>, bool)> = BTreeMap::new();
     let mut cursor = 0;
     let mut over = false;
     for message in receive {
@@ -272,8 +319,9 @@ fn coordinate(job: &Job, receive: Receiver<Message>, turn: &Turn, out: &mut Orde
             Message::End(part) => waiting.entry(part).or_default().1 = true,
         }
         while let Some((pieces, ended)) = waiting.get_mut(&cursor) {
-            for p in pieces.drain(..) {
-                match out.append(p) {
+            for counted in pieces.drain(..) {
+                turn.written(&counted);
+                match out.append(counted.piece) {
                     Ok(Flow::More) => {}
                     Ok(Flow::Enough) => {
                         over = true;
@@ -304,17 +352,20 @@ struct Ordered<'a> {
     skip: u64,
     left: Option<u64>,
     encoder: Option<Box<dyn Encoder>>,
+    /// What the output holds back until a row group is full.
+    held: Reservation,
     progress: &'a Progress,
 }
 
 impl<'a> Ordered<'a> {
-    fn new(graph: &Graph, result: &'a mut ResultSink, progress: &'a Progress) -> Self {
+    fn new(graph: &Graph, result: &'a mut ResultSink, cx: &'a RunContext) -> Self {
         Ordered {
             result,
             skip: graph.skip,
             left: graph.take,
             encoder: None,
-            progress,
+            held: cx.budget.reservation("writing"),
+            progress: &cx.progress,
         }
     }
 
@@ -330,7 +381,12 @@ impl<'a> Ordered<'a> {
             Piece::Encoded(e) => {
                 Progress::add(&self.progress.rows_out, e.rows());
                 match self.result {
-                    ResultSink::Write(o) => o.append(e),
+                    ResultSink::Write(o) => {
+                        let flow = o.append(e);
+                        // their encoded form will come on top
+                        self.held.resize_anyway(o.held_bytes() / 2 * 3);
+                        flow
+                    }
                     ResultSink::Collect(_) => Err(Error::defect("encoded rows for a result in memory")),
                 }
             }
@@ -380,8 +436,12 @@ impl<'a> Ordered<'a> {
     }
 
     fn flush_collected(&mut self) -> Result<()> {
-        if let (Some(e), ResultSink::Write(output)) = (self.encoder.take(), &mut *self.result) {
-            output.append(e.finish()?)?;
+        if let ResultSink::Write(output) = &mut *self.result {
+            if let Some(e) = self.encoder.take() {
+                output.append(e.finish()?)?;
+            }
+            // now, while its memory is reserved
+            output.flush()?;
         }
         Ok(())
     }

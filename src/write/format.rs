@@ -140,6 +140,9 @@ pub struct WriteOptions {
     pub null: Option<String>,
     /// Leave out the line of column names in CSV, TSV and PSV.
     pub no_header: bool,
+    /// Bytes of rows that an encoder may gather for a Parquet row group; as many as are good for
+    /// readers if not given. A run sets it by its memory limit.
+    pub encoder_bytes: Option<usize>,
 }
 
 #[cfg(test)]

@@ -57,6 +57,10 @@ impl Encoded {
     pub fn rows(&self) -> u64 {
         self.rows
     }
+    /// Bytes of memory held.
+    pub fn bytes(&self) -> usize {
+        self.pieces.iter().map(Piece::bytes).sum()
+    }
 }
 
 /// Turns the batches of one partition into their final shape, inside the partition's task.
@@ -195,7 +199,7 @@ impl Output {
         let wrap = |e: arrow::error::ArrowError| failure.or(|| Error::from(e));
         let (shape, sink) = match format {
             Format::Parquet => {
-                let (file, shared) = parquet::create(to, schema, options.compression.as_deref())?;
+                let (file, shared) = parquet::create(to, schema, options)?;
                 let sink = Sink::Parquet {
                     file: Box::new(file),
                     small: GroupEncoder::of_all(shared.clone(), Cut::Full),
@@ -252,6 +256,27 @@ impl Output {
     /// The format cannot hold a column's type.
     pub fn encoder(&self) -> Result<Box<dyn Encoder>> {
         self.shape.encoder()
+    }
+
+    /// Bytes of rows that wait for more to be written with, for reservations.
+    pub fn held_bytes(&self) -> usize {
+        match &self.sink {
+            Sink::Parquet { small, .. } => small.bytes(),
+            _ => 0,
+        }
+    }
+
+    /// Writes the rows that wait; no more will come.
+    ///
+    /// # Errors
+    /// As for [`Output::append`].
+    pub fn flush(&mut self) -> Result<()> {
+        if let Sink::Parquet { file, small } = &mut self.sink
+            && let Some(group) = small.close()?
+        {
+            splice(file, group, &self.failure)?;
+        }
+        Ok(())
     }
 
     /// Appends the next piece; call it in the order of partitions.
@@ -569,7 +594,7 @@ impl Piece {
     fn bytes(&self) -> usize {
         match self {
             Piece::RowGroup(g) => g.bytes(),
-            Piece::Text(t) => t.len(),
+            Piece::Text(t) => t.capacity(),
             Piece::Batches(b) => b.iter().map(Batch::bytes).sum(),
             Piece::Table(t) => t.bytes(),
         }

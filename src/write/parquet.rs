@@ -28,15 +28,19 @@ use parquet::schema::types::SchemaDescPtr;
 use super::arrow_file::written_schema;
 use super::chunk::{self, Chunk};
 use super::destination::Destination;
+use super::format::WriteOptions;
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
 
 /// Rows of a full row group: enough for readers, and held unencoded until it is full.
 pub(super) const GROUP_ROWS: usize = 256 << 10;
-/// Unencoded bytes at which a row group is closed early, so that memory stays bounded.
+/// Unencoded bytes at which a row group is closed early, so that memory stays bounded; fewer where
+/// the run's memory limit asks for it,
 const GROUP_BYTES: usize = 64 << 20;
+/// but not fewer than these.
+const LEAST_GROUP_BYTES: usize = 1 << 20;
 /// Rows of a row group of sorted rows, all of which are numbered.
-const RANKED_ROWS: u64 = 128 << 10;
+const RANKED_ROWS: u64 = 64 << 10;
 /// Fewer rows are not worth a row group of their own,
 const SMALL_ROWS: usize = 32 << 10;
 /// unless they are as large as this.
@@ -95,6 +99,8 @@ pub(super) struct ParquetFormat {
     /// The first leaf of each column, and behind the last.
     leaves: Vec<usize>,
     codec: Compression,
+    /// Unencoded bytes at which a row group is closed.
+    group_bytes: usize,
 }
 
 /// An open Parquet file.
@@ -104,7 +110,7 @@ pub(super) type FileWriter = SerializedFileWriter<Destination>;
 pub(super) fn create(
     to: Destination,
     schema: &SchemaRef,
-    compression: Option<&str>,
+    options: &WriteOptions,
 ) -> Result<(FileWriter, Arc<ParquetFormat>)> {
     let schema = written_schema(schema);
     if schema.fields().is_empty() {
@@ -120,7 +126,7 @@ pub(super) fn create(
         ))
         .help("cast the column to text"));
     }
-    let codec = parse_compression(compression)?;
+    let codec = parse_compression(options.compression.as_deref())?;
     let properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(codec)
@@ -145,6 +151,9 @@ pub(super) fn create(
         described: Arc::new(described),
         leaves,
         codec,
+        group_bytes: options
+            .encoder_bytes
+            .map_or(GROUP_BYTES, |b| b.clamp(LEAST_GROUP_BYTES, GROUP_BYTES)),
     };
     Ok((writer, Arc::new(format)))
 }
@@ -235,10 +244,11 @@ impl GroupEncoder {
             self.bytes += part.columns.iter().map(payload).sum::<usize>();
             self.waiting.push(part);
             let full = match self.cut {
-                Cut::Full => self.rows >= GROUP_ROWS || self.bytes >= GROUP_BYTES,
-                // Rows of more than 2 KiB each: then memory counts more than equal bytes.
+                Cut::Full => self.rows >= GROUP_ROWS || self.bytes >= self.format.group_bytes,
+                // Rows of more than 2 KiB each, or a tiny limit: memory counts more than equal bytes.
                 Cut::Ranked => {
-                    (place + rows as u64).is_multiple_of(RANKED_ROWS) || self.bytes >= 4 * GROUP_BYTES
+                    (place + rows as u64).is_multiple_of(RANKED_ROWS)
+                        || self.bytes >= 4 * self.format.group_bytes
                 }
             };
             if full && self.from_start {
@@ -254,7 +264,7 @@ impl GroupEncoder {
 
     /// The end: a row group, or the batches where they are too few or others have the rest.
     pub(super) fn finish(&mut self) -> Result<Option<Ready>> {
-        let small = self.rows < SMALL_ROWS && self.bytes < SMALL_BYTES;
+        let small = self.rows < SMALL_ROWS && self.bytes < SMALL_BYTES.min(self.format.group_bytes / 4);
         Ok(match small || self.cut == Cut::Ranked {
             true if self.rows == 0 => None,
             true => Some(Ready::Part(std::mem::take(&mut self.waiting))),

@@ -135,9 +135,19 @@ fn too_little_memory_is_status_four() {
     let f = Folder::new();
     // one field that the limit cannot hold
     let file = f.file("a.csv", format!("a,t\n1,{}\n", "x".repeat(20_000_000)));
-    ask(&file, "--memory 4MiB --sort t")
+    ask(&file, "--memory 24MiB --sort t")
         .failed(4)
         .says(&["memory", "--memory"]);
+}
+
+#[test]
+fn a_limit_below_the_floor_names_the_floor() {
+    let f = Folder::new();
+    let file = f.file("a.csv", "a,t\n1,x\n");
+    ask(&file, "--memory 23MiB")
+        .failed(4)
+        .says(&["23552 KiB", "--memory 24MiB"]);
+    assert_eq!(ask(&file, "--memory 24MiB -j 8").done().text(), "a,t\n1,x\n");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The only module with `unsafe`.
 #![allow(unsafe_code)]
 
+pub mod allocator;
 pub mod lanes;
 pub mod scan_avx2;
 pub mod scan_avx512;

@@ -44,6 +44,9 @@ struct Open {
     bytes: u64,
 }
 
+/// What remembering a block on disk takes: an entry of a list that doubles as it grows.
+const ENTRY: usize = 2 * size_of::<(Arc<SpillFile>, SpillBlock)>();
+
 /// Writes rows into buckets.
 pub struct BucketWriter {
     run: Arc<RunContext>,
@@ -81,6 +84,7 @@ impl BucketWriter {
         for b in 0..BUCKETS {
             let full = std::mem::take(&mut self.buckets[b].full);
             let mut block = Vec::new();
+            self.held.shrink(full.iter().map(Vec::capacity).sum());
             for chunk in full {
                 if !block.is_empty() && block.len() + chunk.len() > BLOCK {
                     self.write(b, std::mem::take(&mut block))?;
@@ -91,7 +95,6 @@ impl BucketWriter {
                 self.write(b, block)?;
             }
         }
-        self.held.free();
         Ok(())
     }
 
@@ -169,6 +172,7 @@ impl BucketWriter {
         let Some(file) = &mut self.file else { return Ok(()) };
         let block = file.write(&RecordBatch::try_new(schema(), vec![chunk_array(chunk)?])?)?;
         self.buckets[b].spilled.push((file.file(), block));
+        self.held.grow_anyway(ENTRY);
         Ok(())
     }
 
@@ -186,7 +190,7 @@ impl BucketWriter {
                 spilled: open.spilled,
                 ..Bucket::default()
             };
-            let mut bytes = 0;
+            let mut bytes = bucket.spilled.len() * ENTRY;
             for chunk in open.full {
                 bytes += chunk.capacity();
                 bucket.batches.push(Batch::new(vec![chunk_array(chunk)?], 1, 0));

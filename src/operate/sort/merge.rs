@@ -16,7 +16,7 @@ use arrow::datatypes::SchemaRef;
 use super::SortSpec;
 use super::cells::Block;
 use super::gather::{Slot, column};
-use super::plan::{MergePlan, block_of};
+use super::plan::{MergePlan, block_of, plan_ranges};
 use super::sink::Mark;
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
@@ -37,49 +37,91 @@ pub fn merge_range(
     inputs: &[Arc<Partition>],
     run: &Arc<RunContext>,
 ) -> Result<Box<dyn Source>> {
-    let places: Vec<(usize, usize)> = inputs
-        .iter()
-        .enumerate()
-        .flat_map(|(i, p)| (0..p.buckets.len()).map(move |b| (i, b)))
-        .collect();
-    if range >= plan.ranges() || places.len() != plan.runs.len() {
-        return Err(Error::defect("a merge that its plan does not know"));
-    }
-    let (low, high) = plan.bounds(range);
-    let mut before = 0;
-    let cursors = places.iter().enumerate().map(|(r, &place)| {
-        let mut cursor = Cursor::new(r, place);
-        let runs = &plan.runs[r];
-        let last =
-            inputs[place.0].buckets[place.1].batches.len() + inputs[place.0].buckets[place.1].spilled.len();
-        (cursor.next_block, cursor.end_block) = (runs.skip, last);
-        if let Some(firsts) = &runs.firsts {
-            if let Some(low) = low {
-                let skipped = firsts.partition_point(|f| *f < low).saturating_sub(1);
-                cursor.next_block += skipped;
-                before += runs.rows[..skipped].iter().map(|&n| u64::from(n)).sum::<u64>();
-            }
-            if let Some(high) = high {
-                cursor.end_block = runs.skip + firsts.partition_point(|f| *f < high);
-            }
+    Ok(Box::new(Merge::new(spec, schema, plan, range, inputs, run)?))
+}
+
+/// The rows of all runs of `input`, in order, as blocks that need no dictionary: many runs become
+/// one of the next level.
+pub(super) fn merge_blocks(
+    spec: &SortSpec,
+    schema: &SchemaRef,
+    input: Partition,
+    run: &Arc<RunContext>,
+) -> Result<Blocks> {
+    let inputs = [Arc::new(input)];
+    let plan = Arc::new(plan_ranges(spec, schema, &inputs, u64::MAX)?);
+    let mut merge = Merge::new(spec, schema, &plan, 0, &inputs, run)?;
+    merge.plain = true;
+    Ok(Blocks(merge))
+}
+
+/// What [`merge_blocks`] gives.
+pub(super) struct Blocks(Merge);
+
+impl Blocks {
+    /// The next `most` rows, fewer at the end.
+    pub(super) fn next(&mut self, most: usize) -> Result<Option<Block>> {
+        match self.0.choose(most)? {
+            0 => Ok(None),
+            rows => self.0.take_block(rows).map(Some),
         }
-        cursor
-    });
-    let cursors = cursors.collect();
-    Ok(Box::new(Merge {
-        cursors,
-        plan: plan.clone(),
-        schema: schema.clone(),
-        inputs: inputs.to_vec(),
-        low,
-        high,
-        current: vec![END; places.len()],
-        losers: Vec::new(),
-        slots: Vec::new(),
-        left: spec.limit.unwrap_or(u64::MAX),
-        position: before,
-        reservation: run.budget.reservation("merging sorted runs"),
-    }))
+    }
+}
+
+impl Merge {
+    fn new(
+        spec: &SortSpec,
+        schema: &SchemaRef,
+        plan: &Arc<MergePlan>,
+        range: usize,
+        inputs: &[Arc<Partition>],
+        run: &Arc<RunContext>,
+    ) -> Result<Self> {
+        let places: Vec<(usize, usize)> = inputs
+            .iter()
+            .enumerate()
+            .flat_map(|(i, p)| (0..p.buckets.len()).map(move |b| (i, b)))
+            .collect();
+        if range >= plan.ranges() || places.len() != plan.runs.len() {
+            return Err(Error::defect("a merge that its plan does not know"));
+        }
+        let (low, high) = plan.bounds(range);
+        let mut before = 0;
+        let cursors = places.iter().enumerate().map(|(r, &place)| {
+            let mut cursor = Cursor::new(r, place);
+            let runs = &plan.runs[r];
+            let last = inputs[place.0].buckets[place.1].batches.len()
+                + inputs[place.0].buckets[place.1].spilled.len();
+            (cursor.next_block, cursor.end_block) = (runs.skip, last);
+            if let Some(firsts) = &runs.firsts {
+                if let Some(low) = low {
+                    let skipped = firsts.partition_point(|f| *f < low).saturating_sub(1);
+                    cursor.next_block += skipped;
+                    before += runs.rows[..skipped].iter().map(|&n| u64::from(n)).sum::<u64>();
+                }
+                if let Some(high) = high {
+                    cursor.end_block = runs.skip + firsts.partition_point(|f| *f < high);
+                }
+            }
+            cursor
+        });
+        let cursors = cursors.collect();
+        Ok(Merge {
+            cursors,
+            plan: plan.clone(),
+            schema: schema.clone(),
+            inputs: inputs.to_vec(),
+            low,
+            high,
+            current: vec![END; places.len()],
+            losers: Vec::new(),
+            slots: Vec::new(),
+            left: spec.limit.unwrap_or(u64::MAX),
+            position: before,
+            reservation: run.budget.reservation("merging sorted runs"),
+            plain: false,
+        })
+    }
 }
 
 /// Where the merge is in a run.
@@ -133,6 +175,8 @@ struct Merge {
     /// start is looked for.
     position: u64,
     reservation: Reservation,
+    /// Whether blocks are to stand without dictionaries.
+    plain: bool,
 }
 
 impl Merge {
@@ -150,7 +194,10 @@ impl Merge {
             };
             cursor.next_block += 1;
             let block = Block::from_arrays(&arrays, &self.plan.other)?;
-            let (block, heads) = self.plan.heads(block, cursor.run)?;
+            let (mut block, heads) = self.plan.heads(block, cursor.run)?;
+            if self.plain {
+                self.plan.spell(&mut block, cursor.run);
+            }
             // Within equal exact heads the orders ascend, so that marks are sorted as well.
             let below = |bound: Mark| {
                 let from = heads.partition_point(|&h| h < bound.0);
@@ -259,6 +306,29 @@ impl Merge {
         let types = self.schema.fields().iter().enumerate();
         let columns = types.map(|(c, f)| column(&self.plan, &self.slots, c, f.data_type(), rows));
         let columns = columns.collect::<Result<Vec<_>>>()?;
+        self.let_go();
+        let batch = Batch::new(columns, rows, self.position);
+        self.position += rows as u64;
+        Ok(batch)
+    }
+
+    /// The same rows as a block.
+    fn take_block(&mut self, rows: usize) -> Result<Block> {
+        let mut at = vec![(0, 0); rows];
+        for (i, slot) in self.slots.iter().enumerate() {
+            for (row, &to) in slot.to.iter().enumerate() {
+                at[to as usize] = (i as u32, (slot.start + row) as u32);
+            }
+        }
+        let parts: Vec<Block> = self.slots.iter().map(|s| s.block.as_ref().clone()).collect();
+        let block = Block::gather(&parts, &at)?;
+        drop(parts);
+        self.let_go();
+        Ok(block)
+    }
+
+    /// Forgets the blocks without rows left.
+    fn let_go(&mut self) {
         self.slots.clear();
         let mut held = 0;
         for cursor in &mut self.cursors {
@@ -276,21 +346,17 @@ impl Merge {
         }
         self.reservation
             .shrink(self.reservation.bytes().saturating_sub(held));
-        let batch = Batch::new(columns, rows, self.position);
-        self.position += rows as u64;
-        Ok(batch)
     }
-}
 
-impl Source for Merge {
-    fn next(&mut self, _cx: &TaskContext) -> Result<Option<Batch>> {
+    /// Puts the next rows, at most so many, into the slots; tells how many.
+    fn choose(&mut self, most: usize) -> Result<usize> {
         if self.losers.is_empty() {
             if self.cursors.is_empty() {
-                return Ok(None);
+                return Ok(0);
             }
             self.start()?;
         }
-        let most = self.left.min(Batch::TARGET_ROWS as u64) as usize;
+        let most = self.left.min(most as u64) as usize;
         let mut rows = 0;
         while rows < most {
             let w = self.losers[0];
@@ -302,10 +368,16 @@ impl Source for Merge {
             rows += 1;
             self.advance()?;
         }
-        if rows == 0 {
-            return Ok(None);
-        }
         self.left -= rows as u64;
-        self.take(rows).map(Some)
+        Ok(rows)
+    }
+}
+
+impl Source for Merge {
+    fn next(&mut self, _cx: &TaskContext) -> Result<Option<Batch>> {
+        match self.choose(Batch::TARGET_ROWS)? {
+            0 => Ok(None),
+            rows => self.take(rows).map(Some),
+        }
     }
 }

@@ -82,6 +82,15 @@ impl MergePlan {
         Ok((block, heads))
     }
 
+    /// Writes out the texts that a block of a run has by their ids.
+    pub(super) fn spell(&self, block: &mut Block, run: usize) {
+        for (cells, dictionary) in block.columns.iter_mut().zip(&self.runs[run].dictionaries) {
+            if let (Some(dictionary), true) = (dictionary, cells.width() > 0) {
+                *cells = cells.spelled(dictionary);
+            }
+        }
+    }
+
     /// The marks between which a range lies.
     pub(super) fn bounds(&self, range: usize) -> (Option<Mark>, Option<Mark>) {
         let low = range.checked_sub(1).and_then(|i| self.splitters.get(i)).copied();

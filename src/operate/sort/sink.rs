@@ -4,6 +4,7 @@
 //!   push ─► encode ─► store ──(memory refused)──► sort, spill as a run ─► empty store
 //!                       │
 //!                       └──(top-n: 2n rows)─────► sort, keep n; later rows behind the n-th are dropped unseen
+//!   many runs ─► merged into one of the next level, as soon as merging all could not hold their blocks
 //!   finish ─► the last run stays in memory as far as three quarters of the limit allow
 //! ```
 
@@ -16,6 +17,7 @@ use super::SortSpec;
 use super::cells::{Block, record_batch};
 use super::encode::{Encoder, read_header};
 use super::keys::Codec;
+use super::merge::merge_blocks;
 use super::packing::Packing;
 use super::store::{CHUNK_ROWS, Store};
 use crate::error::{Error, Result};
@@ -35,6 +37,13 @@ const LEAST_TEXTS: usize = 512 << 10;
 const MOST_TEXTS: usize = 128 << 20;
 /// Blocks a merge task should be able to hold within its share of the memory.
 const BLOCKS_A_SHARE: usize = 128;
+
+/// Bytes of a row's head in a merge.
+const HEAD_BYTES: usize = 16;
+/// So many runs may always be merged at once: fewer would mean endless levels.
+const LEAST_FAN: usize = 4;
+/// The level of a run that is not on disk.
+const IN_MEMORY: u32 = u32::MAX;
 
 /// The first row of a block: head, and input order where the head is exact (zero where not).
 pub(super) type Mark = (u128, u64);
@@ -70,7 +79,11 @@ pub struct SortSink {
     limit: usize,
     top: Option<Top>,
     runs: Vec<Bucket>,
+    /// How often the rows of each run were merged.
+    levels: Vec<u32>,
     index: Vec<RunIndex>,
+    spec: SortSpec,
+    schema: SchemaRef,
     writer: Option<SpillWriter>,
     block_bytes: usize,
     reservation: Reservation,
@@ -104,7 +117,10 @@ impl SortSink {
                 .map_or(usize::MAX, |n| n.min(usize::MAX as u64) as usize),
             top,
             runs: Vec::new(),
+            levels: Vec::new(),
             index: Vec::new(),
+            spec: spec.clone(),
+            schema: schema.clone(),
             writer: None,
             block_bytes: share.clamp(4 << 10, BLOCK_BYTES),
             reservation: run.budget.reservation("sorting"),
@@ -237,12 +253,52 @@ impl SortSink {
         }
         bucket.reservation = Some(kept);
         if bucket.rows > 0 {
+            let on_disk = bucket.batches.is_empty();
             self.runs.push(bucket);
+            self.levels.push(if on_disk { 0 } else { IN_MEMORY });
             self.index.push(index);
         }
+        let block_bytes = block_rows * (self.store.row_bytes() + HEAD_BYTES);
         self.store = Store::default();
         self.encoder.next_run();
         self.reservation.free();
+        drop((places, buffer));
+        self.merge_levels(block_rows, block_bytes)
+    }
+
+    /// Merges the last runs into one where so many have been merged equally often that the merge of
+    /// all, in which every thread holds a block of each run of every sink, would need more than
+    /// half of the memory.
+    fn merge_levels(&mut self, block_rows: usize, block_bytes: usize) -> Result<()> {
+        let threads = self.run.threads.max(1);
+        let fan = (self.run.budget.limit() / 2 / threads / threads / block_bytes.max(1)).max(LEAST_FAN);
+        while let Some(&level) = self.levels.last() {
+            let first = self.levels.len() - self.levels.iter().rev().take_while(|&&l| l == level).count();
+            if level == IN_MEMORY || self.levels.len() - first < fan {
+                break;
+            }
+            let partition = Partition {
+                buckets: self.runs.drain(first..).collect(),
+                ..Partition::default()
+            };
+            self.levels.truncate(first);
+            self.index.truncate(first);
+            // Each level has its own file, so that the space of merged runs is given back.
+            self.writer = None;
+            let mut merged = merge_blocks(&self.spec, &self.schema, partition, &self.run)?;
+            let (mut bucket, mut index) = (Bucket::default(), RunIndex::default());
+            let no_texts = vec![None; self.schema.fields().len()];
+            while let Some(block) = merged.next(block_rows)? {
+                self.sample(&block, &no_texts, &mut index)?;
+                index.rows.push(block.rows() as u32);
+                bucket.rows += block.rows() as u64;
+                self.write_block(&block, &mut bucket)?;
+            }
+            self.writer = None;
+            self.runs.push(bucket);
+            self.levels.push(level + 1);
+            self.index.push(index);
+        }
         Ok(())
     }
 

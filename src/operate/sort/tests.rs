@@ -506,6 +506,74 @@ fn too_many_texts_leave_the_dictionary() {
     assert_eq!(next, 0);
 }
 
+/// Rows of a key with ties, a text with few values and one with many, sorted with so much memory.
+fn run_texts(rows: usize, keys: &[usize], memory: usize) -> (TaskContext, usize, Vec<String>) {
+    let schema: SchemaRef = Arc::new(Schema::new(vec![
+        Field::new("k", DataType::Int64, true),
+        Field::new("few", types::TEXT, true),
+        Field::new("many", types::TEXT, true),
+    ]));
+    let key = |&column: &usize| SortKey {
+        column,
+        descending: column == 1,
+        nulls_first: false,
+    };
+    let spec = SortSpec {
+        keys: keys.iter().map(key).collect(),
+        limit: None,
+    };
+    let cx = context(memory, 1);
+    let mut sink = Box::new(SortSink::new(&spec, &schema, &cx.run).unwrap());
+    for start in (0..rows).step_by(1000) {
+        let all = start..start + 1000;
+        let k = Int64Array::from_iter(
+            all.clone()
+                .map(|i| (i % 7 > 0).then_some((i * 7919 % 101) as i64)),
+        );
+        let few =
+            StringViewArray::from_iter(all.clone().map(|i| (i % 11 > 0).then(|| format!("f{}", i % 5))));
+        let many = StringViewArray::from_iter_values(all.map(|i| format!("text number {i}")));
+        let columns: Vec<ArrayRef> = vec![Arc::new(k), Arc::new(few), Arc::new(many)];
+        sink.push(Batch::new(columns, 1000, start as u64), &cx).unwrap();
+    }
+    let inputs = vec![Arc::new(sink.finish(&cx).unwrap())];
+    let plan = Arc::new(plan_ranges(&spec, &schema, &inputs, 200_000).unwrap());
+    let mut out = Vec::new();
+    for range in 0..plan.ranges() {
+        let mut source = merge_range(&spec, &schema, &plan, range, &inputs, &cx.run).unwrap();
+        while let Some(b) = source.next(&cx).unwrap() {
+            let columns: Vec<Vec<V>> = [0, 2, 2]
+                .iter()
+                .zip(&b.columns)
+                .map(|(&c, a)| read(c, a))
+                .collect();
+            out.extend(
+                (0..b.rows).map(|i| format!("{:?} {:?} {:?}", columns[0][i], columns[1][i], columns[2][i])),
+            );
+        }
+    }
+    (cx, inputs[0].buckets.len(), out)
+}
+
+#[test]
+fn many_runs_are_merged_in_levels() {
+    for keys in [&[0][..], &[1, 0], &[2]] {
+        let (_, _, plain) = run_texts(40_000, keys, 1 << 30);
+        assert_eq!(plain.len(), 40_000);
+        let (cx, runs, spilled) = run_texts(40_000, keys, 64 << 10);
+        assert!(spilled == plain, "{keys:?}");
+        // Each batch of 1000 rows is a run of its own; about five of a level become one of the next.
+        assert!(runs <= 15, "{runs} runs");
+        let written = crate::observe::Progress::get(&cx.run.progress.bytes_spilled);
+        let now = crate::observe::Progress::get(&cx.run.progress.spill_now);
+        assert_eq!(now, 0, "merged runs are given back, and so are all at the end");
+        assert!(
+            written > 2 * 40_000 * 20,
+            "{written} bytes: rows are written more than once"
+        );
+    }
+}
+
 /// 8 M rows of 23 columns, two of them keys, in a third of the benchmark's memory.
 #[test]
 #[ignore = "a measurement; run with --profile fast"]
