@@ -61,7 +61,10 @@ fn cell(a: &dyn Array, i: usize) -> String {
             date.to_string()
         }
         DataType::Timestamp(..) => {
-            let t = a.as_primitive::<TimestampMicrosecondType>().value_as_datetime(i).unwrap();
+            let t = a
+                .as_primitive::<TimestampMicrosecondType>()
+                .value_as_datetime(i)
+                .unwrap();
             let t = t.format("%Y-%m-%dT%H:%M:%S").to_string();
             t.strip_suffix("T00:00:00").unwrap_or(&t).to_string()
         }
@@ -90,7 +93,11 @@ fn number(t: &str) -> String {
         true => t.trim_end_matches('0').trim_end_matches('.'),
         false => t,
     };
-    if matches!(t, "-0" | "") { "0".into() } else { t.into() }
+    if matches!(t, "-0" | "") {
+        "0".into()
+    } else {
+        t.into()
+    }
 }
 
 /// Runs all files and names every record that fails.
@@ -114,7 +121,11 @@ fn all(settings: &Settings) {
     }
     assert!(count > 500, "{count} records");
     let n = failed.len();
-    assert!(failed.is_empty(), "{n} of {count} records failed:\n{}", failed.join("\n\n"));
+    assert!(
+        failed.is_empty(),
+        "{n} of {count} records failed:\n{}",
+        failed.join("\n\n")
+    );
 }
 
 #[test]
@@ -132,6 +143,156 @@ fn records_hold_without_optimizer_on_one_thread() {
         optimize: false,
         ..Settings::default()
     });
+}
+
+/// The error of a statement over the tables of the records.
+fn error(text: &str) -> ddf::Error {
+    std::env::set_current_dir(env!("CARGO_MANIFEST_DIR")).unwrap();
+    match Ddf(Settings::default()).run(text) {
+        Err(e) => e,
+        Ok(DBOutput::Rows { rows, .. }) => panic!("{text}: {rows:?} instead of an error"),
+        Ok(_) => panic!("{text}: no error"),
+    }
+}
+
+#[test]
+fn errors_name_the_place_and_what_was_meant() {
+    for (text, what, marked, help) in [
+        (
+            "SELECT nme FROM emp",
+            "no column \"nme\"",
+            "nme",
+            "did you mean name?",
+        ),
+        (
+            "SELECT e.id\nFROM emp e\nWHERE e.salry > 1",
+            "no column \"salry\"",
+            "salry",
+            "salary",
+        ),
+        (
+            "SELECT x.id FROM emp e",
+            "no table \"x\" in FROM",
+            "x",
+            "did you mean e?",
+        ),
+        (
+            "SELECT id FROM epm",
+            "no table \"epm\"",
+            "epm",
+            "did you mean emp?",
+        ),
+        (
+            "SELECT id FROM emp WHERE name = \"Ada\"",
+            "no column \"Ada\"",
+            "\"Ada\"",
+            "'Ada'",
+        ),
+        (
+            "SELECT id FROM emp a, emp b",
+            "could be several columns",
+            "id",
+            "a.id or b.id",
+        ),
+        (
+            "SELECT name FROM emp GROUP BY dept",
+            "neither a key",
+            "name",
+            "add it to GROUP BY",
+        ),
+        (
+            "SELECT * EXCLUDE (nme) FROM emp",
+            "no column \"nme\"",
+            "nme",
+            "did you mean name?",
+        ),
+        (
+            "SELECT * FROM emp JOIN dept USING (dpt)",
+            "no column \"dpt\"",
+            "dpt",
+            "did you mean dept?",
+        ),
+        (
+            "SELECT * FROM read_csv('x', delm = ';')",
+            "no option \"delm\"",
+            "delm",
+            "did you mean delim?",
+        ),
+        (
+            "SELECT f.name + 1 FROM emp e JOIN emp f ON e.id = f.id",
+            "\"name\" + 1",
+            "name",
+            "try_cast",
+        ),
+    ] {
+        let e = error(text);
+        assert!(e.what().contains(what), "{text}: {}", e.what());
+        let (typed, range) = e.span_text().unwrap_or_else(|| panic!("{text}: no place"));
+        assert_eq!(&typed[range], marked, "{text}");
+        assert!(
+            e.help_text().unwrap_or("").contains(help),
+            "{text}: {:?}",
+            e.help_text()
+        );
+    }
+}
+
+#[test]
+fn what_is_not_supported_says_so() {
+    for (text, what) in [
+        (
+            "SELECT rank() OVER (ORDER BY id) FROM emp",
+            "window function rank",
+        ),
+        ("SELECT dept FROM emp GROUP BY ROLLUP (dept)", "ROLLUP"),
+        ("SELECT DISTINCT ON (dept) id FROM emp", "DISTINCT ON"),
+        ("SELECT id FROM emp QUALIFY id > 1", "QUALIFY"),
+        ("SELECT id FROM emp TABLESAMPLE (10)", "TABLESAMPLE"),
+        (
+            "SELECT dept FROM emp INTERSECT ALL SELECT dept FROM dept",
+            "INTERSECT ALL",
+        ),
+        ("WITH RECURSIVE t AS (SELECT 1) SELECT * FROM t", "RECURSIVE"),
+        ("SELECT id FROM emp e, LATERAL (SELECT e.id) x", "LATERAL"),
+        ("INSERT INTO emp VALUES (1)", "INSERT"),
+        ("SELECT INTERVAL '1' DAY", "interval"),
+        ("SELECT avg(id), sum(DISTINCT id) FROM emp", "DISTINCT"),
+        ("SELECT first(id ORDER BY name) FROM emp", "ORDER BY"),
+        ("SELECT id FROM emp e WHERE 1 < ANY (SELECT 1)", "ANY"),
+    ] {
+        let e = error(text);
+        assert!(e.what().contains(what), "{text}: {}", e.what());
+    }
+}
+
+#[test]
+fn a_value_of_two_rows_is_an_error() {
+    for text in [
+        "SELECT (SELECT id FROM emp)",
+        "SELECT id FROM emp WHERE id = (SELECT dept FROM dept)",
+        "SELECT title, (SELECT e.name FROM emp e WHERE e.dept = d.dept) FROM dept d",
+    ] {
+        assert!(error(text).what().contains("more than one row"), "{text}");
+    }
+}
+
+#[test]
+fn depth_and_length_are_errors_not_crashes() {
+    let n = 20_000;
+    for text in [
+        format!("SELECT {}1{}", "(".repeat(n), ")".repeat(n)),
+        format!("SELECT 1{}", " + 1".repeat(n)),
+        format!("SELECT {}1", "- ".repeat(n)),
+        format!("SELECT {}true", "NOT ".repeat(n)),
+        format!("SELECT 1{}", " UNION SELECT 1".repeat(n)),
+        format!("SELECT 1 FROM emp{}", " JOIN emp USING (id)".repeat(n)),
+        format!("SELECT 1 FROM emp{}", ", emp".repeat(n)),
+        format!("{}SELECT 1{}", "SELECT * FROM (".repeat(n), ")".repeat(n)),
+        format!("SELECT 1 WHERE {}true", "false OR ".repeat(n)),
+        format!("SELECT CASE {} END", "WHEN true THEN CASE ".repeat(n)),
+    ] {
+        error(&text);
+    }
 }
 
 #[test]

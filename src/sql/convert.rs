@@ -175,7 +175,13 @@ impl Planner<'_> {
                 Error::query(format!("\"{}\" stands for itself", last.value)),
                 last,
             )),
-            None => Err(self.at(names.scope.missing(parts), last)),
+            None => {
+                let culprit = match parts {
+                    [.., table, _] if !names.scope.has_table(&table.value) => table,
+                    _ => last,
+                };
+                Err(self.at(names.scope.missing(parts), culprit))
+            }
         }
     }
 }

@@ -46,10 +46,13 @@ impl Groups {
         let input = if ordered { rel.settle() } else { rel };
         let order = self.keys.iter().map(|(n, _)| OrderBy::ascending(n)).collect();
         let names: HashSet<String> = self.keys.iter().map(|(n, _)| n.clone()).collect();
-        let plan = LogicalPlan::Aggregate {
-            input: Box::new(input.plan),
-            keys: self.keys,
-            aggs: self.aggs,
+        let plan = match self.aggs.iter().any(|(_, c)| c.counts_each_once()) {
+            true => once_each(input.plan, self.keys, self.aggs)?,
+            false => LogicalPlan::Aggregate {
+                input: Box::new(input.plan),
+                keys: self.keys,
+                aggs: self.aggs,
+            },
         };
         plan.schema()?;
         Ok(Rel {
@@ -62,6 +65,95 @@ impl Groups {
             order,
         })
     }
+}
+
+/// `sum(DISTINCT x)` and the like: groups of the keys and `x` first, then the groups of the keys over
+/// these. What else is asked for must be the aggregate of its own parts: a count is a sum of counts.
+fn once_each(
+    input: LogicalPlan,
+    keys: Vec<(String, Expr)>,
+    aggs: Vec<(String, AggCall)>,
+) -> Result<LogicalPlan> {
+    use AggFunc::{BoolAnd, BoolOr, Count, Max, Min, NUnique, Sum};
+    const VALUE: &str = "\u{1}value";
+    let mut value: Option<Expr> = None;
+    for (_, c) in aggs.iter().filter(|(_, c)| c.counts_each_once()) {
+        let same = value.is_none() || value == c.arg;
+        if !same || c.filter.is_some() {
+            return Err(
+                super::unsupported("DISTINCT in several aggregates, or with FILTER,")
+                    .help("count(DISTINCT x) may stand beside anything"),
+            );
+        }
+        value.clone_from(&c.arg);
+    }
+    let Some(value) = value else {
+        return Err(Error::defect("an aggregate of distinct nothings"));
+    };
+    let (mut parts, mut wholes) = (Vec::new(), Vec::new());
+    let whole = |func, column: &str| AggCall {
+        func,
+        arg: Some(Expr::column(column)),
+        distinct: false,
+        filter: None,
+    };
+    for (name, c) in aggs {
+        let of_value = c.arg.as_ref() == Some(&value) && c.filter.is_none();
+        wholes.push(match c.func {
+            NUnique if of_value => (name, whole(Count, VALUE)),
+            _ if of_value && c.counts_each_once() => (name, whole(c.func, VALUE)),
+            Count | Sum | Min | Max | BoolAnd | BoolOr if !(c.func == Count && c.distinct) => {
+                let again = if c.func == Count { Sum } else { c.func };
+                let part = (name.clone(), c);
+                parts.push(part);
+                (name.clone(), whole(again, &name))
+            }
+            other => {
+                return Err(super::unsupported(&format!(
+                    "{} beside an aggregate with DISTINCT",
+                    other.name()
+                ))
+                .help("count, sum, min and max may stand there"));
+            }
+        });
+    }
+    let mut inner = keys.clone();
+    inner.push((VALUE.to_string(), value));
+    let outer = keys
+        .into_iter()
+        .map(|(n, _)| (n.clone(), Expr::Column(n)))
+        .collect();
+    // over no row at all a sum of counts is null, a count is 0
+    let counts: Vec<String> = (parts.iter())
+        .filter(|(_, c)| c.func == Count)
+        .map(|(n, _)| n.clone())
+        .collect();
+    let grouped = LogicalPlan::Aggregate {
+        input: Box::new(LogicalPlan::Aggregate {
+            input: Box::new(input),
+            keys: inner,
+            aggs: parts,
+        }),
+        keys: outer,
+        aggs: wholes,
+    };
+    let schema = grouped.schema()?;
+    let exprs = schema.fields().iter().map(|f| {
+        let column = Expr::column(f.name());
+        let zero = vec![column.clone(), Expr::Literal(crate::kernel::Scalar::Int(0))];
+        let e = match counts.contains(f.name()) {
+            true => Expr::Function {
+                func: crate::expr::Func::Coalesce,
+                args: zero,
+            },
+            false => column,
+        };
+        (f.name().clone(), e)
+    });
+    Ok(LogicalPlan::Project {
+        exprs: exprs.collect(),
+        input: Box::new(grouped),
+    })
 }
 
 /// The columns within the aggregates of an expression.

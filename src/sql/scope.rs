@@ -125,12 +125,34 @@ impl<'a> Scope<'a> {
         false
     }
 
+    /// Whether a table of that name is in sight.
+    pub fn has_table(&self, table: &str) -> bool {
+        let own = |c: &Col| c.table.as_deref().is_some_and(|t| t.eq_ignore_ascii_case(table));
+        self.cols.iter().any(own) || self.outer.is_some_and(|o| o.has_table(table))
+    }
+
     /// The error for a name that nothing has.
     pub fn missing(&self, parts: &[Ident]) -> Error {
         let name = parts.last().map_or("", |i| i.value.as_str());
         let table = match parts {
             [.., table, _] => table.value.as_str(),
-            _ => return no_column(name, self.cols.iter().filter(|c| c.open).map(|c| c.name.as_str())),
+            _ => {
+                let open: Vec<&str> = self
+                    .cols
+                    .iter()
+                    .filter(|c| c.open)
+                    .map(|c| c.name.as_str())
+                    .collect();
+                let quoted = parts.last().is_some_and(|i| i.quote_style == Some('"'));
+                if quoted && did_you_mean(name, open.iter().copied()).is_none() {
+                    let help = format!("if it is text, write it in single quotes: '{name}'");
+                    return Error::query(format!("no column \"{name}\"")).help(help);
+                }
+                if open.is_empty() {
+                    return Error::query(format!("no column \"{name}\"")).help("there is no table in FROM");
+                }
+                return no_column(name, open);
+            }
         };
         let mut tables: Vec<&str> = self.cols.iter().filter_map(|c| c.table.as_deref()).collect();
         tables.dedup();
@@ -139,7 +161,10 @@ impl<'a> Scope<'a> {
             let own = own.filter(|c| c.table.as_deref().is_some_and(|t| t.eq_ignore_ascii_case(table)));
             return no_column(name, own.map(|c| c.name.as_str()));
         }
-        let list = format!("the tables here are {}", tables.join(", "));
+        let list = match tables.is_empty() {
+            true => "there is none to be named here".to_string(),
+            false => format!("the tables here are {}", tables.join(", ")),
+        };
         Error::query(format!("no table \"{table}\" in FROM")).help(
             match did_you_mean(table, tables.iter().copied()) {
                 Some(near) => format!("did you mean {near}? {list}"),

@@ -440,7 +440,12 @@ fn at_most_one(n: String, v: String) -> Expr {
         func: Func::Fail,
         args: vec![Expr::Literal(Scalar::Text(message.into()))],
     };
-    let many = Expr::binary(BinaryOp::Gt, Expr::Column(n), int(1));
+    // no row at all has no number of rows beside it, after a left join
+    let rows = Expr::Function {
+        func: Func::Coalesce,
+        args: vec![Expr::Column(n), int(0)],
+    };
+    let many = Expr::binary(BinaryOp::Gt, rows, int(1));
     Expr::Case {
         operand: None,
         branches: vec![(Expr::and(vec![many, fails]), Expr::Literal(Scalar::Null))],
