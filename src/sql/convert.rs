@@ -123,7 +123,23 @@ impl Planner<'_> {
                 let found = self.job(JobKind::In(x), subquery, jobs);
                 not_if(*negated, found)
             }
-            S::AnyOp { .. } | S::AllOp { .. } => return Err(unsupported("ANY and ALL")),
+            // = ANY is IN, <> ALL is NOT IN
+            S::AnyOp {
+                left,
+                compare_op: ast::BinaryOperator::Eq,
+                right,
+                ..
+            } if matches!(right.as_ref(), S::Subquery(_)) => self.among(left, right, names, jobs, depth)?,
+            S::AllOp {
+                left,
+                compare_op: ast::BinaryOperator::NotEq,
+                right,
+            } if matches!(right.as_ref(), S::Subquery(_)) => {
+                not_if(true, self.among(left, right, names, jobs, depth)?)
+            }
+            S::AnyOp { .. } | S::AllOp { .. } => {
+                return Err(unsupported("ANY other than = ANY, and ALL other than <> ALL"));
+            }
             S::Function(f) if f.over.is_some() => {
                 return Err(unsupported(&format!("the window function {}(…) OVER", f.name)));
             }
@@ -134,6 +150,14 @@ impl Planner<'_> {
             S::Tuple(_) => return Err(unsupported("a row of values (a, b)")),
             _ => return Ok(None),
         }))
+    }
+
+    fn among(&mut self, x: &S, query: &S, names: Names, jobs: &mut Vec<Job>, depth: usize) -> Result<Expr> {
+        let S::Subquery(q) = query else {
+            return Err(Error::defect("ANY of no subquery"));
+        };
+        let x = self.expr_at(x, names, jobs, depth)?;
+        Ok(self.job(JobKind::In(x), q, jobs))
     }
 
     fn job(&mut self, kind: JobKind, query: &ast::Query, jobs: &mut Vec<Job>) -> Expr {

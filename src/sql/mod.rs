@@ -209,7 +209,7 @@ impl Planner<'_> {
 
     /// The error in the user's names, with its place in the text.
     fn shown(&self, e: Error) -> Error {
-        point_at(e.reworded(|text| plain(text)), self.text)
+        point_at(e.reworded(plain), self.text)
     }
 
     /// An error at an identifier.

@@ -141,12 +141,14 @@ impl Planner<'_> {
             None => None,
         };
         let (mut by, flags) = self.order(order, &items, names(First::Alias), &mut jobs)?;
-        let mut rel = self.before_groups(
-            rel,
-            &mut jobs,
-            (&mut items, &mut keys, &mut having, &mut by),
-            outer,
-        )?;
+        let mut early: HashSet<String> = keys.iter().flatten().flat_map(|k| k.columns()).collect();
+        let mut exprs: Vec<&mut Expr> = (items.iter_mut().map(|i| &mut i.expr))
+            .chain(keys.iter_mut().flatten())
+            .chain(&mut having)
+            .chain(by.iter_mut().filter_map(By::expr_mut))
+            .collect();
+        exprs.iter().for_each(|e| group::inside_aggregates(e, &mut early));
+        let mut rel = self.before_groups(rel, &mut jobs, &early, &mut exprs, outer)?;
         let groups = keys.is_some() || having.is_some() || {
             let mut all = items
                 .iter()
@@ -198,32 +200,24 @@ impl Planner<'_> {
         self.list(rel, items, by, flags, distinct, &here)
     }
 
-    /// Subqueries within aggregates and keys are joined before the groups are made.
+    /// Subqueries within aggregates and keys (they are among the columns `inside`) are joined before
+    /// the groups are made.
     fn before_groups(
         &mut self,
         rel: Rel,
         jobs: &mut Vec<Job>,
-        (items, keys, having, by): (&mut [Item], &mut Option<Vec<Expr>>, &mut Option<Expr>, &mut [By]),
+        inside: &HashSet<String>,
+        exprs: &mut [&mut Expr],
         outer: Option<&Scope>,
     ) -> Result<Rel> {
-        let mut inside: HashSet<String> = keys.iter().flatten().flat_map(|k| k.columns()).collect();
-        let all = (items.iter().map(|i| &i.expr))
-            .chain(having.iter())
-            .chain(by.iter().filter_map(By::expr));
-        all.for_each(|e| group::inside_aggregates(e, &mut inside));
-        let (early, late) = jobs.drain(..).partition(|j| inside.contains(&j.stand_in));
+        let (early, late): (Vec<Job>, Vec<Job>) = jobs.drain(..).partition(|j| inside.contains(&j.stand_in));
         *jobs = late;
-        let early: Vec<Job> = early;
         if early.is_empty() {
             return Ok(rel);
         }
         let (rel, values) = self.attach(rel, early, outer)?;
-        let exprs = (items.iter_mut().map(|i| &mut i.expr))
-            .chain(keys.iter_mut().flatten())
-            .chain(having)
-            .chain(by.iter_mut().filter_map(By::expr_mut));
         for e in exprs {
-            *e = substitute(std::mem::replace(e, Expr::Literal(Scalar::Null)), &values)?;
+            **e = substitute(std::mem::replace(*e, Expr::Literal(Scalar::Null)), &values)?;
         }
         Ok(rel)
     }

@@ -326,6 +326,14 @@ def _():
             if "> e." not in c:
                 yield f"SELECT e.id, {n} FROM emp e"
     yield from [
+        "SELECT id FROM emp WHERE dept = ANY (SELECT dept FROM dept)",
+        "SELECT id FROM emp WHERE dept <> ALL (SELECT dept FROM dept WHERE dept IS NOT NULL)",
+        "SELECT e.id FROM emp e WHERE e.salary NOT IN (SELECT b.salary FROM emp b WHERE b.dept = e.dept AND b.id <> e.id)",
+        "SELECT e.id FROM emp e WHERE 10 NOT IN (SELECT b.dept FROM emp b WHERE b.boss = e.id)",
+        "SELECT e.id FROM emp e WHERE NULL NOT IN (SELECT b.dept FROM emp b WHERE b.boss = e.id)",
+        "SELECT e.id, (SELECT e.id * count(*) FROM emp b WHERE b.boss = e.id) c FROM emp e",
+        "SELECT sum((SELECT count(*) FROM sales s WHERE s.emp = e.id)) FROM emp e",
+        "SELECT (SELECT max(qty) FROM sales s WHERE s.emp = e.id) m, count(*) FROM emp e GROUP BY 1",
         "SELECT (SELECT 1)",
         "SELECT (SELECT max(id) FROM emp) + (SELECT min(id) FROM emp)",
         "SELECT id, (SELECT count(*) FROM dept) FROM emp",
