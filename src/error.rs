@@ -157,6 +157,13 @@ impl Error {
     pub fn context(self, context: impl fmt::Display) -> Self {
         self.with(|i| i.what = format!("{context}: {}", i.what))
     }
+    /// The same with message and help put in other words.
+    pub fn reworded(self, words: impl Fn(&str) -> String) -> Self {
+        self.with(|i| {
+            i.what = words(&i.what);
+            i.help = i.help.as_deref().map(&words);
+        })
+    }
 
     /// The family.
     pub fn kind(&self) -> Kind {

@@ -33,7 +33,9 @@ pub mod pipeline;
 pub mod plan;
 pub mod schedule;
 pub mod source;
+pub mod sql;
 pub mod write;
 
 pub use error::{Error, Result};
 pub use frame::{Frame, How, Settings};
+pub use sql::Sql;

@@ -38,10 +38,11 @@ const ROOMS: &[(&str, &[&str])] = &[
             "observe", "kernel",
         ],
     ),
+    ("sql", &["frame", "plan", "expr", "source", "write", "kernel"]),
     (
         "cli",
         &[
-            "frame", "expr", "graph", "schedule", "source", "write", "pipeline", "observe", "kernel",
+            "sql", "frame", "expr", "graph", "schedule", "source", "write", "pipeline", "observe", "kernel",
         ],
     ),
 ];

@@ -39,11 +39,25 @@ Examples:
 Expressions are SQL: text in single quotes, column names bare or in double quotes.
 Groups come in the order of their keys; other rows in the order of the files.";
 
+const SQL_EXAMPLES: &str = "\
+Examples:
+  ddf sql \"SELECT Origin, avg(DepDelay) FROM 'data/*.csv' GROUP BY 1 ORDER BY 2 DESC\"
+  ddf sql -t flights='data/*.csv' -t carriers=carriers.parquet \\
+    'SELECT name, count(*) FROM flights JOIN carriers USING (UniqueCarrier) GROUP BY ALL'
+  ddf sql \"SELECT * FROM read_csv('odd.txt', delim = ';', header = false) LIMIT 5\"
+  ddf sql \"COPY (SELECT * FROM 'data/*.csv' WHERE Origin = 'JFK') TO 'jfk.parquet'\"
+  ddf sql -f questions.sql
+
+Text is in single quotes, names are bare or in double quotes; in FROM both name files.";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Ask a question of files: filter, group, aggregate, sort, convert
     #[command(after_help = QUERY_EXAMPLES)]
     Query(Box<QueryArgs>),
+    /// Ask in SQL: files in quotes are tables, FROM 'data/*.csv'
+    #[command(after_help = SQL_EXAMPLES)]
+    Sql(Box<SqlArgs>),
     /// Join the first input with each of the others on the same keys
     #[command(after_help = JOIN_EXAMPLES)]
     Join(Box<QueryArgs>),
@@ -85,6 +99,27 @@ pub struct PlanArgs {
 pub enum Emit {
     /// The stages and tables, as `ddf.taskgraph/1`
     Taskgraph,
+}
+
+#[derive(Debug, Args)]
+pub struct SqlArgs {
+    /// Statements, separated by ;
+    pub text: Option<String>,
+    /// More statements
+    #[arg(short = 'c', long = "command", value_name = "SQL")]
+    pub commands: Vec<String>,
+    /// Read statements from a file; - is standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Vec<PathBuf>,
+    /// Give files a name: a path, a glob, a folder
+    #[arg(short = 't', long = "with-table", value_name = "NAME=FILES")]
+    pub tables: Vec<String>,
+    #[command(flatten)]
+    pub read: InputArgs,
+    #[command(flatten)]
+    pub write: OutputArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 #[derive(Debug, Args)]

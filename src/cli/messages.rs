@@ -15,6 +15,10 @@ pub fn error_text(e: &Error) -> String {
         out += &format!("   |  {x}\n");
     }
     if let Some((text, range)) = e.span_text() {
+        if text.trim_end().contains('\n') {
+            let (line, column) = line_column(text, range.start);
+            out += &format!("  --> line {line}, column {column}\n");
+        }
         out += &span_lines(text, range);
     }
     if let Some(h) = e.help_text() {
@@ -23,6 +27,9 @@ pub fn error_text(e: &Error) -> String {
     out
 }
 
+/// The most bytes of a typed line that an error shows.
+const SHOWN: usize = 160;
+
 /// The typed line with the place underlined.
 fn span_lines(text: &str, range: std::ops::Range<usize>) -> String {
     let start = range.start.min(text.len());
@@ -30,18 +37,26 @@ fn span_lines(text: &str, range: std::ops::Range<usize>) -> String {
     let line_end = text[line_start..]
         .find('\n')
         .map_or(text.len(), |i| line_start + i);
-    let line = &text[line_start..line_end];
+    // of a long line, what stands around the place
+    let from = line_start.max(floor(text, start.saturating_sub(SHOWN / 2)));
+    let line_end = line_end.min(floor(text, (from + SHOWN).min(text.len())));
+    let (line_start, line) = (from, &text[from..line_end]);
     let before = text[line_start..floor(text, start)].chars().count();
     let end = floor(text, range.end.min(line_end)).max(floor(text, start));
     let marked = text[floor(text, start)..end].chars().count().max(1);
-    if line.len() > 200 {
-        return String::new();
-    }
     format!(
         "   |  {line}\n   |  {}{}\n",
         " ".repeat(before),
         "^".repeat(marked)
     )
+}
+
+/// Line and column of a place, both from one.
+fn line_column(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..floor(text, at.min(text.len()))];
+    let line = before.matches('\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |i| i + 1);
+    (line, before[start..].chars().count() + 1)
 }
 
 fn floor(text: &str, mut i: usize) -> usize {
@@ -54,13 +69,14 @@ fn floor(text: &str, mut i: usize) -> usize {
 /// One JSON object a line: kind, message, file, line, column, help.
 pub fn error_json(e: &Error) -> String {
     let place = e.place();
+    let typed = e.span_text().map(|(text, range)| line_column(text, range.start));
     let value = serde_json::json!({
         "level": "error",
         "kind": format!("{:?}", e.kind()).to_lowercase(),
         "message": e.what(),
         "file": place.map(|p| p.file.display().to_string()),
-        "line": place.map(|p| p.line).filter(|l| *l > 0),
-        "column": place.map(|p| p.column).filter(|c| *c > 0),
+        "line": place.map(|p| p.line).filter(|l| *l > 0).or(typed.map(|t| t.0 as u64)),
+        "column": place.map(|p| p.column).filter(|c| *c > 0).or(typed.map(|t| t.1 as u64)),
         "excerpt": e.excerpt_text(),
         "help": e.help_text(),
     });

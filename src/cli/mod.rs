@@ -17,6 +17,7 @@ mod progress;
 mod query;
 mod select;
 mod sizes;
+mod sql;
 mod task;
 
 use std::io::{IsTerminal, Write};
@@ -31,7 +32,8 @@ use crate::frame::{Frame, Report};
 use crate::graph;
 use crate::pipeline::RunContext;
 use crate::schedule;
-use args::{Cli, Command, ErrorsAs, QueryArgs, When};
+use crate::write::{Format, Target, WriteOptions};
+use args::{Cli, Command, ErrorsAs, OutputArgs, QueryArgs, RunArgs, When};
 
 /// Runs the program with the process's arguments and answers its exit status.
 pub fn main() -> u8 {
@@ -46,10 +48,7 @@ pub fn main() -> u8 {
     let Ok(cli) = Cli::from_arg_matches(&matches) else {
         return 2;
     };
-    let json = matches!(
-        query_args(&cli.command).map(|a| a.run.errors),
-        Some(ErrorsAs::Json)
-    );
+    let json = matches!(run_args(&cli.command).map(|a| a.errors), Some(ErrorsAs::Json));
     let sub = matches.subcommand().map(|(_, m)| m);
     let ran = AssertUnwindSafe(|| run(&cli.command, sub.unwrap_or(&matches)));
     match catch_unwind(ran).unwrap_or_else(|_| Err(Error::defect("ddf failed in a way it should not"))) {
@@ -61,15 +60,16 @@ pub fn main() -> u8 {
     }
 }
 
-fn query_args(command: &Command) -> Option<&QueryArgs> {
+fn run_args(command: &Command) -> Option<&RunArgs> {
     match command {
         Command::Query(a)
         | Command::Join(a)
         | Command::Explain(a)
         | Command::Head(a)
         | Command::Count(a)
-        | Command::Schema(a) => Some(a),
-        Command::Plan(a) => Some(&a.query),
+        | Command::Schema(a) => Some(&a.run),
+        Command::Plan(a) => Some(&a.query.run),
+        Command::Sql(a) => Some(&a.run),
         _ => None,
     }
 }
@@ -77,6 +77,7 @@ fn query_args(command: &Command) -> Option<&QueryArgs> {
 fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
     match command {
         Command::Query(args) => ask(args, query::frame(args, matches)?),
+        Command::Sql(args) => sql::run(args),
         Command::Join(args) => ask(args, query::join_frame(args, matches)?),
         Command::Head(args) => {
             let f = query::frame(args, matches)?;
@@ -90,10 +91,10 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
             )
         }
         Command::Count(args) => ask(args, query::frame(args, matches)?.agg(["count = count(*)"])?),
-        Command::Schema(args) => schema(args, &query::frame(args, matches)?),
+        Command::Schema(args) => schema(&args.write, &query::frame(args, matches)?),
         Command::Explain(args) => {
             let f = query::frame(args, matches)?;
-            draw(args, &f)?;
+            draw(&args.write, &f)?;
             print(&f.explain()?)
         }
         Command::Plan(args) => {
@@ -113,16 +114,26 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
 
 /// Runs a query and sends its rows where the flags say.
 fn ask(args: &QueryArgs, frame: Frame) -> Result<()> {
-    draw(args, &frame)?;
-    let (target, format, options) = output::choose(&args.write, args.run.color)?;
+    answer(&args.write, &args.run, frame)
+}
+
+/// Runs a frame and sends its rows where the flags say.
+fn answer(write: &OutputArgs, run: &RunArgs, frame: Frame) -> Result<()> {
+    draw(write, &frame)?;
+    let chosen = output::choose(write, run.color)?;
+    write_rows(run, &frame, chosen)
+}
+
+fn write_rows(run: &RunArgs, frame: &Frame, chosen: (Target, Format, WriteOptions)) -> Result<()> {
+    let (target, format, options) = chosen;
     let interrupted = note_signals();
     let mut bar = None;
     let outcome = frame.write_to(target, format, &options, |cx| {
         drop(bar.take());
-        if wants_bar(args) {
+        if wants_bar(run) {
             bar = Some(progress::Bar::start(
                 cx.progress.clone(),
-                args.run.progress == When::Always,
+                run.progress == When::Always,
             ));
         }
         cancel_on_signal(cx, &interrupted);
@@ -132,20 +143,20 @@ fn ask(args: &QueryArgs, frame: Frame) -> Result<()> {
         true => Error::new(Kind::Interrupted, "interrupted"),
         false => e,
     })?;
-    if !args.run.quiet {
-        messages::print_warnings(&report.warnings, args.run.errors == ErrorsAs::Json);
+    if !run.quiet {
+        messages::print_warnings(&report.warnings, run.errors == ErrorsAs::Json);
     }
-    if args.run.stats {
+    if run.stats {
         print_stats(&report);
     }
     Ok(())
 }
 
-fn wants_bar(args: &QueryArgs) -> bool {
-    match args.run.progress {
+fn wants_bar(run: &RunArgs) -> bool {
+    match run.progress {
         When::Always => true,
         When::Never => false,
-        When::Auto => !args.run.quiet && std::io::stderr().is_terminal(),
+        When::Auto => !run.quiet && std::io::stderr().is_terminal(),
     }
 }
 
@@ -196,8 +207,8 @@ fn peak_resident() -> u64 {
         * 1024
 }
 
-fn draw(args: &QueryArgs, frame: &Frame) -> Result<()> {
-    let Some(path) = &args.write.graph else {
+fn draw(write: &OutputArgs, frame: &Frame) -> Result<()> {
+    let Some(path) = &write.graph else {
         return Ok(());
     };
     let g = frame.graph()?;
@@ -214,13 +225,13 @@ fn draw(args: &QueryArgs, frame: &Frame) -> Result<()> {
     std::fs::write(path, text).map_err(|e| Error::io("write", path, &e))
 }
 
-fn schema(args: &QueryArgs, frame: &Frame) -> Result<()> {
+fn schema(write: &OutputArgs, frame: &Frame) -> Result<()> {
     let schema = frame.schema()?;
     let rows = schema
         .fields()
         .iter()
         .map(|f| (f.name().as_str(), crate::kernel::types::name(f.data_type())));
-    if args.write.json {
+    if write.json {
         let list: Vec<_> = rows
             .map(|(n, t)| serde_json::json!({"name": n, "type": t}))
             .collect();

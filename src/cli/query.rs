@@ -264,7 +264,8 @@ pub fn settings(run: &RunArgs) -> Result<Settings> {
     })
 }
 
-fn read_options(a: &InputArgs) -> Result<ReadOptions> {
+/// How inputs are to be read.
+pub fn read_options(a: &InputArgs) -> Result<ReadOptions> {
     let types =
         a.types.iter().map(|t| match t.split_once('=') {
             Some((c, ty)) => Ok((c.to_string(), ty.to_string())),

@@ -11,6 +11,9 @@ use super::tree::{AggCall, AggFunc, BinaryOp, CastType, Expr, UnaryOp, balanced}
 use crate::error::{Error, Result};
 use crate::kernel::Scalar;
 
+/// Sees each node first and may convert it itself: names in scopes, subqueries, decimals.
+pub type Hook<'a> = dyn FnMut(&S) -> Result<Option<Expr>> + 'a;
+
 fn call(func: Func, args: Vec<Expr>) -> Expr {
     Expr::Function { func, args }
 }
@@ -19,8 +22,8 @@ fn not_if(negated: bool, e: Expr) -> Expr {
     if negated { Expr::unary(UnaryOp::Not, e) } else { e }
 }
 
-fn boxed(e: &S) -> Result<Box<Expr>> {
-    Ok(Box::new(convert(e)?))
+fn boxed(e: &S, h: &mut Hook) -> Result<Box<Expr>> {
+    Ok(Box::new(go(e, h)?))
 }
 
 /// Turns an expression of `sqlparser` into ours. Qualified names (`t.x`) become one name with dots.
@@ -28,6 +31,21 @@ fn boxed(e: &S) -> Result<Box<Expr>> {
 /// # Errors
 /// Something that the language of `ddf` does not have.
 pub fn convert(e: &S) -> Result<Expr> {
+    go(e, &mut |_| Ok(None))
+}
+
+/// As [`convert`], where `hook` may convert any part of it its own way.
+///
+/// # Errors
+/// As [`convert`], and those of the hook.
+pub fn convert_with(e: &S, hook: &mut Hook) -> Result<Expr> {
+    go(e, hook)
+}
+
+fn go(e: &S, h: &mut Hook) -> Result<Expr> {
+    if let Some(done) = h(e)? {
+        return Ok(done);
+    }
     Ok(match e {
         S::Identifier(i) => Expr::Column(i.value.clone()),
         S::CompoundIdentifier(parts) => Expr::Column(
@@ -37,41 +55,41 @@ pub fn convert(e: &S) -> Result<Expr> {
                 .collect::<Vec<_>>()
                 .join("."),
         ),
-        S::Nested(inner) => convert(inner)?,
+        S::Nested(inner) => go(inner, h)?,
         S::Value(v) => Expr::Literal(value(&v.value, false)?),
         S::TypedString(t) => typed(&t.data_type, &t.value.value)?,
         S::Interval(i) => interval(i)?,
-        S::UnaryOp { op, expr } => unary(op, expr)?,
-        S::BinaryOp { .. } => binary(e)?,
+        S::UnaryOp { op, expr } => unary(op, expr, h)?,
+        S::BinaryOp { .. } => binary(e, h)?,
         S::IsNull(x) | S::IsUnknown(x) => Expr::IsNull {
-            expr: boxed(x)?,
+            expr: boxed(x, h)?,
             negated: false,
         },
         S::IsNotNull(x) | S::IsNotUnknown(x) => Expr::IsNull {
-            expr: boxed(x)?,
+            expr: boxed(x, h)?,
             negated: true,
         },
-        S::IsTrue(x) => is(x, true, BinaryOp::NotDistinct)?,
-        S::IsNotTrue(x) => is(x, true, BinaryOp::Distinct)?,
-        S::IsFalse(x) => is(x, false, BinaryOp::NotDistinct)?,
-        S::IsNotFalse(x) => is(x, false, BinaryOp::Distinct)?,
-        S::IsDistinctFrom(a, b) => Expr::binary(BinaryOp::Distinct, convert(a)?, convert(b)?),
-        S::IsNotDistinctFrom(a, b) => Expr::binary(BinaryOp::NotDistinct, convert(a)?, convert(b)?),
+        S::IsTrue(x) => is(x, true, BinaryOp::NotDistinct, h)?,
+        S::IsNotTrue(x) => is(x, true, BinaryOp::Distinct, h)?,
+        S::IsFalse(x) => is(x, false, BinaryOp::NotDistinct, h)?,
+        S::IsNotFalse(x) => is(x, false, BinaryOp::Distinct, h)?,
+        S::IsDistinctFrom(a, b) => Expr::binary(BinaryOp::Distinct, go(a, h)?, go(b, h)?),
+        S::IsNotDistinctFrom(a, b) => Expr::binary(BinaryOp::NotDistinct, go(a, h)?, go(b, h)?),
         S::Between {
             expr,
             negated,
             low,
             high,
         } => {
-            let x = convert(expr)?;
-            let low = Expr::binary(BinaryOp::GtEq, x.clone(), convert(low)?);
-            let high = Expr::binary(BinaryOp::LtEq, x, convert(high)?);
+            let x = go(expr, h)?;
+            let low = Expr::binary(BinaryOp::GtEq, x.clone(), go(low, h)?);
+            let high = Expr::binary(BinaryOp::LtEq, x, go(high, h)?);
             not_if(*negated, Expr::binary(BinaryOp::And, low, high))
         }
         S::InList { expr, list, negated } => {
             let list = list.iter().map(convert).collect::<Result<_>>()?;
             Expr::InList {
-                expr: boxed(expr)?,
+                expr: boxed(expr, h)?,
                 list,
                 negated: *negated,
             }
@@ -82,14 +100,14 @@ pub fn convert(e: &S) -> Result<Expr> {
             expr,
             pattern,
             escape_char,
-        } => like(expr, pattern, escape_char, *negated, false)?,
+        } => like(expr, pattern, (escape_char, *negated, false), h)?,
         S::ILike {
             negated,
             any: false,
             expr,
             pattern,
             escape_char,
-        } => like(expr, pattern, escape_char, *negated, true)?,
+        } => like(expr, pattern, (escape_char, *negated, true), h)?,
         S::RLike {
             negated,
             expr,
@@ -97,7 +115,7 @@ pub fn convert(e: &S) -> Result<Expr> {
             ..
         } => not_if(
             *negated,
-            call(Func::RegexpLike, vec![convert(expr)?, convert(pattern)?]),
+            call(Func::RegexpLike, vec![go(expr, h)?, go(pattern, h)?]),
         ),
         S::Case {
             operand,
@@ -105,11 +123,11 @@ pub fn convert(e: &S) -> Result<Expr> {
             else_result,
             ..
         } => Expr::Case {
-            operand: operand.as_ref().map(|e| boxed(e)).transpose()?,
+            operand: operand.as_ref().map(|e| boxed(e, h)).transpose()?,
             branches: (conditions.iter())
-                .map(|w| Ok((convert(&w.condition)?, convert(&w.result)?)))
+                .map(|w| Ok((go(&w.condition, h)?, go(&w.result, h)?)))
                 .collect::<Result<_>>()?,
-            otherwise: else_result.as_ref().map(|e| boxed(e)).transpose()?,
+            otherwise: else_result.as_ref().map(|e| boxed(e, h)).transpose()?,
         },
         S::Cast {
             kind,
@@ -117,17 +135,17 @@ pub fn convert(e: &S) -> Result<Expr> {
             data_type,
             format: None,
         } => Expr::Cast {
-            expr: boxed(expr)?,
+            expr: boxed(expr, h)?,
             to: cast_type(data_type)?,
             try_: matches!(kind, CastKind::TryCast | CastKind::SafeCast),
         },
         S::AtTimeZone { timestamp, time_zone } => {
-            call(Func::AtTimeZone, vec![convert(timestamp)?, convert(time_zone)?])
+            call(Func::AtTimeZone, vec![go(timestamp, h)?, go(time_zone, h)?])
         }
-        S::Extract { field, expr, .. } => part(&field.to_string(), convert(expr)?)?,
-        S::Ceil { expr, .. } => call(Func::Ceil, vec![convert(expr)?]),
-        S::Floor { expr, .. } => call(Func::Floor, vec![convert(expr)?]),
-        S::Position { expr, r#in } => call(Func::Strpos, vec![convert(r#in)?, convert(expr)?]),
+        S::Extract { field, expr, .. } => part(&field.to_string(), go(expr, h)?)?,
+        S::Ceil { expr, .. } => call(Func::Ceil, vec![go(expr, h)?]),
+        S::Floor { expr, .. } => call(Func::Floor, vec![go(expr, h)?]),
+        S::Position { expr, r#in } => call(Func::Strpos, vec![go(r#in, h)?, go(expr, h)?]),
         S::Substring {
             expr,
             substring_from,
@@ -136,10 +154,10 @@ pub fn convert(e: &S) -> Result<Expr> {
         } => {
             let from = substring_from
                 .as_ref()
-                .map_or(Ok(Expr::Literal(Scalar::Int(1))), |e| convert(e))?;
-            let mut args = vec![convert(expr)?, from];
+                .map_or(Ok(Expr::Literal(Scalar::Int(1))), |e| go(e, h))?;
+            let mut args = vec![go(expr, h)?, from];
             if let Some(e) = substring_for {
-                args.push(convert(e)?);
+                args.push(go(e, h)?);
             }
             call(Func::Substr, args)
         }
@@ -154,16 +172,16 @@ pub fn convert(e: &S) -> Result<Expr> {
                 Some(ast::TrimWhereField::Trailing) => Func::Rtrim,
                 _ => Func::Trim,
             };
-            let mut args = vec![convert(expr)?];
+            let mut args = vec![go(expr, h)?];
             if let Some(e) = trim_what {
-                args.push(convert(e)?);
+                args.push(go(e, h)?);
             }
             for e in trim_characters.iter().flatten() {
-                args.push(convert(e)?);
+                args.push(go(e, h)?);
             }
             call(func, args)
         }
-        S::Function(f) => function(f)?,
+        S::Function(f) => function(f, h)?,
         other => return Err(unsupported(&other.to_string())),
     })
 }
@@ -173,30 +191,30 @@ fn unsupported(what: &str) -> Error {
     Error::query(format!("the expression language has no `{short}`"))
 }
 
-fn is(x: &S, value: bool, op: BinaryOp) -> Result<Expr> {
-    Ok(Expr::binary(op, convert(x)?, Expr::Literal(Scalar::Bool(value))))
+fn is(x: &S, value: bool, op: BinaryOp, h: &mut Hook) -> Result<Expr> {
+    Ok(Expr::binary(op, go(x, h)?, Expr::Literal(Scalar::Bool(value))))
 }
 
-fn unary(op: &U, expr: &S) -> Result<Expr> {
+fn unary(op: &U, expr: &S, h: &mut Hook) -> Result<Expr> {
     match op {
         U::Minus => match expr {
             S::Value(v) if matches!(v.value, Value::Number(..)) => Ok(Expr::Literal(value(&v.value, true)?)),
-            _ => Ok(Expr::unary(UnaryOp::Neg, convert(expr)?)),
+            _ => Ok(Expr::unary(UnaryOp::Neg, go(expr, h)?)),
         },
-        U::Plus => convert(expr),
-        U::Not | U::BangNot => Ok(Expr::unary(UnaryOp::Not, convert(expr)?)),
+        U::Plus => go(expr, h),
+        U::Not | U::BangNot => Ok(Expr::unary(UnaryOp::Not, go(expr, h)?)),
         other => Err(unsupported(&other.to_string())),
     }
 }
 
 /// Walks down the left side in a loop, because chains of operators lean left.
-fn binary(e: &S) -> Result<Expr> {
+fn binary(e: &S, h: &mut Hook) -> Result<Expr> {
     let (mut steps, mut leftmost) = (vec![], e);
     while let S::BinaryOp { left, op, right } = leftmost {
         steps.push((op, right));
         leftmost = left;
     }
-    let mut left = convert(leftmost)?;
+    let mut left = go(leftmost, h)?;
     let mut run: Option<(BinaryOp, Vec<Expr>)> = None; // a chain of AND or of OR under way
     for (op, right) in steps.into_iter().rev() {
         let logical = match op {
@@ -204,7 +222,7 @@ fn binary(e: &S) -> Result<Expr> {
             B::Or => Some(BinaryOp::Or),
             _ => None,
         };
-        let right = convert(right)?;
+        let right = go(right, h)?;
         match (logical, run.take()) {
             (Some(op), Some((same, mut parts))) if op == same => {
                 parts.extend(right.chain(op));
@@ -273,7 +291,12 @@ fn text_of(e: &S) -> Option<&str> {
     }
 }
 
-fn like(x: &S, pattern: &S, escape: &Option<Box<S>>, negated: bool, case_insensitive: bool) -> Result<Expr> {
+fn like(
+    x: &S,
+    pattern: &S,
+    (escape, negated, case_insensitive): (&Option<Box<S>>, bool, bool),
+    h: &mut Hook,
+) -> Result<Expr> {
     let escape = match escape {
         None => None,
         Some(e) => {
@@ -285,8 +308,8 @@ fn like(x: &S, pattern: &S, escape: &Option<Box<S>>, negated: bool, case_insensi
         }
     };
     Ok(Expr::Like {
-        expr: boxed(x)?,
-        pattern: boxed(pattern)?,
+        expr: boxed(x, h)?,
+        pattern: boxed(pattern, h)?,
         case_insensitive,
         negated,
         escape,
@@ -450,7 +473,7 @@ fn part(field: &str, x: Expr) -> Result<Expr> {
     Ok(call(func, vec![x]))
 }
 
-fn function(f: &ast::Function) -> Result<Expr> {
+fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
     let name = match f.name.0.as_slice() {
         [ast::ObjectNamePart::Identifier(i)] => i.value.to_lowercase(),
         _ => f.name.to_string(),
@@ -466,7 +489,7 @@ fn function(f: &ast::Function) -> Result<Expr> {
         }
         for a in &list.args {
             match a {
-                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e)) => args.push(convert(e)?),
+                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e)) => args.push(go(e, h)?),
                 ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard) => star = true,
                 other => return Err(unsupported(&other.to_string())),
             }
@@ -474,7 +497,7 @@ fn function(f: &ast::Function) -> Result<Expr> {
     } else if matches!(f.args, ast::FunctionArguments::Subquery(_)) {
         return Err(unsupported(&f.to_string()));
     }
-    let filter = f.filter.as_ref().map(|e| convert(e)).transpose()?;
+    let filter = f.filter.as_ref().map(|e| go(e, h)).transpose()?;
     if let Some((_, func)) = AGGREGATES.iter().find(|(n, _)| *n == name) {
         return aggregate(*func, args, star, distinct, filter);
     }
@@ -509,6 +532,7 @@ fn aggregate(
         let q = match args.pop() {
             Some(Expr::Literal(Scalar::Float(q))) => q,
             Some(Expr::Literal(Scalar::Int(q))) => q as f64,
+            Some(Expr::Literal(Scalar::Decimal(q, _, s))) => q as f64 / 10f64.powi(i32::from(s)),
             _ => return Err(Error::query("quantile needs a share between 0 and 1").help("quantile(x, 0.95)")),
         };
         func = AggFunc::Quantile(q);

@@ -52,6 +52,7 @@ functions! {
     If "if" ["iff"] "baa" 3 '=' "if(condition, a, b)" "a where the condition is true, else b." "if(2 > 1, 'x', 'y') = 'x'";
     Greatest "greatest" [] "a+" 1 '=' "greatest(a, b, …)" "The greatest argument, nulls ignored." "greatest(1, 3, 2) = 3";
     Least "least" [] "a+" 1 '=' "least(a, b, …)" "The least argument, nulls ignored." "least(1, 3, 2) = 1";
+    Fail "error" [] "t" 1 'b' "error(message)" "Fails with that message where it is evaluated." "if(false, error('no'), true)";
     Lower "lower" ["lcase"] "t" 1 't' "lower(s)" "In small letters." "lower('JFK') = 'jfk'";
     Upper "upper" ["ucase"] "t" 1 't' "upper(s)" "In capital letters." "upper('jfk') = 'JFK'";
     Length "length" ["len" "char_length" "character_length"] "t" 1 'i' "length(s)" "The number of characters." "length('été') = 3";
@@ -181,7 +182,8 @@ impl Func {
         use Func::*;
         matches!(
             self,
-            Abs | Round
+            Fail | Abs
+                | Round
                 | Ceil
                 | Floor
                 | MakeDate

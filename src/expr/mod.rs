@@ -34,7 +34,7 @@ pub mod zones;
 mod tests;
 
 pub use bind::common;
-pub use convert::convert;
+pub use convert::{Hook, convert, convert_with};
 pub use display::quote_name;
 pub use eval::Evaluator;
 pub use fold::fold;

@@ -106,15 +106,43 @@ fn too_deep() -> Error {
         .help("split it into several columns with --with")
 }
 
+/// The tokens of a text, one list for each statement of it (`;` ends one), none for empty ones.
+/// Spans are places in the whole text.
+///
+/// # Errors
+/// Quotes that do not close, and statements too large to parse.
+pub fn statements(text: &str) -> Result<Vec<Vec<TokenWithSpan>>> {
+    let mut out = Vec::new();
+    for part in raw_tokens(text)?.split(|t| t.token == Token::SemiColon) {
+        let mut part = part.to_vec();
+        if part.iter().all(|t| matches!(t.token, Token::Whitespace(_))) {
+            continue;
+        }
+        check(&mut part)?;
+        out.push(part);
+    }
+    Ok(out)
+}
+
 fn tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
+    let mut all = raw_tokens(text)?;
+    check(&mut all)?;
+    Ok(all)
+}
+
+fn raw_tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
     let dialect = GenericDialect {};
     let found = Tokenizer::new(&dialect, text).tokenize_with_location();
-    let mut all = found.map_err(|e| {
+    found.map_err(|e| {
         let at = offset(text, e.location);
         Error::query(e.message.to_string()).span(text, at..text.len().max(at))
-    })?;
+    })
+}
+
+/// Puts AND and NOT for `&&` and `!`, and refuses what would be walked too deeply.
+fn check(all: &mut [TokenWithSpan]) -> Result<()> {
     let (mut operators, mut open, mut deepest) = (0_usize, 0_usize, 0_usize);
-    for t in &mut all {
+    for t in all {
         match &t.token {
             Token::Overlap => t.token = keyword("AND", Keyword::AND),
             Token::ExclamationMark => t.token = keyword("NOT", Keyword::NOT),
@@ -134,7 +162,7 @@ fn tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
                 operators += 1;
             }
             Token::Word(_) | Token::Number(..) | Token::SingleQuotedString(_) => {}
-            Token::Comma | Token::Whitespace(_) => {}
+            Token::Comma | Token::Period | Token::Whitespace(_) => {}
             _ => operators += 1,
         }
         deepest = deepest.max(open);
@@ -150,7 +178,7 @@ fn tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
         ))
         .help("x IN (a, b, …) takes any number of values"));
     }
-    Ok(all)
+    Ok(())
 }
 
 fn keyword(value: &str, keyword: Keyword) -> Token {
@@ -174,13 +202,14 @@ fn offset(text: &str, at: Location) -> usize {
         .map_or(text.len(), |(i, _)| start + i)
 }
 
-fn range_of(text: &str, start: Location, end: Location) -> Range<usize> {
+/// The bytes between two places of a text.
+pub fn range_of(text: &str, start: Location, end: Location) -> Range<usize> {
     let from = offset(text, start);
     from..offset(text, end).max(from)
 }
 
 /// The parser's message in our words; it gives the place as "at Line: 1, Column: 5".
-fn syntax_error(text: &str, message: &str) -> Error {
+pub fn syntax_error(text: &str, message: &str) -> Error {
     let message = message.strip_prefix("sql parser error: ").unwrap_or(message);
     if message.contains("recursion limit") {
         return too_deep();
@@ -203,6 +232,9 @@ fn syntax_error(text: &str, message: &str) -> Error {
 
 /// Gives an error that names something in double quotes its place in the typed text.
 pub fn point_at(error: Error, text: &str) -> Error {
+    if error.span_text().is_some() {
+        return error;
+    }
     let Some(name) = error.what().split('"').nth(1).filter(|n| !n.is_empty()) else {
         return error;
     };

@@ -276,6 +276,10 @@ pub(super) fn call(func: Func, args: &[Value], re: Option<&Regex>, rows: usize) 
     let some = |s: String| Ok(Some(s));
     let build = |f: &dyn Fn(usize) -> Result<Option<String>>| build(args, rows, f);
     match func {
+        Fail => match rows {
+            0 => build(&|_| Ok(None)),
+            _ => Err(crate::error::Error::query(text(0, 0).to_string())),
+        },
         Lower => build(&|i| some(text(0, i).to_lowercase())),
         Upper => build(&|i| some(text(0, i).to_uppercase())),
         Reverse => build(&|i| some(text(0, i).chars().rev().collect())),

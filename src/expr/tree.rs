@@ -115,6 +115,15 @@ pub struct AggCall {
     pub filter: Option<Expr>,
 }
 
+impl AggCall {
+    /// Whether DISTINCT makes a difference that the function itself does not make.
+    pub fn counts_each_once(&self) -> bool {
+        use AggFunc::*;
+        let once = matches!(self.func, Count | NUnique | Min | Max | First | BoolAnd | BoolOr);
+        self.distinct && !once
+    }
+}
+
 /// What an aggregate computes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum AggFunc {

@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::Frame;
 use crate::error::{Error, Result};
-use crate::expr::{Expr, JoinKind};
+use crate::expr::{Expr, Func, JoinKind};
 use crate::kernel::Scalar;
 use crate::plan::{self, LogicalPlan};
 
@@ -263,33 +263,27 @@ impl Sides {
         })
     }
 
-    /// The left join, and below it the right rows that matched nothing.
+    /// The left join, and below it the right rows that matched nothing; shared keys come from the
+    /// side that has them.
     fn full(&self) -> Result<LogicalPlan> {
         let (ls, rs) = (self.left.schema()?, self.right.schema()?);
-        let common =
-            |name: &str, right: &str| plan::key_type(&Expr::column(name), &ls, &Expr::column(right), &rs);
-        let matched = self.columns(&mut |name, shared| match shared {
-            Some(right) => cast(Expr::column(name), &ls, &common(name, right)?),
-            None => Ok(Expr::column(name)),
+        let (left, right) = (self.left.clone(), self.right.clone());
+        let joined = LogicalPlan::full_join(left, right, self.on.clone(), None)?;
+        let exprs = self.columns(&mut |name, shared| {
+            let Some(right) = shared else {
+                return Ok(Expr::column(name));
+            };
+            let (l, r) = (Expr::column(name), Expr::column(right));
+            let ty = plan::key_type(&l, &ls, &r, &rs)?;
+            Ok(Expr::Function {
+                func: Func::Coalesce,
+                args: vec![cast(l, &ls, &ty)?, cast(r, &rs, &ty)?],
+            })
         })?;
-        let alone = self.columns(&mut |name, shared| match (shared, ls.field_with_name(name)) {
-            (Some(right), _) => cast(Expr::column(right), &rs, &common(name, right)?),
-            (None, Ok(f)) => Expr::Literal(Scalar::Null).cast_to(f.data_type()),
-            (None, Err(_)) => Ok(Expr::column(name)),
-        })?;
-        let anti = LogicalPlan::Join {
-            left: Box::new(self.right.clone()),
-            right: Box::new(self.left.clone()),
-            kind: JoinKind::Anti,
-            on: self.on.iter().map(|(l, r)| (r.clone(), l.clone())).collect(),
-            filter: None,
-        };
-        let project = |input: LogicalPlan, exprs| LogicalPlan::Project {
-            input: Box::new(input),
+        Ok(LogicalPlan::Project {
+            input: Box::new(joined),
             exprs,
-        };
-        let inputs = vec![project(self.join(JoinKind::Left), matched), project(anti, alone)];
-        Ok(LogicalPlan::Union { inputs })
+        })
     }
 
     /// The result's columns, each as `make` gives it from its name and, for a shared key, the

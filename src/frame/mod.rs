@@ -96,6 +96,26 @@ impl Frame {
         }
     }
 
+    /// A frame of a plan that was built elsewhere over the tables of `parts`, to be run with `settings`.
+    ///
+    /// # Errors
+    /// The plan does not hold together.
+    pub fn from_plan(plan: LogicalPlan, parts: &[Frame], settings: Settings) -> Result<Frame> {
+        plan.schema()?;
+        let mut notes: Vec<Warning> = Vec::new();
+        for note in parts.iter().flat_map(|f| f.notes.iter()) {
+            if !notes.iter().any(|n| n.key == note.key) {
+                notes.push(note.clone());
+            }
+        }
+        Ok(Frame {
+            plan,
+            order: Vec::new(),
+            settings: Arc::new(settings),
+            notes: notes.into(),
+        })
+    }
+
     /// The same frame, to be run with other settings.
     pub fn with_settings(mut self, settings: Settings) -> Frame {
         self.settings = Arc::new(settings);

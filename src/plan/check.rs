@@ -52,6 +52,9 @@ impl LogicalPlan {
                     fields.push(field(name, e, &schema)?);
                 }
                 for (name, call) in aggs {
+                    if call.counts_each_once() {
+                        return Err(unsupported_distinct(call));
+                    }
                     if let Some(f) = &call.filter {
                         expect_bool(f, &schema, "the filter of an aggregate")?;
                     }
@@ -110,6 +113,15 @@ impl LogicalPlan {
             }
         }
     }
+}
+
+/// The engine's states hold every value, so what asks for each once must have become groups before.
+fn unsupported_distinct(call: &expr::AggCall) -> Error {
+    Error::query(format!(
+        "{} is not supported here",
+        Expr::Aggregate(Box::new(call.clone()))
+    ))
+    .help("count(DISTINCT x) is; for others take distinct rows first, and aggregate them")
 }
 
 /// The type in which two join keys are compared.

@@ -13,6 +13,7 @@
 
 mod check;
 mod explain;
+mod full;
 
 use std::fmt;
 use std::sync::Arc;

@@ -12,6 +12,7 @@
 pub mod csv;
 mod filter;
 pub mod glob;
+mod memory;
 mod open;
 pub mod options;
 pub mod parquet;
@@ -31,6 +32,7 @@ use crate::pipeline::Source;
 
 pub use crate::expr::CompareOp as Compare;
 pub use filter::ExprFilter;
+pub use memory::MemoryDataset;
 pub use open::{from_json, open};
 pub use options::{Format, OnBadRow, ReadOptions, Union};
 pub use union::UnionDataset;

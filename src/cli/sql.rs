@@ -1,0 +1,77 @@
+//! `ddf sql`: statements from the command line, from files or from standard input, one after the other.
+
+use std::io::{IsTerminal, Read};
+use std::path::Path;
+
+use super::args::SqlArgs;
+use super::{answer, draw, output, print, query, schema, write_rows};
+use crate::error::{Error, Result};
+use crate::sql::{Answer, Sql};
+use crate::write::{Format, Target};
+
+/// Runs all statements; the first that fails ends it.
+pub fn run(args: &SqlArgs) -> Result<()> {
+    let mut sql = Sql::new(query::settings(&args.run)?).with_options(query::read_options(&args.read)?);
+    for t in &args.tables {
+        let (name, files) = t.split_once('=').ok_or_else(|| {
+            Error::usage(format!("-t {t:?} is not NAME=FILES")).help("as in -t flights='data/*.csv'")
+        })?;
+        sql = sql.with_table(name.trim(), files);
+    }
+    let mut statements = Vec::new();
+    for text in texts(args)? {
+        statements.extend(sql.statements(&text)?);
+    }
+    if statements.is_empty() {
+        return Err(Error::usage("no statement").help("as in: ddf sql \"SELECT count(*) FROM 'data/*.csv'\""));
+    }
+    if statements.len() > 1 && args.write.output.is_some() {
+        return Err(Error::usage("--output with several statements")
+            .help("COPY (SELECT …) TO 'file' writes the rows of one statement"));
+    }
+    for s in &statements {
+        match sql.plan(s)? {
+            Answer::Rows(frame) => answer(&args.write, &args.run, frame)?,
+            Answer::Explain(frame) => {
+                draw(&args.write, &frame)?;
+                print(&frame.explain()?)?;
+            }
+            Answer::Describe(frame) => schema(&args.write, &frame)?,
+            Answer::Copy(frame, path, format) => {
+                let format = match format.or_else(|| Format::from_path(&path)) {
+                    Some(f) => f,
+                    None => {
+                        let what = format!("cannot tell a format from the name {}", path.display());
+                        return Err(Error::query(what).help("COPY (…) TO 'file' (FORMAT csv)"));
+                    }
+                };
+                let (_, _, options) = output::choose(&args.write, args.run.color)?;
+                write_rows(&args.run, &frame, (Target::File(path), format, options))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn texts(args: &SqlArgs) -> Result<Vec<String>> {
+    let mut out: Vec<String> = args.text.iter().chain(&args.commands).cloned().collect();
+    for path in &args.file {
+        out.push(read(path)?);
+    }
+    if out.is_empty() && !std::io::stdin().is_terminal() {
+        out.push(read(Path::new("-"))?);
+    }
+    Ok(out)
+}
+
+fn read(path: &Path) -> Result<String> {
+    if path != Path::new("-") {
+        return std::fs::read_to_string(path).map_err(|e| Error::io("read", path, &e));
+    }
+    let mut text = String::new();
+    let from = Path::new("standard input");
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|e| Error::io("read", from, &e))?;
+    Ok(text)
+}

@@ -1,0 +1,57 @@
+//! The full outer join, made of the joins that the engine has.
+
+use super::LogicalPlan;
+use crate::error::Result;
+use crate::expr::{Expr, JoinKind};
+use crate::kernel::{Scalar, types};
+
+impl LogicalPlan {
+    /// Pairs that match, left rows without a match, and then the right rows without one, nulls on the
+    /// other side. No name stands on both sides.
+    ///
+    /// # Errors
+    /// An input does not hold together, or has a column of a type that has no null of its own.
+    pub fn full_join(
+        left: LogicalPlan,
+        right: LogicalPlan,
+        on: Vec<(Expr, Expr)>,
+        filter: Option<Expr>,
+    ) -> Result<LogicalPlan> {
+        let (ls, rs) = (left.schema()?, right.schema()?);
+        let null = |ty: &arrow::datatypes::DataType| match types::logical(ty) {
+            arrow::datatypes::DataType::Null => Ok(Expr::Literal(Scalar::Null)),
+            ty => Expr::Literal(Scalar::Null).cast_to(&ty),
+        };
+        let nulls = ls
+            .fields()
+            .iter()
+            .map(|f| Ok((f.name().clone(), null(f.data_type())?)));
+        let mut alone = nulls.collect::<Result<Vec<_>>>()?;
+        alone.extend(
+            rs.fields()
+                .iter()
+                .map(|f| (f.name().clone(), Expr::column(f.name()))),
+        );
+        let unmatched = LogicalPlan::Join {
+            left: Box::new(right.clone()),
+            right: Box::new(left.clone()),
+            kind: JoinKind::Anti,
+            on: on.iter().map(|(l, r)| (r.clone(), l.clone())).collect(),
+            filter: filter.clone(),
+        };
+        let matched = LogicalPlan::Join {
+            left: Box::new(left),
+            right: Box::new(right),
+            kind: JoinKind::Left,
+            on,
+            filter,
+        };
+        let unmatched = LogicalPlan::Project {
+            input: Box::new(unmatched),
+            exprs: alone,
+        };
+        Ok(LogicalPlan::Union {
+            inputs: vec![matched, unmatched],
+        })
+    }
+}

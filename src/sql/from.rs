@@ -1,0 +1,337 @@
+//! FROM: tables, subqueries and their joins become one relation.
+
+use sqlparser::ast::{self, Expr as S, Ident, JoinConstraint, JoinOperator, TableAlias, TableFactor};
+
+use super::convert::Names;
+use super::joins::{self, Side};
+use super::scope::{Col, Rel, Scope};
+use super::{Planner, unsupported};
+use crate::error::{Error, Result, no_column};
+use crate::expr::{Expr, Func, JoinKind};
+use crate::plan::LogicalPlan;
+
+/// The kinds of joins that people write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Inner,
+    Left,
+    Right,
+    Full,
+    Semi,
+    Anti,
+}
+
+impl Planner<'_> {
+    /// The items of FROM, each with its joins; a row without columns where there are none.
+    pub(super) fn from(&mut self, from: &[ast::TableWithJoins], outer: Option<&Scope>) -> Result<Vec<Rel>> {
+        if from.is_empty() {
+            return Ok(vec![self.one_row()?]);
+        }
+        let mut items: Vec<Rel> = Vec::new();
+        for item in from {
+            let rel = self.joined(item, outer)?;
+            for c in &rel.cols {
+                self.check_alias(&items, c)?;
+            }
+            items.push(rel);
+        }
+        Ok(items)
+    }
+
+    fn check_alias(&self, others: &[Rel], c: &Col) -> Result<()> {
+        let taken = |r: &Rel| c.table.is_some() && r.cols.iter().any(|o| o.table == c.table);
+        match (others.iter().any(taken), &c.table) {
+            (true, Some(t)) => Err(Error::query(format!("two tables in FROM are called \"{t}\""))
+                .help(format!("give one another name: … AS {t}2"))),
+            _ => Ok(()),
+        }
+    }
+
+    fn joined(&mut self, t: &ast::TableWithJoins, outer: Option<&Scope>) -> Result<Rel> {
+        let mut rel = self.factor(&t.relation, outer)?;
+        for j in &t.joins {
+            let right = self.factor(&j.relation, outer)?;
+            for c in &right.cols {
+                self.check_alias(std::slice::from_ref(&rel), c)?;
+            }
+            rel = self.join(rel, right, &j.join_operator)?;
+        }
+        Ok(rel)
+    }
+
+    fn factor(&mut self, t: &TableFactor, outer: Option<&Scope>) -> Result<Rel> {
+        match t {
+            TableFactor::Table {
+                name,
+                alias,
+                args,
+                sample: None,
+                version: None,
+                json_path: None,
+                with_ordinality: false,
+                ..
+            } => {
+                let (rel, own) = match (args, self.cte(name)?) {
+                    (Some(a), _) => self.table_function(name, &a.args)?,
+                    (None, Some(found)) => found,
+                    (None, None) => self.file(name)?,
+                };
+                self.alias(rel, alias.as_ref(), Some(own))
+            }
+            TableFactor::Function {
+                name,
+                args,
+                alias,
+                lateral: false,
+                ..
+            } => {
+                let (rel, own) = self.table_function(name, args)?;
+                self.alias(rel, alias.as_ref(), Some(own))
+            }
+            TableFactor::Derived {
+                lateral: false,
+                subquery,
+                alias,
+                sample: None,
+            } => {
+                // what stands around is not seen from here: that would be LATERAL
+                let rel = self.query(subquery, &Scope::NOTHING)?;
+                self.alias(rel, alias.as_ref(), None)
+            }
+            TableFactor::NestedJoin {
+                table_with_joins,
+                alias: None,
+            } => self.joined(table_with_joins, outer),
+            TableFactor::Derived { lateral: true, .. } => Err(unsupported("LATERAL")),
+            TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => Err(unsupported("PIVOT")),
+            TableFactor::UNNEST { .. } => Err(unsupported("UNNEST")),
+            other => Err(unsupported(&format!("{other} in FROM"))),
+        }
+    }
+
+    /// A query of WITH by that name, planned anew for each use.
+    fn cte(&mut self, name: &ast::ObjectName) -> Result<Option<(Rel, String)>> {
+        let [part] = name.0.as_slice() else {
+            return Ok(None);
+        };
+        let Some(ident) = part.as_ident().filter(|i| i.quote_style != Some('\'')) else {
+            return Ok(None);
+        };
+        let same = |c: &super::Cte| c.name.eq_ignore_ascii_case(&ident.value);
+        let Some(at) = self.ctes.iter().rposition(same) else {
+            return Ok(None);
+        };
+        let cte = self.ctes[at].clone();
+        let hidden = self.ctes.split_off(cte.sees);
+        let planned = self.query(&cte.query, &Scope::NOTHING);
+        self.ctes.truncate(cte.sees);
+        self.ctes.extend(hidden);
+        let mut rel = planned?;
+        rename(&mut rel, &cte.name, &cte.columns)?;
+        Ok(Some((rel, cte.name)))
+    }
+
+    fn alias(&mut self, rel: Rel, alias: Option<&TableAlias>, own: Option<String>) -> Result<Rel> {
+        let Some(a) = alias else {
+            return Ok(match own {
+                Some(name) => rel.aliased(&name),
+                None => rel,
+            });
+        };
+        let mut rel = rel.aliased(&a.name.value);
+        let columns: Vec<String> = a.columns.iter().map(|c| c.name.value.clone()).collect();
+        rename(&mut rel, &a.name.value, &columns)?;
+        Ok(rel)
+    }
+
+    fn join(&mut self, left: Rel, right: Rel, op: &JoinOperator) -> Result<Rel> {
+        use JoinOperator as J;
+        let (how, constraint) = match op {
+            J::Join(c) | J::Inner(c) => (How::Inner, c),
+            J::CrossJoin(c) => {
+                if !matches!(c, JoinConstraint::None) {
+                    return Err(Error::query("CROSS JOIN has no condition").help("write JOIN … ON"));
+                }
+                return self.pair(left, right, How::Inner, Vec::new(), None);
+            }
+            J::Left(c) | J::LeftOuter(c) => (How::Left, c),
+            J::Right(c) | J::RightOuter(c) => (How::Right, c),
+            J::FullOuter(c) => (How::Full, c),
+            J::Semi(c) | J::LeftSemi(c) => (How::Semi, c),
+            J::Anti(c) | J::LeftAnti(c) => (How::Anti, c),
+            J::AsOf { .. } => return Err(unsupported("ASOF JOIN")),
+            J::CrossApply | J::OuterApply => return Err(unsupported("APPLY")),
+            J::RightSemi(_) | J::RightAnti(_) => return Err(unsupported("RIGHT SEMI and RIGHT ANTI JOIN")),
+            _ => return Err(unsupported("that kind of join")),
+        };
+        match constraint {
+            JoinConstraint::On(e) => self.join_on(left, right, how, e),
+            JoinConstraint::Using(names) => {
+                let idents: Vec<Ident> = (names.iter())
+                    .filter_map(|n| n.0.last().and_then(|p| p.as_ident()).cloned())
+                    .collect();
+                self.join_using(left, right, how, &idents)
+            }
+            JoinConstraint::Natural => {
+                let common: Vec<Ident> = (left.cols.iter().filter(|c| c.open))
+                    .filter(|l| right.cols.iter().any(|r| r.open && r.name == l.name))
+                    .map(|c| Ident::new(c.name.clone()))
+                    .collect();
+                match common.is_empty() {
+                    true => Err(Error::query("NATURAL JOIN of tables without a common column")),
+                    false => self.join_using(left, right, how, &common),
+                }
+            }
+            JoinConstraint::None => {
+                Err(Error::query("JOIN without ON or USING")
+                    .help("write JOIN … ON a.id = b.id, or CROSS JOIN"))
+            }
+        }
+    }
+
+    fn join_on(&mut self, left: Rel, right: Rel, how: How, on: &S) -> Result<Rel> {
+        let both: Vec<Col> = left.cols.iter().chain(&right.cols).cloned().collect();
+        let scope = Scope {
+            cols: &both,
+            outer: None,
+        };
+        let condition = self.plain_expr(on, Names::of(&scope), "ON")?;
+        if condition.has_aggregate() {
+            return Err(Error::query("an aggregate in ON").help("aggregate in a subquery first"));
+        }
+        let (ls, rs) = (left.plan.schema()?, right.plan.schema()?);
+        let (mut keys, mut rest) = (Vec::new(), Vec::new());
+        for part in joins::conjuncts(condition) {
+            match joins::equal_sides(&part, &ls, &rs)? {
+                Some(pair) => keys.push(pair),
+                None => rest.push(part),
+            }
+        }
+        let filter = (!rest.is_empty()).then(|| Expr::and(rest));
+        self.pair(left, right, how, keys, filter)
+    }
+
+    fn join_using(&mut self, mut left: Rel, mut right: Rel, how: How, names: &[Ident]) -> Result<Rel> {
+        let mut keys = Vec::new();
+        let mut merged = Vec::new();
+        for name in names {
+            let find = |rel: &Rel| -> Result<Col> {
+                let scope = Scope {
+                    cols: &rel.cols,
+                    outer: None,
+                };
+                let missing = || no_column(&name.value, rel.cols.iter().map(|c| c.name.as_str()));
+                let found = scope.find(std::slice::from_ref(name));
+                found
+                    .and_then(|c| c.cloned().ok_or_else(missing))
+                    .map_err(|e| self.at(e, name))
+            };
+            let (l, r) = (find(&left)?, find(&right)?);
+            keys.push((Expr::column(&l.inner), Expr::column(&r.inner)));
+            merged.push((l, r));
+        }
+        for (l, r) in &merged {
+            let Some(at) = left.cols.iter().position(|c| c.inner == l.inner && c.open) else {
+                continue;
+            };
+            right
+                .cols
+                .iter_mut()
+                .filter(|c| c.inner == r.inner)
+                .for_each(|c| c.open = false);
+            if matches!(how, How::Right | How::Full) {
+                let inner = match how {
+                    How::Right => r.inner.clone(),
+                    _ => self.fresh(&l.name),
+                };
+                left.cols[at].open = false;
+                left.cols.insert(
+                    at,
+                    Col {
+                        table: None,
+                        name: l.name.clone(),
+                        inner,
+                        open: true,
+                    },
+                );
+            }
+        }
+        let added: Vec<(String, Expr)> = match how {
+            How::Full => (merged.iter())
+                .map(|(l, r)| {
+                    let same = |c: &&Col| c.table.is_none() && c.open && c.name == l.name;
+                    let new = left
+                        .cols
+                        .iter()
+                        .find(same)
+                        .map_or(l.inner.clone(), |c| c.inner.clone());
+                    let args = vec![Expr::column(&l.inner), Expr::column(&r.inner)];
+                    (
+                        new,
+                        Expr::Function {
+                            func: Func::Coalesce,
+                            args,
+                        },
+                    )
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        let mut rel = self.pair(left, right, how, keys, None)?;
+        if !added.is_empty() {
+            rel.plan = joins::with_columns(rel.plan, added)?;
+        }
+        Ok(rel)
+    }
+
+    /// The join of two relations; equalities are keys, the rest is part of the match.
+    fn pair(
+        &mut self,
+        left: Rel,
+        right: Rel,
+        how: How,
+        on: Vec<(Expr, Expr)>,
+        filter: Option<Expr>,
+    ) -> Result<Rel> {
+        let yields_right = !matches!(how, How::Semi | How::Anti);
+        let (left, right) = (left.settle(), if yields_right { right.settle() } else { right });
+        let mut cols = left.cols;
+        if yields_right {
+            cols.extend(right.cols);
+        }
+        let sides = Side {
+            left: left.plan,
+            right: right.plan,
+            on,
+            filter,
+        };
+        let plan = match how {
+            How::Inner => sides.join(JoinKind::Inner),
+            How::Left => sides.join(JoinKind::Left),
+            How::Semi => sides.join(JoinKind::Semi),
+            How::Anti => sides.join(JoinKind::Anti),
+            How::Right => sides.flipped().join(JoinKind::Left),
+            How::Full => LogicalPlan::full_join(sides.left, sides.right, sides.on, sides.filter)?,
+        };
+        plan.schema()?;
+        Ok(Rel {
+            plan,
+            cols,
+            order: Vec::new(),
+        })
+    }
+}
+
+/// `t(a, b)`: other names for the first columns.
+fn rename(rel: &mut Rel, table: &str, columns: &[String]) -> Result<()> {
+    if columns.len() > rel.cols.len() {
+        let (have, want) = (rel.cols.len(), columns.len());
+        return Err(Error::query(format!(
+            "\"{table}\" has {have} columns, not {want}"
+        )));
+    }
+    for (c, name) in rel.cols.iter_mut().zip(columns) {
+        c.name = name.clone();
+    }
+    Ok(())
+}

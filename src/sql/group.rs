@@ -1,0 +1,190 @@
+//! Groups: aggregates and keys move out of expressions into one Aggregate node.
+
+use std::collections::HashSet;
+
+use super::Planner;
+use super::scope::{Rel, Scope};
+use crate::error::{Error, Result};
+use crate::expr::{AggCall, AggFunc, Expr};
+use crate::plan::{LogicalPlan, OrderBy};
+
+/// Keys and the aggregates found so far.
+pub(super) struct Groups {
+    pub keys: Vec<(String, Expr)>,
+    pub aggs: Vec<(String, AggCall)>,
+}
+
+impl Groups {
+    pub fn new(keys: Vec<(String, Expr)>) -> Self {
+        Groups {
+            keys,
+            aggs: Vec::new(),
+        }
+    }
+
+    /// The expression over the columns of the Aggregate node.
+    pub fn rewrite(&mut self, p: &mut Planner, e: Expr) -> Result<Expr> {
+        let e = e.map(&mut |e| {
+            let Expr::Aggregate(call) = e else { return Ok(e) };
+            if let Some((name, _)) = self.aggs.iter().find(|(_, c)| *c == *call) {
+                return Ok(Expr::column(name));
+            }
+            let name = p.fresh(call.func.name());
+            self.aggs.push((name.clone(), *call));
+            Ok(Expr::Column(name))
+        })?;
+        e.map(&mut |e| {
+            let key = self.keys.iter().find(|(_, k)| *k == e);
+            Ok(key.map_or(e, |(name, _)| Expr::column(name)))
+        })
+    }
+
+    /// The groups of some rows.
+    pub fn over(self, rel: Rel) -> Result<Rel> {
+        let by_order = |c: &AggCall| matches!(c.func, AggFunc::First | AggFunc::Last);
+        let ordered = self.aggs.iter().any(|(_, c)| by_order(c));
+        let input = if ordered { rel.settle() } else { rel };
+        let order = self.keys.iter().map(|(n, _)| OrderBy::ascending(n)).collect();
+        let names: HashSet<String> = self.keys.iter().map(|(n, _)| n.clone()).collect();
+        let plan = match self.aggs.iter().any(|(_, c)| c.counts_each_once()) {
+            true => once_each(input.plan, self.keys, self.aggs)?,
+            false => LogicalPlan::Aggregate {
+                input: Box::new(input.plan),
+                keys: self.keys,
+                aggs: self.aggs,
+            },
+        };
+        plan.schema()?;
+        Ok(Rel {
+            plan,
+            cols: input
+                .cols
+                .into_iter()
+                .filter(|c| names.contains(&c.inner))
+                .collect(),
+            order,
+        })
+    }
+}
+
+/// `sum(DISTINCT x)` and the like: groups of the keys and `x` first, then the groups of the keys over
+/// these. What else is asked for must be the aggregate of its own parts: a count is a sum of counts.
+fn once_each(
+    input: LogicalPlan,
+    keys: Vec<(String, Expr)>,
+    aggs: Vec<(String, AggCall)>,
+) -> Result<LogicalPlan> {
+    use AggFunc::{BoolAnd, BoolOr, Count, Max, Min, NUnique, Sum};
+    const VALUE: &str = "\u{1}value";
+    let mut value: Option<Expr> = None;
+    for (_, c) in aggs.iter().filter(|(_, c)| c.counts_each_once()) {
+        let same = value.is_none() || value == c.arg;
+        if !same || c.filter.is_some() {
+            return Err(
+                super::unsupported("DISTINCT in several aggregates, or with FILTER,")
+                    .help("count(DISTINCT x) may stand beside anything"),
+            );
+        }
+        value.clone_from(&c.arg);
+    }
+    let Some(value) = value else {
+        return Err(Error::defect("an aggregate of distinct nothings"));
+    };
+    let (mut parts, mut wholes) = (Vec::new(), Vec::new());
+    let whole = |func, column: &str| AggCall {
+        func,
+        arg: Some(Expr::column(column)),
+        distinct: false,
+        filter: None,
+    };
+    for (name, c) in aggs {
+        let of_value = c.arg.as_ref() == Some(&value) && c.filter.is_none();
+        wholes.push(match c.func {
+            NUnique if of_value => (name, whole(Count, VALUE)),
+            _ if of_value && c.counts_each_once() => (name, whole(c.func, VALUE)),
+            Count | Sum | Min | Max | BoolAnd | BoolOr if !(c.func == Count && c.distinct) => {
+                let again = if c.func == Count { Sum } else { c.func };
+                let part = (name.clone(), c);
+                parts.push(part);
+                (name.clone(), whole(again, &name))
+            }
+            other => {
+                return Err(super::unsupported(&format!(
+                    "{} beside an aggregate with DISTINCT",
+                    other.name()
+                ))
+                .help("count, sum, min and max may stand there"));
+            }
+        });
+    }
+    let mut inner = keys.clone();
+    inner.push((VALUE.to_string(), value));
+    let outer = keys
+        .into_iter()
+        .map(|(n, _)| (n.clone(), Expr::Column(n)))
+        .collect();
+    // over no row at all a sum of counts is null, a count is 0
+    let counts: Vec<String> = (parts.iter())
+        .filter(|(_, c)| c.func == Count)
+        .map(|(n, _)| n.clone())
+        .collect();
+    let grouped = LogicalPlan::Aggregate {
+        input: Box::new(LogicalPlan::Aggregate {
+            input: Box::new(input),
+            keys: inner,
+            aggs: parts,
+        }),
+        keys: outer,
+        aggs: wholes,
+    };
+    let schema = grouped.schema()?;
+    let exprs = schema.fields().iter().map(|f| {
+        let column = Expr::column(f.name());
+        let zero = vec![column.clone(), Expr::Literal(crate::kernel::Scalar::Int(0))];
+        let e = match counts.contains(f.name()) {
+            true => Expr::Function {
+                func: crate::expr::Func::Coalesce,
+                args: zero,
+            },
+            false => column,
+        };
+        (f.name().clone(), e)
+    });
+    Ok(LogicalPlan::Project {
+        exprs: exprs.collect(),
+        input: Box::new(grouped),
+    })
+}
+
+/// The columns within the aggregates of an expression.
+pub(super) fn inside_aggregates(e: &Expr, into: &mut HashSet<String>) {
+    let mut todo = vec![e];
+    while let Some(e) = todo.pop() {
+        match e {
+            Expr::Aggregate(_) => into.extend(e.columns()),
+            e => todo.extend(e.children()),
+        }
+    }
+}
+
+/// Every column must be a key, an aggregate, or what a subquery will yield.
+pub(super) fn check(e: &Expr, groups: &Rel, stand_ins: &HashSet<&str>, from: &Scope) -> Result<()> {
+    let schema = groups.plan.schema()?;
+    for c in e.columns() {
+        if schema.index_of(&c).is_ok() || stand_ins.contains(c.as_str()) || from.is_outer(&c) {
+            continue;
+        }
+        let name = from
+            .cols
+            .iter()
+            .find(|o| o.inner == c)
+            .map_or(c.as_str(), |o| o.name.as_str());
+        return Err(Error::query(format!(
+            "column \"{name}\" is neither a key of GROUP BY nor in an aggregate"
+        ))
+        .help(format!(
+            "add it to GROUP BY, or take one value of each group: first({name})"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! Joins of plans: keys out of conditions, and an order for the tables of a comma list.
+//!
+//! ```text
+//!   FROM part, lineitem, orders WHERE p = lp AND lo = o        a cross product is never run where
+//!   lineitem ⋈ part ⋈ orders                                   an equality leads on
+//! ```
+
+use arrow::datatypes::Schema;
+
+use super::scope::{Col, Rel};
+use crate::error::Result;
+use crate::expr::{BinaryOp, Expr, JoinKind};
+use crate::plan::{LogicalPlan, key_type};
+
+/// Both inputs of a join and its condition.
+pub(super) struct Side {
+    pub left: LogicalPlan,
+    pub right: LogicalPlan,
+    pub on: Vec<(Expr, Expr)>,
+    pub filter: Option<Expr>,
+}
+
+impl Side {
+    pub fn join(self, kind: JoinKind) -> LogicalPlan {
+        LogicalPlan::Join {
+            left: Box::new(self.left),
+            right: Box::new(self.right),
+            kind,
+            on: self.on,
+            filter: self.filter,
+        }
+    }
+
+    pub fn flipped(self) -> Self {
+        Side {
+            left: self.right,
+            right: self.left,
+            on: self.on.into_iter().map(|(l, r)| (r, l)).collect(),
+            filter: self.filter,
+        }
+    }
+}
+
+/// All columns of a plan, and more.
+pub(super) fn with_columns(plan: LogicalPlan, added: Vec<(String, Expr)>) -> Result<LogicalPlan> {
+    let schema = plan.schema()?;
+    let own = schema
+        .fields()
+        .iter()
+        .map(|f| (f.name().clone(), Expr::column(f.name())));
+    let exprs = own.chain(added).collect();
+    Ok(LogicalPlan::Project {
+        input: Box::new(plan),
+        exprs,
+    })
+}
+
+/// The parts of a condition, with what all branches of an OR have in common taken out of it:
+/// `(a AND b) OR (a AND c)` is `a` and `b OR c`.
+pub(super) fn conjuncts(e: Expr) -> Vec<Expr> {
+    e.conjuncts().into_iter().flat_map(common_factors).collect()
+}
+
+fn common_factors(e: Expr) -> Vec<Expr> {
+    let branches = disjuncts(&e);
+    let [first, rest @ ..] = branches.as_slice() else {
+        return vec![e];
+    };
+    if rest.is_empty() {
+        return vec![e];
+    }
+    let parts: Vec<Vec<Expr>> = branches.iter().map(|b| b.clone().conjuncts()).collect();
+    let common: Vec<Expr> = (first.clone().conjuncts().into_iter())
+        .filter(|c| parts.iter().all(|p| p.contains(c)))
+        .collect();
+    if common.is_empty() {
+        return vec![e];
+    }
+    let left: Vec<Vec<Expr>> = parts
+        .into_iter()
+        .map(|p| p.into_iter().filter(|c| !common.contains(c)).collect())
+        .collect();
+    let mut out = common;
+    // a branch with nothing left is true
+    if left.iter().all(|b| !b.is_empty()) {
+        let branches = left.into_iter().map(Expr::and);
+        out.extend(branches.reduce(|a, b| Expr::binary(BinaryOp::Or, a, b)));
+    }
+    out
+}
+
+fn disjuncts(e: &Expr) -> Vec<Expr> {
+    let (mut out, mut todo) = (Vec::new(), vec![e]);
+    while let Some(e) = todo.pop() {
+        match e {
+            Expr::Binary {
+                op: BinaryOp::Or,
+                left,
+                right,
+            } => todo.extend([right.as_ref(), left.as_ref()]),
+            other => out.push(other.clone()),
+        }
+    }
+    out
+}
+
+/// The sides of `left = right`, if it is that.
+///
+/// # Errors
+/// It is, but the types do not go together.
+pub(super) fn equal_sides(part: &Expr, ls: &Schema, rs: &Schema) -> Result<Option<(Expr, Expr)>> {
+    let Expr::Binary {
+        op: BinaryOp::Eq,
+        left,
+        right,
+    } = part
+    else {
+        return Ok(None);
+    };
+    let of = |e: &Expr, s: &Schema| {
+        let c = e.columns();
+        !c.is_empty() && c.iter().all(|c| s.index_of(c).is_ok())
+    };
+    let (l, r) = match () {
+        _ if of(left, ls) && of(right, rs) => (left, right),
+        _ if of(right, ls) && of(left, rs) => (right, left),
+        _ => return Ok(None),
+    };
+    key_type(l, ls, r, rs)?;
+    Ok(Some((l.as_ref().clone(), r.as_ref().clone())))
+}
+
+/// The tables of a comma list, joined by the equalities among `conditions`, which lose these: the
+/// largest leads, then always the smallest of those that an equality connects. What connects to
+/// nothing comes last.
+pub(super) fn connect(items: Vec<Rel>, conditions: &mut Vec<Expr>) -> Result<Rel> {
+    let cols: Vec<Col> = items.iter().flat_map(|r| r.cols.clone()).collect();
+    let mut left: Vec<Rel> = items.into_iter().map(Rel::settle).collect();
+    if left.len() == 1 {
+        return Ok(left.remove(0));
+    }
+    let sizes = |p: &LogicalPlan| p.tables().iter().map(|t| t.dataset.bytes()).sum::<u64>();
+    let largest = (0..left.len()).max_by_key(|&i| (sizes(&left[i].plan), std::cmp::Reverse(i)));
+    let mut plan = left.remove(largest.unwrap_or(0)).plan;
+    while !left.is_empty() {
+        let own = plan.schema()?;
+        let mut best: Option<(u64, usize, Vec<usize>)> = None;
+        for (i, r) in left.iter().enumerate() {
+            let schema = r.plan.schema()?;
+            let mut keys = Vec::new();
+            for (k, c) in conditions.iter().enumerate() {
+                if equal_sides(c, &own, &schema)?.is_some() {
+                    keys.push(k);
+                }
+            }
+            let size = sizes(&r.plan);
+            if !keys.is_empty() && best.as_ref().is_none_or(|(s, ..)| size < *s) {
+                best = Some((size, i, keys));
+            }
+        }
+        let (_, next, keys) = best.unwrap_or((0, 0, Vec::new()));
+        let right = left.remove(next).plan;
+        let schema = right.schema()?;
+        let mut on = Vec::new();
+        for k in keys.into_iter().rev() {
+            on.extend(equal_sides(&conditions.remove(k), &own, &schema)?);
+        }
+        on.reverse();
+        let filter = None;
+        plan = Side {
+            left: plan,
+            right,
+            on,
+            filter,
+        }
+        .join(JoinKind::Inner);
+    }
+    Ok(Rel {
+        plan,
+        cols,
+        order: Vec::new(),
+    })
+}

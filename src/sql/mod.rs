@@ -1,0 +1,238 @@
+//! SQL: text becomes a plan, and the plan goes the way of every other query.
+//!
+//! ```text
+//!   text ─ sqlparser ─► statements ─ Planner ─► LogicalPlan ─► Frame        there is no second engine
+//!                                    │
+//!          from    files, table functions, VALUES, joins      scope   which column a name means
+//!          select  WHERE, GROUP BY, HAVING, the list, ORDER BY
+//!          query   WITH, UNION and the like, LIMIT
+//!          subquery  IN, EXISTS and values become joins       convert names and subqueries in expressions
+//! ```
+//!
+//! ```
+//! use ddf::{Settings, Sql};
+//! let sql = Sql::new(Settings::default());
+//! let rows = sql
+//!     .query("SELECT Origin, count(*) AS n FROM 'testdata/nycflights/*.csv' GROUP BY 1 ORDER BY n DESC")?
+//!     .collect()?;
+//! assert_eq!(rows.rows(), 3);
+//! # Ok::<(), ddf::Error>(())
+//! ```
+
+mod convert;
+mod from;
+mod group;
+mod joins;
+mod query;
+mod scope;
+mod select;
+mod sets;
+mod statement;
+mod subquery;
+mod table;
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+use arrow::datatypes::{DataType, Field};
+use sqlparser::ast;
+
+use crate::error::{Error, Result};
+use crate::expr::{Expr, point_at};
+use crate::frame::{Frame, Settings};
+use crate::plan::LogicalPlan;
+use crate::source::ReadOptions;
+use crate::write::Format;
+use scope::{Rel, Scope};
+
+pub use statement::Statement;
+
+/// What SQL is asked in: named tables, how files are read, how queries run.
+#[derive(Debug, Clone)]
+pub struct Sql {
+    tables: Vec<(String, Vec<String>)>,
+    options: ReadOptions,
+    settings: Settings,
+}
+
+/// What a statement asks for.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// The rows of a query.
+    Rows(Frame),
+    /// The plan of a query, as text.
+    Explain(Frame),
+    /// Names and types of a query's columns.
+    Describe(Frame),
+    /// The rows of a query in a file; the format where the statement names one.
+    Copy(Frame, PathBuf, Option<Format>),
+}
+
+impl Sql {
+    /// SQL over files, to be run with `settings`.
+    pub fn new(settings: Settings) -> Self {
+        Sql {
+            tables: Vec::new(),
+            options: ReadOptions::default(),
+            settings,
+        }
+    }
+
+    /// Reads files that are named in FROM with these options.
+    pub fn with_options(mut self, options: ReadOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Gives files a name: a path, a glob, a folder, as [`Frame::read`] takes them.
+    pub fn with_table(mut self, name: &str, input: &str) -> Self {
+        self.tables.retain(|(n, _)| n != name);
+        self.tables.push((name.to_string(), vec![input.to_string()]));
+        self
+    }
+
+    /// The statements of a text, parsed.
+    ///
+    /// # Errors
+    /// The text is no SQL.
+    pub fn statements(&self, text: &str) -> Result<Vec<Statement>> {
+        statement::parse(text)
+    }
+
+    /// What a statement asks for. Files are opened, nothing is run.
+    ///
+    /// # Errors
+    /// Files that cannot be read, unknown names, types that do not fit, clauses that are not supported.
+    pub fn plan(&self, statement: &Statement) -> Result<Answer> {
+        statement::plan(self, statement)
+    }
+
+    /// The frame of a text that is one query.
+    ///
+    /// # Errors
+    /// As [`Sql::plan`], and where the text is not one query.
+    pub fn query(&self, text: &str) -> Result<Frame> {
+        let statements = self.statements(text)?;
+        let [one] = statements.as_slice() else {
+            return Err(Error::query(format!(
+                "{} statements instead of one",
+                statements.len()
+            )));
+        };
+        match self.plan(one)? {
+            Answer::Rows(frame) => Ok(frame),
+            _ => Err(Error::query("the statement is not a query")),
+        }
+    }
+
+    /// The frame of a parsed query.
+    fn frame(&self, query: &ast::Query, text: &str) -> Result<Frame> {
+        let mut p = Planner {
+            sql: self,
+            text,
+            taken: HashSet::new(),
+            ctes: Vec::new(),
+            opened: HashMap::new(),
+            notes: Vec::new(),
+        };
+        let planned = p.query(query, &Scope::NOTHING).and_then(|rel| {
+            let plan = finish(rel);
+            let schema = plan.schema()?;
+            let interval = |f: &&std::sync::Arc<Field>| matches!(f.data_type(), DataType::Interval(_));
+            if let Some(f) = schema.fields().iter().find(interval) {
+                return Err(
+                    unsupported(&format!("an interval as a result (\"{}\")", f.name()))
+                        .help("add it to a date or a timestamp"),
+                );
+            }
+            Frame::from_plan(plan, &p.notes, self.settings.clone())
+        });
+        planned.map_err(|e| p.shown(e))
+    }
+}
+
+/// The user's names back in place; what nobody can name goes.
+fn finish(rel: Rel) -> LogicalPlan {
+    let rel = rel.settle();
+    let mut taken = HashSet::new();
+    let exprs = rel.cols.iter().filter(|c| c.open).map(|c| {
+        let (mut name, mut n) = (c.name.clone(), 1);
+        while !taken.insert(name.clone()) {
+            n += 1;
+            name = format!("{}_{n}", c.name);
+        }
+        (name, Expr::column(&c.inner))
+    });
+    let exprs = exprs.collect();
+    LogicalPlan::Project {
+        input: Box::new(rel.plan),
+        exprs,
+    }
+}
+
+/// A query with a name: `WITH name AS (…)`.
+#[derive(Clone)]
+struct Cte {
+    name: String,
+    columns: Vec<String>,
+    query: ast::Query,
+    /// How many of the names before it it can see.
+    sees: usize,
+}
+
+/// Plans one statement.
+struct Planner<'a> {
+    sql: &'a Sql,
+    text: &'a str,
+    /// Inner names that are in use.
+    taken: HashSet<String>,
+    /// Named queries, inner ones last.
+    ctes: Vec<Cte>,
+    /// Files that have been opened, by how they were named.
+    opened: HashMap<String, Frame>,
+    /// The same, for what there is to tell about them.
+    notes: Vec<Frame>,
+}
+
+/// Stands between a name and its number in inner names.
+const NUMBERED: char = '\u{2}';
+
+impl Planner<'_> {
+    /// An inner name that nothing has yet, `base` itself if it may be.
+    fn fresh(&mut self, base: &str) -> String {
+        let mut name = base.to_string();
+        while !self.taken.insert(name.clone()) {
+            name = format!("{base}{NUMBERED}{}", self.taken.len());
+        }
+        name
+    }
+
+    /// The error in the user's names, with its place in the text.
+    fn shown(&self, e: Error) -> Error {
+        point_at(e.reworded(plain), self.text)
+    }
+
+    /// An error at an identifier.
+    fn at(&self, e: Error, ident: &ast::Ident) -> Error {
+        if e.span_text().is_some() || ident.span.start.line == 0 {
+            return e;
+        }
+        let range = crate::expr::parse::range_of(self.text, ident.span.start, ident.span.end);
+        e.span(self.text, range)
+    }
+}
+
+/// Without the numbers of inner names.
+fn plain(text: &str) -> String {
+    let mut parts = text.split(NUMBERED);
+    let mut out = parts.next().unwrap_or("").to_string();
+    for p in parts {
+        out += p.trim_start_matches(|c: char| c.is_ascii_digit());
+    }
+    out
+}
+
+/// The error for a clause that there is not, yet or ever.
+fn unsupported(clause: &str) -> Error {
+    Error::query(format!("{clause} is not supported"))
+}

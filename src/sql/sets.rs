@@ -1,0 +1,162 @@
+//! UNION, INTERSECT, EXCEPT: rows one after the other, and counted where they must be compared.
+//!
+//! ```text
+//!   a INTERSECT b   Filter(left > 0 AND right > 0) ◄ Aggregate(all columns; count left, count right) ◄ Union
+//!   a EXCEPT b      Filter(left > 0 AND right = 0)
+//! ```
+//!
+//! Groups treat nulls as equal, which is what set operations ask for and joins cannot give.
+
+use sqlparser::ast::{SetExpr, SetOperator, SetQuantifier};
+
+use super::scope::{Col, Rel, Scope};
+use super::{Planner, unsupported};
+use crate::error::{Error, Result};
+use crate::expr::{self, AggCall, AggFunc, BinaryOp, Expr};
+use crate::kernel::{Scalar, types};
+use crate::plan::{LogicalPlan, OrderBy};
+
+impl Planner<'_> {
+    /// A tree of set operations, walked down its left side in a loop.
+    pub(super) fn set_operation(&mut self, body: &SetExpr, outer: &Scope) -> Result<Rel> {
+        let (mut steps, mut leftmost) = (Vec::new(), body);
+        while let SetExpr::SetOperation {
+            left,
+            op,
+            set_quantifier,
+            right,
+        } = leftmost
+        {
+            steps.push((op, set_quantifier, right));
+            leftmost = left;
+        }
+        let mut rel = self.body(leftmost, None, outer)?;
+        for (op, quantifier, right) in steps.into_iter().rev() {
+            let right = self.body(right, None, outer)?;
+            let all = match quantifier {
+                SetQuantifier::All => true,
+                SetQuantifier::None | SetQuantifier::Distinct => false,
+                other => return Err(unsupported(&format!("{op} {other}"))),
+            };
+            rel = match (op, all) {
+                (SetOperator::Union, true) => self.union_all(rel, right)?,
+                (SetOperator::Union, false) => distinct(self.union_all(rel, right)?),
+                (_, true) => return Err(unsupported(&format!("{op} ALL"))),
+                (SetOperator::Intersect, false) => self.compared(rel, right, BinaryOp::Gt)?,
+                (SetOperator::Except | SetOperator::Minus, false) => {
+                    self.compared(rel, right, BinaryOp::Eq)?
+                }
+            };
+        }
+        Ok(rel)
+    }
+
+    /// Both inputs with the same types under the names of the first, and the columns of the result.
+    fn united(&mut self, left: Rel, right: Rel) -> Result<(LogicalPlan, LogicalPlan, Vec<Col>)> {
+        let (left, right) = (left.settle(), right.settle());
+        if left.cols.len() != right.cols.len() {
+            let (a, b) = (left.cols.len(), right.cols.len());
+            return Err(
+                Error::query(format!("the one SELECT has {a} columns, the other {b}"))
+                    .help("UNION, INTERSECT and EXCEPT match columns by their place"),
+            );
+        }
+        let (ls, rs) = (left.plan.schema()?, right.plan.schema()?);
+        let (mut a, mut b, mut cols) = (Vec::new(), Vec::new(), Vec::new());
+        for (l, r) in left.cols.iter().zip(&right.cols) {
+            let of = |s: &arrow::datatypes::Schema, c: &Col| -> Result<_> {
+                Ok(types::logical(s.field_with_name(&c.inner)?.data_type()))
+            };
+            let (x, y) = (of(&ls, l)?, of(&rs, r)?);
+            let ty = expr::common(&x, &y).ok_or_else(|| {
+                let (x, y) = (types::name(&x), types::name(&y));
+                Error::query(format!(
+                    "column \"{}\" is {x} in one SELECT and {y} in the other",
+                    l.name
+                ))
+                .help("cast one of them")
+            })?;
+            let cast = |c: &Col, own| match own == ty {
+                true => Ok(Expr::column(&c.inner)),
+                false => Expr::column(&c.inner).cast_to(&ty),
+            };
+            let inner = self.fresh(&l.name);
+            a.push((inner.clone(), cast(l, x)?));
+            b.push((inner.clone(), cast(r, y)?));
+            cols.push(Col {
+                table: None,
+                name: l.name.clone(),
+                inner,
+                open: true,
+            });
+        }
+        let project = |plan, exprs| LogicalPlan::Project {
+            input: Box::new(plan),
+            exprs,
+        };
+        Ok((project(left.plan, a), project(right.plan, b), cols))
+    }
+
+    fn union_all(&mut self, left: Rel, right: Rel) -> Result<Rel> {
+        let (a, b, cols) = self.united(left, right)?;
+        Ok(Rel {
+            plan: LogicalPlan::Union { inputs: vec![a, b] },
+            cols,
+            order: Vec::new(),
+        })
+    }
+
+    /// Distinct rows of the left, by how often the right has them: not at all (`=`) or at least once (`>`).
+    fn compared(&mut self, left: Rel, right: Rel, on_right: BinaryOp) -> Result<Rel> {
+        let (a, b, cols) = self.united(left, right)?;
+        let side = self.fresh("side");
+        let tagged = |plan, tag| {
+            let added = vec![(side.clone(), Expr::Literal(Scalar::Int(tag)))];
+            super::joins::with_columns(plan, added)
+        };
+        let inputs = vec![tagged(a, 0)?, tagged(b, 1)?];
+        let int = |i| Expr::Literal(Scalar::Int(i));
+        let count = |tag| AggCall {
+            func: AggFunc::Count,
+            arg: None,
+            distinct: false,
+            filter: Some(Expr::binary(BinaryOp::Eq, Expr::column(&side), int(tag))),
+        };
+        let (l, r) = (self.fresh("left"), self.fresh("right"));
+        let keys: Vec<_> = cols
+            .iter()
+            .map(|c| (c.inner.clone(), Expr::column(&c.inner)))
+            .collect();
+        let counted = LogicalPlan::Aggregate {
+            input: Box::new(LogicalPlan::Union { inputs }),
+            keys,
+            aggs: vec![(l.clone(), count(0)), (r.clone(), count(1))],
+        };
+        let kept = Expr::and(vec![
+            Expr::binary(BinaryOp::Gt, Expr::Column(l), int(0)),
+            Expr::binary(on_right, Expr::Column(r), int(0)),
+        ]);
+        let plan = LogicalPlan::Filter {
+            input: Box::new(counted),
+            predicate: kept,
+        };
+        plan.schema()?;
+        let order = cols.iter().map(|c| OrderBy::ascending(&c.inner)).collect();
+        Ok(Rel { plan, cols, order })
+    }
+}
+
+/// Each row once.
+fn distinct(rel: Rel) -> Rel {
+    let keys: Vec<_> = (rel.cols.iter())
+        .map(|c| (c.inner.clone(), Expr::column(&c.inner)))
+        .collect();
+    let order = rel.cols.iter().map(|c| OrderBy::ascending(&c.inner)).collect();
+    let mut rel = rel.map(|input| LogicalPlan::Aggregate {
+        input,
+        keys,
+        aggs: Vec::new(),
+    });
+    rel.order = order;
+    rel
+}

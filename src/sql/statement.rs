@@ -1,0 +1,127 @@
+//! Statements: queries, EXPLAIN, DESCRIBE, COPY.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sqlparser::ast::{self, CopySource, CopyTarget, DescribeAlias};
+use sqlparser::dialect::DuckDbDialect;
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use super::{Answer, Sql, unsupported};
+use crate::error::{Error, Result};
+use crate::expr::parse as lexer;
+use crate::write::Format;
+
+/// How deeply the parser may go: some steps for each pair of parentheses.
+const MAX_RECURSION: usize = 300;
+/// The most SELECTs, set operations and joins in one statement: plans are walked recursively.
+const MAX_PARTS: usize = 200;
+
+/// A parsed statement and the text that it is of.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    text: Arc<str>,
+    ast: ast::Statement,
+}
+
+/// The statements of a text; none if it has none.
+pub(super) fn parse(text: &str) -> Result<Vec<Statement>> {
+    let shared: Arc<str> = text.into();
+    let each = lexer::statements(text)?.into_iter().map(|tokens| {
+        let ast = parse_one(text, tokens)?;
+        Ok(Statement {
+            text: shared.clone(),
+            ast,
+        })
+    });
+    each.collect()
+}
+
+fn parse_one(text: &str, tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
+    let counts = |t: &&TokenWithSpan| {
+        use Keyword::{EXCEPT, INTERSECT, JOIN, SELECT, UNION};
+        matches!(&t.token, Token::Word(w) if matches!(w.keyword, SELECT | UNION | EXCEPT | INTERSECT | JOIN))
+    };
+    let parts = tokens.iter().filter(counts).count();
+    if parts > MAX_PARTS {
+        return Err(Error::query(format!(
+            "{parts} SELECTs, joins and set operations in one statement; {MAX_PARTS} is the most"
+        )));
+    }
+    let mut parser = Parser::new(&DuckDbDialect {})
+        .with_recursion_limit(MAX_RECURSION)
+        .with_tokens_with_locations(tokens);
+    let ast = parser
+        .parse_statement()
+        .map_err(|e| lexer::syntax_error(text, &e.to_string()))?;
+    let rest = parser.peek_token();
+    if rest.token != Token::EOF {
+        let range = lexer::range_of(text, rest.span.start, rest.span.end);
+        let e = Error::query(format!("unexpected {} after the statement", rest.token)).span(text, range);
+        return Err(e.help("statements are separated by ;"));
+    }
+    Ok(ast)
+}
+
+/// What a statement asks for.
+pub(super) fn plan(sql: &Sql, s: &Statement) -> Result<Answer> {
+    use ast::Statement as S;
+    match &s.ast {
+        S::Query(q) => Ok(Answer::Rows(sql.frame(q, &s.text)?)),
+        S::Explain {
+            describe_alias,
+            analyze,
+            statement,
+            ..
+        } => {
+            let S::Query(q) = statement.as_ref() else {
+                return Err(unsupported("EXPLAIN of anything but a query"));
+            };
+            let frame = sql.frame(q, &s.text)?;
+            match describe_alias {
+                _ if *analyze => Err(unsupported("EXPLAIN ANALYZE").help("run the query with --stats")),
+                DescribeAlias::Explain => Ok(Answer::Explain(frame)),
+                _ => Ok(Answer::Describe(frame)),
+            }
+        }
+        S::ExplainTable { table_name, .. } => {
+            let all = format!("SELECT * FROM {table_name}");
+            Ok(Answer::Describe(sql.query(&all)?))
+        }
+        S::Copy {
+            source,
+            to: true,
+            target: CopyTarget::File { filename },
+            options,
+            legacy_options,
+            ..
+        } => {
+            let frame = match source {
+                CopySource::Query(q) => sql.frame(q, &s.text)?,
+                CopySource::Table { table_name, columns } if columns.is_empty() => {
+                    sql.query(&format!("SELECT * FROM {table_name}"))?
+                }
+                CopySource::Table { .. } => return Err(unsupported("COPY of some columns of a table")),
+            };
+            let mut format = None;
+            for o in options {
+                match o {
+                    ast::CopyOption::Format(f) => format = Some(Format::from_name(&f.value.to_lowercase())?),
+                    other => return Err(unsupported(&format!("COPY with {other}"))),
+                }
+            }
+            if let Some(o) = legacy_options.first() {
+                return Err(unsupported(&format!("COPY with {o}")));
+            }
+            Ok(Answer::Copy(frame, PathBuf::from(filename), format))
+        }
+        other => {
+            let first = other.to_string();
+            let first = first.split_whitespace().next().unwrap_or_default().to_string();
+            Err(unsupported(&format!("the statement {first}"))
+                .help("there are SELECT, WITH, VALUES, EXPLAIN, DESCRIBE and COPY (…) TO 'file'"))
+        }
+    }
+}

@@ -1,0 +1,514 @@
+//! Subqueries in expressions become joins.
+//!
+//! ```text
+//!   WHERE EXISTS (… WHERE u.k = t.k AND u.y > t.x)   t ⋉ u   on k, filter y > x
+//!   WHERE x NOT IN (SELECT y …)                      t ▷ u   and nothing at all where u has a null
+//!   x > (SELECT avg(y) …)                            t × one row
+//!   x > (SELECT avg(y) … WHERE u.k = t.k)            t ⟕ avg(y) of each k; a count of nothing is 0
+//! ```
+
+use std::collections::HashMap;
+
+use sqlparser::ast::{self, SelectItem, SetExpr};
+
+use super::convert::{Job, JobKind, Names};
+use super::group::Groups;
+use super::joins::{Side, equal_sides};
+use super::scope::{Rel, Scope};
+use super::select::filtered;
+use super::{Planner, unsupported};
+use crate::error::{Error, Result};
+use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, Func, JoinKind, UnaryOp};
+use crate::kernel::Scalar;
+use crate::plan::LogicalPlan;
+
+/// A planned subquery.
+enum Inner<'q> {
+    /// It looks at nothing around it.
+    Alone(Rel),
+    /// Its FROM and WHERE, the conditions that look outside, and the SELECT above them.
+    Correlated(Rel, Vec<Expr>, &'q ast::Select),
+}
+
+impl Planner<'_> {
+    fn inner<'q>(&mut self, q: &'q ast::Query, around: &Scope) -> Result<Inner<'q>> {
+        let SetExpr::Select(s) = q.body.as_ref() else {
+            return Ok(Inner::Alone(self.query(q, around)?));
+        };
+        let before = self.ctes.len();
+        self.with(q)?;
+        let planned = self.rows_of(s, Some(around)).and_then(|(rel, outside)| {
+            if !outside.is_empty() {
+                return Ok(Inner::Correlated(rel, outside, s));
+            }
+            let rel = self.finish_select(rel, s, q.order_by.as_ref(), Some(around))?;
+            Ok(Inner::Alone(self.limit(rel, q)?))
+        });
+        self.ctes.truncate(before);
+        planned
+    }
+
+    /// Keeps the rows for which EXISTS or IN is true, or with `negated` false.
+    pub(super) fn keep_where(
+        &mut self,
+        rel: Rel,
+        job: Job,
+        negated: bool,
+        outer: Option<&Scope>,
+    ) -> Result<Rel> {
+        let cols = rel.cols.clone();
+        let around = Scope { cols: &cols, outer };
+        let kind = match negated {
+            true => JoinKind::Anti,
+            false => JoinKind::Semi,
+        };
+        match (&job.kind, self.inner(&job.query, &around)?) {
+            (JobKind::Exists, Inner::Correlated(inner, outside, s)) => {
+                plain_rows(s, &job.query, "EXISTS")?;
+                let (on, filter) = split(outside, &rel, &inner)?;
+                joined(rel, inner, kind, on, filter)
+            }
+            (JobKind::In(x), Inner::Alone(inner)) => {
+                let value = one_column(&inner, "IN")?;
+                let rel = match negated {
+                    true => self.unless_null(rel, x, &inner, &value)?,
+                    false => rel,
+                };
+                joined(rel, inner, kind, vec![(x.clone(), value)], None)
+            }
+            (JobKind::In(x), Inner::Correlated(inner, outside, s)) => {
+                plain_rows(s, &job.query, "IN")?;
+                let value = self.only_item(s, &inner, &around)?;
+                if value.has_aggregate() {
+                    return Err(unsupported(
+                        "an aggregate in a subquery of IN that refers to an outer query",
+                    ));
+                }
+                let (mut on, rest) = split(outside, &rel, &inner)?;
+                let mut filter: Vec<Expr> = rest.into_iter().collect();
+                let same = Expr::binary(BinaryOp::Eq, x.clone(), value.clone());
+                match negated {
+                    false => on.push((x.clone(), value)),
+                    // a comparison with null stands in the way as well
+                    true => filter.push(Expr::binary(
+                        BinaryOp::Distinct,
+                        same,
+                        Expr::Literal(Scalar::Bool(false)),
+                    )),
+                }
+                joined(rel, inner, kind, on, filter_of(filter))
+            }
+            (_, inner) => {
+                let (rel, value) = self.value(rel, &job, inner, &around)?;
+                filtered(
+                    rel,
+                    if negated {
+                        Expr::unary(UnaryOp::Not, value)
+                    } else {
+                        value
+                    },
+                )
+            }
+        }
+    }
+
+    /// Of the rows, those that NOT IN may keep: with nulls among the values none, without values all,
+    /// else those whose own value is not null.
+    fn unless_null(&mut self, rel: Rel, x: &Expr, inner: &Rel, value: &Expr) -> Result<Rel> {
+        let (rel, all, known) = self.counts(rel, inner, value)?;
+        let condition = Expr::binary(
+            BinaryOp::Or,
+            Expr::binary(BinaryOp::Eq, all.clone(), int(0)),
+            Expr::and(vec![
+                is_null(x.clone(), true),
+                Expr::binary(BinaryOp::Eq, all, known),
+            ]),
+        );
+        filtered(rel, condition)
+    }
+
+    /// The number of rows and of values that are not null, beside every row.
+    fn counts(&mut self, rel: Rel, inner: &Rel, value: &Expr) -> Result<(Rel, Expr, Expr)> {
+        let (all, known) = (self.fresh("rows"), self.fresh("values"));
+        let counts = LogicalPlan::Aggregate {
+            input: Box::new(inner.plan.clone()),
+            keys: Vec::new(),
+            aggs: vec![
+                (all.clone(), call(AggFunc::Count, None)),
+                (known.clone(), call(AggFunc::Count, Some(value.clone()))),
+            ],
+        };
+        let rel = beside(rel, counts, JoinKind::Inner, Vec::new())?;
+        Ok((rel, Expr::Column(all), Expr::Column(known)))
+    }
+
+    /// Joins what subqueries yield to the rows; the expressions that stand for their stand-ins.
+    pub(super) fn attach(
+        &mut self,
+        mut rel: Rel,
+        jobs: Vec<Job>,
+        outer: Option<&Scope>,
+    ) -> Result<(Rel, HashMap<String, Expr>)> {
+        let mut values = HashMap::new();
+        for job in jobs {
+            let cols = rel.cols.clone();
+            let around = Scope { cols: &cols, outer };
+            let inner = self.inner(&job.query, &around)?;
+            let (next, value) = self.value(rel, &job, inner, &around)?;
+            rel = next;
+            values.insert(job.stand_in, value);
+        }
+        Ok((rel, values))
+    }
+
+    fn value(&mut self, rel: Rel, job: &Job, inner: Inner, around: &Scope) -> Result<(Rel, Expr)> {
+        match (&job.kind, inner) {
+            (JobKind::Scalar, Inner::Alone(inner)) => self.one_value(rel, inner),
+            (JobKind::Exists, Inner::Alone(inner)) => {
+                let n = self.fresh("rows");
+                let some = LogicalPlan::Limit {
+                    input: Box::new(inner.plan),
+                    skip: 0,
+                    take: Some(1),
+                };
+                let counted = LogicalPlan::Aggregate {
+                    input: Box::new(some),
+                    keys: Vec::new(),
+                    aggs: vec![(n.clone(), call(AggFunc::Count, None))],
+                };
+                let rel = beside(rel, counted, JoinKind::Inner, Vec::new())?;
+                Ok((rel, Expr::binary(BinaryOp::Gt, Expr::Column(n), int(0))))
+            }
+            (JobKind::In(x), Inner::Alone(inner)) => self.membership(rel, x, inner),
+            (JobKind::Scalar, Inner::Correlated(inner, outside, s)) => {
+                let q = &job.query;
+                if q.limit_clause.is_some() || q.fetch.is_some() || s.distinct.is_some() {
+                    return Err(unsupported(
+                        "LIMIT or DISTINCT in a subquery that refers to an outer query",
+                    ));
+                }
+                self.value_of_each(rel, inner, outside, s, around)
+            }
+            (JobKind::Exists, Inner::Correlated(inner, outside, s)) => {
+                plain_rows(s, &job.query, "EXISTS")?;
+                let (on, filter) = split(outside, &rel, &inner)?;
+                if filter.is_some() {
+                    return Err(unsupported(
+                        "EXISTS beside OR or in SELECT with a condition other than equality on an outer column",
+                    ));
+                }
+                let (keys, on): (Vec<_>, Vec<_>) = (on.into_iter())
+                    .map(|(l, r)| {
+                        let name = self.fresh("key");
+                        ((name.clone(), r), (l, Expr::Column(name)))
+                    })
+                    .unzip();
+                self.marked(rel, inner.plan, keys, on)
+            }
+            (JobKind::In(_), Inner::Correlated(..)) => Err(unsupported(
+                "IN beside OR or in SELECT with a subquery that refers to an outer query",
+            )),
+        }
+    }
+
+    /// A subquery that yields one value for all rows.
+    fn one_value(&mut self, rel: Rel, inner: Rel) -> Result<(Rel, Expr)> {
+        let value = one_column(&inner, "a value")?;
+        if is_one_row(&inner.plan) {
+            let rel = beside(rel, inner.plan, JoinKind::Inner, Vec::new())?;
+            return Ok((rel, value));
+        }
+        let (v, n) = (self.fresh("value"), self.fresh("rows"));
+        let checked = LogicalPlan::Aggregate {
+            input: Box::new(inner.plan),
+            keys: Vec::new(),
+            aggs: vec![
+                (v.clone(), call(AggFunc::First, Some(value))),
+                (n.clone(), call(AggFunc::Count, None)),
+            ],
+        };
+        let rel = beside(rel, checked, JoinKind::Inner, Vec::new())?;
+        Ok((rel, at_most_one(n, v)))
+    }
+
+    /// A subquery that yields one value for each row, by equalities.
+    fn value_of_each(
+        &mut self,
+        rel: Rel,
+        inner: Rel,
+        outside: Vec<Expr>,
+        s: &ast::Select,
+        around: &Scope,
+    ) -> Result<(Rel, Expr)> {
+        if has_groups(s) {
+            return Err(unsupported(
+                "GROUP BY in a subquery that refers to an outer query",
+            ));
+        }
+        let (on, filter) = split(outside, &rel, &inner)?;
+        if let Some(f) = filter {
+            return Err(unsupported(&format!(
+                "a condition other than equality on a column of an outer query ({f})"
+            )));
+        }
+        let value = self.only_item(s, &inner, around)?;
+        let keys: Vec<(String, Expr)> = on.iter().map(|(_, r)| (self.fresh("key"), r.clone())).collect();
+        let outer_keys = on.into_iter().map(|(l, _)| l);
+        let on = outer_keys
+            .zip(keys.iter().map(|(n, _)| Expr::column(n)))
+            .collect();
+        let mut groups = Groups::new(keys);
+        let value = match value.has_aggregate() {
+            true => {
+                let e = groups.rewrite(self, value)?;
+                let zero = |c: &str| {
+                    let same = |(n, a): &&(String, AggCall)| {
+                        n == c && matches!(a.func, AggFunc::Count | AggFunc::NUnique)
+                    };
+                    groups.aggs.iter().any(|a| same(&a))
+                };
+                e.map(&mut |e| {
+                    Ok(match &e {
+                        Expr::Column(c) if zero(c) => Expr::Function {
+                            func: Func::Coalesce,
+                            args: vec![e, int(0)],
+                        },
+                        _ => e,
+                    })
+                })?
+            }
+            false => {
+                let (v, n) = (self.fresh("value"), self.fresh("rows"));
+                groups.aggs.push((v.clone(), call(AggFunc::First, Some(value))));
+                groups.aggs.push((n.clone(), call(AggFunc::Count, None)));
+                at_most_one(n, v)
+            }
+        };
+        let grouped = groups.over(inner)?;
+        let rel = beside(rel, grouped.plan, JoinKind::Left, on)?;
+        let schema = rel.plan.schema()?;
+        value.data_type(&schema)?;
+        Ok((rel, value))
+    }
+
+    /// `x IN (SELECT …)` as true, false or null.
+    fn membership(&mut self, rel: Rel, x: &Expr, inner: Rel) -> Result<(Rel, Expr)> {
+        let value = one_column(&inner, "IN")?;
+        let (rel, all, known) = self.counts(rel, &inner, &value)?;
+        let key = self.fresh("key");
+        let on = vec![(x.clone(), Expr::column(&key))];
+        let (rel, found) = self.marked(rel, inner.plan, vec![(key, value)], on)?;
+        let (null, truth) = (Expr::Literal(Scalar::Null), |b| Expr::Literal(Scalar::Bool(b)));
+        let is = Expr::Case {
+            operand: None,
+            branches: vec![
+                (Expr::binary(BinaryOp::Eq, all.clone(), int(0)), truth(false)),
+                (is_null(x.clone(), false), null.clone()),
+                (found, truth(true)),
+                (Expr::binary(BinaryOp::Gt, all, known), null),
+            ],
+            otherwise: Some(Box::new(truth(false))),
+        };
+        Ok((rel, is))
+    }
+
+    /// Whether a row has a partner among the groups of `inner`.
+    fn marked(
+        &mut self,
+        rel: Rel,
+        inner: LogicalPlan,
+        keys: Vec<(String, Expr)>,
+        on: Vec<(Expr, Expr)>,
+    ) -> Result<(Rel, Expr)> {
+        let mark = self.fresh("found");
+        let mut exprs: Vec<_> = keys.iter().map(|(n, _)| (n.clone(), Expr::column(n))).collect();
+        exprs.push((mark.clone(), Expr::Literal(Scalar::Bool(true))));
+        let groups = LogicalPlan::Aggregate {
+            input: Box::new(inner),
+            keys,
+            aggs: Vec::new(),
+        };
+        let marked = LogicalPlan::Project {
+            input: Box::new(groups),
+            exprs,
+        };
+        let rel = beside(rel, marked, JoinKind::Left, on)?;
+        Ok((rel, is_null(Expr::Column(mark), true)))
+    }
+
+    /// The one expression of a SELECT.
+    fn only_item(&mut self, s: &ast::Select, inner: &Rel, around: &Scope) -> Result<Expr> {
+        let here = Scope {
+            cols: &inner.cols,
+            outer: Some(around),
+        };
+        match s.projection.as_slice() {
+            [SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. }] => self.plain_expr(
+                e,
+                Names::of(&here),
+                "SELECT of a subquery that refers to an outer query",
+            ),
+            list => Err(Error::query(format!(
+                "a subquery that stands for one value has {} columns",
+                list.len()
+            ))),
+        }
+    }
+}
+
+/// Equalities of both sides as keys, what else there is as a filter.
+type On = (Vec<(Expr, Expr)>, Filter);
+type Filter = Option<Expr>;
+
+fn split(outside: Vec<Expr>, rel: &Rel, inner: &Rel) -> Result<On> {
+    let (ls, rs) = (rel.plan.schema()?, inner.plan.schema()?);
+    let (mut on, mut rest) = (Vec::new(), Vec::new());
+    for part in outside {
+        let known = |c: &String| ls.index_of(c).is_ok() || rs.index_of(c).is_ok();
+        if let Some(c) = part.columns().into_iter().find(|c| !known(c)) {
+            return Err(unsupported(&format!(
+                "the column {c} in a subquery: it is of a query further out, or no key of GROUP BY;"
+            )));
+        }
+        match equal_sides(&part, &ls, &rs)? {
+            Some(pair) => on.push(pair),
+            None => rest.push(part),
+        }
+    }
+    Ok((on, filter_of(rest)))
+}
+
+fn filter_of(parts: impl IntoIterator<Item = Expr>) -> Filter {
+    let parts: Vec<Expr> = parts.into_iter().collect();
+    (!parts.is_empty()).then(|| Expr::and(parts))
+}
+
+/// Rows of `rel` that have, or lack, a partner.
+fn joined(rel: Rel, inner: Rel, kind: JoinKind, on: Vec<(Expr, Expr)>, filter: Filter) -> Result<Rel> {
+    let rel = rel.map(|left| {
+        let sides = Side {
+            left: *left,
+            right: inner.plan,
+            on,
+            filter,
+        };
+        sides.join(kind)
+    });
+    rel.plan.schema()?;
+    Ok(rel)
+}
+
+/// Columns that nobody can name, beside those of `rel`.
+fn beside(rel: Rel, right: LogicalPlan, kind: JoinKind, on: Vec<(Expr, Expr)>) -> Result<Rel> {
+    let rel = rel.map(|left| {
+        let sides = Side {
+            left: *left,
+            right,
+            on,
+            filter: None,
+        };
+        sides.join(kind)
+    });
+    rel.plan.schema()?;
+    Ok(rel)
+}
+
+fn int(i: i64) -> Expr {
+    Expr::Literal(Scalar::Int(i))
+}
+
+fn is_null(e: Expr, negated: bool) -> Expr {
+    Expr::IsNull {
+        expr: Box::new(e),
+        negated,
+    }
+}
+
+fn call(func: AggFunc, arg: Option<Expr>) -> AggCall {
+    AggCall {
+        func,
+        arg,
+        distinct: false,
+        filter: None,
+    }
+}
+
+/// The column `v`, or an error where `n` rows are more than one.
+fn at_most_one(n: String, v: String) -> Expr {
+    let message = "a subquery that stands for one value yields more than one row";
+    let fails = Expr::Function {
+        func: Func::Fail,
+        args: vec![Expr::Literal(Scalar::Text(message.into()))],
+    };
+    // no row at all has no number of rows beside it, after a left join
+    let rows = Expr::Function {
+        func: Func::Coalesce,
+        args: vec![Expr::Column(n), int(0)],
+    };
+    let many = Expr::binary(BinaryOp::Gt, rows, int(1));
+    Expr::Case {
+        operand: None,
+        branches: vec![(Expr::and(vec![many, fails]), Expr::Literal(Scalar::Null))],
+        otherwise: Some(Box::new(Expr::Column(v))),
+    }
+}
+
+fn one_column(rel: &Rel, what: &str) -> Result<Expr> {
+    let open: Vec<_> = rel.cols.iter().filter(|c| c.open).collect();
+    match open.as_slice() {
+        [one] => Ok(Expr::column(&one.inner)),
+        many => Err(Error::query(format!(
+            "a subquery that stands for {what} has {} columns",
+            many.len()
+        ))
+        .help("it must have one")),
+    }
+}
+
+/// Whether a plan yields one row, whatever the data.
+fn is_one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Aggregate { keys, .. } => keys.is_empty(),
+        LogicalPlan::Project { input, .. }
+        | LogicalPlan::Sort {
+            input, limit: None, ..
+        } => is_one_row(input),
+        _ => false,
+    }
+}
+
+fn has_groups(s: &ast::Select) -> bool {
+    let no_keys = matches!(&s.group_by, ast::GroupByExpr::Expressions(list, _) if list.is_empty());
+    !no_keys || s.having.is_some()
+}
+
+/// Refuses what would change which rows a subquery has beyond its WHERE.
+fn plain_rows(s: &ast::Select, q: &ast::Query, place: &str) -> Result<()> {
+    let aggregates = || {
+        s.projection.iter().any(|i| match i {
+            SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => {
+                crate::expr::convert_with(e, &mut |e| {
+                    use ast::Expr as S;
+                    Ok(matches!(
+                        e,
+                        S::Identifier(_) | S::CompoundIdentifier(_) | S::Subquery(_) | S::Exists { .. }
+                    )
+                    .then(|| Expr::Literal(Scalar::Null)))
+                })
+                .is_ok_and(|e| e.has_aggregate())
+            }
+            _ => false,
+        })
+    };
+    if has_groups(s) || aggregates() {
+        return Err(unsupported(&format!(
+            "groups or aggregates in a subquery of {place} that refers to an outer query"
+        )));
+    }
+    if q.limit_clause.is_some() || q.fetch.is_some() {
+        return Err(unsupported(&format!(
+            "LIMIT in a subquery of {place} that refers to an outer query"
+        )));
+    }
+    Ok(())
+}
