@@ -174,35 +174,57 @@ impl Bucket {
     }
 }
 
-/// A sink that keeps the batches as they come, in memory.
+/// What is kept between stages may take this part of the memory limit, so that the stages that read
+/// it have some as well.
+const COLLECT_SHARE: usize = 2;
+
+/// A sink that keeps the batches as they come: in memory while there is some, else on disk.
 #[derive(Debug, Default)]
 pub struct Collect {
-    batches: Vec<Batch>,
-    reservation: Option<crate::memory::Reservation>,
+    bucket: Bucket,
 }
 
 impl Sink for Collect {
     fn push(&mut self, batch: Batch, cx: &TaskContext) -> Result<Flow> {
-        let r = self
-            .reservation
-            .get_or_insert_with(|| cx.run.budget.reservation("the result"));
-        r.try_grow(batch.bytes())?;
-        if batch.rows > 0 {
-            self.batches.push(batch);
+        if batch.rows == 0 {
+            return Ok(Flow::More);
         }
+        let (bucket, run) = (&mut self.bucket, &cx.run);
+        bucket.rows += batch.rows as u64;
+        let bytes = batch.bytes();
+        let held = bucket
+            .reservation
+            .get_or_insert_with(|| run.budget.reservation("the result"));
+        let fits = bucket.spilled.is_empty()
+            && run.budget.used() + bytes <= run.budget.limit() / COLLECT_SHARE
+            && held.try_grow(bytes).is_ok();
+        if fits {
+            bucket.bytes += bytes as u64;
+            bucket.batches.push(batch);
+            return Ok(Flow::More);
+        }
+        // once one batch is on disk all are, so that their order holds
+        let (file, block) = run.spill.write_shared(&batch.compacted()?.record()?)?;
+        bucket.bytes += block.bytes() as u64;
+        bucket.spilled.push((file, block));
         Ok(Flow::More)
     }
+
     fn finish(self: Box<Self>, _cx: &TaskContext) -> Result<Partition> {
-        let mut p = Partition::in_memory(self.batches);
-        p.buckets[0].reservation = self.reservation;
-        Ok(p)
+        Ok(Partition {
+            rows: self.bucket.rows,
+            buckets: vec![self.bucket],
+            ..Partition::default()
+        })
     }
 }
 
 /// A source that hands out finished partitions, in order, reading spilled rows back block by block.
+/// The batches are numbered anew: what several stages left may share positions.
 pub struct Batches {
     partitions: Vec<Arc<Partition>>,
     at: (usize, usize, usize),
+    rows: u64,
 }
 
 impl Batches {
@@ -211,12 +233,11 @@ impl Batches {
         Batches {
             partitions,
             at: (0, 0, 0),
+            rows: 0,
         }
     }
-}
 
-impl Source for Batches {
-    fn next(&mut self, _cx: &TaskContext) -> Result<Option<Batch>> {
+    fn read(&mut self) -> Result<Option<Batch>> {
         loop {
             let (p, b, i) = self.at;
             let Some(partition) = self.partitions.get(p) else {
@@ -234,10 +255,20 @@ impl Source for Batches {
                 self.at = (p, b + 1, 0);
                 continue;
             };
-            let batch = file.read(block)?;
-            let (rows, position) = (batch.num_rows(), ((p as u64) << 40) | i as u64);
-            return Ok(Some(Batch::new(batch.columns().to_vec(), rows, position)));
+            let (batch, rows) = (file.read(block)?, block.rows as usize);
+            return Ok(Some(Batch::new(batch.columns().to_vec(), rows, 0)));
         }
+    }
+}
+
+impl Source for Batches {
+    fn next(&mut self, cx: &TaskContext) -> Result<Option<Batch>> {
+        let Some(mut batch) = self.read()? else {
+            return Ok(None);
+        };
+        batch.position = u64::from(cx.part) << 40 | self.rows;
+        self.rows += batch.rows as u64;
+        Ok(Some(batch))
     }
 }
 

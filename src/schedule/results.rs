@@ -132,8 +132,8 @@ pub fn run_last(
 
 /// Whether the positions of the stage's batches number all rows of the result.
 fn numbered(stage: &Stage) -> bool {
-    let drops = |t: &StageTransform| matches!(t, StageTransform::Filter { .. });
-    matches!(stage.source, StageSource::SortedRuns { .. }) && !stage.transforms.iter().any(drops)
+    let keeps = |t: &StageTransform| matches!(t, StageTransform::Project { .. });
+    matches!(stage.source, StageSource::SortedRuns { .. }) && stage.transforms.iter().all(keeps)
 }
 
 /// Makes encoders inside tasks.

@@ -97,10 +97,17 @@ fn joined(
         .enumerate()
         .map(|(i, r)| batch(r, (i * size) as u64))
         .collect();
-    for b in batches.into_iter().rev() {
-        sink.push(b, &cx).unwrap();
+    for (part, b) in batches.into_iter().enumerate().rev() {
+        let task = TaskContext {
+            part: part as u32,
+            ..cx.clone()
+        };
+        sink.push(b, &task).unwrap();
     }
-    let built = Arc::new(sink.finish(&cx).unwrap());
+    let mut built = Arc::new(sink.finish(&cx).unwrap());
+    if size % 2 == 0 {
+        built = scatter_build(&spec, &schema("r"), built, &cx.run).unwrap();
+    }
     let side = BuildSide::new(&spec, &schema("r"), vec![built], &cx.run).unwrap();
     let mut probe = Probe::new(&spec, &schema("l"), Arc::new(side)).unwrap();
     let mut out = vec![];
