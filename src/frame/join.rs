@@ -7,7 +7,7 @@
 //!   cross   an inner join without keys
 //! ```
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 
 use super::Frame;
 use crate::error::{Error, Result};
@@ -155,7 +155,15 @@ fn united(name: &str, own: &SchemaRef, a: &SchemaRef, b: &SchemaRef) -> Result<E
     match ty(own) {
         Some(t) if t == common => Ok(Expr::column(name)),
         Some(_) => Expr::column(name).cast_to(&common),
-        None => Expr::Literal(Scalar::Null).cast_to(&common),
+        None => null_of(&common),
+    }
+}
+
+/// A null of that type.
+fn null_of(ty: &DataType) -> Result<Expr> {
+    match ty {
+        DataType::Null => Ok(Expr::Literal(Scalar::Null)),
+        _ => Expr::Literal(Scalar::Null).cast_to(ty),
     }
 }
 
@@ -274,7 +282,7 @@ impl Sides {
         })?;
         let alone = self.columns(&mut |name, shared| match (shared, ls.field_with_name(name)) {
             (Some(right), _) => cast(Expr::column(right), &rs, &common(name, right)?),
-            (None, Ok(f)) => Expr::Literal(Scalar::Null).cast_to(f.data_type()),
+            (None, Ok(f)) => null_of(f.data_type()),
             (None, Err(_)) => Ok(Expr::column(name)),
         })?;
         let anti = LogicalPlan::Join {
@@ -307,7 +315,7 @@ impl Sides {
     }
 }
 
-fn cast(e: Expr, schema: &SchemaRef, ty: &arrow::datatypes::DataType) -> Result<Expr> {
+fn cast(e: Expr, schema: &SchemaRef, ty: &DataType) -> Result<Expr> {
     match e.data_type(schema)? == *ty {
         true => Ok(e),
         false => e.cast_to(ty),

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::{Graph, Stage, StageSink, StageSource, StageTransform};
 use crate::error::{Error, Result};
 use crate::expr::Evaluator;
+use crate::memory::Reservation;
 use crate::operate::aggregate::{self, Order, Ordered, OrderedSource, PartialAggregate, Spreading};
 use crate::operate::join::{self, BuildSide, BuildSink, Probe, ScatterSink};
 use crate::operate::limit::Limit;
 use crate::operate::sort::{self, MergePlan, SortSink};
 use crate::operate::{filter::Filter, project::Project};
-use crate::memory::Reservation;
 use crate::pipeline::{Batches, Collect, Partition, Pipeline, RunContext, Sink, Source, Transform};
 use crate::source::{ExprFilter, RowFilter, ScanRequest};
 

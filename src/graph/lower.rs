@@ -321,7 +321,7 @@ fn project(open: &mut Open, exprs: Vec<(String, Expr)>, schema: SchemaRef) {
         && exprs
             .iter()
             .zip(fields)
-            .all(|((_, e), f)| matches!(e, Expr::Column(c) if c == f.name()));
+            .all(|((n, e), f)| n == f.name() && matches!(e, Expr::Column(c) if c == n));
     if !same {
         open.transforms.push(StageTransform::Project { exprs });
     }

@@ -40,8 +40,8 @@ use crate::operate::sort::{SortKey, SortSpec};
 use crate::plan::Table;
 use crate::source;
 
-pub use build::{StageInputs, TaskRange, Tasks};
 pub use crate::operate::join::scatter_build;
+pub use build::{StageInputs, TaskRange, Tasks};
 pub use draw::{dot, svg};
 pub use lower::lower;
 pub use split::build_bytes;

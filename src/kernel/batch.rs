@@ -87,7 +87,10 @@ impl Batch {
     pub fn own_bytes(&self) -> usize {
         let own = |c: &ArrayRef| match c.as_string_view_opt() {
             Some(text) => 16 * text.len() + text.data_buffers().iter().map(|b| b.len()).sum::<usize>(),
-            None => c.to_data().get_slice_memory_size().unwrap_or_else(|_| c.get_array_memory_size()),
+            None => c
+                .to_data()
+                .get_slice_memory_size()
+                .unwrap_or_else(|_| c.get_array_memory_size()),
         };
         self.columns.iter().map(own).sum()
     }

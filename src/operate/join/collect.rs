@@ -117,7 +117,10 @@ pub fn scatter_build(
     match Arc::try_unwrap(partition) {
         Ok(partition) => {
             for bucket in partition.buckets {
-                bucket.batches.into_iter().try_for_each(|b| push(&mut scatter, b))?;
+                bucket
+                    .batches
+                    .into_iter()
+                    .try_for_each(|b| push(&mut scatter, b))?;
             }
         }
         Err(shared) => {
