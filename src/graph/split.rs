@@ -13,6 +13,7 @@
 //!
 //! Stage `s` keeps its number, so that whoever reads it need not know.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -28,8 +29,11 @@ use crate::pipeline::Partition;
 
 /// The bytes that a build side over these partitions takes on top of what they hold; none where some
 /// of them lie on disk already.
-pub fn build_bytes(partitions: &[Arc<Partition>]) -> Option<usize> {
-    BuildSide::more_bytes(partitions)
+///
+/// # Errors
+/// A key is of a type that nothing is joined on.
+pub fn build_bytes(spec: &JoinSpec, schema: &Schema, partitions: &[Arc<Partition>]) -> Result<Option<usize>> {
+    BuildSide::more_bytes(spec, schema, partitions)
 }
 
 impl Graph {
@@ -48,7 +52,8 @@ impl Graph {
         let after = whole.transforms[at + 1..].to_vec();
         let left = self.schema_after(whole, at)?;
         let joined = self.joined(&left, build, &spec);
-        let drop_places = project_to(&joined, &spec);
+        let kept = kept(&joined, &spec);
+        let projects = matches!(after.first(), Some(StageTransform::Project { .. }));
         let spread = Stage {
             id: self.stages.len(),
             source: whole.source.clone(),
@@ -60,14 +65,16 @@ impl Graph {
         };
         let (left, mut ids) = (spread.id, vec![spread.id]);
         self.stages.push(spread);
-        let (right, places) = (build, spec.left_columns);
+        let right = build;
         let mut source = StageSource::JoinBuckets { left, right, spec };
         if !sees_order(&after, &sink) {
+            let drop_places = (!projects).then(|| select(&kept));
             self.rest(stage, source, joined, drop_places, after);
         } else {
+            let (sorted, mut columns) = with_places(&joined, &kept)?;
             let spec = SortSpec {
                 keys: vec![SortKey {
-                    column: places,
+                    column: kept.len(),
                     descending: false,
                     nulls_first: false,
                 }],
@@ -77,15 +84,17 @@ impl Graph {
             self.stages.push(Stage {
                 id: input,
                 source,
-                transforms: Vec::new(),
+                transforms: vec![select(&columns)],
                 sink: StageSink::SortRuns { spec: spec.clone() },
                 rows_needed: None,
-                source_schema: joined.clone(),
-                schema: joined.clone(),
+                source_schema: joined,
+                schema: sorted.clone(),
             });
             ids.push(input);
             source = StageSource::SortedRuns { input, spec };
-            self.rest(stage, source, joined, drop_places, after);
+            columns.pop();
+            let drop_places = (!projects).then(|| select(&columns));
+            self.rest(stage, source, sorted, drop_places, after);
         }
         ids.push(stage);
         Ok(ids)
@@ -97,13 +106,59 @@ impl Graph {
         stage: usize,
         source: StageSource,
         schema: SchemaRef,
-        first: StageTransform,
+        first: Option<StageTransform>,
         after: Vec<StageTransform>,
     ) {
         let stage = &mut self.stages[stage];
         stage.source = source;
         stage.source_schema = schema;
-        stage.transforms = std::iter::once(first).chain(after).collect();
+        stage.transforms = first.into_iter().chain(after).collect();
+    }
+
+    /// Finds the columns of joins that nobody reads, such as keys that only the join itself needs.
+    pub(super) fn mark_unused(&mut self) -> Result<()> {
+        for s in 0..self.stages.len() {
+            for at in 0..self.stages[s].transforms.len() {
+                let StageTransform::Probe { build, spec } = &self.stages[s].transforms[at] else {
+                    continue;
+                };
+                let Some(read) = self.read_after(&self.stages[s], at + 1)? else {
+                    continue;
+                };
+                let left = self.schema_after(&self.stages[s], at)?;
+                let left = left.fields().iter().take(spec.left_columns);
+                let right = self.stages[*build].schema.fields().iter();
+                let own = spec.filter.as_ref().map(Expr::columns).unwrap_or_default();
+                let fields = left.chain(right.take(spec.right_columns));
+                let unused = fields.map(|f| !read.contains(f.name()) && !own.contains(f.name()));
+                let unused = unused.collect();
+                if let StageTransform::Probe { spec, .. } = &mut self.stages[s].transforms[at] {
+                    spec.unused = unused;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The columns that transforms from `from` on read; none where the sink reads all.
+    fn read_after(&self, stage: &Stage, from: usize) -> Result<Option<BTreeSet<String>>> {
+        let mut names = BTreeSet::new();
+        for at in from..stage.transforms.len() {
+            match &stage.transforms[at] {
+                StageTransform::Filter { predicate } => names.extend(predicate.columns()),
+                StageTransform::Limit { .. } => {}
+                StageTransform::Project { exprs } => {
+                    names.extend(exprs.iter().flat_map(|(_, e)| e.columns()));
+                    return Ok(Some(names));
+                }
+                StageTransform::Probe { spec, .. } => {
+                    let left = self.schema_after(stage, at)?;
+                    names.extend(spec.left_keys.iter().map(|&k| left.field(k).name().clone()));
+                    names.extend(spec.filter.iter().flat_map(|f| f.columns()));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The columns that enter transform `at` of a stage.
@@ -139,11 +194,33 @@ impl Graph {
     }
 }
 
-/// Drops the places again.
-fn project_to(joined: &Schema, spec: &JoinSpec) -> StageTransform {
+/// The columns of a join that somebody reads, without the places.
+fn kept(joined: &Schema, spec: &JoinSpec) -> Vec<String> {
+    let at = spec.left_columns;
+    let unused = |i: usize| match i {
+        _ if i < at => spec.is_unused(i),
+        _ => spec.is_unused(i - 1),
+    };
     let fields = joined.fields().iter().enumerate();
-    let names = fields.filter(|(i, _)| *i != spec.left_columns);
-    let exprs = names.map(|(_, f)| (f.name().clone(), Expr::Column(f.name().clone())));
+    fields
+        .filter(|&(i, _)| i != at && !unused(i))
+        .map(|(_, f)| f.name().clone())
+        .collect()
+}
+
+/// Columns of a join and the places behind them: their schema and their names.
+fn with_places(joined: &Schema, columns: &[String]) -> Result<(SchemaRef, Vec<String>)> {
+    let mut names = columns.to_vec();
+    names.push(ORDER.to_string());
+    let fields = names
+        .iter()
+        .map(|n| Ok(joined.field_with_name(n)?.clone()))
+        .collect::<Result<Vec<_>>>()?;
+    Ok((Arc::new(Schema::new(fields)), names))
+}
+
+fn select(columns: &[String]) -> StageTransform {
+    let exprs = columns.iter().map(|n| (n.clone(), Expr::Column(n.clone())));
     StageTransform::Project {
         exprs: exprs.collect(),
     }

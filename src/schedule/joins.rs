@@ -16,21 +16,21 @@ const MOST_EIGHTHS: usize = 6;
 type Left = HashMap<usize, Vec<Arc<Partition>>>;
 
 /// The first join of a stage whose build side has no room beside those before it.
-pub fn too_large(stage: &Stage, left: &Left, cx: &RunContext) -> Option<usize> {
+pub fn too_large(graph: &Graph, stage: &Stage, left: &Left, cx: &RunContext) -> Result<Option<usize>> {
     let most = cx.budget.limit() / 8 * MOST_EIGHTHS;
     let mut used = cx.budget.used();
     for (at, t) in stage.transforms.iter().enumerate() {
-        let StageTransform::Probe { build, .. } = t else {
+        let StageTransform::Probe { build, spec } = t else {
             continue;
         };
         let partitions = left.get(build).map_or(&[][..], Vec::as_slice);
-        match graph::build_bytes(partitions) {
+        match graph::build_bytes(spec, &graph.stages[*build].schema, partitions)? {
             Some(more) if used + more <= most => used += more,
             Some(0) => {}
-            _ => return Some(at),
+            _ => return Ok(Some(at)),
         }
     }
-    None
+    Ok(None)
 }
 
 /// Spreads the build side of a join over buckets on disk, where it does not lie there already.

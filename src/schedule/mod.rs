@@ -55,7 +55,7 @@ pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut Res
     let mut graph = graph.clone();
     let mut todo: VecDeque<usize> = (0..graph.stages.len()).collect();
     while let Some(id) = todo.pop_front() {
-        if let Some(at) = joins::too_large(&graph.stages[id], &left, cx) {
+        if let Some(at) = joins::too_large(&graph, &graph.stages[id], &left, cx)? {
             joins::spread(&graph, id, at, &mut left, pool.as_ref(), cx)?;
             let stages = graph.split_join(id, at)?;
             Progress::add(&cx.progress.stages, stages.len() as u64 - 1);

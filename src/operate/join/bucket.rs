@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
-use super::build::TABLE_BYTES;
+use super::build::{Build, TABLE_BYTES};
 use super::scatter::{
     BUCKETS, InOrder, Keyless, LEVELS, Nulls, Piece, Scatter, ordered_left, read, with_order,
 };
@@ -129,7 +129,7 @@ impl BucketJoin {
     }
 
     fn probe(&self, right: Vec<Batch>) -> Result<Probe> {
-        let side = BuildSide::of(&self.spec, &self.right, right)?;
+        let side = BuildSide::of(&self.spec, &self.right, right, Build::Slim)?;
         Probe::new(&self.spec, &self.left, Arc::new(side))
     }
 

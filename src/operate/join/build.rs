@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, NullArray};
 use arrow::compute::{concat, sort_to_indices, take};
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::JoinSpec;
 use super::collect::is_scattered;
-use super::index::{Index, Rows};
+use super::index::{self, Index, Rows};
 use super::scatter::{places_of, read};
 use crate::error::{Error, Result};
 use crate::kernel::group::NONE;
@@ -34,6 +34,15 @@ pub(super) fn key_columns(columns: &[ArrayRef], keys: &[usize]) -> Result<Vec<Co
     keys.iter().map(|&k| Col::new(&columns[k])).collect()
 }
 
+/// How the index and the columns are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Build {
+    /// At the same time; for a while the columns are there twice.
+    Quick,
+    /// One after the other, and each column goes as it is made.
+    Slim,
+}
+
 /// The finished build side, shared by all probes.
 #[derive(Debug)]
 pub struct BuildSide {
@@ -47,12 +56,23 @@ pub struct BuildSide {
 impl BuildSide {
     /// The bytes that a build side over these partitions takes on top of what they hold; none where
     /// some of them lie on disk already.
-    pub fn more_bytes(partitions: &[Arc<Partition>]) -> Option<usize> {
+    ///
+    /// # Errors
+    /// A key is of a type that nothing is joined on.
+    pub fn more_bytes(
+        spec: &JoinSpec,
+        schema: &Schema,
+        partitions: &[Arc<Partition>],
+    ) -> Result<Option<usize>> {
         if partitions.iter().any(|p| is_scattered(p)) {
-            return None;
+            return Ok(None);
         }
-        let (rows, bytes) = size(partitions);
-        Some(rows * TABLE_BYTES + bytes / 4)
+        let (_, bytes) = size(partitions);
+        let batches: Vec<&Batch> = partitions
+            .iter()
+            .flat_map(|p| p.buckets.iter().flat_map(|b| &b.batches))
+            .collect();
+        Ok(Some(index::bytes(spec, schema, &batches)? + bytes / 4))
     }
 
     /// Builds the index over the rows that the sinks of a stage left.
@@ -68,14 +88,22 @@ impl BuildSide {
         let mut held = run.budget.reservation("the build side of a join");
         let (rows, bytes) = size(&partitions);
         let scattered = partitions.iter().any(|p| is_scattered(p));
-        held.try_grow(rows * TABLE_BYTES + if scattered { 2 * bytes } else { bytes / 4 })?;
+        let index = match BuildSide::more_bytes(spec, schema, &partitions)? {
+            Some(more) => more.saturating_sub(bytes / 4),
+            None => rows * TABLE_BYTES,
+        };
+        held.try_grow(index + if scattered { 2 * bytes } else { bytes / 4 })?;
         let batches = match scattered {
             true => gathered(&partitions)?,
             false => batches_of(partitions),
         };
-        let mut side = BuildSide::of(spec, schema, batches)?;
+        let how = match run.threads > 1 && run.budget.used() + bytes <= run.budget.limit() / 2 {
+            true => Build::Quick,
+            false => Build::Slim,
+        };
+        let mut side = BuildSide::of(spec, schema, batches, how)?;
         // what the partitions held is free again
-        let wanted = rows * TABLE_BYTES + bytes;
+        let wanted = index + bytes;
         let more = wanted.saturating_sub(held.bytes());
         held.grow_anyway(more);
         held.shrink(held.bytes() - wanted);
@@ -84,7 +112,12 @@ impl BuildSide {
     }
 
     /// Builds the index over batches, in the order of the input; reserves nothing.
-    pub(super) fn of(spec: &JoinSpec, schema: &SchemaRef, mut batches: Vec<Batch>) -> Result<Self> {
+    pub(super) fn of(
+        spec: &JoinSpec,
+        schema: &SchemaRef,
+        mut batches: Vec<Batch>,
+        how: Build,
+    ) -> Result<Self> {
         let rows: usize = batches.iter().map(|b| b.rows).sum();
         if rows >= NONE as usize - 1 {
             return Err(Error::query(format!(
@@ -92,21 +125,35 @@ impl BuildSide {
             ))
             .help("put the smaller table on the right"));
         }
-        let index = Index::new(spec, schema, &batches)?;
         let wanted = match spec.kind.yields_right() || spec.filter.is_some() {
             true => spec.right_columns,
             false => 0,
         };
-        let mut columns = Vec::with_capacity(wanted);
-        for c in 0..wanted {
-            let none: ArrayRef = Arc::new(arrow::array::NullArray::new(0));
-            // each part goes as soon as its column is whole
-            let parts = batches
-                .iter_mut()
-                .map(|b| std::mem::replace(&mut b.columns[c], none.clone()));
-            let parts: Vec<ArrayRef> = parts.collect();
-            columns.push(whole(&parts, schema, c)?);
-        }
+        let (index, columns) = match how {
+            Build::Slim => {
+                let index = Index::new(spec, schema, &batches)?;
+                let none: ArrayRef = Arc::new(NullArray::new(0));
+                // each part goes as soon as its column is whole
+                let columns = (0..wanted).map(|c| {
+                    let take = |b: &mut Batch| std::mem::replace(&mut b.columns[c], none.clone());
+                    let parts: Vec<ArrayRef> = batches.iter_mut().map(take).collect();
+                    whole(&parts, spec, schema, c)
+                });
+                (index, columns.collect::<Result<_>>()?)
+            }
+            Build::Quick => std::thread::scope(|s| {
+                let index = s.spawn(|| Index::new(spec, schema, &batches));
+                let columns = (0..wanted).map(|c| {
+                    let parts: Vec<ArrayRef> = batches.iter().map(|b| b.columns[c].clone()).collect();
+                    whole(&parts, spec, schema, c)
+                });
+                let columns = columns.collect::<Result<Vec<_>>>()?;
+                let index = index
+                    .join()
+                    .map_err(|_| Error::defect("a join lost its index"))??;
+                Ok::<_, Error>((index, columns))
+            })?,
+        };
         Ok(BuildSide {
             index,
             columns,
@@ -133,7 +180,10 @@ impl BuildSide {
 }
 
 /// One array of many, its texts in one buffer.
-fn whole(parts: &[ArrayRef], schema: &Schema, column: usize) -> Result<ArrayRef> {
+fn whole(parts: &[ArrayRef], spec: &JoinSpec, schema: &Schema, column: usize) -> Result<ArrayRef> {
+    if spec.is_unused(spec.left_columns + column) {
+        return Ok(Arc::new(NullArray::new(0)));
+    }
     let parts: Vec<&dyn Array> = parts.iter().map(|p| p.as_ref()).collect();
     if parts.is_empty() {
         let ty = types::logical(schema.field(column).data_type());

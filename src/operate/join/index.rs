@@ -9,7 +9,7 @@
 use arrow::datatypes::{DataType, Schema};
 
 use super::JoinSpec;
-use super::build::{encoder, key_columns};
+use super::build::{TABLE_BYTES, encoder, key_columns};
 use crate::error::Result;
 use crate::kernel::group::{KeyTable, NONE};
 use crate::kernel::{Batch, types};
@@ -128,25 +128,15 @@ fn drop_nulls(keys: &[Col], groups: &mut [u32]) {
 
 /// The index of an integer key whose values lie close together.
 fn direct(key: usize, schema: &Schema, batches: &[Batch]) -> Result<Option<Index>> {
-    use DataType::*;
-    let ty = types::logical(schema.field(key).data_type());
-    if !matches!(ty, Boolean | Int64 | Date32 | Timestamp(..)) {
+    if !is_integer(schema, key) {
         return Ok(None);
     }
     let columns = batches.iter().map(|b| Col::new(&b.columns[key]));
     let columns = columns.collect::<Result<Vec<_>>>()?;
-    let (mut least, mut most) = (i64::MAX, i64::MIN);
-    for column in &columns {
-        each(column, &mut |_, v| (least, most) = (least.min(v), most.max(v)));
-    }
     let rows: u64 = batches.iter().map(|b| b.rows as u64).sum();
-    let span = match least <= most {
-        true => most.abs_diff(least).saturating_add(1),
-        false => 0,
-    };
-    if span > SMALL_SPAN && span > rows.saturating_mul(SPARSE) {
+    let Some((least, span)) = dense(&columns, rows) else {
         return Ok(None);
-    }
+    };
     let mut groups = vec![NONE; span as usize];
     let (mut first, mut unique) = (0u32, true);
     for (column, batch) in columns.iter().zip(batches) {
@@ -180,6 +170,41 @@ fn direct(key: usize, schema: &Schema, batches: &[Batch]) -> Result<Option<Index
         find: Find::Direct { least, groups },
         lists: lists(known as usize, of_row),
     }))
+}
+
+/// The least value and the span of integers that lie close together.
+fn dense(columns: &[Col], rows: u64) -> Option<(i64, u64)> {
+    let (mut least, mut most) = (i64::MAX, i64::MIN);
+    for column in columns {
+        each(column, &mut |_, v| (least, most) = (least.min(v), most.max(v)));
+    }
+    let span = match least <= most {
+        true => most.abs_diff(least).saturating_add(1),
+        false => 0,
+    };
+    (span <= SMALL_SPAN || span <= rows.saturating_mul(SPARSE)).then_some((least, span))
+}
+
+/// The bytes that an index of these rows takes while it is made, at most.
+pub(super) fn bytes(spec: &JoinSpec, schema: &Schema, batches: &[&Batch]) -> Result<usize> {
+    let rows: usize = batches.iter().map(|b| b.rows).sum();
+    let by_hash = rows * TABLE_BYTES;
+    let [key] = spec.right_keys[..] else {
+        return Ok(by_hash);
+    };
+    if !is_integer(schema, key) {
+        return Ok(by_hash);
+    }
+    let columns = batches.iter().map(|b| Col::new(&b.columns[key]));
+    let span = dense(&columns.collect::<Result<Vec<_>>>()?, rows as u64);
+    // slots, and for keys that repeat their groups and lists
+    Ok(span.map_or(by_hash, |(_, span)| by_hash.min(4 * span as usize + 12 * rows)))
+}
+
+fn is_integer(schema: &Schema, key: usize) -> bool {
+    use DataType::*;
+    let ty = types::logical(schema.field(key).data_type());
+    matches!(ty, Boolean | Int64 | Date32 | Timestamp(..))
 }
 
 /// Calls `see` with each row and its value, nulls left out.

@@ -53,9 +53,18 @@ pub struct JoinSpec {
     pub right_columns: usize,
     /// A further condition over the columns that come out of an inner join.
     pub filter: Option<Expr>,
+    /// Which of the columns that come out, left then right, nobody reads: in their place come nulls.
+    /// Empty where all are read.
+    #[serde(default)]
+    pub unused: Vec<bool>,
 }
 
 impl JoinSpec {
+    /// Whether nobody reads a column that comes out.
+    pub fn is_unused(&self, column: usize) -> bool {
+        self.unused.get(column).copied().unwrap_or(false)
+    }
+
     /// What left rows with null keys are good for.
     fn left_nulls(&self) -> scatter::Nulls {
         match self.kind {

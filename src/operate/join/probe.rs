@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array, new_null_array};
+use arrow::array::{Array, ArrayRef, BooleanArray, NullArray, UInt32Array, new_null_array};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::take;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -108,6 +108,13 @@ impl Probe {
         Ok(())
     }
 
+    /// Lets go of left columns that nobody reads.
+    fn blank(&self, batch: &mut Batch) {
+        for c in (0..self.spec.left_columns).filter(|&c| self.spec.is_unused(c)) {
+            batch.columns[c] = Arc::new(NullArray::new(batch.rows));
+        }
+    }
+
     /// Left and right columns of the pairs.
     fn columns(&self, batch: &Batch, pairs: &Pairs, right: bool) -> Result<Vec<ArrayRef>> {
         let whole =
@@ -128,11 +135,16 @@ impl Probe {
 
     /// The right columns of these rows, nulls for [`NONE`].
     fn right_columns(&self, rows: Vec<u32>, columns: &mut Vec<ArrayRef>) -> Result<()> {
-        let found = BooleanBuffer::collect_bool(rows.len(), |i| rows[i] != NONE);
-        let nulls = Some(NullBuffer::new(found)).filter(|n| n.null_count() > 0);
+        let nulls = rows.contains(&NONE).then(|| {
+            let found = BooleanBuffer::collect_bool(rows.len(), |i| rows[i] != NONE);
+            NullBuffer::new(found)
+        });
         let rows = UInt32Array::new(rows.into(), nulls);
-        for column in &self.side.columns()[..self.spec.right_columns] {
-            columns.push(take(column, &rows, None)?);
+        for (c, column) in self.side.columns()[..self.spec.right_columns].iter().enumerate() {
+            columns.push(match self.spec.is_unused(self.spec.left_columns + c) {
+                true => Arc::new(NullArray::new(rows.len())),
+                false => take(column, &rows, None)?,
+            });
         }
         Ok(())
     }
@@ -140,22 +152,26 @@ impl Probe {
     /// Each left row beside its only right row.
     fn beside(&mut self, batch: Batch, emit: &mut Emit, cx: &TaskContext) -> Result<Flow> {
         let mut rows = std::mem::take(&mut self.groups);
-        let mut batch = batch;
+        let (mut columns, mut n) = (batch.columns, batch.rows);
+        columns.truncate(self.spec.left_columns);
         if self.spec.kind == JoinKind::Inner {
-            let found = BooleanBuffer::collect_bool(rows.len(), |i| rows[i] != NONE);
-            let kept = found.count_set_bits();
-            if kept == 0 {
-                self.groups = rows;
-                return Ok(Flow::More);
+            // each row is written down, and the next one over it if it has no match: no branch
+            let mut left = vec![0u32; rows.len()];
+            n = 0;
+            for i in 0..rows.len() {
+                let row = rows[i];
+                (left[n], rows[n]) = (i as u32, row);
+                n += usize::from(row != NONE);
             }
-            if kept < rows.len() {
-                batch.columns.truncate(self.spec.left_columns);
-                batch = batch.filter(&BooleanArray::new(found, None))?;
-                rows.retain(|&r| r != NONE);
+            if n < rows.len() {
+                rows.truncate(n);
+                left.truncate(n);
+                let left = UInt32Array::from(left);
+                for column in &mut columns {
+                    *column = take(column, &left, None)?;
+                }
             }
         }
-        let (mut columns, n) = (batch.columns, batch.rows);
-        columns.truncate(self.spec.left_columns);
         self.right_columns(rows, &mut columns)?;
         self.emit(columns, n, emit, cx)
     }
@@ -338,7 +354,9 @@ impl Probe {
             found.for_each(|(&g, mark)| *mark |= g != NONE);
             return Ok(Flow::More);
         }
-        self.pairs(batch, Some(marks), emit, cx)
+        let mut batch = batch.clone();
+        self.blank(&mut batch);
+        self.pairs(&batch, Some(marks), emit, cx)
     }
 
     /// Puts out what is owed to the left rows once all parts have been seen.
@@ -358,6 +376,8 @@ impl Probe {
             JoinKind::Left | JoinKind::Anti => false,
         };
         let mask: BooleanArray = marks.iter().map(|&m| Some(m == wanted)).collect();
+        let mut batch = batch.clone();
+        self.blank(&mut batch);
         let mut kept = batch.filter(&mask)?;
         kept.columns.truncate(self.spec.left_columns);
         if self.spec.kind.yields_right() {
@@ -371,8 +391,9 @@ impl Probe {
 }
 
 impl Transform for Probe {
-    fn push(&mut self, batch: Batch, emit: &mut Emit, cx: &TaskContext) -> Result<Flow> {
+    fn push(&mut self, mut batch: Batch, emit: &mut Emit, cx: &TaskContext) -> Result<Flow> {
         self.find(&batch)?;
+        self.blank(&mut batch);
         if self.filter.is_none() {
             if !self.spec.kind.yields_right() {
                 return self.keep(&batch, emit, cx);

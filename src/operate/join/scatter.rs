@@ -80,7 +80,12 @@ fn insert_order(schema: &Schema, at: usize) -> SchemaRef {
 pub(super) fn ordered_left(spec: &JoinSpec, left: &Schema) -> (JoinSpec, SchemaRef) {
     let at = spec.left_columns;
     let moved = |k: &usize| if *k < at { *k } else { *k + 1 };
+    let mut unused = spec.unused.clone();
+    if unused.len() > at {
+        unused.insert(at, false);
+    }
     let ordered = JoinSpec {
+        unused,
         left_keys: spec.left_keys.iter().map(moved).collect(),
         left_columns: at + 1,
         ..spec.clone()

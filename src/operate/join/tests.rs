@@ -89,6 +89,7 @@ fn joined(
         left_columns: 3,
         right_columns: 3,
         filter: less.then(|| expr::parse("lv < rv").unwrap()),
+        unused: Vec::new(),
     };
     let mut sink = Box::new(BuildSink::new(&spec, &schema("r"), &cx.run).unwrap());
     // as two workers would bring them: later batches first
