@@ -101,3 +101,17 @@ fn carriers_and_destinations() {
     .concat();
     flights(&flags, "arrdelay_by_carrier_and_dest");
 }
+
+/// The join that the README shows, to the letter.
+#[test]
+fn flights_by_the_names_of_their_airlines() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let args = "query testdata/nycflights/*.csv --join testdata/airlines.csv --on UniqueCarrier=carrier \
+                --how left --groupby name --count --mean ArrDelay --sort count:desc -n 3";
+    let ran = common::run(args.split_whitespace()).done().quietly();
+    assert!(
+        readme.contains(&format!("```text\n{}```", ran.text())),
+        "{}",
+        ran.text()
+    );
+}

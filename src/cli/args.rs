@@ -20,6 +20,14 @@ Examples:
   ddf query big.csv --sort 'DepDelay:desc,FlightNum' -o sorted.parquet
   ddf explain 'data/*.csv' -g Origin --mean DepDelay";
 
+const JOIN_EXAMPLES: &str = "\
+Examples:
+  ddf join flights.csv carriers.csv --on UniqueCarrier=code
+  ddf join a.csv b.parquet c.csv --on id,day --how left -o all.parquet
+  ddf query flights.csv --join carriers.csv --on UniqueCarrier=code --how left -g name --count
+
+Null equals nothing. Columns of the right whose names clash get _right.";
+
 const QUERY_EXAMPLES: &str = "\
 Examples:
   ddf query 'data/*.csv' --groupby Origin --mean DepDelay
@@ -36,6 +44,9 @@ pub enum Command {
     /// Ask a question of files: filter, group, aggregate, sort, convert
     #[command(after_help = QUERY_EXAMPLES)]
     Query(Box<QueryArgs>),
+    /// Join the first input with each of the others on the same keys
+    #[command(after_help = JOIN_EXAMPLES)]
+    Join(Box<QueryArgs>),
     /// Show the plan, the optimised plan and the stages of a query
     Explain(Box<QueryArgs>),
     /// Print a query's task graph as JSON
@@ -93,6 +104,15 @@ pub struct QueryArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Question")]
 pub struct AskArgs {
+    /// Join with another table, before anything else; --on and --how follow it (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub join: Vec<String>,
+    /// Columns that must be equal: id, id=key, or several, comma separated
+    #[arg(long, value_name = "KEYS")]
+    pub on: Vec<String>,
+    /// Which rows: inner (as a rule), left, right, full, semi, anti, cross
+    #[arg(long, value_name = "KIND")]
+    pub how: Vec<String>,
     /// Keep rows where this is true
     #[arg(short = 'w', long = "where", visible_alias = "filter", value_name = "EXPR")]
     pub filter: Vec<String>,

@@ -10,6 +10,7 @@
 //! Only results go to standard output; everything else goes to standard error.
 
 mod args;
+mod join;
 mod messages;
 mod output;
 mod progress;
@@ -63,6 +64,7 @@ pub fn main() -> u8 {
 fn query_args(command: &Command) -> Option<&QueryArgs> {
     match command {
         Command::Query(a)
+        | Command::Join(a)
         | Command::Explain(a)
         | Command::Head(a)
         | Command::Count(a)
@@ -75,6 +77,7 @@ fn query_args(command: &Command) -> Option<&QueryArgs> {
 fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
     match command {
         Command::Query(args) => ask(args, query::frame(args, matches)?),
+        Command::Join(args) => ask(args, query::join_frame(args, matches)?),
         Command::Head(args) => {
             let f = query::frame(args, matches)?;
             ask(

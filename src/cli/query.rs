@@ -3,10 +3,10 @@
 use clap::ArgMatches;
 
 use super::args::{AskArgs, InputArgs, QueryArgs, RunArgs, SchedulerArg};
-use super::select;
+use super::{join, select};
 use crate::error::{Error, Result};
 use crate::expr::{self, AggCall, AggFunc, Expr};
-use crate::frame::{Frame, Settings};
+use crate::frame::{Frame, How, Settings};
 use crate::kernel;
 use crate::schedule::Scheduler;
 use crate::source::{Format, OnBadRow, ReadOptions, Union};
@@ -15,8 +15,41 @@ use crate::source::{Format, OnBadRow, ReadOptions, Union};
 pub fn frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
     let inputs = inputs(&args.inputs)?;
     let options = read_options(&args.read)?;
-    let mut f = Frame::read_with(inputs.iter().map(String::as_str), &options, settings(&args.run)?)?;
-    let ask = &args.ask;
+    let settings = settings(&args.run)?;
+    let read = |file: &str| Frame::read_with([file], &options, settings.clone());
+    let f = Frame::read_with(inputs.iter().map(String::as_str), &options, settings.clone())?;
+    let f = join::joined(f, matches, read)?;
+    answer(f, &args.ask, matches)
+}
+
+/// The frame of `ddf join`: the first input joined with the others, then what `query` would do.
+pub fn join_frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
+    let ([first, others @ ..], []) = (args.inputs.as_slice(), args.ask.join.as_slice()) else {
+        return Err(
+            Error::usage("ddf join takes its tables as inputs").help("as in: ddf join a.csv b.csv --on id")
+        );
+    };
+    if others.is_empty() {
+        return Err(Error::usage("a join needs two tables").help("as in: ddf join a.csv b.csv --on id"));
+    }
+    let options = read_options(&args.read)?;
+    let settings = settings(&args.run)?;
+    let how = match args.ask.how.as_slice() {
+        [] => How::Inner,
+        [one] => How::from_name(one)?,
+        _ => return Err(Error::usage("ddf join takes one --how")),
+    };
+    let on: Vec<String> = args.ask.on.iter().flat_map(|s| split_list(s)).collect();
+    let mut f = Frame::read_with([first.as_str()], &options, settings.clone())?;
+    for other in others {
+        let right = Frame::read_with([other.as_str()], &options, settings.clone())?;
+        f = f.join(right, on.iter().map(String::as_str), how)?;
+    }
+    answer(f, &args.ask, matches)
+}
+
+/// What is asked of the rows.
+fn answer(mut f: Frame, ask: &AskArgs, matches: &ArgMatches) -> Result<Frame> {
     for w in &ask.with {
         f = f.with(w)?;
     }

@@ -13,6 +13,7 @@
 
 pub mod batch;
 pub mod bits;
+pub mod direct;
 pub mod group;
 pub mod hash;
 pub mod hybrid;

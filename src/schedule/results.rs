@@ -42,7 +42,7 @@ pub fn write_partitions(
     cx: &Arc<RunContext>,
 ) -> Result<Output> {
     let mut result = ResultSink::Write(Box::new(output));
-    let mut out = Ordered::new(graph, &mut result, &cx.progress);
+    let mut out = Ordered::new(graph, &mut result, cx);
     let mut source = Batches::new(partitions.to_vec());
     let task = TaskContext {
         run: cx.clone(),
@@ -101,7 +101,7 @@ pub fn run_last(
     if let (ResultSink::Write(output), true) = (&mut *result, numbered(job.stage)) {
         output.rows_are_numbered();
     }
-    let mut out = Ordered::new(graph, result, &job.cx.progress);
+    let mut out = Ordered::new(graph, result, job.cx);
     let encode = matches!(out.result, ResultSink::Write(_)) && graph.skip == 0 && graph.take.is_none();
     let turn = Turn {
         most_waiting: (job.cx.budget.limit() / WAITING_SHARE).max(WAITING_BYTES),
@@ -352,17 +352,20 @@ struct Ordered<'a> {
     skip: u64,
     left: Option<u64>,
     encoder: Option<Box<dyn Encoder>>,
+    /// What the output holds back until a row group is full.
+    held: Reservation,
     progress: &'a Progress,
 }
 
 impl<'a> Ordered<'a> {
-    fn new(graph: &Graph, result: &'a mut ResultSink, progress: &'a Progress) -> Self {
+    fn new(graph: &Graph, result: &'a mut ResultSink, cx: &'a RunContext) -> Self {
         Ordered {
             result,
             skip: graph.skip,
             left: graph.take,
             encoder: None,
-            progress,
+            held: cx.budget.reservation("writing"),
+            progress: &cx.progress,
         }
     }
 
@@ -378,7 +381,12 @@ impl<'a> Ordered<'a> {
             Piece::Encoded(e) => {
                 Progress::add(&self.progress.rows_out, e.rows());
                 match self.result {
-                    ResultSink::Write(o) => o.append(e),
+                    ResultSink::Write(o) => {
+                        let flow = o.append(e);
+                        // their encoded form will come on top
+                        self.held.resize_anyway(o.held_bytes() / 2 * 3);
+                        flow
+                    }
                     ResultSink::Collect(_) => Err(Error::defect("encoded rows for a result in memory")),
                 }
             }
@@ -428,8 +436,12 @@ impl<'a> Ordered<'a> {
     }
 
     fn flush_collected(&mut self) -> Result<()> {
-        if let (Some(e), ResultSink::Write(output)) = (self.encoder.take(), &mut *self.result) {
-            output.append(e.finish()?)?;
+        if let ResultSink::Write(output) = &mut *self.result {
+            if let Some(e) = self.encoder.take() {
+                output.append(e.finish()?)?;
+            }
+            // now, while its memory is reserved
+            output.flush()?;
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use tempfile::NamedTempFile;
 
 use super::Target;
 use crate::error::{Error, Kind, Result};
+use crate::kernel::direct::DirectWriter;
 
 /// An open target. Dropped without [`Destination::commit`], a file target leaves nothing.
 pub(super) struct Destination {
@@ -33,7 +34,7 @@ pub(super) struct Failure(Arc<Mutex<Option<Error>>>);
 
 enum Way {
     Direct(File),
-    Renamed(NamedTempFile, PathBuf),
+    Renamed(NamedTempFile, PathBuf, DirectWriter),
 }
 
 impl Destination {
@@ -64,9 +65,9 @@ impl Destination {
             Way::Direct(mut file) => {
                 file.flush().map_err(|e| Error::io("write", &self.name, &e))?;
             }
-            Way::Renamed(temp, path) => {
-                temp.as_file()
-                    .sync_all()
+            Way::Renamed(temp, path, mut rest) => {
+                rest.finish(temp.as_file())
+                    .and_then(|()| temp.as_file().sync_all())
                     .map_err(|e| Error::io("write", &self.name, &e))?;
                 temp.persist(&path)
                     .map_err(|e| Error::io("rename the finished file to", &self.name, &e.error))?;
@@ -98,7 +99,7 @@ impl Write for Destination {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let result = match &mut self.way {
             Way::Direct(f) => f.write(bytes),
-            Way::Renamed(t, _) => t.as_file_mut().write(bytes),
+            Way::Renamed(t, _, writer) => writer.write(t.as_file(), bytes).map(|()| bytes.len()),
         };
         match &result {
             Ok(n) => self.bytes += *n as u64,
@@ -158,7 +159,8 @@ fn open_file(path: &Path) -> Result<Way> {
         let mode = Permissions::from_mode(old.permissions().mode() & 0o7777);
         temp.as_file().set_permissions(mode).map_err(|e| fail(&e))?;
     }
-    Ok(Way::Renamed(temp, real))
+    let writer = DirectWriter::new().map_err(|e| fail(&e))?;
+    Ok(Way::Renamed(temp, real, writer))
 }
 
 /// Created with mode 0666, from which the umask takes its part.

@@ -258,6 +258,27 @@ impl Output {
         self.shape.encoder()
     }
 
+    /// Bytes of rows that wait for more to be written with, for reservations.
+    pub fn held_bytes(&self) -> usize {
+        match &self.sink {
+            Sink::Parquet { small, .. } => small.bytes(),
+            _ => 0,
+        }
+    }
+
+    /// Writes the rows that wait; no more will come.
+    ///
+    /// # Errors
+    /// As for [`Output::append`].
+    pub fn flush(&mut self) -> Result<()> {
+        if let Sink::Parquet { file, small } = &mut self.sink
+            && let Some(group) = small.close()?
+        {
+            splice(file, group, &self.failure)?;
+        }
+        Ok(())
+    }
+
     /// Appends the next piece; call it in the order of partitions.
     ///
     /// # Errors

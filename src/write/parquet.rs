@@ -40,7 +40,7 @@ const GROUP_BYTES: usize = 64 << 20;
 /// but not fewer than these.
 const LEAST_GROUP_BYTES: usize = 1 << 20;
 /// Rows of a row group of sorted rows, all of which are numbered.
-const RANKED_ROWS: u64 = 128 << 10;
+const RANKED_ROWS: u64 = 64 << 10;
 /// Fewer rows are not worth a row group of their own,
 const SMALL_ROWS: usize = 32 << 10;
 /// unless they are as large as this.
@@ -245,7 +245,7 @@ impl GroupEncoder {
             self.waiting.push(part);
             let full = match self.cut {
                 Cut::Full => self.rows >= GROUP_ROWS || self.bytes >= self.format.group_bytes,
-                // Rows of more than 2 KiB each: then memory counts more than equal bytes.
+                // Rows of more than 2 KiB each, or a tiny limit: memory counts more than equal bytes.
                 Cut::Ranked => {
                     (place + rows as u64).is_multiple_of(RANKED_ROWS)
                         || self.bytes >= 4 * self.format.group_bytes

@@ -10,6 +10,7 @@ mod bad_input;
 mod columns;
 mod distinct;
 mod formats;
+mod joins;
 mod messages;
 mod numbers;
 mod safe_output;
