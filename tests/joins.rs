@@ -257,7 +257,7 @@ fn further_conditions_in_any_memory() {
                 let want = pairs(how, &same, &left, &right);
                 for &(threads, memory, block) in WAYS {
                     let s = settings(threads, memory);
-                    let on = vec![(ddf::expr::parse("k").unwrap(), ddf::expr::parse("rk").unwrap())];
+                    let on = [(ddf::expr::parse("k").unwrap(), ddf::expr::parse("rk").unwrap())];
                     let plan = LogicalPlan::Join {
                         left: Box::new(read(&f.at("l.csv"), block, &s).plan()),
                         right: Box::new(read(&f.at("r.csv"), block, &s).plan()),

@@ -278,6 +278,26 @@ mod tests {
     }
 
     #[test]
+    fn one_file_for_all_until_nobody_needs_it() {
+        let dir = dir(1 << 20);
+        let batch = |n: i64| {
+            let ints = Int64Array::from_iter_values(0..n);
+            RecordBatch::try_from_iter([("i", Arc::new(ints) as _)]).unwrap()
+        };
+        let (file, a) = dir.write_shared(&batch(10)).unwrap();
+        let (again, b) = dir.write_shared(&batch(20)).unwrap();
+        assert!(Arc::ptr_eq(&file, &again));
+        assert_eq!(
+            (file.read(&a).unwrap(), file.read(&b).unwrap()),
+            (batch(10), batch(20))
+        );
+        drop((file, again));
+        assert_eq!(dir.now.load(Relaxed), 0);
+        let (file, c) = dir.write_shared(&batch(5)).unwrap();
+        assert_eq!((c.offset, file.read(&c).unwrap()), (0, batch(5)));
+    }
+
+    #[test]
     fn damage_is_noticed() {
         let mut w = dir(1000).create().unwrap();
         let mut block = w.write_bytes(b"hello", 0).unwrap();

@@ -312,3 +312,78 @@ fn push_through(
 
 /// A schema with the logical types of [`crate::kernel::types`].
 pub type Schema = SchemaRef;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, AsArray, DictionaryArray, StringViewArray};
+    use arrow::datatypes::Int32Type;
+
+    fn context(memory: usize) -> TaskContext {
+        let progress = Arc::new(Progress::default());
+        let run = RunContext {
+            budget: Budget::new(memory),
+            spill: SpillDir::new(std::env::temp_dir(), u64::MAX, progress.clone()),
+            progress,
+            cancelled: Default::default(),
+            threads: 1,
+            warnings: Default::default(),
+            aside: Default::default(),
+        };
+        TaskContext {
+            run: Arc::new(run),
+            part: 7,
+        }
+    }
+
+    /// Plain text, text by dictionary, and rows without any column.
+    fn batches() -> Vec<Batch> {
+        let texts =
+            |i: usize| StringViewArray::from_iter_values((0..20).map(|k| format!("a long text {i} {k}")));
+        let plain = (0..5).map(|i| Batch::new(vec![Arc::new(texts(i)) as ArrayRef], 20, 0));
+        let by_dictionary = (0..5).map(|i| {
+            let keys = arrow::array::Int32Array::from_iter_values((0..30).map(|k| k % 20));
+            let column = DictionaryArray::<Int32Type>::new(keys, Arc::new(texts(i)));
+            Batch::new(vec![Arc::new(column) as ArrayRef], 30, 0)
+        });
+        plain
+            .chain(by_dictionary)
+            .chain([Batch::new(vec![], 9, 0)])
+            .collect()
+    }
+
+    #[test]
+    fn what_is_collected_comes_back_in_order_from_memory_and_disk() {
+        let text = |b: Batch| -> (usize, u64, Vec<String>) {
+            let b = b.compacted().unwrap();
+            let column = b.columns.first().map(|c| c.as_string_view().clone());
+            let rows = column.map_or(Vec::new(), |c| c.iter().map(|t| t.unwrap().to_string()).collect());
+            (b.rows, b.position, rows)
+        };
+        let mut results = Vec::new();
+        for memory in [0, 40_000, 1 << 20] {
+            let cx = context(memory);
+            let mut sink = Box::new(Collect::default());
+            for b in batches() {
+                sink.push(b, &cx).unwrap();
+            }
+            let p = sink.finish(&cx).unwrap();
+            assert_eq!(p.buckets[0].batches.is_empty(), memory == 0);
+            assert_eq!(p.buckets[0].spilled.is_empty(), memory == 1 << 20);
+            assert!(cx.run.budget.used() <= memory / COLLECT_SHARE);
+            let mut source = Batches::new(vec![Arc::new(p)]);
+            let mut rows = Vec::new();
+            while let Some(b) = source.next(&cx).unwrap() {
+                rows.push(text(b));
+            }
+            results.push(rows);
+        }
+        let mut place = 7 << 40;
+        for (b, (rows, position, _)) in batches().iter().zip(&results[0]) {
+            assert_eq!((b.rows, place), (*rows, *position));
+            place += b.rows as u64;
+        }
+        assert_eq!(results[0].len(), 11);
+        assert!(results.iter().all(|r| *r == results[0]));
+    }
+}

@@ -14,6 +14,7 @@ use crate::pipeline::{Partition, RunContext};
 const MOST_EIGHTHS: usize = 6;
 
 type Left = HashMap<usize, Vec<Arc<Partition>>>;
+type Numbered = (usize, Arc<Partition>);
 
 /// The first join of a stage whose build side has no room beside those before it.
 pub fn too_large(graph: &Graph, stage: &Stage, left: &Left, cx: &RunContext) -> Result<Option<usize>> {
@@ -49,7 +50,7 @@ pub fn spread(
     let partitions = left.remove(build).unwrap_or_default();
     let partitions: Vec<_> = partitions.into_iter().map(|p| Mutex::new(Some(p))).collect();
     let next = AtomicUsize::new(0);
-    let out: Mutex<Vec<Result<(usize, Arc<Partition>)>>> = Mutex::default();
+    let out: Mutex<Vec<Result<Numbered>>> = Mutex::default();
     on_all(pool, || {
         loop {
             let i = next.fetch_add(1, Relaxed);

@@ -106,7 +106,7 @@ fn joined(
         sink.push(b, &task).unwrap();
     }
     let mut built = Arc::new(sink.finish(&cx).unwrap());
-    if size % 2 == 0 {
+    if size.is_multiple_of(2) {
         built = scatter_build(&spec, &schema("r"), built, &cx.run).unwrap();
     }
     let side = BuildSide::new(&spec, &schema("r"), vec![built], &cx.run).unwrap();
