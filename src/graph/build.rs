@@ -124,6 +124,12 @@ impl StageInputs {
         })
     }
 
+    /// Whether the positions of the source's batches number all its rows from 0 on: those of merged
+    /// runs do. How many groups come before a range of rows that are grouped in order, nobody knows.
+    pub fn are_numbered(&self) -> bool {
+        self.merge.is_some() && self.ordered.is_none()
+    }
+
     /// What a stage leaves whose tasks left `partitions`.
     pub fn leave(&self, stage: &Stage, partitions: Vec<Arc<Partition>>) -> Vec<Arc<Partition>> {
         match (&self.ordered, &stage.source) {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::worker::{Job, guarded};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Stage, StageSource, StageTransform};
+use crate::graph::{Graph, StageTransform};
 use crate::kernel::Batch;
 use crate::memory::Reservation;
 use crate::observe::Progress;
@@ -21,8 +21,10 @@ use crate::write::{Encoded, Encoder, Output};
 
 /// How many tasks may be done before their turn, for each thread.
 const WINDOW: usize = 4;
-/// Neighbouring tasks that are encoded together, at most; below half the window of two threads.
-const MOST_TASKS: usize = 4;
+/// Neighbouring tasks that are encoded together where nothing is known of their rows,
+const SOME_TASKS: usize = 4;
+/// and at most, where they are known to be small.
+const MOST_TASKS: usize = 64;
 /// A task hands on what it encoded once it holds this much.
 const PIECE_BYTES: usize = 1 << 20;
 
@@ -98,7 +100,7 @@ pub fn run_last(
     graph: &Graph,
     result: &mut ResultSink,
 ) -> Result<()> {
-    if let (ResultSink::Write(output), true) = (&mut *result, numbered(job.stage)) {
+    if let (ResultSink::Write(output), true) = (&mut *result, numbered(job)) {
         output.rows_are_numbered();
     }
     let mut out = Ordered::new(graph, result, job.cx);
@@ -131,9 +133,10 @@ pub fn run_last(
 }
 
 /// Whether the positions of the stage's batches number all rows of the result.
-fn numbered(stage: &Stage) -> bool {
-    let keeps = |t: &StageTransform| matches!(t, StageTransform::Project { .. });
-    matches!(stage.source, StageSource::SortedRuns { .. }) && stage.transforms.iter().all(keeps)
+fn numbered(job: &Job) -> bool {
+    let changes =
+        |t: &StageTransform| matches!(t, StageTransform::Filter { .. } | StageTransform::Probe { .. });
+    job.inputs.are_numbered() && !job.stage.transforms.iter().any(changes)
 }
 
 /// Makes encoders inside tasks.
@@ -143,18 +146,22 @@ struct Encoders {
 
 impl Encoders {
     /// How many neighbouring tasks to encode together: always the same, so that row groups do not
-    /// depend on which worker came first.
-    fn span(&self) -> usize {
-        match self.output.as_ref().map_or(0, |o| o.wanted_rows()) {
-            0 => 1,
-            _ => MOST_TASKS,
+    /// depend on which worker came first. What does not fill a row group is left to the coordinator,
+    /// so it should be little of the whole.
+    fn span(&self, job: &Job) -> usize {
+        let wanted = 2 * self.output.as_ref().map_or(0, |o| o.wanted_rows());
+        let rows: u64 = job.inputs.partitions.iter().map(|p| p.rows).sum();
+        match (wanted, rows / job.inputs.tasks.len().max(1) as u64) {
+            (0, _) => 1,
+            (_, 0) => SOME_TASKS,
+            (_, of_task) => ((wanted / of_task) as usize).clamp(SOME_TASKS, MOST_TASKS),
         }
     }
 }
 
 fn run_alone(job: &Job, encoders: &Encoders, out: &mut Ordered) -> Result<()> {
     loop {
-        let parts = job.take_span(encoders.span());
+        let parts = job.take_span(encoders.span(job));
         if parts.is_empty() {
             return Ok(());
         }
@@ -174,12 +181,12 @@ fn run_alone(job: &Job, encoders: &Encoders, out: &mut Ordered) -> Result<()> {
 
 fn work(job: &Job, send: SyncSender<Message>, turn: &Turn, encoders: &Encoders) {
     loop {
-        let parts = job.take_span(encoders.span());
+        let parts = job.take_span(encoders.span(job));
         let first = parts.start;
         if parts.is_empty() {
             return;
         }
-        let window = WINDOW * job.cx.threads.max(1);
+        let window = WINDOW.max(2 * parts.len()) * job.cx.threads.max(1);
         turn.wait(first, window, job);
         let mut hand = |piece: Piece| {
             let mut held = job.cx.budget.reservation("rows that wait to be written");

@@ -63,6 +63,8 @@ pub struct Ordered {
     work: Vec<Mutex<Option<Work>>>,
     pub(super) lanes: Lanes,
     pub(super) run: Arc<RunContext>,
+    /// Rows, before equal keys meet.
+    rows: u64,
     _held: Vec<Reservation>,
 }
 
@@ -184,6 +186,7 @@ impl Ordered {
             work,
             lanes: Lanes::Long(Spread::default()),
             run,
+            rows: rows as u64,
             _held: held,
         };
         let ranges = (rows / sizes.range).clamp(1, MOST_RANGES);
@@ -211,6 +214,7 @@ impl Ordered {
     /// Leaves it to the next stage.
     pub fn partition(self: &Arc<Self>) -> Partition {
         Partition {
+            rows: self.rows,
             local: Some(self.clone()),
             ..Partition::default()
         }
