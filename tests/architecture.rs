@@ -25,7 +25,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("write", &["pipeline", "expr", "kernel"]),
     (
         "graph",
-        &["plan", "pipeline", "source", "operate", "write", "expr", "kernel"],
+        &[
+            "plan", "pipeline", "source", "operate", "write", "expr", "memory", "kernel",
+        ],
     ),
     (
         "schedule",

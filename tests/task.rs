@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -33,23 +34,38 @@ fn by_tasks(dir: &Path, query: &[&str]) -> (Vec<u8>, usize) {
     let plan = [&["plan"], query].concat();
     let graph: Value = serde_json::from_slice(&ddf(&plan, b"")).unwrap();
     assert_eq!(graph["format"], "ddf.taskgraph/1");
-    let (mut inputs, mut count) = (Vec::<PathBuf>::new(), 0);
+    let (mut left, mut count) = (Vec::<Vec<PathBuf>>::new(), 0);
     for stage in graph["stages"].as_array().unwrap() {
         let id = &stage["id"];
-        let answer: Value =
-            serde_json::from_slice(&task(&graph, json!({"stage": id, "inputs": inputs}))).unwrap();
+        let number = |v: &Value| v.as_u64().map(|n| n as usize);
+        let source = &stage["source"];
+        let several = source["inputs"].as_array().into_iter().flatten();
+        let inputs: Vec<&PathBuf> = several
+            .chain([&source["input"]])
+            .filter_map(number)
+            .flat_map(|i| &left[i])
+            .collect();
+        let transforms = stage["transforms"].as_array().unwrap();
+        let builds: BTreeMap<String, &Vec<PathBuf>> = transforms
+            .iter()
+            .filter_map(|t| number(&t["build"]))
+            .map(|b| (b.to_string(), &left[b]))
+            .collect();
+        let request = json!({"stage": id, "inputs": inputs, "builds": builds});
+        let answer: Value = serde_json::from_slice(&task(&graph, request.clone())).unwrap();
         let tasks = answer["tasks"].as_u64().unwrap() as usize;
         let run = |t: usize| {
             let path = dir.join(format!("{id}-{t}"));
-            let request = json!({"stage": id, "task": t, "inputs": inputs});
+            let mut request = request.clone();
+            request["task"] = json!(t);
             std::fs::write(&path, task(&graph, request)).unwrap();
             path
         };
         let outputs: Vec<PathBuf> = (0..tasks).map(run).collect();
-        inputs = outputs;
+        left.push(outputs);
         count += tasks;
     }
-    (task(&graph, json!({"inputs": inputs})), count)
+    (task(&graph, json!({"inputs": left.last()})), count)
 }
 
 #[test]
@@ -106,6 +122,21 @@ fn tasks_in_processes_of_their_own_give_the_same_bytes() {
             "-g",
             "Month",
             "--count",
+        ],
+        &[
+            csv,
+            "-w",
+            "DepDelay > 200",
+            "--join",
+            "testdata/nycflights/2013-04.csv",
+            "--on",
+            "TailNum,Dest",
+            "--how",
+            "full",
+            "-s",
+            "TailNum,Dest,DepDelay,DepDelay_right,Month_right",
+            "-n",
+            "3000",
         ],
     ];
     for query in queries {

@@ -7,7 +7,7 @@
 //!   cross   an inner join without keys
 //! ```
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 
 use super::Frame;
 use crate::error::{Error, Result};
@@ -155,7 +155,15 @@ fn united(name: &str, own: &SchemaRef, a: &SchemaRef, b: &SchemaRef) -> Result<E
     match ty(own) {
         Some(t) if t == common => Ok(Expr::column(name)),
         Some(_) => Expr::column(name).cast_to(&common),
-        None => Expr::Literal(Scalar::Null).cast_to(&common),
+        None => null_of(&common),
+    }
+}
+
+/// A null of that type.
+fn null_of(ty: &DataType) -> Result<Expr> {
+    match ty {
+        DataType::Null => Ok(Expr::Literal(Scalar::Null)),
+        _ => Expr::Literal(Scalar::Null).cast_to(ty),
     }
 }
 
@@ -301,7 +309,7 @@ impl Sides {
     }
 }
 
-fn cast(e: Expr, schema: &SchemaRef, ty: &arrow::datatypes::DataType) -> Result<Expr> {
+fn cast(e: Expr, schema: &SchemaRef, ty: &DataType) -> Result<Expr> {
     match e.data_type(schema)? == *ty {
         true => Ok(e),
         false => e.cast_to(ty),

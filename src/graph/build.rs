@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::{Graph, Stage, StageSink, StageSource, StageTransform};
 use crate::error::{Error, Result};
 use crate::expr::Evaluator;
+use crate::memory::Reservation;
 use crate::operate::aggregate::{self, Order, Ordered, OrderedSource, PartialAggregate, Spreading};
-use crate::operate::join::{BuildSide, BuildSink, Probe};
+use crate::operate::join::{self, BuildSide, BuildSink, Probe, ScatterSink};
 use crate::operate::limit::Limit;
 use crate::operate::sort::{self, MergePlan, SortSink};
 use crate::operate::{filter::Filter, project::Project};
@@ -31,6 +32,9 @@ pub struct StageInputs {
     pub tasks: Tasks,
     merge: Option<Arc<MergePlan>>,
     builds: HashMap<usize, Arc<BuildSide>>,
+    /// The right rows of a join of buckets, and the memory kept free for them.
+    bucketed: Vec<Arc<Partition>>,
+    _held: Reservation,
     /// Rows that become groups in order, in place of `partitions`.
     ordered: Option<Arc<Ordered>>,
     /// The order in which the groups that the stage makes are wanted, if by all their keys.
@@ -55,6 +59,14 @@ impl StageInputs {
                 builds.insert(*build, Arc::new(side));
             }
         }
+        let mut held = run.budget.reservation("joining buckets");
+        let bucketed = match &stage.source {
+            StageSource::JoinBuckets { right, .. } => {
+                held.grow_anyway(join::bucket_bytes(run.budget.limit()));
+                left(*right)
+            }
+            _ => Vec::new(),
+        };
         let partitions: Vec<Arc<Partition>> = stage.inputs().into_iter().flat_map(left).collect();
         let (partitions, ordered) = match &stage.source {
             StageSource::AggregateBuckets { .. } => aggregate::plan_ordered(partitions)?,
@@ -68,6 +80,7 @@ impl StageInputs {
         let tasks = match &stage.source {
             StageSource::Scan { table, .. } => Tasks::singles(graph.tables[*table].dataset.partitions()),
             StageSource::Gather { .. } => Tasks::singles(1),
+            StageSource::JoinBuckets { .. } => Tasks::singles(join::bucket_tasks()),
             StageSource::Concat { .. } => Tasks::singles(partitions.len()),
             StageSource::AggregateBuckets { .. } if ordered.is_some() => {
                 Tasks::singles(ordered.as_ref().map_or(0, |o| o.tasks()))
@@ -104,6 +117,8 @@ impl StageInputs {
             tasks,
             merge,
             builds,
+            bucketed,
+            _held: held,
             ordered,
             order: graph.group_order(stage).map(Order::new),
         })
@@ -205,6 +220,18 @@ impl Stage {
                     run,
                 )?
             }
+            StageSource::JoinBuckets { left, right, spec } => {
+                let schema = |s: usize| &graph.stages[s].schema;
+                let sides = (inputs.partitions.as_slice(), inputs.bucketed.as_slice());
+                let schemas = (schema(*left), schema(*right));
+                let bucket = join::BucketJoin::new(spec, schemas, sides, range.start, run)?;
+                let mut transforms: Vec<Box<dyn Transform>> = vec![Box::new(bucket)];
+                transforms.extend(self.build_transforms(inputs)?);
+                return Ok(Pipeline {
+                    source: Box::new(join::Start::new()),
+                    transforms,
+                });
+            }
             StageSource::Gather { .. } => Box::new(Batches::new(inputs.partitions.clone())),
             StageSource::Concat { .. } => Box::new(Batches::new(inputs.partitions[range].to_vec())),
         };
@@ -280,6 +307,7 @@ impl Stage {
             StageSink::PartialAggregate { spec } => Box::new(PartialAggregate::new(spec, &self.schema, run)?),
             StageSink::SortRuns { spec } => Box::new(SortSink::new(spec, &self.schema, run)?),
             StageSink::Build { spec } => Box::new(BuildSink::new(spec, &self.schema, run)?),
+            StageSink::Scatter { spec } => Box::new(ScatterSink::new(spec, &self.schema, run)?),
             StageSink::Batches => Box::new(Collect::default()),
         })
     }

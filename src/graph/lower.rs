@@ -30,12 +30,14 @@ pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
         open.rows_needed = Some(rows);
     }
     l.close(open, StageSink::Batches);
-    Ok(Graph {
+    let mut graph = Graph {
         tables: l.tables,
         stages: l.stages,
         skip,
         take,
-    })
+    };
+    graph.mark_unused()?;
+    Ok(graph)
 }
 
 #[derive(Default)]
@@ -252,6 +254,7 @@ impl Lowering {
             left_columns: left_schema.fields().len(),
             right_columns: right_width,
             filter: filter.cloned(),
+            unused: Vec::new(),
         };
         let build = self.close(build, StageSink::Build { spec: spec.clone() });
         probe.transforms.push(StageTransform::Probe { build, spec });

@@ -15,12 +15,16 @@
 //! many tasks a merging stage has is decided when its inputs are complete, from the rows and bytes
 //! they really hold.
 //!
+//! A join whose build side does not fit into memory is taken apart into further stages while the
+//! graph runs ([`Graph::split_join`]).
+//!
 //! Everything here is plain, serialisable data (`ddf.taskgraph/1`, see [`Graph::to_json`]); the
 //! tables are named by index and travel as their own JSON.
 
 mod build;
 mod draw;
 mod lower;
+mod split;
 mod text;
 
 use std::sync::Arc;
@@ -31,14 +35,16 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::expr::Expr;
 use crate::operate::aggregate::AggregateSpec;
-use crate::operate::join::JoinSpec;
+use crate::operate::join::{JoinSpec, bucket_tasks};
 use crate::operate::sort::{SortKey, SortSpec};
 use crate::plan::Table;
 use crate::source;
 
+pub use crate::operate::join::scatter_build;
 pub use build::{StageInputs, TaskRange, Tasks};
 pub use draw::{dot, svg};
 pub use lower::lower;
+pub use split::build_bytes;
 pub use text::text;
 
 /// Where the batches of a stage's tasks come from.
@@ -74,6 +80,15 @@ pub enum StageSource {
     Concat {
         /// The stages that left the partitions.
         inputs: Vec<usize>,
+    },
+    /// One task for each bucket of a join that does not fit into memory.
+    JoinBuckets {
+        /// The stage that spread the left rows.
+        left: usize,
+        /// The stage that left the build side, spread as well.
+        right: usize,
+        /// What matches, and what comes out.
+        spec: JoinSpec,
     },
     /// A single task that reads the partitions of stage `input` in order.
     Gather {
@@ -131,6 +146,11 @@ pub enum StageSink {
         /// Of this join.
         spec: JoinSpec,
     },
+    /// The left rows of a join, spread over buckets.
+    Scatter {
+        /// Of this join.
+        spec: JoinSpec,
+    },
     /// Batches as they are, in order of the tasks.
     Batches,
 }
@@ -163,16 +183,22 @@ impl Stage {
             | StageSource::SortedRuns { input, .. }
             | StageSource::Gather { input } => vec![*input],
             StageSource::Concat { inputs } => inputs.clone(),
+            StageSource::JoinBuckets { left, .. } => vec![*left],
         }
     }
 
     /// The stages whose partitions are the build sides of its joins.
     pub fn builds(&self) -> Vec<usize> {
+        let bucketed = match &self.source {
+            StageSource::JoinBuckets { right, .. } => Some(*right),
+            _ => None,
+        };
         let build = |t: &StageTransform| match t {
             StageTransform::Probe { build, .. } => Some(*build),
             _ => None,
         };
-        self.transforms.iter().filter_map(build).collect()
+        let probed = self.transforms.iter().filter_map(build);
+        bucketed.into_iter().chain(probed).collect()
     }
 
     /// Whether tasks may share a sink: one for each thread then serves all of a thread's tasks.
@@ -326,6 +352,7 @@ impl Graph {
         match &stage.source {
             StageSource::Scan { table, .. } => Some(self.tables[*table].dataset.partitions()),
             StageSource::Gather { .. } => Some(1),
+            StageSource::JoinBuckets { .. } => Some(bucket_tasks()),
             _ => None,
         }
     }

@@ -51,6 +51,7 @@ pub fn steps(graph: &Graph, s: &Stage) -> Vec<String> {
             None => "sort into runs".to_string(),
         },
         StageSink::Build { .. } => "build side of a join".to_string(),
+        StageSink::Scatter { .. } => "spread over buckets for a join".to_string(),
         StageSink::Batches => "result".to_string(),
     });
     out
@@ -83,6 +84,11 @@ fn source(graph: &Graph, s: &Stage) -> String {
             let all: Vec<String> = inputs.iter().map(usize::to_string).collect();
             format!("read stages {} one after the other", all.join(", "))
         }
+        StageSource::JoinBuckets { left, right, spec } => format!(
+            "{} join of buckets of stages {left} and {right} on {} keys",
+            spec.kind.name(),
+            spec.left_keys.len()
+        ),
         StageSource::Gather { input } => format!("read stage {input} in order"),
     }
 }

@@ -1,8 +1,12 @@
 //! A batch: some rows of some columns, as Arrow arrays, and their place in the input order.
 
-use arrow::array::{Array, ArrayRef, BooleanArray};
-use arrow::compute;
+use std::sync::Arc;
 
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute;
+use arrow::datatypes::{DataType, Field, Schema};
+
+use super::types;
 use crate::error::Result;
 
 /// Rows that travel together through a pipeline; about [`Batch::TARGET_ROWS`] of them.
@@ -69,6 +73,40 @@ impl Batch {
         }
     }
 
+    /// The same rows as they are kept for long or written down: plain text instead of dictionaries,
+    /// and without the bytes of the file around it.
+    pub fn compacted(self) -> Result<Batch> {
+        let columns = self.columns.iter().map(compacted);
+        Ok(Batch {
+            columns: columns.collect::<Result<_>>()?,
+            ..self
+        })
+    }
+
+    /// The bytes of just these rows, for what is compacted.
+    pub fn own_bytes(&self) -> usize {
+        let own = |c: &ArrayRef| match c.as_string_view_opt() {
+            Some(text) => 16 * text.len() + text.data_buffers().iter().map(|b| b.len()).sum::<usize>(),
+            None => c
+                .to_data()
+                .get_slice_memory_size()
+                .unwrap_or_else(|_| c.get_array_memory_size()),
+        };
+        self.columns.iter().map(own).sum()
+    }
+
+    /// The batch as Arrow has it, with columns of no name.
+    pub fn record(&self) -> Result<RecordBatch> {
+        let field = |c: &ArrayRef| Field::new("", c.data_type().clone(), true);
+        let schema = Schema::new(self.columns.iter().map(field).collect::<Vec<_>>());
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        Ok(RecordBatch::try_new_with_options(
+            Arc::new(schema),
+            self.columns.clone(),
+            &options,
+        )?)
+    }
+
     /// The columns at `indices`, in that order.
     pub fn select(&self, indices: &[usize]) -> Batch {
         let columns = indices.iter().map(|&i| self.columns[i].clone()).collect();
@@ -78,4 +116,14 @@ impl Batch {
             position: self.position,
         }
     }
+}
+
+fn compacted(column: &ArrayRef) -> Result<ArrayRef> {
+    Ok(match column.data_type() {
+        DataType::Utf8View => Arc::new(column.as_string_view().gc()),
+        DataType::Dictionary(_, v) if types::logical(v) == types::TEXT => {
+            Arc::new(compute::cast(column, &types::TEXT)?.as_string_view().gc())
+        }
+        _ => column.clone(),
+    })
 }

@@ -15,8 +15,8 @@ use std::fs::File;
 use std::io::Cursor;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, Weak};
 
 use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
@@ -32,6 +32,8 @@ pub struct SpillDir {
     max_bytes: u64,
     now: AtomicU64,
     progress: Arc<Progress>,
+    /// The file of [`SpillDir::write_shared`] while somebody holds a block of it, and its end.
+    shared: Mutex<(Weak<SpillFile>, u64)>,
 }
 
 impl SpillDir {
@@ -42,7 +44,25 @@ impl SpillDir {
             max_bytes,
             now: AtomicU64::new(0),
             progress,
+            shared: Mutex::default(),
         })
+    }
+
+    /// Writes a batch as one block into a file that all tasks share: for tasks by the thousand that
+    /// each leave a little, of which none may keep a file open.
+    ///
+    /// # Errors
+    /// The disk is full, or the limit of all spill files is reached.
+    pub fn write_shared(self: &Arc<Self>, batch: &RecordBatch) -> Result<(Arc<SpillFile>, SpillBlock)> {
+        let bytes = ipc_bytes(batch)?;
+        let mut shared = self.shared.lock().unwrap_or_else(|e| e.into_inner());
+        let mut writer = match shared.0.upgrade() {
+            Some(file) => SpillWriter { file, end: shared.1 },
+            None => self.create()?,
+        };
+        let block = writer.write_bytes(&bytes, batch.num_rows() as u32)?;
+        *shared = (Arc::downgrade(&writer.file), writer.end);
+        Ok((writer.file, block))
     }
 
     /// A new, empty spill file.
@@ -110,13 +130,7 @@ pub struct SpillWriter {
 impl SpillWriter {
     /// Appends a batch as one block (keep blocks between 64 KiB and 8 MiB).
     pub fn write(&mut self, batch: &RecordBatch) -> Result<SpillBlock> {
-        let mut w = StreamWriter::try_new(
-            Vec::with_capacity(batch.get_array_memory_size()),
-            batch.schema_ref(),
-        )?;
-        w.write(batch)?;
-        let bytes = w.into_inner()?;
-        self.write_bytes(&bytes, batch.num_rows() as u32)
+        self.write_bytes(&ipc_bytes(batch)?, batch.num_rows() as u32)
     }
 
     /// Appends plain bytes as one block.
@@ -147,6 +161,13 @@ impl SpillWriter {
     pub fn file(&self) -> Arc<SpillFile> {
         self.file.clone()
     }
+}
+
+fn ipc_bytes(batch: &RecordBatch) -> Result<Vec<u8>> {
+    let capacity = batch.get_array_memory_size();
+    let mut w = StreamWriter::try_new(Vec::with_capacity(capacity), batch.schema_ref())?;
+    w.write(batch)?;
+    Ok(w.into_inner()?)
 }
 
 /// A spill file for reading. The disk space is freed with the last handle.
@@ -254,6 +275,26 @@ mod tests {
         assert_eq!(w.write_bytes(&[1; 200], 0).unwrap_err().kind(), Kind::Limit);
         drop(w);
         dir.create().unwrap().write_bytes(&[1; 900], 0).unwrap();
+    }
+
+    #[test]
+    fn one_file_for_all_until_nobody_needs_it() {
+        let dir = dir(1 << 20);
+        let batch = |n: i64| {
+            let ints = Int64Array::from_iter_values(0..n);
+            RecordBatch::try_from_iter([("i", Arc::new(ints) as _)]).unwrap()
+        };
+        let (file, a) = dir.write_shared(&batch(10)).unwrap();
+        let (again, b) = dir.write_shared(&batch(20)).unwrap();
+        assert!(Arc::ptr_eq(&file, &again));
+        assert_eq!(
+            (file.read(&a).unwrap(), file.read(&b).unwrap()),
+            (batch(10), batch(20))
+        );
+        drop((file, again));
+        assert_eq!(dir.now.load(Relaxed), 0);
+        let (file, c) = dir.write_shared(&batch(5)).unwrap();
+        assert_eq!((c.offset, file.read(&c).unwrap()), (0, batch(5)));
     }
 
     #[test]

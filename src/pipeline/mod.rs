@@ -174,35 +174,57 @@ impl Bucket {
     }
 }
 
-/// A sink that keeps the batches as they come, in memory.
+/// What is kept between stages may take this part of the memory limit, so that the stages that read
+/// it have some as well.
+const COLLECT_SHARE: usize = 2;
+
+/// A sink that keeps the batches as they come: in memory while there is some, else on disk.
 #[derive(Debug, Default)]
 pub struct Collect {
-    batches: Vec<Batch>,
-    reservation: Option<crate::memory::Reservation>,
+    bucket: Bucket,
 }
 
 impl Sink for Collect {
     fn push(&mut self, batch: Batch, cx: &TaskContext) -> Result<Flow> {
-        let r = self
-            .reservation
-            .get_or_insert_with(|| cx.run.budget.reservation("the result"));
-        r.try_grow(batch.bytes())?;
-        if batch.rows > 0 {
-            self.batches.push(batch);
+        if batch.rows == 0 {
+            return Ok(Flow::More);
         }
+        let (bucket, run) = (&mut self.bucket, &cx.run);
+        bucket.rows += batch.rows as u64;
+        let bytes = batch.bytes();
+        let held = bucket
+            .reservation
+            .get_or_insert_with(|| run.budget.reservation("the result"));
+        let fits = bucket.spilled.is_empty()
+            && run.budget.used() + bytes <= run.budget.limit() / COLLECT_SHARE
+            && held.try_grow(bytes).is_ok();
+        if fits {
+            bucket.bytes += bytes as u64;
+            bucket.batches.push(batch);
+            return Ok(Flow::More);
+        }
+        // once one batch is on disk all are, so that their order holds
+        let (file, block) = run.spill.write_shared(&batch.compacted()?.record()?)?;
+        bucket.bytes += block.bytes() as u64;
+        bucket.spilled.push((file, block));
         Ok(Flow::More)
     }
+
     fn finish(self: Box<Self>, _cx: &TaskContext) -> Result<Partition> {
-        let mut p = Partition::in_memory(self.batches);
-        p.buckets[0].reservation = self.reservation;
-        Ok(p)
+        Ok(Partition {
+            rows: self.bucket.rows,
+            buckets: vec![self.bucket],
+            ..Partition::default()
+        })
     }
 }
 
 /// A source that hands out finished partitions, in order, reading spilled rows back block by block.
+/// The batches are numbered anew: what several stages left may share positions.
 pub struct Batches {
     partitions: Vec<Arc<Partition>>,
     at: (usize, usize, usize),
+    rows: u64,
 }
 
 impl Batches {
@@ -211,12 +233,11 @@ impl Batches {
         Batches {
             partitions,
             at: (0, 0, 0),
+            rows: 0,
         }
     }
-}
 
-impl Source for Batches {
-    fn next(&mut self, _cx: &TaskContext) -> Result<Option<Batch>> {
+    fn read(&mut self) -> Result<Option<Batch>> {
         loop {
             let (p, b, i) = self.at;
             let Some(partition) = self.partitions.get(p) else {
@@ -234,10 +255,20 @@ impl Source for Batches {
                 self.at = (p, b + 1, 0);
                 continue;
             };
-            let batch = file.read(block)?;
-            let (rows, position) = (batch.num_rows(), ((p as u64) << 40) | i as u64);
-            return Ok(Some(Batch::new(batch.columns().to_vec(), rows, position)));
+            let (batch, rows) = (file.read(block)?, block.rows as usize);
+            return Ok(Some(Batch::new(batch.columns().to_vec(), rows, 0)));
         }
+    }
+}
+
+impl Source for Batches {
+    fn next(&mut self, cx: &TaskContext) -> Result<Option<Batch>> {
+        let Some(mut batch) = self.read()? else {
+            return Ok(None);
+        };
+        batch.position = u64::from(cx.part) << 40 | self.rows;
+        self.rows += batch.rows as u64;
+        Ok(Some(batch))
     }
 }
 
@@ -281,3 +312,78 @@ fn push_through(
 
 /// A schema with the logical types of [`crate::kernel::types`].
 pub type Schema = SchemaRef;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, AsArray, DictionaryArray, StringViewArray};
+    use arrow::datatypes::Int32Type;
+
+    fn context(memory: usize) -> TaskContext {
+        let progress = Arc::new(Progress::default());
+        let run = RunContext {
+            budget: Budget::new(memory),
+            spill: SpillDir::new(std::env::temp_dir(), u64::MAX, progress.clone()),
+            progress,
+            cancelled: Default::default(),
+            threads: 1,
+            warnings: Default::default(),
+            aside: Default::default(),
+        };
+        TaskContext {
+            run: Arc::new(run),
+            part: 7,
+        }
+    }
+
+    /// Plain text, text by dictionary, and rows without any column.
+    fn batches() -> Vec<Batch> {
+        let texts =
+            |i: usize| StringViewArray::from_iter_values((0..20).map(|k| format!("a long text {i} {k}")));
+        let plain = (0..5).map(|i| Batch::new(vec![Arc::new(texts(i)) as ArrayRef], 20, 0));
+        let by_dictionary = (0..5).map(|i| {
+            let keys = arrow::array::Int32Array::from_iter_values((0..30).map(|k| k % 20));
+            let column = DictionaryArray::<Int32Type>::new(keys, Arc::new(texts(i)));
+            Batch::new(vec![Arc::new(column) as ArrayRef], 30, 0)
+        });
+        plain
+            .chain(by_dictionary)
+            .chain([Batch::new(vec![], 9, 0)])
+            .collect()
+    }
+
+    #[test]
+    fn what_is_collected_comes_back_in_order_from_memory_and_disk() {
+        let text = |b: Batch| -> (usize, u64, Vec<String>) {
+            let b = b.compacted().unwrap();
+            let column = b.columns.first().map(|c| c.as_string_view().clone());
+            let rows = column.map_or(Vec::new(), |c| c.iter().map(|t| t.unwrap().to_string()).collect());
+            (b.rows, b.position, rows)
+        };
+        let mut results = Vec::new();
+        for memory in [0, 40_000, 1 << 20] {
+            let cx = context(memory);
+            let mut sink = Box::new(Collect::default());
+            for b in batches() {
+                sink.push(b, &cx).unwrap();
+            }
+            let p = sink.finish(&cx).unwrap();
+            assert_eq!(p.buckets[0].batches.is_empty(), memory == 0);
+            assert_eq!(p.buckets[0].spilled.is_empty(), memory == 1 << 20);
+            assert!(cx.run.budget.used() <= memory / COLLECT_SHARE);
+            let mut source = Batches::new(vec![Arc::new(p)]);
+            let mut rows = Vec::new();
+            while let Some(b) = source.next(&cx).unwrap() {
+                rows.push(text(b));
+            }
+            results.push(rows);
+        }
+        let mut place = 7 << 40;
+        for (b, (rows, position, _)) in batches().iter().zip(&results[0]) {
+            assert_eq!((b.rows, place), (*rows, *position));
+            place += b.rows as u64;
+        }
+        assert_eq!(results[0].len(), 11);
+        assert!(results.iter().all(|r| *r == results[0]));
+    }
+}

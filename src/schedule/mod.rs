@@ -16,9 +16,11 @@
 //! time, so at most one blocking operator holds much memory. A panic in a task is caught and
 //! becomes an error that names the task.
 
+mod joins;
 mod results;
 mod worker;
 
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -42,25 +44,35 @@ pub enum Scheduler {
 
 /// Runs a graph and hands its rows, in order, to `result`.
 pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut ResultSink) -> Result<()> {
-    let mut done: Vec<Option<Vec<Arc<Partition>>>> = Vec::new();
+    let mut left: HashMap<usize, Vec<Arc<Partition>>> = HashMap::new();
     let last = graph.stages.len().saturating_sub(1);
     let pool = match how {
         Scheduler::Sync => None,
         Scheduler::Threads => Some(pool(cx.threads)?),
     };
     Progress::add(&cx.progress.stages, graph.stages.len() as u64);
-    for stage in &graph.stages {
-        let mut left = |i: usize| done.get_mut(i).and_then(Option::take).unwrap_or_default();
-        let inputs = StageInputs::plan(graph, stage, &mut left, cx)?;
+    // joins that do not fit into memory become further stages, behind the ones that are there
+    let mut graph = graph.clone();
+    let mut todo: VecDeque<usize> = (0..graph.stages.len()).collect();
+    while let Some(id) = todo.pop_front() {
+        if let Some(at) = joins::too_large(&graph, &graph.stages[id], &left, cx)? {
+            joins::spread(&graph, id, at, &mut left, pool.as_ref(), cx)?;
+            let stages = graph.split_join(id, at)?;
+            Progress::add(&cx.progress.stages, stages.len() as u64 - 1);
+            stages.into_iter().rev().for_each(|s| todo.push_front(s));
+            continue;
+        }
+        let stage = &graph.stages[id];
+        let mut take = |i: usize| left.remove(&i).unwrap_or_default();
+        let inputs = StageInputs::plan(&graph, stage, &mut take, cx)?;
         Progress::add(&cx.progress.tasks_total, inputs.tasks.len() as u64);
-        let job = worker::Job::new(graph, stage, &inputs, cx);
-        let out = if stage.id == last {
-            results::run_last(&job, pool.as_ref(), graph, result)?;
-            Vec::new()
+        let job = worker::Job::new(&graph, stage, &inputs, cx);
+        if id == last {
+            results::run_last(&job, pool.as_ref(), &graph, result)?;
         } else {
-            inputs.leave(stage, worker::run_stage(&job, pool.as_ref())?)
-        };
-        done.push(Some(out));
+            let partitions = worker::run_stage(&job, pool.as_ref())?;
+            left.insert(id, inputs.leave(stage, partitions));
+        }
     }
     Ok(())
 }

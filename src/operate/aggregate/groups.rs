@@ -163,7 +163,13 @@ impl Groups {
     /// Finds the groups of the batch that was encoded, and updates their states.
     pub fn update(&mut self, batch: &Batch) -> Result<()> {
         let mut ids = std::mem::take(&mut self.ids);
-        if self.is_direct(batch) {
+        if self.plan.keys.is_empty() && batch.rows > 0 {
+            // one group; the first row makes it
+            let e = &self.encoder;
+            self.table
+                .groups(&e.keys[..1], &e.hashes[..1], &e.scratch, &mut ids);
+            ids.resize(batch.rows, 0);
+        } else if self.is_direct(batch) {
             let keys: Vec<&ArrayRef> = self.plan.keys.iter().map(|&k| &batch.columns[k]).collect();
             self.direct
                 .groups(&keys, &mut self.encoder, &mut self.table, &mut ids)?;

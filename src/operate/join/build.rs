@@ -1,64 +1,24 @@
-//! The build side: all right rows, and the table from keys to them.
+//! The build side: all right rows, and the index from keys to them.
 
 use std::sync::{Arc, Mutex};
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::{cast, concat};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, NullArray};
+use arrow::compute::{concat, sort_to_indices, take};
+use arrow::datatypes::{Schema, SchemaRef};
 
 use super::JoinSpec;
+use super::collect::is_scattered;
+use super::index::{self, Index, Rows};
+use super::scatter::{places_of, read};
 use crate::error::{Error, Result};
-use crate::kernel::group::{KeyTable, NONE};
+use crate::kernel::group::NONE;
 use crate::kernel::{Batch, types};
 use crate::memory::Reservation;
 use crate::operate::aggregate::{Col, KeyEncoder};
-use crate::pipeline::{Flow, Partition, RunContext, Sink, TaskContext};
+use crate::pipeline::{Partition, RunContext};
 
-/// Keeps the rows of a build side, compacted.
-pub struct BuildSink {
-    batches: Vec<Batch>,
-    held: Reservation,
-}
-
-impl BuildSink {
-    /// A sink for the right side of `spec`.
-    ///
-    /// # Errors
-    /// A key is of a type that nothing is joined on.
-    pub fn new(spec: &JoinSpec, schema: &SchemaRef, run: &Arc<RunContext>) -> Result<Self> {
-        encoder(&spec.right_keys, schema)?;
-        Ok(BuildSink {
-            batches: Vec::new(),
-            held: run.budget.reservation("the build side of a join"),
-        })
-    }
-}
-
-impl Sink for BuildSink {
-    fn push(&mut self, mut batch: Batch, _cx: &TaskContext) -> Result<Flow> {
-        for column in &mut batch.columns {
-            *column = compacted(column)?;
-        }
-        self.held.try_grow(batch.bytes())?;
-        self.batches.push(batch);
-        Ok(Flow::More)
-    }
-
-    fn finish(self: Box<Self>, _cx: &TaskContext) -> Result<Partition> {
-        let mut p = Partition::in_memory(self.batches);
-        p.buckets[0].reservation = Some(self.held);
-        Ok(p)
-    }
-}
-
-/// Plain text instead of a dictionary, and without the bytes of the file around it.
-fn compacted(column: &ArrayRef) -> Result<ArrayRef> {
-    Ok(match column.data_type() {
-        DataType::Utf8View => Arc::new(column.as_string_view().gc()),
-        DataType::Dictionary(..) => Arc::new(cast(column, &types::TEXT)?.as_string_view().gc()),
-        _ => column.clone(),
-    })
-}
+/// What the index takes for each row, about.
+pub(super) const TABLE_BYTES: usize = 48;
 
 /// An encoder for the key columns of a side.
 pub(super) fn encoder(keys: &[usize], schema: &Schema) -> Result<KeyEncoder> {
@@ -74,28 +34,48 @@ pub(super) fn key_columns(columns: &[ArrayRef], keys: &[usize]) -> Result<Vec<Co
     keys.iter().map(|&k| Col::new(&columns[k])).collect()
 }
 
-/// Where the rows of a group lie.
-#[derive(Debug)]
-enum Places {
-    /// Each group is one row.
-    Single(Vec<u32>),
-    /// Group `g` is `rows[starts[g]..starts[g + 1]]`.
-    Lists { starts: Vec<u32>, rows: Vec<u32> },
+/// How the index and the columns are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Build {
+    /// At the same time; for a while the columns are there twice.
+    Quick,
+    /// One after the other, and each column goes as it is made.
+    Slim,
 }
 
 /// The finished build side, shared by all probes.
 #[derive(Debug)]
 pub struct BuildSide {
-    table: KeyTable,
-    places: Places,
+    index: Index,
     columns: Vec<ArrayRef>,
     /// Names and types of the right columns, with the computed keys at the end.
     pub(super) schema: SchemaRef,
-    _held: Mutex<Reservation>,
+    _held: Mutex<Option<Reservation>>,
 }
 
 impl BuildSide {
-    /// Builds the table over the rows that the [`BuildSink`]s of a stage left.
+    /// The bytes that a build side over these partitions takes on top of what they hold; none where
+    /// some of them lie on disk already.
+    ///
+    /// # Errors
+    /// A key is of a type that nothing is joined on.
+    pub fn more_bytes(
+        spec: &JoinSpec,
+        schema: &Schema,
+        partitions: &[Arc<Partition>],
+    ) -> Result<Option<usize>> {
+        if partitions.iter().any(|p| is_scattered(p)) {
+            return Ok(None);
+        }
+        let (_, bytes) = size(partitions);
+        let batches: Vec<&Batch> = partitions
+            .iter()
+            .flat_map(|p| p.buckets.iter().flat_map(|b| &b.batches))
+            .collect();
+        Ok(Some(index::bytes(spec, schema, &batches)? + bytes / 4))
+    }
+
+    /// Builds the index over the rows that the sinks of a stage left.
     ///
     /// # Errors
     /// It does not fit the memory limit, or has more than 2^32 - 2 rows.
@@ -106,54 +86,91 @@ impl BuildSide {
         run: &Arc<RunContext>,
     ) -> Result<Self> {
         let mut held = run.budget.reservation("the build side of a join");
-        let buckets = partitions.iter().flat_map(|p| &p.buckets);
-        let mut batches: Vec<&Batch> = buckets.flat_map(|b| &b.batches).collect();
-        // which worker took which task is a matter of luck; the order of the input is not
-        batches.sort_by_key(|b| b.position);
+        let (rows, bytes) = size(&partitions);
+        let scattered = partitions.iter().any(|p| is_scattered(p));
+        let index = match BuildSide::more_bytes(spec, schema, &partitions)? {
+            Some(more) => more.saturating_sub(bytes / 4),
+            None => rows * TABLE_BYTES,
+        };
+        held.try_grow(index + if scattered { 2 * bytes } else { bytes / 4 })?;
+        let batches = match scattered {
+            true => gathered(&partitions)?,
+            false => batches_of(partitions),
+        };
+        let how = match run.threads > 1 && run.budget.used() + bytes <= run.budget.limit() / 2 {
+            true => Build::Quick,
+            false => Build::Slim,
+        };
+        let mut side = BuildSide::of(spec, schema, batches, how)?;
+        // what the partitions held is free again
+        let wanted = index + bytes;
+        let more = wanted.saturating_sub(held.bytes());
+        held.grow_anyway(more);
+        held.shrink(held.bytes() - wanted);
+        side._held = Mutex::new(Some(held));
+        Ok(side)
+    }
+
+    /// Builds the index over batches, in the order of the input; reserves nothing.
+    pub(super) fn of(
+        spec: &JoinSpec,
+        schema: &SchemaRef,
+        mut batches: Vec<Batch>,
+        how: Build,
+    ) -> Result<Self> {
         let rows: usize = batches.iter().map(|b| b.rows).sum();
-        if rows >= NONE as usize {
+        if rows >= NONE as usize - 1 {
             return Err(Error::query(format!(
                 "the right side of a join has {rows} rows, which is too many"
             ))
             .help("put the smaller table on the right"));
         }
-        let bytes: usize = batches.iter().map(|b| b.bytes()).sum();
-        held.try_grow(bytes + rows * 40)?;
-        let (table, groups) = group(spec, schema, &batches)?;
-        let columns = (0..schema.fields().len()).map(|c| {
-            let parts: Vec<&dyn Array> = batches.iter().map(|b| b.columns[c].as_ref()).collect();
-            match parts.is_empty() {
-                true => Ok(arrow::array::new_empty_array(&types::logical(
-                    schema.field(c).data_type(),
-                ))),
-                false => Ok(concat(&parts)?),
+        let wanted = match spec.kind.yields_right() || spec.filter.is_some() {
+            true => spec.right_columns,
+            false => 0,
+        };
+        let (index, columns) = match how {
+            Build::Slim => {
+                let index = Index::new(spec, schema, &batches)?;
+                let none: ArrayRef = Arc::new(NullArray::new(0));
+                // each part goes as soon as its column is whole
+                let columns = (0..wanted).map(|c| {
+                    let take = |b: &mut Batch| std::mem::replace(&mut b.columns[c], none.clone());
+                    let parts: Vec<ArrayRef> = batches.iter_mut().map(take).collect();
+                    whole(&parts, spec, schema, c)
+                });
+                (index, columns.collect::<Result<_>>()?)
             }
-        });
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        let places = places(table.len(), &groups);
-        let (schema, _held) = (schema.clone(), Mutex::new(held));
+            Build::Quick => std::thread::scope(|s| {
+                let index = s.spawn(|| Index::new(spec, schema, &batches));
+                let columns = (0..wanted).map(|c| {
+                    let parts: Vec<ArrayRef> = batches.iter().map(|b| b.columns[c].clone()).collect();
+                    whole(&parts, spec, schema, c)
+                });
+                let columns = columns.collect::<Result<Vec<_>>>()?;
+                let index = index
+                    .join()
+                    .map_err(|_| Error::defect("a join lost its index"))??;
+                Ok::<_, Error>((index, columns))
+            })?,
+        };
         Ok(BuildSide {
-            table,
-            places,
+            index,
             columns,
-            schema,
-            _held,
+            schema: schema.clone(),
+            _held: Mutex::new(None),
         })
     }
 
-    /// Finds the groups of encoded keys; [`NONE`] where there is none.
-    pub(super) fn find(&self, e: &KeyEncoder, out: &mut Vec<u32>) {
-        self.table.find_all(&e.keys, &e.hashes, &e.scratch, out);
+    /// What finds the rows of a key.
+    pub(super) fn index(&self) -> &Index {
+        &self.index
     }
 
     /// The rows of a group, in the order of the input.
     #[inline]
-    pub(super) fn rows(&self, group: u32) -> &[u32] {
-        let g = group as usize;
-        match &self.places {
-            Places::Single(rows) => &rows[g..g + 1],
-            Places::Lists { starts, rows } => &rows[starts[g] as usize..starts[g + 1] as usize],
-        }
+    pub(super) fn rows(&self, group: u32) -> Rows<'_> {
+        self.index.rows(group)
     }
 
     /// The columns, each as one array.
@@ -162,43 +179,69 @@ impl BuildSide {
     }
 }
 
-/// The keys of all rows in a table, and each row's group ([`NONE`] for null keys).
-fn group(spec: &JoinSpec, schema: &Schema, batches: &[&Batch]) -> Result<(KeyTable, Vec<u32>)> {
-    let mut encoder = encoder(&spec.right_keys, schema)?;
-    let (mut table, mut groups, mut ids) = (KeyTable::default(), Vec::new(), Vec::new());
-    for batch in batches {
-        let keys = key_columns(&batch.columns, &spec.right_keys)?;
-        encoder.encode(&keys, batch.rows);
-        table.groups(&encoder.keys, &encoder.hashes, &encoder.scratch, &mut ids);
-        for nulls in keys.iter().filter_map(Col::nulls) {
-            ids.iter_mut()
-                .zip(nulls.iter())
-                .filter(|(_, valid)| !valid)
-                .for_each(|(id, _)| *id = NONE);
-        }
-        groups.extend_from_slice(&ids);
+/// One array of many, its texts in one buffer.
+fn whole(parts: &[ArrayRef], spec: &JoinSpec, schema: &Schema, column: usize) -> Result<ArrayRef> {
+    if spec.is_unused(spec.left_columns + column) {
+        return Ok(Arc::new(NullArray::new(0)));
     }
-    Ok((table, groups))
+    let parts: Vec<&dyn Array> = parts.iter().map(|p| p.as_ref()).collect();
+    if parts.is_empty() {
+        let ty = types::logical(schema.field(column).data_type());
+        return Ok(arrow::array::new_empty_array(&ty));
+    }
+    let all = concat(&parts)?;
+    Ok(match all.as_string_view_opt() {
+        Some(text) if text.data_buffers().len() > 1 => Arc::new(text.gc()),
+        _ => all,
+    })
 }
 
-fn places(groups: usize, of_row: &[u32]) -> Places {
-    let mut starts = vec![0u32; groups + 1];
-    let known = || of_row.iter().enumerate().filter(|(_, g)| **g != NONE);
-    known().for_each(|(_, &g)| starts[g as usize + 1] += 1);
-    if starts[1..].iter().all(|&n| n == 1) {
-        let mut rows = vec![0; groups];
-        known().for_each(|(row, &g)| rows[g as usize] = row as u32);
-        return Places::Single(rows);
+/// Rows and bytes of partitions.
+fn size(partitions: &[Arc<Partition>]) -> (usize, usize) {
+    let rows: u64 = partitions.iter().map(|p| p.rows).sum();
+    let bytes: u64 = partitions.iter().map(|p| p.bytes()).sum();
+    (rows as usize, bytes as usize)
+}
+
+/// The batches of partitions in memory, in the order of the input.
+fn batches_of(partitions: Vec<Arc<Partition>>) -> Vec<Batch> {
+    let mut batches = Vec::new();
+    for partition in partitions {
+        match Arc::try_unwrap(partition) {
+            Ok(p) => batches.extend(p.buckets.into_iter().flat_map(|b| b.batches)),
+            Err(p) => batches.extend(p.buckets.iter().flat_map(|b| b.batches.iter().cloned())),
+        }
     }
-    for g in 0..groups {
-        starts[g + 1] += starts[g];
+    batches.sort_by_key(|b| b.position);
+    batches
+}
+
+/// The rows of partitions of which some lie on disk, in the order of the input: for tasks in
+/// processes of their own, where a join is never taken apart.
+fn gathered(partitions: &[Arc<Partition>]) -> Result<Vec<Batch>> {
+    let mut all: Vec<Batch> = Vec::new();
+    for bucket in partitions.iter().flat_map(|p| &p.buckets) {
+        for batch in &bucket.batches {
+            let mut batch = batch.clone();
+            batch.columns.push(places_of(&batch));
+            all.push(batch);
+        }
+        for piece in &bucket.spilled {
+            all.push(read(piece)?);
+        }
     }
-    let mut next = starts.clone();
-    let mut rows = vec![0; starts[groups] as usize];
-    for (row, &g) in known() {
-        let at = &mut next[g as usize];
-        rows[*at as usize] = row as u32;
-        *at += 1;
-    }
-    Places::Lists { starts, rows }
+    let Some(first) = all.first() else {
+        return Ok(all);
+    };
+    let columns = (0..first.columns.len()).map(|c| {
+        let parts: Vec<&dyn Array> = all.iter().map(|b| b.columns[c].as_ref()).collect();
+        Ok(concat(&parts)?)
+    });
+    let mut columns = columns.collect::<Result<Vec<_>>>()?;
+    let Some(order) = columns.pop() else {
+        return Ok(Vec::new());
+    };
+    let rows = sort_to_indices(&order, None, None)?;
+    let columns = columns.iter().map(|c| Ok(take(c, &rows, None)?));
+    Ok(vec![Batch::new(columns.collect::<Result<_>>()?, rows.len(), 0)])
 }

@@ -10,9 +10,21 @@
 //! stand one after the other in one stage. Of several matches the rows come in the order of the
 //! right input, so the answer does not depend on threads. Null keys match nothing. An outer join to
 //! the right and a full one are made of these four kinds when the frame is built.
+//!
+//! A build side that does not fit into memory is spread over buckets on disk, and so is then the left
+//! side; each bucket is joined by itself, and what comes out is sorted by the places of the left rows:
+//!
+//! ```text
+//!   right ─► BuildSink ─────► buckets ─┐
+//!   left  ─► ScatterSink ───► buckets ─┴─► BucketJoin ─► sorted runs ─► merge ─► as if it had fitted
+//! ```
 
+mod bucket;
 mod build;
+mod collect;
+mod index;
 mod probe;
+mod scatter;
 #[cfg(test)]
 mod tests;
 
@@ -20,8 +32,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::expr::{Expr, JoinKind};
 
-pub use build::{BuildSide, BuildSink};
+pub use bucket::{BucketJoin, Start, bucket_bytes, bucket_tasks};
+pub use build::BuildSide;
+pub use collect::{BuildSink, is_scattered, scatter_build};
 pub use probe::Probe;
+pub use scatter::{ORDER, ScatterSink};
 
 /// What a join does, in columns by place.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,4 +53,23 @@ pub struct JoinSpec {
     pub right_columns: usize,
     /// A further condition over the columns that come out of an inner join.
     pub filter: Option<Expr>,
+    /// Which of the columns that come out, left then right, nobody reads: in their place come nulls.
+    /// Empty where all are read.
+    #[serde(default)]
+    pub unused: Vec<bool>,
+}
+
+impl JoinSpec {
+    /// Whether nobody reads a column that comes out.
+    pub fn is_unused(&self, column: usize) -> bool {
+        self.unused.get(column).copied().unwrap_or(false)
+    }
+
+    /// What left rows with null keys are good for.
+    fn left_nulls(&self) -> scatter::Nulls {
+        match self.kind {
+            JoinKind::Inner | JoinKind::Semi => scatter::Nulls::Drop,
+            JoinKind::Left | JoinKind::Anti => scatter::Nulls::Keep,
+        }
+    }
 }

@@ -2,21 +2,28 @@
 //!
 //! Pairs of row numbers are gathered first, some thousand at a time, then the columns of both sides
 //! are taken by them. A further condition is computed over such pairs; left rows without a
-//! surviving pair are put back between the others, so that the order of the left holds.
+//! surviving pair are put back between the others, so that the order of the left holds. Where each
+//! key has one row at most, no pairs are needed: each left row knows its right row.
+//!
+//! A build side that even by itself is too large comes in parts ([`super::bucket`]). Then a left row
+//! may match in any part: matches are put out part by part and marked, and what has no mark is known
+//! at the end.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, NullArray, UInt32Array, new_null_array};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::take;
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::build::{encoder, key_columns};
+use super::index::Rows;
 use super::{BuildSide, JoinSpec};
 use crate::error::Result;
 use crate::expr::{Evaluator, JoinKind};
 use crate::kernel::Batch;
 use crate::kernel::group::NONE;
-use crate::operate::aggregate::{Col, KeyEncoder};
+use crate::operate::aggregate::KeyEncoder;
 use crate::pipeline::{Emit, Flow, TaskContext, Transform};
 
 /// Joins the batches that pass with a build side.
@@ -96,13 +103,16 @@ impl Probe {
     /// Each row's group in the build side, [`NONE`] for those without a match.
     fn find(&mut self, batch: &Batch) -> Result<()> {
         let keys = key_columns(&batch.columns, &self.spec.left_keys)?;
-        self.encoder.encode(&keys, batch.rows);
-        self.side.find(&self.encoder, &mut self.groups);
-        for nulls in keys.iter().filter_map(Col::nulls) {
-            let rows = self.groups.iter_mut().zip(nulls.iter());
-            rows.filter(|(_, valid)| !valid).for_each(|(g, _)| *g = NONE);
-        }
+        let index = self.side.index();
+        index.find(&keys, batch.rows, &mut self.encoder, &mut self.groups);
         Ok(())
+    }
+
+    /// Lets go of left columns that nobody reads.
+    fn blank(&self, batch: &mut Batch) {
+        for c in (0..self.spec.left_columns).filter(|&c| self.spec.is_unused(c)) {
+            batch.columns[c] = Arc::new(NullArray::new(batch.rows));
+        }
     }
 
     /// Left and right columns of the pairs.
@@ -118,12 +128,52 @@ impl Probe {
             });
         }
         if right {
-            let rows = UInt32Array::from_iter(pairs.right.iter().map(|&r| (r != NONE).then_some(r)));
-            for column in &self.side.columns()[..self.spec.right_columns] {
-                columns.push(take(column, &rows, None)?);
-            }
+            self.right_columns(pairs.right.clone(), &mut columns)?;
         }
         Ok(columns)
+    }
+
+    /// The right columns of these rows, nulls for [`NONE`].
+    fn right_columns(&self, rows: Vec<u32>, columns: &mut Vec<ArrayRef>) -> Result<()> {
+        let nulls = rows.contains(&NONE).then(|| {
+            let found = BooleanBuffer::collect_bool(rows.len(), |i| rows[i] != NONE);
+            NullBuffer::new(found)
+        });
+        let rows = UInt32Array::new(rows.into(), nulls);
+        for (c, column) in self.side.columns()[..self.spec.right_columns].iter().enumerate() {
+            columns.push(match self.spec.is_unused(self.spec.left_columns + c) {
+                true => Arc::new(NullArray::new(rows.len())),
+                false => take(column, &rows, None)?,
+            });
+        }
+        Ok(())
+    }
+
+    /// Each left row beside its only right row.
+    fn beside(&mut self, batch: Batch, emit: &mut Emit, cx: &TaskContext) -> Result<Flow> {
+        let mut rows = std::mem::take(&mut self.groups);
+        let (mut columns, mut n) = (batch.columns, batch.rows);
+        columns.truncate(self.spec.left_columns);
+        if self.spec.kind == JoinKind::Inner {
+            // each row is written down, and the next one over it if it has no match: no branch
+            let mut left = vec![0u32; rows.len()];
+            n = 0;
+            for i in 0..rows.len() {
+                let row = rows[i];
+                (left[n], rows[n]) = (i as u32, row);
+                n += usize::from(row != NONE);
+            }
+            if n < rows.len() {
+                rows.truncate(n);
+                left.truncate(n);
+                let left = UInt32Array::from(left);
+                for column in &mut columns {
+                    *column = take(column, &left, None)?;
+                }
+            }
+        }
+        self.right_columns(rows, &mut columns)?;
+        self.emit(columns, n, emit, cx)
     }
 
     /// Puts out rows and numbers them.
@@ -205,12 +255,16 @@ impl Probe {
     }
 }
 
-impl Transform for Probe {
-    fn push(&mut self, batch: Batch, emit: &mut Emit, cx: &TaskContext) -> Result<Flow> {
-        self.find(&batch)?;
-        if self.filter.is_none() && !self.spec.kind.yields_right() {
-            return self.keep(&batch, emit, cx);
-        }
+impl Probe {
+    /// Gathers all pairs of a batch and puts them out; with `marks` the kind does not count: pairs
+    /// are put out as they are (if the kind yields right columns) and their left rows marked.
+    fn pairs(
+        &mut self,
+        batch: &Batch,
+        mut marks: Option<&mut [bool]>,
+        emit: &mut Emit,
+        cx: &TaskContext,
+    ) -> Result<Flow> {
         let side = self.side.clone();
         let mut at = Progress {
             next: 0,
@@ -221,16 +275,133 @@ impl Transform for Probe {
             if group == NONE {
                 continue;
             }
-            for &right in side.rows(group) {
+            let one;
+            let rows = match side.rows(group) {
+                Rows::Many(rows) => rows,
+                Rows::One(row) => {
+                    one = [row];
+                    &one
+                }
+            };
+            for &right in rows {
                 self.pairs.push(row, right);
                 if self.pairs.left.len() >= Batch::TARGET_ROWS {
                     cx.check()?;
-                    if self.flush(&batch, &mut at, row, emit, cx)? == Flow::Enough {
-                        return Ok(Flow::Enough);
+                    let flow = match marks.as_deref_mut() {
+                        None => self.flush(batch, &mut at, row, emit, cx)?,
+                        Some(marks) => self.flush_marking(batch, marks, emit, cx)?,
+                    };
+                    if flow == Flow::Enough {
+                        return Ok(flow);
                     }
                 }
             }
         }
-        self.flush(&batch, &mut at, batch.rows as u32, emit, cx)
+        match marks {
+            None => self.flush(batch, &mut at, batch.rows as u32, emit, cx),
+            Some(marks) => self.flush_marking(batch, marks, emit, cx),
+        }
+    }
+
+    /// Puts out the gathered pairs that pass the condition and marks their left rows.
+    fn flush_marking(
+        &mut self,
+        batch: &Batch,
+        marks: &mut [bool],
+        emit: &mut Emit,
+        cx: &TaskContext,
+    ) -> Result<Flow> {
+        let mut pairs = std::mem::take(&mut self.pairs);
+        if let (Some(f), false) = (&self.filter, pairs.left.is_empty()) {
+            let columns = self.columns(batch, &pairs, true)?;
+            let passed = f.eval_mask(&Batch::new(columns, pairs.left.len(), batch.position))?;
+            let mut kept = Pairs::default();
+            for (i, (&left, &right)) in pairs.left.iter().zip(&pairs.right).enumerate() {
+                if passed.is_valid(i) && passed.value(i) {
+                    kept.push(left, right);
+                }
+            }
+            pairs = kept;
+        }
+        pairs.left.iter().for_each(|&row| marks[row as usize] = true);
+        let flow = match self.spec.kind.yields_right() {
+            true => {
+                let columns = self.columns(batch, &pairs, true)?;
+                self.emit(columns, pairs.left.len(), emit, cx)?
+            }
+            false => Flow::More,
+        };
+        pairs.clear();
+        self.pairs = pairs;
+        Ok(flow)
+    }
+
+    /// Joins a batch with a part of the right rows: pairs come out, and left rows that have one are
+    /// marked.
+    ///
+    /// # Errors
+    /// As of [`Transform::push`].
+    pub(super) fn push_part(
+        &mut self,
+        batch: &Batch,
+        marks: &mut [bool],
+        emit: &mut Emit,
+        cx: &TaskContext,
+    ) -> Result<Flow> {
+        self.find(batch)?;
+        if self.filter.is_none() && !self.spec.kind.yields_right() {
+            let found = self.groups.iter().zip(marks);
+            found.for_each(|(&g, mark)| *mark |= g != NONE);
+            return Ok(Flow::More);
+        }
+        let mut batch = batch.clone();
+        self.blank(&mut batch);
+        self.pairs(&batch, Some(marks), emit, cx)
+    }
+
+    /// Puts out what is owed to the left rows once all parts have been seen.
+    ///
+    /// # Errors
+    /// As of [`Transform::push`].
+    pub(super) fn rest(
+        &mut self,
+        batch: &Batch,
+        marks: &[bool],
+        emit: &mut Emit,
+        cx: &TaskContext,
+    ) -> Result<Flow> {
+        let wanted = match self.spec.kind {
+            JoinKind::Inner => return Ok(Flow::More),
+            JoinKind::Semi => true,
+            JoinKind::Left | JoinKind::Anti => false,
+        };
+        let mask: BooleanArray = marks.iter().map(|&m| Some(m == wanted)).collect();
+        let mut batch = batch.clone();
+        self.blank(&mut batch);
+        let mut kept = batch.filter(&mask)?;
+        kept.columns.truncate(self.spec.left_columns);
+        if self.spec.kind.yields_right() {
+            for field in &self.schema.fields()[self.spec.left_columns..] {
+                let ty = crate::kernel::types::logical(field.data_type());
+                kept.columns.push(new_null_array(&ty, kept.rows));
+            }
+        }
+        self.emit(kept.columns, kept.rows, emit, cx)
+    }
+}
+
+impl Transform for Probe {
+    fn push(&mut self, mut batch: Batch, emit: &mut Emit, cx: &TaskContext) -> Result<Flow> {
+        self.find(&batch)?;
+        self.blank(&mut batch);
+        if self.filter.is_none() {
+            if !self.spec.kind.yields_right() {
+                return self.keep(&batch, emit, cx);
+            }
+            if self.side.index().unique(&mut self.groups) {
+                return self.beside(batch, emit, cx);
+            }
+        }
+        self.pairs(&batch, None, emit, cx)
     }
 }

@@ -89,6 +89,7 @@ fn joined(
         left_columns: 3,
         right_columns: 3,
         filter: less.then(|| expr::parse("lv < rv").unwrap()),
+        unused: Vec::new(),
     };
     let mut sink = Box::new(BuildSink::new(&spec, &schema("r"), &cx.run).unwrap());
     // as two workers would bring them: later batches first
@@ -97,10 +98,17 @@ fn joined(
         .enumerate()
         .map(|(i, r)| batch(r, (i * size) as u64))
         .collect();
-    for b in batches.into_iter().rev() {
-        sink.push(b, &cx).unwrap();
+    for (part, b) in batches.into_iter().enumerate().rev() {
+        let task = TaskContext {
+            part: part as u32,
+            ..cx.clone()
+        };
+        sink.push(b, &task).unwrap();
     }
-    let built = Arc::new(sink.finish(&cx).unwrap());
+    let mut built = Arc::new(sink.finish(&cx).unwrap());
+    if size.is_multiple_of(2) {
+        built = scatter_build(&spec, &schema("r"), built, &cx.run).unwrap();
+    }
     let side = BuildSide::new(&spec, &schema("r"), vec![built], &cx.run).unwrap();
     let mut probe = Probe::new(&spec, &schema("l"), Arc::new(side)).unwrap();
     let mut out = vec![];
