@@ -115,3 +115,17 @@ fn flights_by_the_names_of_their_airlines() {
         ran.text()
     );
 }
+
+/// The SQL that the README shows, to the letter.
+#[test]
+fn the_sql_of_the_readme() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let begin = readme.find("ddf sql \"").unwrap() + 9;
+    let query = &readme[begin..begin + readme[begin..].find("\"\n").unwrap()];
+    let ran = common::run(["sql", query]).done().quietly();
+    assert!(
+        readme.contains(&format!("```text\n{}```", ran.text())),
+        "{}",
+        ran.text()
+    );
+}
