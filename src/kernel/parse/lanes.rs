@@ -79,7 +79,7 @@ fn number(word: u64, n: u64) -> (u64, u64) {
     (eight_digits(values), bad)
 }
 
-/// Integers by the rules of [`super::int`]: up to eight bytes with the sign.
+/// Integers by the rules of `super::int`: up to eight bytes with the sign.
 #[inline(always)]
 pub fn ints(block: &Block, out: &mut [i64; ROWS]) -> u64 {
     let mut good = [0u64; ROWS];
@@ -96,7 +96,7 @@ pub fn ints(block: &Block, out: &mut [i64; ROWS]) -> u64 {
     gather(&good)
 }
 
-/// Floats by the rules of [`super::float`]: up to eight bytes with sign and point, no exponent.
+/// Floats by the rules of `super::float`: up to eight bytes with sign and point, no exponent.
 #[inline(always)]
 pub fn floats(block: &Block, out: &mut [f64; ROWS]) -> u64 {
     let mut good = [0u64; ROWS];
