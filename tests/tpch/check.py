@@ -2,7 +2,7 @@
 
     python tests/tpch/check.py FOLDER DDF DUCKDB [flags of ddf sql …]
 
-FOLDER holds the eight tables as NAME.parquet (tpchgen-cli -s 0.01 --format parquet). Integers, texts,
+FOLDER holds the eight tables as NAME.parquet (tpchgen-cli parquet -s 0.01). Integers, texts,
 dates and decimals must be equal to the last digit; floats may differ by 1e-12 of their size.
 """
 
