@@ -131,8 +131,9 @@ pub(super) fn equal_sides(part: &Expr, ls: &Schema, rs: &Schema) -> Result<Optio
 }
 
 /// The tables of a comma list, joined by the equalities among `conditions`, which lose these: the
-/// largest leads, then always the smallest of those that an equality connects. What connects to
-/// nothing comes last.
+/// largest leads, then always the smallest of those that an equality connects, but one that is also
+/// tied to a larger table waits for that: small tables tied to each other by few values (customers
+/// and suppliers of a nation) would multiply. What connects to nothing comes last.
 pub(super) fn connect(items: Vec<Rel>, conditions: &mut Vec<Expr>) -> Result<Rel> {
     let cols: Vec<Col> = items.iter().flat_map(|r| r.cols.clone()).collect();
     let mut left: Vec<Rel> = items.into_iter().map(Rel::settle).collect();
@@ -144,7 +145,7 @@ pub(super) fn connect(items: Vec<Rel>, conditions: &mut Vec<Expr>) -> Result<Rel
     let mut plan = left.remove(largest.unwrap_or(0)).plan;
     while !left.is_empty() {
         let own = plan.schema()?;
-        let mut best: Option<(u64, usize, Vec<usize>)> = None;
+        let mut best: Option<((bool, u64), usize, Vec<usize>)> = None;
         for (i, r) in left.iter().enumerate() {
             let schema = r.plan.schema()?;
             let mut keys = Vec::new();
@@ -153,12 +154,22 @@ pub(super) fn connect(items: Vec<Rel>, conditions: &mut Vec<Expr>) -> Result<Rel
                     keys.push(k);
                 }
             }
+            if keys.is_empty() {
+                continue;
+            }
             let size = sizes(&r.plan);
-            if !keys.is_empty() && best.as_ref().is_none_or(|(s, ..)| size < *s) {
-                best = Some((size, i, keys));
+            let mut waits = false;
+            for other in left.iter().filter(|o| sizes(&o.plan) > size) {
+                let theirs = other.plan.schema()?;
+                for c in conditions.iter() {
+                    waits |= equal_sides(c, &schema, &theirs)?.is_some();
+                }
+            }
+            if best.as_ref().is_none_or(|(b, ..)| (waits, size) < *b) {
+                best = Some(((waits, size), i, keys));
             }
         }
-        let (_, next, keys) = best.unwrap_or((0, 0, Vec::new()));
+        let (_, next, keys) = best.unwrap_or(((false, 0), 0, Vec::new()));
         let right = left.remove(next).plan;
         let schema = right.schema()?;
         let mut on = Vec::new();
