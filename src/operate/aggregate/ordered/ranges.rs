@@ -9,9 +9,13 @@ use arrow::datatypes::DataType;
 
 use super::super::column::{self, Col};
 use super::super::finals::Finals;
+use super::super::plan::Plan;
 use super::super::state::{Arg, State};
+use super::chunk::Slice;
 use super::kept::array_of;
 use super::spread::{Lanes, Ordered, Spread};
+use super::stored::Stored;
+use super::wide;
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
 use crate::memory::Reservation;
@@ -27,6 +31,8 @@ pub struct OrderedSource {
     ordered: Arc<Ordered>,
     range: usize,
     ready: Option<Ready>,
+    /// Groups that were handed out before those that are ready.
+    before: usize,
     held: Reservation,
 }
 
@@ -35,7 +41,12 @@ struct Ready {
     codes: Codes,
     states: Vec<State>,
     at: usize,
+    /// Whether the range may have more of them.
+    more: bool,
 }
+
+/// Codes in their order, the states of their groups, and whether there may be more.
+pub(super) type Grouped<C> = (Vec<C>, Vec<State>, bool);
 
 /// The code of each group.
 enum Codes {
@@ -50,61 +61,54 @@ impl OrderedSource {
             held: ordered.run.budget.reservation("grouping in order"),
             ordered: ordered.clone(),
             range,
+            before: 0,
             ready: None,
         }
     }
 
-    fn group(&mut self) -> Result<Ready> {
+    /// The groups behind those of `last`.
+    fn group(&mut self, last: Option<&Codes>) -> Result<Ready> {
         let ordered = self.ordered.clone();
-        let (codes, states) = match &ordered.lanes {
+        let (codes, states, more) = match &ordered.lanes {
             Lanes::Short(s) => {
-                let (codes, states) = self.group_of(s)?;
-                (Codes::Short(codes), states)
+                let after = last.and_then(|l| if let Codes::Short(c) = l { c.last() } else { None });
+                let (codes, states, more) = self.group_of(s, after.copied())?;
+                (Codes::Short(codes), states, more)
             }
             Lanes::Long(s) => {
-                let (codes, states) = self.group_of(s)?;
-                (Codes::Long(codes), states)
+                let after = last.and_then(|l| if let Codes::Long(c) = l { c.last() } else { None });
+                let (codes, states, more) = self.group_of(s, after.copied())?;
+                (Codes::Long(codes), states, more)
             }
         };
-        Ok(Ready { codes, states, at: 0 })
+        Ok(Ready {
+            codes,
+            states,
+            at: 0,
+            more,
+        })
     }
 
-    fn group_of<C: Entry>(&mut self, spread: &Spread<C>) -> Result<(Vec<C>, Vec<State>)> {
+    fn group_of<C: Entry>(&mut self, spread: &Spread<C>, after: Option<C>) -> Result<Grouped<C>> {
         let early = || Error::defect("a range of rows that are not spread yet");
-        let plan = self.ordered.plan.clone();
-        let mut states: Vec<State> = plan.states.iter().map(|&(kind, _)| State::new(kind)).collect();
-        let mut slices = Vec::with_capacity(spread.chunks.len());
+        let (room, range) = (self.ordered.room, self.range);
+        let mut chunks = Vec::with_capacity(spread.chunks.len());
+        let mut rows = 0;
         for chunk in &spread.chunks {
             let chunk = chunk.get().ok_or_else(early)?;
-            let (from, to) = (
-                chunk.starts[self.range] as usize,
-                chunk.starts[self.range + 1] as usize,
-            );
-            if from < to {
-                slices.push((chunk, from..to));
+            let of_range = chunk.rows(range);
+            rows += of_range;
+            if of_range > 0 {
+                chunks.push(chunk);
             }
         }
-        let rows: usize = slices.iter().map(|(_, r)| r.len()).sum();
-        let a_row: usize = states.iter().map(|s| s.bytes().0).sum::<usize>() + size_of::<C::Pair>() + 64;
-        self.held.grow_anyway(rows * a_row);
-        let parts = slices.iter().map(|(chunk, r)| &chunk.codes[r.clone()]);
-        let (codes, ids) = number(parts, rows);
-        states.iter_mut().for_each(|s| s.resize(codes.len()));
-        let columns = (plan.types.iter().enumerate()).map(|(c, ty)| {
-            let parts: Vec<(&Cells, Range<usize>)> = slices
-                .iter()
-                .map(|(chunk, r)| (&chunk.values[c], r.clone()))
-                .collect();
-            Col::new(&array_of(&Cells::concat_ranges(&parts)?, ty)?)
-        });
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        let args: Vec<Arg> = (columns.iter().enumerate())
-            .map(|(c, column)| Arg::new(column, &ids, 0, plan.needs(c)))
-            .collect();
-        for (state, &(_, c)) in states.iter_mut().zip(&plan.states) {
-            state.update(args.get(c), &ids);
+        self.held.resize_anyway(rows.min(room.at_once) * room.a_row_to_group);
+        if rows > room.at_once {
+            return wide::group(&self.ordered.plan, &chunks, range, after, room.at_once);
         }
-        Ok((codes, states))
+        let slices = chunks.iter().map(|c| c.slice(range)).collect::<Result<Vec<_>>>()?;
+        let (codes, states) = group(&self.ordered.plan, slices, rows)?;
+        Ok((codes, states, false))
     }
 
     /// A key column of some groups.
@@ -154,22 +158,24 @@ impl OrderedSource {
         for last in &plan.finals {
             columns.push(finals.column(last, &ready.states, groups.clone())?);
         }
-        let position = ((self.range as u64) << 40) + groups.start as u64;
+        let position = ((self.range as u64) << 40) + (self.before + groups.start) as u64;
         Ok(Batch::new(columns, groups.len(), position))
     }
 }
 
 impl Source for OrderedSource {
-    fn next(&mut self, _cx: &TaskContext) -> Result<Option<Batch>> {
+    fn next(&mut self, cx: &TaskContext) -> Result<Option<Batch>> {
         let mut ready = match self.ready.take() {
             Some(ready) => ready,
-            None => self.group()?,
+            None => self.group(None)?,
         };
-        let groups = match &ready.codes {
-            Codes::Short(codes) => codes.len(),
-            Codes::Long(codes) => codes.len(),
-        };
-        let end = (ready.at + Batch::TARGET_ROWS).min(groups);
+        while ready.at == ready.codes.len() && ready.more {
+            cx.check()?;
+            self.before += ready.at;
+            let Ready { codes, .. } = ready;
+            ready = self.group(Some(&codes))?;
+        }
+        let end = (ready.at + Batch::TARGET_ROWS).min(ready.codes.len());
         let batch = match ready.at < end {
             true => Some(self.batch(&ready, ready.at..end)?),
             false => None,
@@ -178,6 +184,51 @@ impl Source for OrderedSource {
         self.ready = Some(ready);
         Ok(batch)
     }
+}
+
+impl Codes {
+    fn len(&self) -> usize {
+        match self {
+            Codes::Short(codes) => codes.len(),
+            Codes::Long(codes) => codes.len(),
+        }
+    }
+}
+
+/// All groups of some rows.
+fn group<C: Entry>(plan: &Plan, slices: Vec<Slice<'_, C>>, rows: usize) -> Result<(Vec<C>, Vec<State>)> {
+    let (codes, ids) = number(slices.iter().map(|s| &s.codes[..]), rows);
+    let columns = (0..plan.types.len()).map(|c| {
+        let parts: Vec<(&Cells, Range<usize>)> =
+            slices.iter().map(|s| (&s.values[c], s.rows.clone())).collect();
+        Cells::concat_ranges(&parts)
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    drop(slices);
+    let mut states = new_states(plan, codes.len());
+    update(plan, &mut states, &columns, &ids)?;
+    Ok((codes, states))
+}
+
+/// Empty states of so many groups.
+pub(super) fn new_states(plan: &Plan, groups: usize) -> Vec<State> {
+    let mut states: Vec<State> = plan.states.iter().map(|&(kind, _)| State::new(kind)).collect();
+    states.iter_mut().for_each(|s| s.resize(groups));
+    states
+}
+
+/// Adds rows with so numbered groups.
+pub(super) fn update(plan: &Plan, states: &mut [State], columns: &[Cells], ids: &[u32]) -> Result<()> {
+    let columns = columns.iter().zip(&plan.types);
+    let columns = columns.map(|(cells, ty)| Col::new(&array_of(cells, ty)?));
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    let args: Vec<Arg> = (columns.iter().enumerate())
+        .map(|(c, column)| Arg::new(column, ids, 0, plan.needs(c)))
+        .collect();
+    for (state, &(_, c)) in states.iter_mut().zip(&plan.states) {
+        state.update(args.get(c), ids);
+    }
+    Ok(())
 }
 
 /// The different codes in their order, and for each row the number of its code.
@@ -203,7 +254,7 @@ fn number<'a, C: Entry + 'a>(parts: impl Iterator<Item = &'a [C]>, rows: usize) 
 }
 
 /// A code with the place of its row, in the order of codes, then places.
-trait Entry: Code {
+pub(super) trait Entry: Code + Stored {
     type Pair: Ord + Copy;
     fn with(self, row: u32) -> Self::Pair;
     fn split(pair: Self::Pair) -> (Self, u32);
