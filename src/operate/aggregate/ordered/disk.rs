@@ -146,3 +146,47 @@ pub(super) fn read(file: &SpillFile, block: &SpillBlock, columns: usize) -> Resu
     let columns = widths.iter().map(column).collect::<Result<_>>()?;
     Ok(Block { rows, columns })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(from: i64, rows: i64, wide: bool) -> Block {
+        let narrow = (from..from + rows).map(|i| (i % 100) as i8).collect::<Vec<_>>();
+        let long = (from..from + rows).map(|i| if i % 7 == 0 { i64::MIN } else { i });
+        let second = match wide {
+            true => Cells::I64(long.collect::<Vec<_>>().into()),
+            false => Cells::I16((from..from + rows).map(|i| (i % 7) as i16).collect::<Vec<_>>().into()),
+        };
+        Block {
+            rows: rows as usize,
+            columns: vec![Cells::I8(narrow.into()), second],
+        }
+    }
+
+    fn ints(cells: &Cells) -> Vec<Option<i128>> {
+        (0..cells.len()).map(|r| cells.int(r)).collect()
+    }
+
+    #[test]
+    fn blocks_of_several_widths_come_back_and_the_sample_stays_small() {
+        let run = RunContext::of_test(1 << 20, 1);
+        let mut disk = Disk::new(&run, 2).unwrap();
+        let many = 40;
+        let all = || (0..many).map(|b| block(b * 5000, 5000, b % 3 == 0));
+        disk.write(all().take(15).collect(), 1).unwrap();
+        disk.write(all().skip(15).collect(), 1).unwrap();
+        let file = disk.file();
+        let read: Vec<Block> = disk.written.iter().map(|b| read(&file, b, 2).unwrap()).collect();
+        assert!(read.len() > 2 && read.len() < 6, "{} writes", read.len());
+        for c in 0..2 {
+            let ours: Vec<_> = read.iter().flat_map(|b| ints(&b.columns[c])).collect();
+            let theirs: Vec<_> = all().flat_map(|b| ints(&b.columns[c])).collect();
+            assert!(ours == theirs, "column {c}");
+        }
+        let rows: usize = disk.sample.iter().map(|b| b.rows).sum();
+        assert!(disk.step() > 2 && disk.step().is_power_of_two());
+        assert!(rows <= 2 * SAMPLE_ROWS && rows > SAMPLE_ROWS / 2, "{rows} rows");
+        assert!(disk.sample.iter().all(|b| b.columns.len() == 1));
+    }
+}
