@@ -39,6 +39,8 @@ pub struct StageInputs {
     ordered: Option<Arc<Ordered>>,
     /// The order in which the groups that the stage makes are wanted, if by all their keys.
     order: Option<Order>,
+    /// What a scan's tasks open their partitions with.
+    request: ScanRequest,
 }
 
 impl StageInputs {
@@ -121,6 +123,7 @@ impl StageInputs {
             _held: held,
             ordered,
             order: graph.group_order(stage).map(Order::new),
+            request: request(graph, stage)?,
         })
     }
 
@@ -170,6 +173,26 @@ impl Tasks {
     }
 }
 
+/// What the tasks of a scan ask for: the filter is bound once for all of them.
+fn request(graph: &Graph, stage: &Stage) -> Result<ScanRequest> {
+    let StageSource::Scan {
+        table,
+        columns,
+        filter,
+        limit,
+    } = &stage.source
+    else {
+        return Ok(ScanRequest::default());
+    };
+    let schema = graph.tables[*table].dataset.schema();
+    let bind = |f| Ok::<_, Error>(Arc::new(ExprFilter::new(f, schema)?) as Arc<dyn RowFilter>);
+    Ok(ScanRequest {
+        columns: columns.clone(),
+        filter: filter.as_ref().map(bind).transpose()?,
+        limit: *limit,
+    })
+}
+
 impl Stage {
     /// The pipeline of task `part`, without its sink.
     pub fn pipeline(
@@ -184,23 +207,9 @@ impl Stage {
         }
         let range = inputs.tasks.range(part);
         let source: Box<dyn Source> = match &self.source {
-            StageSource::Scan {
-                table,
-                columns,
-                filter,
-                limit,
-            } => {
+            StageSource::Scan { table, .. } => {
                 let dataset = graph.tables[*table].dataset.clone();
-                let filter = match filter {
-                    None => None,
-                    Some(f) => Some(Arc::new(ExprFilter::new(f, dataset.schema())?) as Arc<dyn RowFilter>),
-                };
-                let request = ScanRequest {
-                    columns: columns.clone(),
-                    filter,
-                    limit: *limit,
-                };
-                dataset.open(range.start, &request)?
+                dataset.open(range.start, &inputs.request)?
             }
             StageSource::AggregateBuckets { input, spec } => {
                 let schema = &graph.stages[*input].schema;
