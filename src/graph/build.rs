@@ -39,6 +39,8 @@ pub struct StageInputs {
     ordered: Option<Arc<Ordered>>,
     /// The order in which the groups that the stage makes are wanted, if by all their keys.
     order: Option<Order>,
+    /// Whether no group is left out between the stage that makes them and the one that sorts them.
+    all_groups: bool,
     /// What a scan's tasks open their partitions with.
     request: ScanRequest,
 }
@@ -123,14 +125,25 @@ impl StageInputs {
             _held: held,
             ordered,
             order: graph.group_order(stage).map(Order::new),
+            all_groups: (stage.inputs().iter()).all(|&s| graph.stages[s].transforms.iter().all(keeps_rows)),
             request: request(graph, stage)?,
         })
     }
 
-    /// Whether the positions of the source's batches number all its rows from 0 on: those of merged
-    /// runs do. How many groups come before a range of rows that are grouped in order, nobody knows.
-    pub fn are_numbered(&self) -> bool {
-        self.merge.is_some() && self.ordered.is_none()
+    /// Whether the positions of the source's batches can number all its rows from 0 on: those of
+    /// merged runs do, those of groups in order if asked to.
+    pub fn can_number(&self) -> bool {
+        match &self.ordered {
+            Some(_) => self.all_groups,
+            None => self.merge.is_some(),
+        }
+    }
+
+    /// Sees that they do; to be called before any task is run.
+    pub fn number_rows(&self) {
+        if let Some(ordered) = &self.ordered {
+            ordered.number_groups();
+        }
     }
 
     /// What a stage leaves whose tasks left `partitions`.
@@ -171,6 +184,11 @@ impl Tasks {
         let start = |t: usize| (t as u128 * self.items as u128 / self.tasks.max(1) as u128) as usize;
         start(task)..start(task + 1)
     }
+}
+
+/// Whether just as many rows come out as went in, in the same order.
+pub fn keeps_rows(transform: &StageTransform) -> bool {
+    matches!(transform, StageTransform::Project { .. })
 }
 
 /// What the tasks of a scan ask for: the filter is bound once for all of them.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::worker::{Job, guarded};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, StageSource, StageTransform};
+use crate::graph::{Graph, StageSource, StageTransform, keeps_rows};
 use crate::kernel::Batch;
 use crate::memory::Reservation;
 use crate::observe::Progress;
@@ -106,8 +106,10 @@ pub fn run_last(
     graph: &Graph,
     result: &mut ResultSink,
 ) -> Result<()> {
-    if let (ResultSink::Write(output), true) = (&mut *result, numbered(job)) {
-        output.rows_are_numbered();
+    if let (ResultSink::Write(output), true) = (&mut *result, numbered(job))
+        && output.rows_are_numbered()
+    {
+        job.inputs.number_rows();
     }
     let mut out = Ordered::new(graph, result, job.cx);
     let encode = matches!(out.result, ResultSink::Write(_)) && graph.skip == 0 && graph.take.is_none();
@@ -138,11 +140,10 @@ pub fn run_last(
     out.flush_collected()
 }
 
-/// Whether the positions of the stage's batches number all rows of the result.
+/// Whether the positions of the stage's batches can number all rows of the result.
 fn numbered(job: &Job) -> bool {
-    let changes =
-        |t: &StageTransform| matches!(t, StageTransform::Filter { .. } | StageTransform::Probe { .. });
-    job.inputs.are_numbered() && !job.stage.transforms.iter().any(changes)
+    let cuts = |t: &StageTransform| !keeps_rows(t) && !matches!(t, StageTransform::Limit { skip: 0, .. });
+    job.inputs.can_number() && !job.stage.transforms.iter().any(cuts)
 }
 
 /// Makes encoders inside tasks.

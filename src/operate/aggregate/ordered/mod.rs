@@ -22,6 +22,7 @@
 mod chunk;
 mod disk;
 mod kept;
+mod numbers;
 mod ranges;
 mod room;
 mod spread;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use arrow::array::{Array, ArrayRef, DictionaryArray, Int32Array};
 use arrow::compute;
@@ -13,6 +14,7 @@ use super::super::plan::Plan;
 use super::super::state::{Arg, State};
 use super::chunk::Slice;
 use super::kept::array_of;
+use super::numbers::Numbered;
 use super::spread::{Lanes, Ordered, Spread};
 use super::stored::Stored;
 use super::wide;
@@ -31,8 +33,8 @@ pub struct OrderedSource {
     ordered: Arc<Ordered>,
     range: usize,
     ready: Option<Ready>,
-    /// Groups that were handed out before those that are ready.
-    before: usize,
+    /// The number of the first group that is ready: among those of the range, or among all.
+    before: u64,
     held: Reservation,
 }
 
@@ -90,24 +92,23 @@ impl OrderedSource {
     }
 
     fn group_of<C: Entry>(&mut self, spread: &Spread<C>, after: Option<C>) -> Result<Grouped<C>> {
-        let early = || Error::defect("a range of rows that are not spread yet");
         let (room, range) = (self.ordered.room, self.range);
-        let mut chunks = Vec::with_capacity(spread.chunks.len());
-        let mut rows = 0;
-        for chunk in &spread.chunks {
-            let chunk = chunk.get().ok_or_else(early)?;
-            let of_range = chunk.rows(range);
-            rows += of_range;
-            if of_range > 0 {
-                chunks.push(chunk);
-            }
-        }
-        self.held.resize_anyway(rows.min(room.at_once) * room.a_row_to_group);
+        let (chunks, rows) = spread.of_range(range)?;
+        self.held
+            .resize_anyway(rows.min(room.at_once) * room.a_row_to_group);
+        let numbered = after.is_none() && self.ordered.numbered.load(Relaxed);
         if rows > room.at_once {
+            if numbered {
+                self.before = spread.before(range, &room, &self.ordered.run.budget)?;
+            }
             return wide::group(&self.ordered.plan, &chunks, range, after, room.at_once);
         }
         let slices = chunks.iter().map(|c| c.slice(range)).collect::<Result<Vec<_>>>()?;
-        let (codes, states) = group(&self.ordered.plan, slices, rows)?;
+        let by_group = spread.known[range].take(&slices, rows);
+        let (codes, states) = group(&self.ordered.plan, slices, by_group)?;
+        if numbered {
+            self.before = spread.before(range, &room, &self.ordered.run.budget)?;
+        }
         Ok((codes, states, false))
     }
 
@@ -158,7 +159,11 @@ impl OrderedSource {
         for last in &plan.finals {
             columns.push(finals.column(last, &ready.states, groups.clone())?);
         }
-        let position = ((self.range as u64) << 40) + (self.before + groups.start) as u64;
+        let range = match self.ordered.numbered.load(Relaxed) {
+            true => 0,
+            false => (self.range as u64) << 40,
+        };
+        let position = range + self.before + groups.start as u64;
         Ok(Batch::new(columns, groups.len(), position))
     }
 }
@@ -171,7 +176,7 @@ impl Source for OrderedSource {
         };
         while ready.at == ready.codes.len() && ready.more {
             cx.check()?;
-            self.before += ready.at;
+            self.before += ready.at as u64;
             let Ready { codes, .. } = ready;
             ready = self.group(Some(&codes))?;
         }
@@ -196,8 +201,11 @@ impl Codes {
 }
 
 /// All groups of some rows.
-fn group<C: Entry>(plan: &Plan, slices: Vec<Slice<'_, C>>, rows: usize) -> Result<(Vec<C>, Vec<State>)> {
-    let (codes, ids) = number(slices.iter().map(|s| &s.codes[..]), rows);
+fn group<C: Entry>(
+    plan: &Plan,
+    slices: Vec<Slice<'_, C>>,
+    by_group: Numbered<C>,
+) -> Result<(Vec<C>, Vec<State>)> {
     let columns = (0..plan.types.len()).map(|c| {
         let parts: Vec<(&Cells, Range<usize>)> =
             slices.iter().map(|s| (&s.values[c], s.rows.clone())).collect();
@@ -205,9 +213,9 @@ fn group<C: Entry>(plan: &Plan, slices: Vec<Slice<'_, C>>, rows: usize) -> Resul
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;
     drop(slices);
-    let mut states = new_states(plan, codes.len());
-    update(plan, &mut states, &columns, &ids)?;
-    Ok((codes, states))
+    let mut states = new_states(plan, by_group.codes.len());
+    update(plan, &mut states, &columns, &by_group.ids)?;
+    Ok((by_group.codes, states))
 }
 
 /// Empty states of so many groups.
@@ -232,7 +240,7 @@ pub(super) fn update(plan: &Plan, states: &mut [State], columns: &[Cells], ids: 
 }
 
 /// The different codes in their order, and for each row the number of its code.
-fn number<'a, C: Entry + 'a>(parts: impl Iterator<Item = &'a [C]>, rows: usize) -> (Vec<C>, Vec<u32>) {
+pub(super) fn number<'a, C: Entry + 'a>(parts: impl Iterator<Item = &'a [C]>, rows: usize) -> (Vec<C>, Vec<u32>) {
     let mut sorted: Vec<C::Pair> = Vec::with_capacity(rows);
     for part in parts {
         sorted.extend(

@@ -1,5 +1,6 @@
 //! What all sinks kept, spread over ranges of codes: between two barriers, in parallel.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use arrow::array::ArrayRef;
@@ -9,6 +10,7 @@ use super::super::plan::Plan;
 use super::chunk::Chunk;
 use super::disk::{every, read};
 use super::kept::{Block, Kept};
+use super::numbers::Known;
 use super::room::Room;
 use super::stored::Stored;
 use super::unite::{Ranks, unite_all};
@@ -71,6 +73,8 @@ pub struct Ordered {
     /// Rows, before equal keys meet.
     rows: u64,
     pub(super) room: Room,
+    /// Set if somebody wants the numbers of groups among all groups.
+    pub(super) numbered: AtomicBool,
     /// Where rows are spread to, if not in memory.
     file: Option<Arc<SpillFile>>,
     _held: Vec<Reservation>,
@@ -105,6 +109,8 @@ pub(super) struct Spread<C> {
     bits: u32,
     shift: u32,
     pub(super) chunks: Vec<OnceLock<Chunk<C>>>,
+    /// Of each range.
+    pub(super) known: Vec<Known<C>>,
 }
 
 /// Partitions of hashed groups, or instead of them rows to be spread.
@@ -214,6 +220,7 @@ impl Ordered {
             run,
             rows: rows as u64,
             room,
+            numbered: AtomicBool::new(false),
             _held: reserved,
         };
         ordered.lanes = match bits <= 64 {
@@ -234,6 +241,11 @@ impl Ordered {
             Lanes::Short(s) => s.ranges(),
             Lanes::Long(s) => s.ranges(),
         }
+    }
+
+    /// From now on the positions of groups are their numbers, from 0 on.
+    pub fn number_groups(&self) {
+        self.numbered.store(true, Relaxed);
     }
 
     /// Leaves it to the next stage.
@@ -337,6 +349,7 @@ impl<C> Default for Spread<C> {
             bits: 0,
             shift: 0,
             chunks: Vec::new(),
+            known: Vec::new(),
         }
     }
 }
@@ -353,6 +366,7 @@ impl<C: Code> Spread<C> {
         let table = (0..=1u64 << (bits - shift)).map(|b| splitters.partition_point(|s| first(s) < b) as u32);
         Spread {
             table: table.collect(),
+            known: (0..=splitters.len()).map(|_| Known::default()).collect(),
             splitters,
             bits,
             shift,

@@ -43,6 +43,23 @@ pub(super) fn group<C: Entry>(
     Ok((codes, states, more))
 }
 
+/// The number of groups of such a range.
+pub(super) fn count<C: Entry>(chunks: &[&Chunk<C>], range: usize, most: usize) -> Result<usize> {
+    let (mut groups, mut after) = (0, None);
+    loop {
+        let mut least = Least::new(after, most);
+        for chunk in chunks {
+            chunk.slice(range)?.codes.iter().for_each(|&code| least.see(code));
+        }
+        let codes = least.finish();
+        groups += codes.len();
+        after = codes.last().copied();
+        if codes.len() < most {
+            return Ok(groups);
+        }
+    }
+}
+
 /// The least different codes of those it sees.
 struct Least<C> {
     after: Option<C>,
