@@ -370,11 +370,22 @@ mod tests {
         let first = file.append_parts(b"onethree", vec![3, 3, 8]).unwrap();
         let second = file.append_parts(b"five", vec![4]).unwrap();
         let mut bytes = Vec::new();
-        for (parts, part, want) in [(&second, 0, "five"), (&first, 2, "three"), (&first, 1, ""), (&first, 0, "one")] {
+        for (parts, part, want) in [
+            (&second, 0, "five"),
+            (&first, 2, "three"),
+            (&first, 1, ""),
+            (&first, 0, "one"),
+        ] {
             parts.read(part, &mut bytes).unwrap();
-            assert_eq!((bytes.as_slice(), parts.bytes(part)), (want.as_bytes(), want.len()));
+            assert_eq!(
+                (bytes.as_slice(), parts.bytes(part)),
+                (want.as_bytes(), want.len())
+            );
         }
-        let wrong = SpillParts { checksums: vec![1], ..second };
+        let wrong = SpillParts {
+            checksums: vec![1],
+            ..second
+        };
         assert!(wrong.read(0, &mut bytes).is_err());
     }
 

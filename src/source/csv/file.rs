@@ -230,7 +230,11 @@ impl CsvFile {
         let blocksize = blocksize.max(1);
         let parts = match info.streamed() {
             true => 1,
-            false => info.size.saturating_sub(info.data_start).div_ceil(blocksize).max(1),
+            false => info
+                .size
+                .saturating_sub(info.data_start)
+                .div_ceil(blocksize)
+                .max(1),
         };
         marks.delimiter = info.delimiter;
         CsvFile {

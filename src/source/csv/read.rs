@@ -231,8 +231,7 @@ impl CsvSource {
                         open.rows
                             .spans(w, fields, c, rows.iter().copied(), &mut self.spans);
                     }
-                    let built =
-                        reading.build(ty, &w.data, &self.spans, text.clone())?;
+                    let built = reading.build(ty, &w.data, &self.spans, text.clone())?;
                     match built {
                         Ok(array) => array,
                         Err(misfit) => return Err(self.suspect(self.misfit(column, &misfit))),

@@ -36,7 +36,12 @@ pub(super) struct Slice<'a, C: Clone> {
 
 impl<C: Code + Stored> Chunk<C> {
     /// Writes rows whose ranges begin at `starts`.
-    pub(super) fn store(codes: &[C], values: &[Cells], starts: &[u32], file: &Arc<SpillFile>) -> Result<Self> {
+    pub(super) fn store(
+        codes: &[C],
+        values: &[Cells],
+        starts: &[u32],
+        file: &Arc<SpillFile>,
+    ) -> Result<Self> {
         let widths: Vec<Width> = values.iter().map(Cells::width).collect();
         let mut bytes = Vec::with_capacity(codes.len() * row_bytes::<C>(&widths));
         let mut ends = Vec::with_capacity(starts.len());
@@ -65,7 +70,11 @@ impl<C: Code + Stored> Chunk<C> {
     pub(super) fn slice(&self, range: usize) -> Result<Slice<'_, C>> {
         let rows = self.rows(range);
         match self {
-            Chunk::Here { codes, values, starts } => {
+            Chunk::Here {
+                codes,
+                values,
+                starts,
+            } => {
                 let start = starts[range] as usize;
                 Ok(Slice {
                     codes: codes[start..start + rows].into(),

@@ -72,7 +72,9 @@ impl Disk {
         bytes.reserve_exact(rows * row);
         for c in 0..columns {
             let width = bytes[c];
-            blocks.iter().try_for_each(|b| put(&b.columns[c], 0..b.rows, width, &mut bytes))?;
+            blocks
+                .iter()
+                .try_for_each(|b| put(&b.columns[c], 0..b.rows, width, &mut bytes))?;
         }
         self.row_bytes = self.row_bytes.max(row);
         let rows = u32::try_from(rows).map_err(|_| Error::defect("a block of too many rows"))?;
@@ -156,7 +158,12 @@ mod tests {
         let long = (from..from + rows).map(|i| if i % 7 == 0 { i64::MIN } else { i });
         let second = match wide {
             true => Cells::I64(long.collect::<Vec<_>>().into()),
-            false => Cells::I16((from..from + rows).map(|i| (i % 7) as i16).collect::<Vec<_>>().into()),
+            false => Cells::I16(
+                (from..from + rows)
+                    .map(|i| (i % 7) as i16)
+                    .collect::<Vec<_>>()
+                    .into(),
+            ),
         };
         Block {
             rows: rows as usize,

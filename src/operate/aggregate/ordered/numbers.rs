@@ -151,12 +151,18 @@ impl<C: Entry> Spread<C> {
             known.tell(wide::count(&chunks, range, room.at_once)?);
             return Ok(());
         }
-        let slices = chunks.iter().map(|c| c.slice(range)).collect::<Result<Vec<_>>>()?;
+        let slices = chunks
+            .iter()
+            .map(|c| c.slice(range))
+            .collect::<Result<Vec<_>>>()?;
         let mut numbered = sort(&slices, rows);
         drop(slices);
         known.tell(numbered.codes.len());
         let free = budget.available() > budget.limit() / FREE_SHARE;
-        if keep && free && let Ok(mut left) = known.left.lock() {
+        if keep
+            && free
+            && let Ok(mut left) = known.left.lock()
+        {
             if let Left::Nothing = *left {
                 held.resize_anyway(rows * 4 + numbered.codes.capacity() * size_of::<C>());
                 numbered._held = Some(held);

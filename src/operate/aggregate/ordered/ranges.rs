@@ -103,7 +103,10 @@ impl OrderedSource {
             }
             return wide::group(&self.ordered.plan, &chunks, range, after, room.at_once);
         }
-        let slices = chunks.iter().map(|c| c.slice(range)).collect::<Result<Vec<_>>>()?;
+        let slices = chunks
+            .iter()
+            .map(|c| c.slice(range))
+            .collect::<Result<Vec<_>>>()?;
         let by_group = spread.known[range].take(&slices, rows);
         let (codes, states) = group(&self.ordered.plan, slices, by_group)?;
         if numbered {
@@ -240,7 +243,10 @@ pub(super) fn update(plan: &Plan, states: &mut [State], columns: &[Cells], ids: 
 }
 
 /// The different codes in their order, and for each row the number of its code.
-pub(super) fn number<'a, C: Entry + 'a>(parts: impl Iterator<Item = &'a [C]>, rows: usize) -> (Vec<C>, Vec<u32>) {
+pub(super) fn number<'a, C: Entry + 'a>(
+    parts: impl Iterator<Item = &'a [C]>,
+    rows: usize,
+) -> (Vec<C>, Vec<u32>) {
     let mut sorted: Vec<C::Pair> = Vec::with_capacity(rows);
     for part in parts {
         sorted.extend(

@@ -189,7 +189,10 @@ impl Ordered {
         let Some(packing) = Packing::new(&keys, &spans) else {
             return Ok(None);
         };
-        let row_bytes = all.iter_mut().flatten().filter_map(|k| Some(k.disk()?.row_bytes()));
+        let row_bytes = all
+            .iter_mut()
+            .flatten()
+            .filter_map(|k| Some(k.disk()?.row_bytes()));
         let row_bytes = row_bytes.max();
         let texts = unions.iter().flatten().map(|u| u.get_array_memory_size());
         let ids = ranks.iter().flatten().flatten().map(|r| 4 * r.len());

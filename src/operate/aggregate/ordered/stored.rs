@@ -36,7 +36,9 @@ pub(super) fn put(cells: &Cells, rows: Range<usize>, width: Width, to: &mut Vec<
     macro_rules! widened {
         ($v:expr, $t:ty) => {{
             let wide = |x: i128| if x == i128::MIN { <$t>::MIN } else { x as $t };
-            $v[rows].iter().for_each(|x| to.extend_from_slice(&wide(x.wide()).to_ne_bytes()))
+            $v[rows]
+                .iter()
+                .for_each(|x| to.extend_from_slice(&wide(x.wide()).to_ne_bytes()))
         }};
     }
     let same = cells.width() == width;

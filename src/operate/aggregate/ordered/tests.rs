@@ -83,11 +83,11 @@ fn groups_in(
     let left = sinks.into_iter().map(|s| Arc::new(s.finish(&cx(0)).unwrap()));
     let left: Vec<Arc<Partition>> = left.collect();
     let (left, ordered) = plan_with(left, SMALL).unwrap();
-    let mut rows = Vec::new();
+    let mut rows: Vec<(u64, Vec<Cell>)> = Vec::new();
     let mut take = |mut source: Box<dyn Source>, cx: TaskContext| {
         while let Some(batch) = source.next(&cx).unwrap() {
             let row = |i: usize| batch.columns.iter().map(|c| cell(c, i)).collect();
-            rows.extend((0..batch.rows).map(row));
+            rows.extend((0..batch.rows).map(|i| (batch.position + i as u64, row(i))));
         }
     };
     match &ordered {
@@ -99,9 +99,26 @@ fn groups_in(
             (0..ordered.tasks()).for_each(|t| take(Box::new(Spreading(ordered.clone())), cx(t as u32)));
             let next = [Arc::new(ordered.partition())];
             let ordered = Ordered::of(&next).unwrap();
-            (0..ordered.ranges()).for_each(|r| take(Box::new(OrderedSource::new(&ordered, r)), cx(r as u32)));
+            let numbered = input.len().is_multiple_of(2);
+            if numbered {
+                ordered.number_groups();
+            }
+            // as if several threads did it, each some neighbouring ranges
+            let mut ranges: Vec<usize> = (0..ordered.ranges()).collect();
+            ranges.sort_by_key(|r| (r % 5, *r));
+            for r in ranges {
+                take(Box::new(OrderedSource::new(&ordered, r)), cx(r as u32));
+            }
+            rows.sort_by_key(|row| row.0);
+            if numbered {
+                assert!(
+                    rows.iter().map(|r| r.0).eq(0..rows.len() as u64),
+                    "rows are numbered"
+                );
+            }
         }
     }
+    let rows = rows.into_iter().map(|r| r.1).collect();
     let in_order = ordered.is_some();
     drop((left, ordered));
     assert_eq!(on_disk(&run), 0, "no file is left");
@@ -247,7 +264,14 @@ fn mixed_sinks_and_too_many_texts_end_in_hashed_groups() {
 /// Rows of which nine in ten have keys of their own; the rest share three.
 fn heavy(rows: i64) -> Vec<Line> {
     let key = |i: i64| if i % 10 > 0 { i * 7919 % rows } else { -1 - i % 3 };
-    let line = |i: i64| (Some(key(i)), Some(format!("text {}", i % 5)), Some(i as f64), Some(true));
+    let line = |i: i64| {
+        (
+            Some(key(i)),
+            Some(format!("text {}", i % 5)),
+            Some(i as f64),
+            Some(true),
+        )
+    };
     (0..rows).map(line).collect()
 }
 
@@ -266,7 +290,10 @@ fn refused_memory_goes_to_disk_and_groups_stay_in_order() {
         let run = run(150_000);
         let (ours, in_order) = groups_in(&spec, &input, &order, starts, &run);
         assert!(in_order, "{keys:?}");
-        let spilled = run.progress.bytes_spilled.load(std::sync::atomic::Ordering::Relaxed);
+        let spilled = run
+            .progress
+            .bytes_spilled
+            .load(std::sync::atomic::Ordering::Relaxed);
         assert!(spilled > 0, "{keys:?}");
         let mut theirs = reference(&spec, &input);
         sort(&mut theirs, &order);
