@@ -162,12 +162,11 @@ impl<C: Entry> Spread<C> {
         if keep
             && free
             && let Ok(mut left) = known.left.lock()
+            && let Left::Nothing = *left
         {
-            if let Left::Nothing = *left {
-                held.resize_anyway(rows * 4 + numbered.codes.capacity() * size_of::<C>());
-                numbered._held = Some(held);
-                *left = Left::Sorted(numbered);
-            }
+            held.resize_anyway(rows * 4 + numbered.codes.capacity() * size_of::<C>());
+            numbered._held = Some(held);
+            *left = Left::Sorted(numbered);
         }
         Ok(())
     }

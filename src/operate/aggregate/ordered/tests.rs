@@ -121,7 +121,7 @@ fn groups_in(
     let rows = rows.into_iter().map(|r| r.1).collect();
     let in_order = ordered.is_some();
     drop((left, ordered));
-    assert_eq!(on_disk(&run), 0, "no file is left");
+    assert_eq!(on_disk(run), 0, "no file is left");
     assert_eq!(run.budget.used(), 0, "all memory is given back");
     (rows, in_order)
 }
