@@ -267,9 +267,7 @@ fn tiny_partitions_give_the_same_rows_in_order() {
     );
     let of = |how: &str| {
         let args = ["query", &file];
-        run(&args.into_iter().chain(how.split(' ')).collect::<Vec<_>>())
-            .done()
-            .out
+        run(args.into_iter().chain(how.split(' '))).done().out
     };
     for query in [
         "--select a,b",
