@@ -115,6 +115,7 @@ fn all(settings: &Settings) {
             count += matches!(record, sqllogictest::Record::Query { .. }) as usize;
             let mut runner = Runner::new(|| async { Ok(Ddf(settings.clone())) });
             if let Err(e) = runner.run(record) {
+                eprintln!("FAILREC {}", e.display(false));
                 failed.push(e.display(false).to_string());
             }
         }
@@ -141,6 +142,15 @@ fn records_hold_without_optimizer_on_one_thread() {
     all(&Settings {
         threads: 1,
         optimize: false,
+        ..Settings::default()
+    });
+}
+
+#[test]
+fn records_hold_where_everything_spills() {
+    all(&Settings {
+        threads: 2,
+        reserved: Some(0),
         ..Settings::default()
     });
 }

@@ -261,6 +261,7 @@ pub fn settings(run: &RunArgs) -> Result<Settings> {
         },
         time_zone: run.tz.clone(),
         optimize: !run.no_optimize,
+        reserved: base.reserved,
         batch_rows: base.batch_rows,
     })
 }
