@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Graph, Stage, StageSink, StageSource, StageTransform};
+use super::{Graph, KeySets, Stage, StageSink, StageSource, StageTransform};
 use crate::error::{Error, Result};
 use crate::expr::Evaluator;
 use crate::memory::Reservation;
@@ -14,7 +14,7 @@ use crate::operate::limit::Limit;
 use crate::operate::sort::{self, MergePlan, SortSink};
 use crate::operate::{filter::Filter, project::Project};
 use crate::pipeline::{Batches, Collect, Partition, Pipeline, RunContext, Sink, Source, Transform};
-use crate::source::{ExprFilter, RowFilter, ScanRequest};
+use crate::source::{RowFilter, ScanRequest};
 
 /// Which buckets or ranges of the input a task of a merging stage takes.
 pub type TaskRange = Range<usize>;
@@ -37,6 +37,8 @@ pub struct StageInputs {
     _held: Reservation,
     /// Rows that become groups in order, in place of `partitions`.
     ordered: Option<Arc<Ordered>>,
+    /// The rows that a scan keeps.
+    filter: Option<Arc<dyn RowFilter>>,
     /// The order in which the groups that the stage makes are wanted, if by all their keys.
     order: Option<Order>,
 }
@@ -50,6 +52,7 @@ impl StageInputs {
         graph: &Graph,
         stage: &Stage,
         left: &mut dyn FnMut(usize) -> Vec<Arc<Partition>>,
+        keys: &KeySets,
         run: &Arc<RunContext>,
     ) -> Result<Self> {
         let mut builds = HashMap::new();
@@ -120,6 +123,7 @@ impl StageInputs {
             bucketed,
             _held: held,
             ordered,
+            filter: graph.row_filter(stage, keys)?,
             order: graph.group_order(stage).map(Order::new),
         })
     }
@@ -187,17 +191,13 @@ impl Stage {
             StageSource::Scan {
                 table,
                 columns,
-                filter,
                 limit,
+                ..
             } => {
                 let dataset = graph.tables[*table].dataset.clone();
-                let filter = match filter {
-                    None => None,
-                    Some(f) => Some(Arc::new(ExprFilter::new(f, dataset.schema())?) as Arc<dyn RowFilter>),
-                };
                 let request = ScanRequest {
                     columns: columns.clone(),
-                    filter,
+                    filter: inputs.filter.clone(),
                     limit: *limit,
                 };
                 dataset.open(range.start, &request)?

@@ -37,6 +37,7 @@ pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
         take,
     };
     graph.mark_unused()?;
+    graph.find_keys()?;
     Ok(graph)
 }
 
@@ -91,6 +92,7 @@ impl Lowering {
                     columns,
                     filter: filter.clone(),
                     limit: *limit,
+                    keys: Vec::new(),
                 };
                 Ok(Open::new(source, plan.schema()?))
             }

@@ -162,7 +162,7 @@ impl Graph {
     }
 
     /// The columns that enter transform `at` of a stage.
-    fn schema_after(&self, stage: &Stage, at: usize) -> Result<SchemaRef> {
+    pub(super) fn schema_after(&self, stage: &Stage, at: usize) -> Result<SchemaRef> {
         let mut schema = stage.source_schema.clone();
         for t in &stage.transforms[..at] {
             schema = match t {

@@ -207,6 +207,9 @@ impl Dataset for ParquetDataset {
     fn exact_rows(&self) -> Option<u64> {
         Some(self.parts.iter().map(|p| p.rows).sum())
     }
+    fn takes_keys(&self) -> bool {
+        true
+    }
     fn describe(&self, part: usize) -> String {
         match self.parts.get(part) {
             Some(p) => format!(

@@ -17,7 +17,7 @@ use parquet::file::statistics::Statistics;
 use super::ParquetDataset;
 use super::layout::ColumnFrom;
 use crate::kernel::{Scalar, types};
-use crate::source::{Bound, Compare};
+use crate::source::{AnyOf, Bound, Compare};
 
 /// What is known of the values of a column in a row group or page.
 #[derive(Debug)]
@@ -33,7 +33,11 @@ pub(super) struct Known {
 }
 
 /// Whether statistics prove that no row of the group satisfies all of `bounds`.
-pub(super) fn group_is_empty(dataset: &ParquetDataset, file: usize, group: usize, bounds: &[Bound]) -> bool {
+pub(super) fn group_is_empty(
+    dataset: &ParquetDataset,
+    (file, group): (usize, usize),
+    bounds: &[Bound],
+) -> bool {
     bounds.iter().any(|bound| {
         let known = match dataset.column(file, bound.column) {
             ColumnFrom::Constant(value) => Some(of_constant(value, dataset.files[file].rows(group))),
@@ -50,6 +54,20 @@ pub(super) fn group_is_empty(dataset: &ParquetDataset, file: usize, group: usize
             }
         };
         known.is_some_and(|k| disproves(&k, bound))
+    })
+}
+
+/// Whether statistics prove for one of `lists` that no row of the group has any of its values.
+pub(super) fn group_lacks(dataset: &ParquetDataset, at: (usize, usize), lists: &[AnyOf]) -> bool {
+    lists.iter().any(|list| {
+        list.values.iter().all(|value| {
+            let bound = Bound {
+                column: list.column,
+                op: Compare::Eq,
+                value: value.clone(),
+            };
+            group_is_empty(dataset, at, &[bound])
+        })
     })
 }
 
