@@ -33,7 +33,7 @@ use crate::error::{Error, Result};
 use crate::expr::{self, AggCall, AggFunc, Expr};
 use crate::graph::{self, Graph};
 use crate::observe::Warning;
-use crate::optimize;
+use crate::optimize::{self, RowOrder};
 use crate::plan::{self, LogicalPlan, OrderBy, Table};
 use crate::source::{self, ReadOptions};
 use crate::write::{Format, Target, WriteOptions};
@@ -52,6 +52,8 @@ pub struct Frame {
     plan: LogicalPlan,
     /// The order that rows have if nobody asks for another (groups come in the order of their keys).
     order: Vec<OrderBy>,
+    /// What is promised of their order otherwise.
+    rows: RowOrder,
     settings: Arc<Settings>,
     /// What to tell the user about the names of the files.
     notes: Arc<[Warning]>,
@@ -91,12 +93,14 @@ impl Frame {
         Frame {
             plan: LogicalPlan::scan(table),
             order: Vec::new(),
+            rows: RowOrder::Promised,
             settings: Arc::new(settings),
             notes: Arc::default(),
         }
     }
 
     /// A frame of a plan that was built elsewhere over the tables of `parts`, to be run with `settings`.
+    /// Its rows come in the order that the plan sorts by; nothing else of their order is promised.
     ///
     /// # Errors
     /// The plan does not hold together.
@@ -111,6 +115,7 @@ impl Frame {
         Ok(Frame {
             plan,
             order: Vec::new(),
+            rows: RowOrder::Any,
             settings: Arc::new(settings),
             notes: notes.into(),
         })
@@ -158,11 +163,7 @@ impl Frame {
                 .help("write it as 'name = expression'")
         })?;
         let schema = self.schema()?;
-        let mut exprs: Vec<(String, Expr)> = schema
-            .fields()
-            .iter()
-            .map(|f| (f.name().clone(), Expr::Column(f.name().clone())))
-            .collect();
+        let mut exprs = Expr::columns_of(&schema);
         match exprs.iter_mut().find(|(n, _)| *n == name) {
             Some((_, old)) => *old = e,
             None => exprs.push((name, e)),
@@ -210,14 +211,10 @@ impl Frame {
     /// # Errors
     /// None of its own.
     pub fn distinct(self) -> Result<Frame> {
-        let names: Vec<String> = self.schema()?.fields().iter().map(|f| f.name().clone()).collect();
-        if names.is_empty() {
+        let keys = Expr::columns_of(&*self.schema()?);
+        if keys.is_empty() {
             return Ok(self);
         }
-        let keys: Vec<_> = names
-            .iter()
-            .map(|n| (n.clone(), Expr::Column(n.clone())))
-            .collect();
         let (visible, place) = (keys.clone(), "\u{1}place");
         let first = AggCall {
             func: AggFunc::Min,
@@ -302,7 +299,7 @@ impl Frame {
     /// A fault of a rule.
     pub fn optimized(&self) -> Result<LogicalPlan> {
         if self.settings.optimize {
-            optimize::optimize(self.local_plan()?)
+            optimize::optimize(self.local_plan()?, self.rows)
         } else {
             self.local_plan()
         }
@@ -376,14 +373,7 @@ impl Frame {
 
     /// Puts the pending order into the plan.
     fn ordered(mut self) -> Frame {
-        if !self.order.is_empty() {
-            let keys = std::mem::take(&mut self.order);
-            self.plan = LogicalPlan::Sort {
-                input: Box::new(self.plan),
-                keys,
-                limit: None,
-            };
-        }
+        self.plan = self.plan.sorted(std::mem::take(&mut self.order));
         self
     }
 
@@ -393,6 +383,7 @@ impl Frame {
         Ok(Frame {
             plan,
             order: Vec::new(),
+            rows: self.rows,
             settings: self.settings,
             notes: self.notes,
         })

@@ -160,7 +160,13 @@ impl Graph {
     }
 
     /// The same for a column that a stage leaves, unless others read it as well.
-    fn seek_in(&self, stage: usize, column: usize, from: Origin, out: &mut Vec<(Origin, Goal)>) -> Result<()> {
+    fn seek_in(
+        &self,
+        stage: usize,
+        column: usize,
+        from: Origin,
+        out: &mut Vec<(Origin, Goal)>,
+    ) -> Result<()> {
         let reads = |s: &&Stage| s.inputs().contains(&stage) || s.builds().contains(&stage);
         if stage == from.0 || self.stages.iter().filter(reads).count() != 1 {
             return Ok(());
@@ -186,12 +192,7 @@ impl Graph {
                     let schema: SchemaRef = self.schema_after(stage, at)?;
                     let names: Vec<&String> = columns.iter().map(|&c| schema.field(c).name()).collect();
                     let is_one = |(_, (_, e)): &(usize, &(String, Expr))| matches!(e, Expr::Column(n) if names.contains(&n));
-                    columns = exprs
-                        .iter()
-                        .enumerate()
-                        .filter(is_one)
-                        .map(|(i, _)| i)
-                        .collect();
+                    columns = exprs.iter().enumerate().filter(is_one).map(|(i, _)| i).collect();
                 }
                 StageTransform::Probe { build, spec } => {
                     for (left, &right) in spec.left_keys.iter().zip(&spec.right_keys) {

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 
-use super::Rule;
-use crate::error::Result;
 use arrow::datatypes::Schema;
 
+use super::Rule;
+use crate::error::Result;
 use crate::expr::{BinaryOp, Expr, JoinKind};
-use crate::plan::{LogicalPlan, key_type};
+use crate::kernel::types::names_of;
+use crate::plan::{LogicalPlan, equal_sides};
 
 /// See the module.
 pub struct PushFilter;
@@ -156,13 +157,8 @@ fn push(plan: LogicalPlan, part: Expr) -> Result<(LogicalPlan, Option<Expr>)> {
             filter,
         } => push_join(*left, *right, kind, on, filter, part),
         LogicalPlan::Union { inputs } => {
-            let names: Vec<String> = match inputs.first() {
-                Some(first) => first
-                    .schema()?
-                    .fields()
-                    .iter()
-                    .map(|f| f.name().clone())
-                    .collect(),
+            let names = match inputs.first() {
+                Some(first) => names_of(&*first.schema()?),
                 None => Vec::new(),
             };
             let inputs = inputs.into_iter().map(|input| {
@@ -212,9 +208,20 @@ fn push_join(
         let (r, kept) = push(right, part)?;
         right = rewrap(r, kept);
     } else if kind == JoinKind::Inner {
-        match equal_sides(&part, &ls, &rs) {
+        match equal_sides(&part, &ls, &rs).ok().flatten() {
             Some(pair) => on.push(pair),
-            None => filter = conjunction(filter.into_iter().chain([part]).collect()),
+            None => {
+                // what every branch of an OR asks of one side can be asked of that side before
+                if let Some(implied) = implied(&part, &ls) {
+                    let (l, kept) = push(left, implied)?;
+                    left = rewrap(l, kept);
+                }
+                if let Some(implied) = implied(&part, &rs) {
+                    let (r, kept) = push(right, implied)?;
+                    right = rewrap(r, kept);
+                }
+                filter = conjunction(filter.into_iter().chain([part]).collect());
+            }
         }
     } else {
         rest = Some(part);
@@ -232,27 +239,33 @@ fn push_join(
     ))
 }
 
-/// The two sides of `left expression = right expression`, if it is that and the types agree.
-fn equal_sides(part: &Expr, ls: &Schema, rs: &Schema) -> Option<(Expr, Expr)> {
-    let Expr::Binary {
-        op: BinaryOp::Eq,
-        left,
-        right,
-    } = part
-    else {
+/// What `(a = 1 AND b = 2) OR (a = 3 AND b = 4)` says of the side that has `a`: `a = 1 OR a = 3`. Only
+/// comparisons with constants, which cannot fail for rows that the join would leave out.
+fn implied(part: &Expr, side: &Schema) -> Option<Expr> {
+    let mut branches = Vec::new();
+    let mut todo = vec![part];
+    while let Some(e) = todo.pop() {
+        match e {
+            Expr::Binary {
+                op: BinaryOp::Or,
+                left,
+                right,
+            } => todo.extend([right.as_ref(), left.as_ref()]),
+            branch => branches.push(branch.clone()),
+        }
+    }
+    if branches.len() < 2 {
         return None;
-    };
-    let of = |e: &Expr, s: &Schema| {
-        let c = e.columns();
-        !c.is_empty() && c.iter().all(|c| s.index_of(c).is_ok())
-    };
-    let (l, r) = match () {
-        _ if of(left, ls) && of(right, rs) => (left, right),
-        _ if of(right, ls) && of(left, rs) => (right, left),
-        _ => return None,
-    };
-    key_type(l, ls, r, rs).ok()?;
-    Some((l.as_ref().clone(), r.as_ref().clone()))
+    }
+    let own = branches.into_iter().map(|branch| {
+        let simple = |e: &Expr| {
+            let columns = e.columns();
+            e.as_comparison().is_some() && columns.iter().all(|c| side.index_of(c).is_ok())
+        };
+        conjunction(branch.conjuncts().into_iter().filter(simple).collect())
+    });
+    let own = own.collect::<Option<Vec<_>>>()?;
+    own.into_iter().reduce(|a, b| Expr::binary(BinaryOp::Or, a, b))
 }
 
 /// The condition in terms of the right keys, if it is over left keys alone and they are of one type.

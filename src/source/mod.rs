@@ -116,6 +116,17 @@ pub trait Dataset: Send + Sync {
     fn takes_keys(&self) -> bool {
         false
     }
+    /// About how many rows there are; exact where metadata tell it.
+    fn estimated_rows(&self) -> u64 {
+        // a guess at what a value takes as text
+        const VALUE_BYTES: u64 = 8;
+        let fields = self.schema().fields().len().max(1) as u64;
+        self.exact_rows().unwrap_or(self.bytes() / (fields * VALUE_BYTES))
+    }
+    /// The least and the greatest value of a column, where metadata tell them (Parquet).
+    fn range(&self, _column: usize) -> Option<(Scalar, Scalar)> {
+        None
+    }
     /// `FILE:bytes a..b` or the like: what a partition is, for messages and graphs.
     fn describe(&self, part: usize) -> String;
     /// The same files with types that hold all values of `columns`, for the reason given. Leaves a

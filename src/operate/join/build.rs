@@ -190,7 +190,9 @@ pub fn key_set(key: usize, partitions: &[Arc<Partition>]) -> Result<Option<KeySe
     let batches = partitions
         .iter()
         .flat_map(|p| p.buckets.iter().flat_map(|b| &b.batches));
-    let columns = batches.map(|b| Col::new(&b.columns[key])).collect::<Result<Vec<_>>>()?;
+    let columns = batches
+        .map(|b| Col::new(&b.columns[key]))
+        .collect::<Result<Vec<_>>>()?;
     let values: Vec<_> = columns.iter().map(|c| (c.ints(), c.nulls())).collect();
     let values: Vec<_> = values.iter().map(|(v, nulls)| (&v[..], *nulls)).collect();
     Ok(Some(KeySet::new(&values)))

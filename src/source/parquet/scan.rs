@@ -339,7 +339,9 @@ impl Window<'_> {
             arrays.push(match &self.columns[c] {
                 Some(array) => array.clone(),
                 None => {
-                    let array = self.group.read_one(self.footer, c, self.rows, self.left.as_deref())?;
+                    let array = self
+                        .group
+                        .read_one(self.footer, c, self.rows, self.left.as_deref())?;
                     self.columns[c].insert(array).clone()
                 }
             });

@@ -8,7 +8,7 @@ use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
 
 use super::column::{Piece, Values, Wanted};
-use super::fixed::short;
+use super::fixed::{short, unlisted};
 use super::wrong;
 use crate::kernel::bits::BitVec;
 use crate::kernel::hybrid::Hybrid;
@@ -81,11 +81,7 @@ impl Values for Truths {
                 };
                 Body::Runs(Hybrid::new(runs, 1).ok_or_else(short)?)
             }
-            other => {
-                return Err(wrong(format!(
-                    "a page is encoded as {other}, which its chunk denies"
-                )));
-            }
+            other => return Err(unlisted(other)),
         };
         Ok(())
     }
@@ -96,12 +92,7 @@ impl Values for Truths {
         Ok(())
     }
 
-    fn read_some(
-        &mut self,
-        piece: &Piece,
-        wanted: &Wanted,
-        _: Option<&BitVec>,
-    ) -> Result<(), ParquetError> {
+    fn read_some(&mut self, piece: &Piece, wanted: &Wanted, _: Option<&BitVec>) -> Result<(), ParquetError> {
         self.take(piece.values)?;
         let mut all = BitVec::with_capacity(piece.rows);
         spread(&self.read, piece, &mut all);
