@@ -167,7 +167,7 @@ impl Graph {
         from: Origin,
         out: &mut Vec<(Origin, Goal)>,
     ) -> Result<()> {
-        let reads = |s: &&Stage| s.inputs().contains(&stage) || s.builds().contains(&stage);
+        let reads = |s: &&Stage| s.reads(stage);
         if stage == from.0 || self.stages.iter().filter(reads).count() != 1 {
             return Ok(());
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::shared::Shared;
 use super::{Graph, Stage, StageSink, StageSource, StageTransform};
 use crate::error::Result;
 use crate::expr::{AggCall, AggFunc, Expr, JoinKind};
@@ -15,7 +16,10 @@ use crate::plan::{self, LogicalPlan, OrderBy, Table};
 
 /// Lowers a checked and optimised plan.
 pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
-    let mut l = Lowering::default();
+    let mut l = Lowering {
+        shared: Shared::of(plan),
+        ..Lowering::default()
+    };
     let (inner, skip, take) = match plan {
         LogicalPlan::Limit { input, skip, take } => (input.as_ref(), *skip, *take),
         other => (other, 0, None),
@@ -45,6 +49,7 @@ pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
 struct Lowering {
     tables: Vec<Table>,
     stages: Vec<Stage>,
+    shared: Shared,
 }
 
 /// A stage that still takes operators.
@@ -69,7 +74,30 @@ impl Open {
 }
 
 impl Lowering {
+    /// The stage that yields the rows of a plan, or reads them where another use of the same has left them.
     fn open(&mut self, plan: &LogicalPlan) -> Result<Open> {
+        let Some(part) = self.shared.find(plan) else {
+            return self.open_own(plan);
+        };
+        let schema = plan.schema()?;
+        if let Some((stage, places)) = self.shared.made(&part) {
+            let fields = self.stages[stage].schema.fields().iter().enumerate();
+            let hidden = fields.map(|(i, f)| f.as_ref().clone().with_name(format!("\u{0}shared{i}")));
+            let hidden: SchemaRef = Arc::new(Schema::new(hidden.collect::<Vec<_>>()));
+            let named = schema.fields().iter().zip(places);
+            let exprs = named.map(|(f, i)| (f.name().clone(), Expr::column(hidden.field(i).name())));
+            let exprs = exprs.collect();
+            let mut open = Open::new(StageSource::Concat { inputs: vec![stage] }, hidden.clone());
+            project(&mut open, exprs, schema);
+            return Ok(open);
+        }
+        let open = self.open_own(plan)?;
+        let stage = self.close(open, StageSink::Batches);
+        self.shared.make(part, stage);
+        Ok(Open::new(StageSource::Concat { inputs: vec![stage] }, schema))
+    }
+
+    fn open_own(&mut self, plan: &LogicalPlan) -> Result<Open> {
         match plan {
             LogicalPlan::Scan {
                 table,

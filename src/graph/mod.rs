@@ -25,6 +25,7 @@ mod build;
 mod draw;
 mod keys;
 mod lower;
+mod shared;
 mod split;
 mod text;
 
@@ -216,6 +217,11 @@ impl Stage {
         };
         let probed = self.transforms.iter().filter_map(build);
         bucketed.into_iter().chain(probed).collect()
+    }
+
+    /// Whether it reads what another stage leaves.
+    pub fn reads(&self, stage: usize) -> bool {
+        self.inputs().contains(&stage) || self.builds().contains(&stage)
     }
 
     /// Whether tasks may share a sink: one for each thread then serves all of a thread's tasks.

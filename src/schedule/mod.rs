@@ -64,7 +64,12 @@ pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut Res
             continue;
         }
         let stage = &graph.stages[id];
-        let mut take = |i: usize| left.remove(&i).unwrap_or_default();
+        // what several stages read stays until the last of them
+        let again = |i: &usize| todo.iter().any(|&s| graph.stages[s].reads(*i));
+        let mut take = |i: usize| match again(&i) {
+            true => left.get(&i).cloned().unwrap_or_default(),
+            false => left.remove(&i).unwrap_or_default(),
+        };
         let inputs = StageInputs::plan(&graph, stage, &mut take, &keys, cx)?;
         Progress::add(&cx.progress.tasks_total, inputs.tasks.len() as u64);
         let job = worker::Job::new(&graph, stage, &inputs, cx);
