@@ -27,7 +27,10 @@ fn same(ours: &str, theirs: &str) -> bool {
 }
 
 fn records(text: &[u8]) -> Vec<csv::StringRecord> {
-    csv::Reader::from_reader(text).records().map(|r| r.unwrap()).collect()
+    csv::Reader::from_reader(text)
+        .records()
+        .map(|r| r.unwrap())
+        .collect()
 }
 
 /// Runs one query with further flags and compares its rows, in their order.

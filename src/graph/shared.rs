@@ -176,12 +176,17 @@ impl Shared {
     }
 }
 
-/// Whether the rows of a plan are better kept than computed again.
+/// Whether the rows of a plan are better kept than computed again. A projection is the same part as its
+/// input, which is what is kept.
 fn worth_keeping(plan: &LogicalPlan) -> bool {
+    !matches!(plan, LogicalPlan::Project { .. }) && is_costly(plan)
+}
+
+fn is_costly(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Aggregate { .. } => true,
-        LogicalPlan::Sort { input, limit, .. } => limit.is_some() || worth_keeping(input),
-        LogicalPlan::Filter { input, .. } | LogicalPlan::Project { input, .. } => worth_keeping(input),
+        LogicalPlan::Sort { input, limit, .. } => limit.is_some() || is_costly(input),
+        LogicalPlan::Filter { input, .. } | LogicalPlan::Project { input, .. } => is_costly(input),
         LogicalPlan::Join { left, right, .. } => {
             plan.estimated_rows() <= FEW * (left.estimated_rows() + right.estimated_rows())
         }

@@ -12,8 +12,10 @@ use arrow::buffer::NullBuffer;
 
 use super::hash::mix;
 
-/// Values are kept as bits of their own if these take at most so many times those of the other form.
+/// Values are kept as bits of their own if these take at most so many times those of the other form,
 const SPARSE: u64 = 4;
+/// or at most so many bits.
+const FEW_BITS: u64 = 1 << 16;
 /// Bits for each value of the second form.
 const BLOOM_BITS: u64 = 16;
 /// No set takes more bytes than this.
@@ -54,7 +56,7 @@ impl KeySet {
             _ => most.abs_diff(least).saturating_add(1),
         };
         let hashed = (count * BLOOM_BITS).next_power_of_two().max(64);
-        let members = if span <= hashed.saturating_mul(SPARSE) && span / 8 <= MOST_BYTES {
+        let members = if span <= hashed.saturating_mul(SPARSE).max(FEW_BITS) && span / 8 <= MOST_BYTES {
             let mut bits = vec![0u64; (span as usize).div_ceil(64)];
             each(columns, |v| {
                 let at = v.abs_diff(least) as usize;
