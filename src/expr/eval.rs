@@ -230,6 +230,16 @@ impl Node {
         own || self.children().into_iter().any(Node::can_fail)
     }
 
+    /// Whether it takes less time than to put the rows aside for which it need not be evaluated.
+    fn is_cheap(&self) -> bool {
+        match self {
+            Node::Column(_) | Node::Const(_) => true,
+            Node::Compare { l, r, .. } | Node::Logic { l, r, .. } => l.is_cheap() && r.is_cheap(),
+            Node::Not(node) | Node::IsNull { node, .. } => node.is_cheap(),
+            _ => false,
+        }
+    }
+
     /// The columns become positions in the list of columns.
     fn renumber(&mut self, columns: &[usize]) {
         let to = |i: &mut usize| *i = columns.binary_search(i).unwrap_or(*i);
@@ -416,7 +426,7 @@ impl Node {
         if decided == batch.rows {
             return Ok(Value::Array(Arc::new(left.clone())));
         }
-        let few = (batch.rows - decided) * FEW < batch.rows;
+        let few = (batch.rows - decided) * FEW < batch.rows && !r.is_cheap();
         let right = if decided == 0 || !(lazy || few) {
             r.eval(batch)?.spread(batch.rows)?
         } else {

@@ -30,6 +30,9 @@ use crate::source::{ColumnKeys, ExprFilter, RowFilter};
 /// The sets of keys of one join may take this part of the memory limit.
 const SHARE: usize = 64;
 
+/// Keys are of no use to others where a build side has more than this part of those there might be.
+const MOST_SHARE: f64 = 0.9;
+
 /// The keys of build sides that are complete.
 #[derive(Debug, Default)]
 pub struct KeySets {
@@ -72,7 +75,8 @@ type Goal = (usize, usize);
 
 impl Graph {
     /// Notes at each scan the joins whose keys its rows must have.
-    pub(super) fn find_keys(&mut self) -> Result<()> {
+    /// `shares`: about which part of the keys there might be a build side has.
+    pub(super) fn find_keys(&mut self, shares: &HashMap<Origin, f64>) -> Result<()> {
         let mut found: Vec<(Origin, Goal)> = Vec::new();
         for stage in &self.stages {
             for (at, t) in stage.transforms.iter().enumerate() {
@@ -97,10 +101,35 @@ impl Graph {
                 }
             }
         }
-        for (from, to) in found {
+        // the keys that leave out most go first: a stage cannot wait for one that waits for it
+        while !found.is_empty() {
+            let share = |&(from, _): &(Origin, Goal)| self.share(from, shares);
+            let least = found
+                .iter()
+                .map(share)
+                .enumerate()
+                .min_by(|a, b| a.1.total_cmp(&b.1));
+            let Some((at, share)) = least else { break };
+            if share > MOST_SHARE {
+                break;
+            }
+            let (from, to) = found.remove(at);
             self.attach(from, to);
         }
         Ok(())
+    }
+
+    /// About which part of the keys there might be a build side has, the keys considered that its own scan
+    /// waits for.
+    fn share(&self, (build, key): Origin, shares: &HashMap<Origin, f64>) -> f64 {
+        let own = shares.get(&(build, key)).copied().unwrap_or(1.0);
+        match &self.stages[build].source {
+            StageSource::Scan { keys, .. } => {
+                let others = keys.iter().map(|k| self.share((k.build, k.key), shares));
+                own * others.product::<f64>()
+            }
+            _ => own,
+        }
     }
 
     /// Follows column `column`, as it enters transform `upto`, back to where it comes from.

@@ -1,5 +1,6 @@
 //! From a plan to stages: operators are fused into the stage below until one needs all rows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -41,7 +42,7 @@ pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
         take,
     };
     graph.mark_unused()?;
-    graph.find_keys()?;
+    graph.find_keys(&l.shares)?;
     Ok(graph)
 }
 
@@ -50,6 +51,8 @@ struct Lowering {
     tables: Vec<Table>,
     stages: Vec<Stage>,
     shared: Shared,
+    /// About which part of the keys there might be a build side has, by its stage and column.
+    shares: HashMap<(usize, usize), f64>,
 }
 
 /// A stage that still takes operators.
@@ -278,6 +281,11 @@ impl Lowering {
             unused: Vec::new(),
         };
         let build = self.close(build, StageSink::Build { spec: spec.clone() });
+        let rows = right.estimated_rows();
+        for (&key, (_, e)) in spec.right_keys.iter().zip(on) {
+            let share = rows / right.distinct(e).max(1.0);
+            self.shares.insert((build, key), share.min(1.0));
+        }
         probe.transforms.push(StageTransform::Probe { build, spec });
         probe.schema = schema;
         probe.rows_needed = None;
