@@ -46,6 +46,10 @@ pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
     Ok(graph)
 }
 
+/// The part of the keys that a build side is thought to have at least where only the other side's range
+/// of values says that it lacks some.
+const UNSURE_SHARE: f64 = 0.5;
+
 #[derive(Default)]
 struct Lowering {
     tables: Vec<Table>,
@@ -282,9 +286,12 @@ impl Lowering {
         };
         let build = self.close(build, StageSink::Build { spec: spec.clone() });
         let rows = right.estimated_rows();
-        for (&key, (_, e)) in spec.right_keys.iter().zip(on) {
-            let share = rows / right.distinct(e).max(1.0);
-            self.shares.insert((build, key), share.min(1.0));
+        for (&key, (l, r)) in spec.right_keys.iter().zip(on) {
+            let share = |plan: &LogicalPlan, e: &Expr| (rows / plan.distinct(e).max(1.0)).min(1.0);
+            // what a side has lost is surer than what it never had
+            let (own, of_left) = (share(right, r), share(left, l));
+            self.shares
+                .insert((build, key), own.min(of_left.max(UNSURE_SHARE)));
         }
         probe.transforms.push(StageTransform::Probe { build, spec });
         probe.schema = schema;
