@@ -230,3 +230,28 @@ fn a_query_that_is_used_twice_runs_once() {
     let stages = text.split("\nstages").nth(1).unwrap();
     assert_eq!(stages.matches("scan ").count(), 2, "{text}");
 }
+
+/// Two joins in a row that do not fit, of which the first leaves columns that nobody reads behind.
+#[test]
+fn joins_in_a_row_spill_one_after_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |i: i64| {
+        (
+            Some(i * 7919 % 400_000),
+            Some(i % 1000),
+            Some(i as i32),
+            (i % 4) as u8,
+        )
+    };
+    for (name, rows) in [("a", 200_000), ("b", 400_000), ("c", 400_000)] {
+        write(folder.path(), name, &(0..rows).map(row).collect());
+    }
+    let query = "SELECT count(*), sum(a_d - DATE '1970-01-01') FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b_k = a_k AND b_m <> a_m + 1) AND NOT EXISTS (SELECT 1 FROM c WHERE c_k = a_k AND c_d > a_d)";
+    let small = Settings {
+        memory: 24 << 20,
+        threads: 2,
+        ..Settings::default()
+    };
+    let want = answer(&sql(folder.path(), "parquet", &threads(2)), query);
+    assert_eq!(answer(&sql(folder.path(), "parquet", &small), query), want);
+}
