@@ -115,7 +115,6 @@ fn all(settings: &Settings) {
             count += matches!(record, sqllogictest::Record::Query { .. }) as usize;
             let mut runner = Runner::new(|| async { Ok(Ddf(settings.clone())) });
             if let Err(e) = runner.run(record) {
-                eprintln!("FAILREC {}", e.display(false));
                 failed.push(e.display(false).to_string());
             }
         }

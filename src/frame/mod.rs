@@ -33,7 +33,7 @@ use crate::error::{Error, Result};
 use crate::expr::{self, AggCall, AggFunc, Expr};
 use crate::graph::{self, Graph};
 use crate::observe::Warning;
-use crate::optimize;
+use crate::optimize::{self, RowOrder};
 use crate::plan::{self, LogicalPlan, OrderBy, Table};
 use crate::source::{self, ReadOptions};
 use crate::write::{Format, Target, WriteOptions};
@@ -52,6 +52,8 @@ pub struct Frame {
     plan: LogicalPlan,
     /// The order that rows have if nobody asks for another (groups come in the order of their keys).
     order: Vec<OrderBy>,
+    /// What is promised of their order otherwise.
+    rows: RowOrder,
     settings: Arc<Settings>,
     /// What to tell the user about the names of the files.
     notes: Arc<[Warning]>,
@@ -91,12 +93,14 @@ impl Frame {
         Frame {
             plan: LogicalPlan::scan(table),
             order: Vec::new(),
+            rows: RowOrder::Promised,
             settings: Arc::new(settings),
             notes: Arc::default(),
         }
     }
 
     /// A frame of a plan that was built elsewhere over the tables of `parts`, to be run with `settings`.
+    /// Its rows come in the order that the plan sorts by; nothing else of their order is promised.
     ///
     /// # Errors
     /// The plan does not hold together.
@@ -111,6 +115,7 @@ impl Frame {
         Ok(Frame {
             plan,
             order: Vec::new(),
+            rows: RowOrder::Any,
             settings: Arc::new(settings),
             notes: notes.into(),
         })
@@ -294,7 +299,7 @@ impl Frame {
     /// A fault of a rule.
     pub fn optimized(&self) -> Result<LogicalPlan> {
         if self.settings.optimize {
-            optimize::optimize(self.local_plan()?)
+            optimize::optimize(self.local_plan()?, self.rows)
         } else {
             self.local_plan()
         }
@@ -378,6 +383,7 @@ impl Frame {
         Ok(Frame {
             plan,
             order: Vec::new(),
+            rows: self.rows,
             settings: self.settings,
             notes: self.notes,
         })

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Graph, Stage, StageSink, StageSource, StageTransform};
+use super::{Graph, KeySets, Stage, StageSink, StageSource, StageTransform};
 use crate::error::{Error, Result};
 use crate::expr::Evaluator;
 use crate::memory::Reservation;
@@ -14,7 +14,7 @@ use crate::operate::limit::Limit;
 use crate::operate::sort::{self, MergePlan, SortSink};
 use crate::operate::{filter::Filter, project::Project};
 use crate::pipeline::{Batches, Collect, Partition, Pipeline, RunContext, Sink, Source, Transform};
-use crate::source::{ExprFilter, RowFilter, ScanRequest};
+use crate::source::ScanRequest;
 
 /// Which buckets or ranges of the input a task of a merging stage takes.
 pub type TaskRange = Range<usize>;
@@ -54,6 +54,7 @@ impl StageInputs {
         graph: &Graph,
         stage: &Stage,
         left: &mut dyn FnMut(usize) -> Vec<Arc<Partition>>,
+        keys: &KeySets,
         run: &Arc<RunContext>,
     ) -> Result<Self> {
         let mut builds = HashMap::new();
@@ -126,7 +127,7 @@ impl StageInputs {
             ordered,
             order: graph.group_order(stage).map(Order::new),
             all_groups: (stage.inputs().iter()).all(|&s| graph.stages[s].transforms.iter().all(keeps_rows)),
-            request: request(graph, stage)?,
+            request: request(graph, stage, keys)?,
         })
     }
 
@@ -192,21 +193,13 @@ pub fn keeps_rows(transform: &StageTransform) -> bool {
 }
 
 /// What the tasks of a scan ask for: the filter is bound once for all of them.
-fn request(graph: &Graph, stage: &Stage) -> Result<ScanRequest> {
-    let StageSource::Scan {
-        table,
-        columns,
-        filter,
-        limit,
-    } = &stage.source
-    else {
+fn request(graph: &Graph, stage: &Stage, keys: &KeySets) -> Result<ScanRequest> {
+    let StageSource::Scan { columns, limit, .. } = &stage.source else {
         return Ok(ScanRequest::default());
     };
-    let schema = graph.tables[*table].dataset.schema();
-    let bind = |f| Ok::<_, Error>(Arc::new(ExprFilter::new(f, schema)?) as Arc<dyn RowFilter>);
     Ok(ScanRequest {
         columns: columns.clone(),
-        filter: filter.as_ref().map(bind).transpose()?,
+        filter: graph.row_filter(stage, keys)?,
         limit: *limit,
     })
 }

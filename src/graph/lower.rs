@@ -1,9 +1,11 @@
 //! From a plan to stages: operators are fused into the stage below until one needs all rows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::shared::Shared;
 use super::{Graph, Stage, StageSink, StageSource, StageTransform};
 use crate::error::Result;
 use crate::expr::{AggCall, AggFunc, Expr, JoinKind};
@@ -15,7 +17,10 @@ use crate::plan::{self, LogicalPlan, OrderBy, Table};
 
 /// Lowers a checked and optimised plan.
 pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
-    let mut l = Lowering::default();
+    let mut l = Lowering {
+        shared: Shared::of(plan),
+        ..Lowering::default()
+    };
     let (inner, skip, take) = match plan {
         LogicalPlan::Limit { input, skip, take } => (input.as_ref(), *skip, *take),
         other => (other, 0, None),
@@ -37,13 +42,21 @@ pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
         take,
     };
     graph.mark_unused()?;
+    graph.find_keys(&l.shares)?;
     Ok(graph)
 }
+
+/// The part of the keys that a build side is thought to have at least where only the other side's range
+/// of values says that it lacks some.
+const UNSURE_SHARE: f64 = 0.5;
 
 #[derive(Default)]
 struct Lowering {
     tables: Vec<Table>,
     stages: Vec<Stage>,
+    shared: Shared,
+    /// About which part of the keys there might be a build side has, by its stage and column.
+    shares: HashMap<(usize, usize), f64>,
 }
 
 /// A stage that still takes operators.
@@ -68,7 +81,30 @@ impl Open {
 }
 
 impl Lowering {
+    /// The stage that yields the rows of a plan, or reads them where another use of the same has left them.
     fn open(&mut self, plan: &LogicalPlan) -> Result<Open> {
+        let Some(part) = self.shared.find(plan) else {
+            return self.open_own(plan);
+        };
+        let schema = plan.schema()?;
+        if let Some((stage, places)) = self.shared.made(&part) {
+            let fields = self.stages[stage].schema.fields().iter().enumerate();
+            let hidden = fields.map(|(i, f)| f.as_ref().clone().with_name(format!("\u{0}shared{i}")));
+            let hidden: SchemaRef = Arc::new(Schema::new(hidden.collect::<Vec<_>>()));
+            let named = schema.fields().iter().zip(places);
+            let exprs = named.map(|(f, i)| (f.name().clone(), Expr::column(hidden.field(i).name())));
+            let exprs = exprs.collect();
+            let mut open = Open::new(StageSource::Concat { inputs: vec![stage] }, hidden.clone());
+            project(&mut open, exprs, schema);
+            return Ok(open);
+        }
+        let open = self.open_own(plan)?;
+        let stage = self.close(open, StageSink::Batches);
+        self.shared.make(part, stage);
+        Ok(Open::new(StageSource::Concat { inputs: vec![stage] }, schema))
+    }
+
+    fn open_own(&mut self, plan: &LogicalPlan) -> Result<Open> {
         match plan {
             LogicalPlan::Scan {
                 table,
@@ -91,6 +127,7 @@ impl Lowering {
                     columns,
                     filter: filter.clone(),
                     limit: *limit,
+                    keys: Vec::new(),
                 };
                 Ok(Open::new(source, plan.schema()?))
             }
@@ -248,6 +285,14 @@ impl Lowering {
             unused: Vec::new(),
         };
         let build = self.close(build, StageSink::Build { spec: spec.clone() });
+        let rows = right.estimated_rows();
+        for (&key, (l, r)) in spec.right_keys.iter().zip(on) {
+            let share = |plan: &LogicalPlan, e: &Expr| (rows / plan.distinct(e).max(1.0)).min(1.0);
+            // what a side has lost is surer than what it never had
+            let (own, of_left) = (share(right, r), share(left, l));
+            self.shares
+                .insert((build, key), own.min(of_left.max(UNSURE_SHARE)));
+        }
         probe.transforms.push(StageTransform::Probe { build, spec });
         probe.schema = schema;
         probe.rows_needed = None;

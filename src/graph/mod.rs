@@ -23,7 +23,9 @@
 
 mod build;
 mod draw;
+mod keys;
 mod lower;
+mod shared;
 mod split;
 mod text;
 
@@ -43,6 +45,7 @@ use crate::source;
 pub use crate::operate::join::scatter_build;
 pub use build::{StageInputs, TaskRange, Tasks, keeps_rows};
 pub use draw::{dot, svg};
+pub use keys::KeySets;
 pub use lower::lower;
 pub use split::build_bytes;
 pub use text::text;
@@ -61,6 +64,10 @@ pub enum StageSource {
         filter: Option<Expr>,
         /// Rows needed of each partition.
         limit: Option<u64>,
+        /// Joins further on whose keys are known by then: rows without them need not be read. Only
+        /// speed hangs on it.
+        #[serde(default)]
+        keys: Vec<ScanKeys>,
     },
     /// One task for each range of hash buckets of the aggregate in stage `input`.
     AggregateBuckets {
@@ -95,6 +102,17 @@ pub enum StageSource {
         /// The stage that left the partitions.
         input: usize,
     },
+}
+
+/// The keys of a join that rows of a scan must have to be of any use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScanKeys {
+    /// The stage that left the build side.
+    pub build: usize,
+    /// Its column, by place.
+    pub key: usize,
+    /// The scan's column: index in the table's schema.
+    pub column: usize,
 }
 
 /// What happens to batches on their way through a task.
@@ -199,6 +217,11 @@ impl Stage {
         };
         let probed = self.transforms.iter().filter_map(build);
         bucketed.into_iter().chain(probed).collect()
+    }
+
+    /// Whether it reads what another stage leaves.
+    pub fn reads(&self, stage: usize) -> bool {
+        self.inputs().contains(&stage) || self.builds().contains(&stage)
     }
 
     /// Whether tasks may share a sink: one for each thread then serves all of a thread's tasks.

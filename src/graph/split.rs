@@ -46,10 +46,16 @@ impl Graph {
         let Some(StageTransform::Probe { build, spec }) = whole.transforms.get(at) else {
             return Err(Error::defect("a join went astray"));
         };
-        let (build, spec, sink) = (*build, spec.clone(), whole.sink.clone());
+        let (build, mut spec, sink) = (*build, spec.clone(), whole.sink.clone());
         let before = whole.transforms[..at].to_vec();
         let after = whole.transforms[at + 1..].to_vec();
         let left = self.schema_after(whole, at)?;
+        // the next join finds its columns by place: none of them may go before it
+        let projected = |t: &&StageTransform| matches!(t, StageTransform::Project { .. });
+        let mut direct = after.iter().take_while(|t| !projected(t));
+        if direct.any(|t| matches!(t, StageTransform::Probe { .. })) {
+            spec.unused.clear();
+        }
         let joined = self.joined(&left, build, &spec);
         let kept = kept(&joined, &spec);
         let projects = matches!(after.first(), Some(StageTransform::Project { .. }));
@@ -161,7 +167,7 @@ impl Graph {
     }
 
     /// The columns that enter transform `at` of a stage.
-    fn schema_after(&self, stage: &Stage, at: usize) -> Result<SchemaRef> {
+    pub(super) fn schema_after(&self, stage: &Stage, at: usize) -> Result<SchemaRef> {
         let mut schema = stage.source_schema.clone();
         for t in &stage.transforms[..at] {
             schema = match t {

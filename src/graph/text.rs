@@ -64,12 +64,17 @@ fn source(graph: &Graph, s: &Stage) -> String {
             columns,
             filter,
             limit,
+            keys,
         } => {
             let t = &graph.tables[*table];
             let all = t.dataset.schema().fields().len();
             let mut text = format!("scan {} ({} of {all} columns)", t.name, columns.len());
             if let Some(f) = filter {
                 text += &format!(" where {f}");
+            }
+            for k in keys {
+                let column = t.dataset.schema().field(k.column).name();
+                text += &format!(" with {column} among the keys of stage {}", k.build);
             }
             if let Some(n) = limit {
                 text += &format!(" limit {n}");

@@ -12,6 +12,7 @@
 //! swaps the table and plans again: nothing else has to change.
 
 mod check;
+mod estimate;
 mod explain;
 mod full;
 
