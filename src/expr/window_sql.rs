@@ -1,7 +1,7 @@
 //! Window functions as SQL writes them.
 //!
 //! `sqlparser` knows no EXCLUDE in frames. So the tokens of one are taken out before it parses, and what
-//! they said travels as a name of the window that nobody can type ([`mark_excludes`], [`excluded`]).
+//! they said travels as a name of the window that nobody can type ([`rewritten`], [`excluded`]).
 
 use sqlparser::ast::{self, WindowFrameBound as B};
 use sqlparser::keywords::Keyword;
@@ -33,8 +33,28 @@ pub const WINDOW_FUNCTIONS: &[(&str, &str)] = &[
 /// Begins the name of a window that says what its frame leaves out.
 const MARK: &str = "\u{1}exclude:";
 
+/// Brings the parts of window functions that the parser does not know into a form that it does.
+pub fn rewritten(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    mark_excludes(nulls_behind(tokens))
+}
+
+/// `f(x IGNORE NULLS)` as `f(x) IGNORE NULLS`.
+fn nulls_behind(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let real: Vec<usize> = (0..tokens.len())
+        .filter(|&i| !matches!(tokens[i].token, Token::Whitespace(_)))
+        .collect();
+    for w in real.windows(3) {
+        let is = |i: usize, k: Keyword| matches!(&tokens[w[i]].token, Token::Word(x) if x.keyword == k);
+        let treats = is(0, Keyword::IGNORE) || is(0, Keyword::RESPECT);
+        if treats && is(1, Keyword::NULLS) && tokens[w[2]].token == Token::RParen {
+            tokens[w[0]..=w[2]].rotate_right(1);
+        }
+    }
+    tokens
+}
+
 /// Takes `EXCLUDE …` out of frames and leaves a mark at the start of their windows.
-pub fn mark_excludes(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+fn mark_excludes(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let is_space = |t: &TokenWithSpan| matches!(t.token, Token::Whitespace(_));
     let word = |t: &TokenWithSpan| match &t.token {
         Token::Word(w) if w.quote_style.is_none() => w.value.to_ascii_uppercase(),
