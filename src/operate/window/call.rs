@@ -114,6 +114,12 @@ impl Call {
 
     /// The results of rows that need not wait.
     pub fn eval(&mut self, rows: &Rows, of: Range<u64>) -> Result<ArrayRef> {
+        let values = self.compute(rows, of);
+        self.frames = Frames::default();
+        values
+    }
+
+    fn compute(&mut self, rows: &Rows, of: Range<u64>) -> Result<ArrayRef> {
         let peers = rows.peers_of(self.spec.peers)?;
         let exclude = (self.spec.frame.exclude, peers);
         if !self.frames.start.is_empty() {
