@@ -7,8 +7,8 @@ use sqlparser::ast::{
 use super::functions::Func;
 use super::parse::AGGREGATES;
 use super::temporal;
-use super::window_sql::WINDOW_FUNCTIONS;
 use super::tree::{AggCall, AggFunc, BinaryOp, CastType, Expr, UnaryOp, balanced};
+use super::window_sql::WINDOW_FUNCTIONS;
 use crate::error::{Error, Result};
 use crate::kernel::Scalar;
 
@@ -483,7 +483,9 @@ fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
         None => {}
         Some(ast::WindowType::WindowSpec(spec)) => return super::window_sql::convert_window(f, spec, h),
         Some(ast::WindowType::NamedWindow(w)) => {
-            return Err(Error::query(format!("no window \"{w}\"")).help("write OVER (PARTITION BY … ORDER BY …)"));
+            return Err(
+                Error::query(format!("no window \"{w}\"")).help("write OVER (PARTITION BY … ORDER BY …)")
+            );
         }
     }
     if WINDOW_FUNCTIONS.iter().any(|(n, _)| *n == name) {

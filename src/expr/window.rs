@@ -216,14 +216,18 @@ impl WindowFrame {
         match (&self.start, &self.end) {
             (UnboundedFollowing, _) => return bad("cannot start with UNBOUNDED FOLLOWING"),
             (_, UnboundedPreceding) => return bad("cannot end with UNBOUNDED PRECEDING"),
-            (CurrentRow, Preceding(_)) => return bad("that starts with the current row cannot end before it"),
+            (CurrentRow, Preceding(_)) => {
+                return bad("that starts with the current row cannot end before it");
+            }
             (Following(_), CurrentRow | Preceding(_)) => {
                 return bad("that starts after the current row cannot end before that");
             }
             _ => {}
         }
         for b in [&self.start, &self.end] {
-            let (Preceding(v) | Following(v)) = b else { continue };
+            let (Preceding(v) | Following(v)) = b else {
+                continue;
+            };
             let fits = match (self.unit, v) {
                 (FrameUnit::Rows | FrameUnit::Groups, Scalar::Int(n)) => *n >= 0,
                 (FrameUnit::Rows | FrameUnit::Groups, _) => {
@@ -302,7 +306,11 @@ impl WindowCall {
                 (Scalar::Int(n), DataType::Int64) => Scalar::Decimal(i128::from(*n), 19, 0),
                 (v, _) => v.clone(),
             };
-            let op = if before == key.descending { BinaryOp::Add } else { BinaryOp::Sub };
+            let op = if before == key.descending {
+                BinaryOp::Add
+            } else {
+                BinaryOp::Sub
+            };
             Ok(Some(Expr::binary(op, from.clone(), Expr::Literal(v))))
         };
         let bounds = [at(&self.frame.start)?, at(&self.frame.end)?];
@@ -343,9 +351,9 @@ impl WindowCall {
         let args = self.args.iter().map(|e| e.data_type(schema));
         let args = args.collect::<Result<Vec<_>>>()?;
         let known = |ty: &DataType| match types::logical(ty) {
-            DataType::List(_) | DataType::Struct(_) | DataType::Map(..) | DataType::Binary => {
-                Err(Error::query(format!("{} of {}", self.func.name(), types::name(ty))))
-            }
+            DataType::List(_) | DataType::Struct(_) | DataType::Map(..) | DataType::Binary => Err(
+                Error::query(format!("{} of {}", self.func.name(), types::name(ty))),
+            ),
             _ => Ok(ty.clone()),
         };
         match (&self.func, args.as_slice()) {
@@ -389,7 +397,12 @@ impl fmt::Display for WindowFrame {
             FrameUnit::Range => "RANGE",
             FrameUnit::Groups => "GROUPS",
         };
-        write!(f, "{unit} BETWEEN {} AND {}", Bound(&self.start), Bound(&self.end))?;
+        write!(
+            f,
+            "{unit} BETWEEN {} AND {}",
+            Bound(&self.start),
+            Bound(&self.end)
+        )?;
         f.write_str(match self.exclude {
             Exclude::NoOthers => "",
             Exclude::CurrentRow => " EXCLUDE CURRENT ROW",

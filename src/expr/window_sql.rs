@@ -66,7 +66,12 @@ fn mark_excludes(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut i = 0;
     while i < tokens.len() {
-        let before = out.iter().rev().find(|t| !is_space(t)).map(word).unwrap_or_default();
+        let before = out
+            .iter()
+            .rev()
+            .find(|t| !is_space(t))
+            .map(word)
+            .unwrap_or_default();
         let mut after = (i + 1..tokens.len()).filter(|&k| !is_space(&tokens[k]));
         let next = after.next().map(|k| (word(&tokens[k]), k));
         let second = after.next().map(|k| (word(&tokens[k]), k));
@@ -197,7 +202,9 @@ fn frame(f: &ast::WindowFrame, h: &mut Hook) -> Result<WindowFrame> {
     let mut bound = |b: &B| -> Result<FrameBound> {
         let mut offset = |e: &ast::Expr| match fold(go(e, h)?) {
             Expr::Literal(v) => Ok(v),
-            other => Err(Error::query(format!("the offset of a frame must be constant, not {other}"))),
+            other => Err(Error::query(format!(
+                "the offset of a frame must be constant, not {other}"
+            ))),
         };
         Ok(match b {
             B::CurrentRow => FrameBound::CurrentRow,

@@ -172,7 +172,11 @@ fn frame(call: &WindowCall, schema: &Schema, place: &mut dyn FnMut(Expr) -> usiz
         (_, Some(column)) => Edge::Value(column),
         (FrameBound::Preceding(v) | FrameBound::Following(v), None) => {
             let n = if let Scalar::Int(n) = v { *n } else { 0 };
-            let n = if matches!(b, FrameBound::Preceding(_)) { -n } else { n };
+            let n = if matches!(b, FrameBound::Preceding(_)) {
+                -n
+            } else {
+                n
+            };
             match f.unit {
                 FrameUnit::Rows => Edge::Row(n),
                 _ => Edge::Group(n),

@@ -19,8 +19,8 @@ mod window;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::expr::{AggCall, Expr, JoinKind, WindowCall};
 pub use crate::expr::OrderBy;
+use crate::expr::{AggCall, Expr, JoinKind, WindowCall};
 use crate::kernel::Scalar;
 use crate::source::Dataset;
 

@@ -78,9 +78,7 @@ fn shared(calls: Vec<(String, WindowCall)>) -> Vec<Shared> {
     let alike = |a: &[Expr], b: &[Expr]| a.len() == b.len() && a.iter().all(|e| b.contains(e));
     let mut groups: Vec<Shared> = Vec::new();
     for (name, mut call) in calls {
-        let same = |g: &&mut Shared| {
-            g.order == call.order && alike(partition_of(&g.calls), &call.partition)
-        };
+        let same = |g: &&mut Shared| g.order == call.order && alike(partition_of(&g.calls), &call.partition);
         match groups.iter_mut().find(same) {
             Some(g) => {
                 call.partition = partition_of(&g.calls).to_vec();

@@ -7,9 +7,9 @@
 
 use sqlparser::ast::{self, Ident, NamedWindowExpr, WindowType};
 
+use super::Planner;
 use super::convert::{Job, Names};
 use super::scope::Rel;
-use super::Planner;
 use crate::error::{Error, Result, did_you_mean};
 use crate::expr::{self, Expr, WindowCall};
 use crate::kernel::Scalar;
@@ -111,14 +111,12 @@ impl Planner<'_> {
 pub(super) fn refuse(e: &Expr, clause: &str) -> Result<()> {
     match e.window() {
         None => Ok(()),
-        Some(w) => Err(Error::query(format!(
-            "the window function {} in {clause}",
-            w.func.name()
-        ))
-        .help(match clause {
-            "WHERE" | "HAVING" => "conditions on window functions go to QUALIFY",
-            _ => "compute it in a subquery in FROM",
-        })),
+        Some(w) => Err(
+            Error::query(format!("the window function {} in {clause}", w.func.name())).help(match clause {
+                "WHERE" | "HAVING" => "conditions on window functions go to QUALIFY",
+                _ => "compute it in a subquery in FROM",
+            }),
+        ),
     }
 }
 
@@ -126,8 +124,6 @@ pub(super) fn refuse(e: &Expr, clause: &str) -> Result<()> {
 pub(super) fn check_qualify(there: bool, exprs: &[&mut Expr]) -> Result<()> {
     match there && exprs.iter().all(|e| e.window().is_none()) {
         false => Ok(()),
-        true => {
-            Err(Error::query("QUALIFY without a window function").help("conditions on rows go to WHERE"))
-        }
+        true => Err(Error::query("QUALIFY without a window function").help("conditions on rows go to WHERE")),
     }
 }

@@ -171,7 +171,12 @@ pub(in crate::operate) fn mean(sum: i128, more: i64, n: u64, scale: i8) -> f64 {
     sum as f64 / n as f64 / unit
 }
 
-pub(in crate::operate) fn spread(n: u64, ddof: u64, root: bool, deviations: impl FnOnce() -> f64) -> Option<f64> {
+pub(in crate::operate) fn spread(
+    n: u64,
+    ddof: u64,
+    root: bool,
+    deviations: impl FnOnce() -> f64,
+) -> Option<f64> {
     if n <= ddof {
         return None;
     }

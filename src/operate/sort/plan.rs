@@ -178,8 +178,12 @@ pub fn plan_ranges(
         None => 1,
     };
     if let Some(keys) = spec.whole {
-        let behind = packing.as_ref().map_or_else(|| codec.bits_behind(keys), |p| p.bits_behind(keys));
-        marks.iter_mut().for_each(|(mark, _)| *mark = start_of(*mark, behind + 1));
+        let behind = packing
+            .as_ref()
+            .map_or_else(|| codec.bits_behind(keys), |p| p.bits_behind(keys));
+        marks
+            .iter_mut()
+            .for_each(|(mark, _)| *mark = start_of(*mark, behind + 1));
     }
     Ok(MergePlan {
         splitters: splitters(marks, ranges),

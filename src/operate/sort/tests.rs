@@ -246,7 +246,8 @@ fn rows_of(case: &Case) -> Vec<Vec<V>> {
 fn sort_with_sinks(case: &Case, rows: &[Vec<V>]) -> Vec<Vec<V>> {
     let spec = SortSpec {
         keys: case.keys.clone(),
-        limit: case.limit, whole: None,
+        limit: case.limit,
+        whole: None,
     };
     let (schema, cx) = (schema(), context(case.memory, 3));
     let mut pieces = Vec::new();
@@ -405,7 +406,8 @@ fn run_ints(rows: usize, limit: Option<u64>, memory: usize) -> (TaskContext, Vec
     };
     let spec = SortSpec {
         keys: vec![key(1, true), key(0, false)],
-        limit, whole: None,
+        limit,
+        whole: None,
     };
     let cx = context(memory, 1);
     let mut sink = Box::new(SortSink::new(&spec, &schema, &cx.run).unwrap());
@@ -463,7 +465,8 @@ fn too_many_texts_leave_the_dictionary() {
             descending: true,
             nulls_first: false,
         }],
-        limit: None, whole: None,
+        limit: None,
+        whole: None,
     };
     let cx = context(1 << 30, 1);
     let mut sink = Box::new(SortSink::new(&spec, &schema, &cx.run).unwrap());
@@ -508,7 +511,8 @@ fn run_texts(rows: usize, keys: &[usize], memory: usize) -> (TaskContext, usize,
     };
     let spec = SortSpec {
         keys: keys.iter().map(key).collect(),
-        limit: None, whole: None,
+        limit: None,
+        whole: None,
     };
     let cx = context(memory, 1);
     let mut sink = Box::new(SortSink::new(&spec, &schema, &cx.run).unwrap());
@@ -580,7 +584,8 @@ fn speed_of_a_wide_sort() {
     };
     let spec = SortSpec {
         keys: vec![key(2, true), key(4, false)],
-        limit: None, whole: None,
+        limit: None,
+        whole: None,
     };
     let cx = context(340 << 20, threads);
     let names: Vec<String> = (0..300).map(|i| format!("A{i}")).collect();

@@ -173,7 +173,10 @@ impl Call {
             None => (1, rows.at(row)),
         });
         let places: Vec<(usize, usize)> = places.collect();
-        Ok(compute::interleave(&[column.as_ref(), default.as_ref()], &places)?)
+        Ok(compute::interleave(
+            &[column.as_ref(), default.as_ref()],
+            &places,
+        )?)
     }
 
     /// The first row that this call needs in order to go on with row `next`.

@@ -192,7 +192,11 @@ impl State for Distinct {
     }
 
     fn add(&mut self, at: usize) {
-        let Some(col) = self.column.as_ref().filter(|c| c.nulls().is_none_or(|n| n.is_valid(at))) else {
+        let Some(col) = self
+            .column
+            .as_ref()
+            .filter(|c| c.nulls().is_none_or(|n| n.is_valid(at)))
+        else {
             return;
         };
         match (col, &mut self.seen) {
@@ -213,7 +217,11 @@ impl State for Distinct {
     }
 
     fn remove(&mut self, at: usize) {
-        let Some(col) = self.column.as_ref().filter(|c| c.nulls().is_none_or(|n| n.is_valid(at))) else {
+        let Some(col) = self
+            .column
+            .as_ref()
+            .filter(|c| c.nulls().is_none_or(|n| n.is_valid(at)))
+        else {
             return;
         };
         match (col, &mut self.seen) {

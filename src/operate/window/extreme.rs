@@ -74,7 +74,11 @@ impl Ranked {
             Values::Wide(v) => v[i].cmp(&v[j]),
             Values::Text(v) => v.value(i).as_bytes().cmp(v.value(j).as_bytes()),
         };
-        if self.greatest { order.is_gt() } else { order.is_lt() }
+        if self.greatest {
+            order.is_gt()
+        } else {
+            order.is_lt()
+        }
     }
 
     fn best(&self, a: Option<u64>, b: Option<u64>) -> Option<u64> {
@@ -219,7 +223,10 @@ impl Tree {
         if of.is_empty() {
             return None;
         }
-        let (mut from, mut to) = ((of.start - self.base) as usize + n, (of.end - self.base) as usize + n);
+        let (mut from, mut to) = (
+            (of.start - self.base) as usize + n,
+            (of.end - self.base) as usize + n,
+        );
         let mut best = None;
         while from < to {
             if from & 1 == 1 {

@@ -81,7 +81,8 @@ impl Shift {
                 true => valid.partition_point(|&v| v < row).checked_sub(by),
                 false => valid.partition_point(|&v| v <= row).checked_add(by - 1),
             };
-            i.and_then(|i| valid.get(i).copied()).filter(|&at| within(row, at))
+            i.and_then(|i| valid.get(i).copied())
+                .filter(|&at| within(row, at))
         };
         of.map(at).collect()
     }
@@ -111,7 +112,13 @@ pub(super) struct Pick {
 impl Pick {
     pub fn new(func: Func, frame: &FrameSpec) -> Pick {
         let plain = frame.exclude == Exclude::NoOthers && frame.start == Edge::Unbounded;
-        let nth = matches!(func, Func::Nth { ignore_nulls: true, .. });
+        let nth = matches!(
+            func,
+            Func::Nth {
+                ignore_nulls: true,
+                ..
+            }
+        );
         Pick {
             func,
             grows: plain && !nth,
@@ -179,7 +186,12 @@ impl Pick {
         }
         let ignore = matches!(
             self.func,
-            Func::First { ignore_nulls: true } | Func::Last { ignore_nulls: true } | Func::Nth { ignore_nulls: true, .. }
+            Func::First { ignore_nulls: true }
+                | Func::Last { ignore_nulls: true }
+                | Func::Nth {
+                    ignore_nulls: true,
+                    ..
+                }
         );
         let valid = match ignore {
             true => valid_rows(column, rows.base),
@@ -187,9 +199,7 @@ impl Pick {
         };
         // the rows of a stretch that may be picked: their number, and one of them
         let count = |r: &Range<u64>| match ignore {
-            true => {
-                (valid.partition_point(|&v| v < r.end) - valid.partition_point(|&v| v < r.start)) as u64
-            }
+            true => (valid.partition_point(|&v| v < r.end) - valid.partition_point(|&v| v < r.start)) as u64,
             false => r.end - r.start,
         };
         let nth = |r: &Range<u64>, n: u64| match ignore {
@@ -242,6 +252,10 @@ impl Valid {
 
     /// Rows before the column were looked at when they were there.
     fn is(&self, row: u64) -> bool {
-        row >= self.base && self.nulls.as_ref().is_none_or(|n| n.is_valid((row - self.base) as usize))
+        row >= self.base
+            && self
+                .nulls
+                .as_ref()
+                .is_none_or(|n| n.is_valid((row - self.base) as usize))
     }
 }

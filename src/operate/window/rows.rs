@@ -73,7 +73,11 @@ impl Spans {
 
     fn trim(&mut self, to: u64) {
         let i = (to - self.base) as usize;
-        if let Some(&start) = self.index.get(i).map_or(self.starts.last(), |&g| self.starts.get(g as usize)) {
+        if let Some(&start) = self
+            .index
+            .get(i)
+            .map_or(self.starts.last(), |&g| self.starts.get(g as usize))
+        {
             self.carried = start;
         }
     }

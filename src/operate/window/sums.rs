@@ -239,7 +239,10 @@ impl State for Whole {
                 .help("cast the column to float64 or decimal(38,0) to sum it"));
         }
         let sums: Vec<i64> = sums.into_iter().map(|s| s as i64).collect();
-        Ok(Arc::new(Int64Array::new(sums.into(), Some(NullBuffer::from(valid)))))
+        Ok(Arc::new(Int64Array::new(
+            sums.into(),
+            Some(NullBuffer::from(valid)),
+        )))
     }
 }
 

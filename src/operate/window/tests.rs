@@ -128,7 +128,7 @@ fn members(rows: &[Row], i: usize, f: &FrameSpec) -> Vec<usize> {
     let group = |j: usize| groups.iter().position(|g| *g == rows[j].k).unwrap() as i64;
     // how far a row lies behind (or before) an edge: negative is before it
     let side = |j: usize, e: Edge, start: bool| -> i64 {
-        let here = match e {
+        match e {
             Edge::Unbounded => return if start { 1 } else { -1 },
             Edge::Row(n) => j as i64 - (i as i64 + n),
             Edge::Group(n) => group(j) - (group(i) + n),
@@ -138,8 +138,7 @@ fn members(rows: &[Row], i: usize, f: &FrameSpec) -> Vec<usize> {
                 (None, Some(_)) => 1,
                 (Some(_), None) => -1,
             },
-        };
-        here
+        }
     };
     let within = |j: &usize| side(*j, f.start, true) >= 0 && side(*j, f.end, false) <= 0;
     let peer = |j: usize| rows[j].k == rows[i].k;
@@ -177,7 +176,11 @@ fn expected(rows: &[Row], i: usize, c: &CallSpec) -> Answer {
             keys.dedup();
             keys.len().to_string()
         }
-        Func::PercentRank => float(Some(if part.len() == 1 { 0.0 } else { first_peer as f64 / (n - 1.0) })),
+        Func::PercentRank => float(Some(if part.len() == 1 {
+            0.0
+        } else {
+            first_peer as f64 / (n - 1.0)
+        })),
         Func::CumeDist => {
             let upto = part.iter().rposition(|j| peers(&j)).unwrap() as f64 + 1.0;
             float(Some(upto / n))
@@ -193,20 +196,38 @@ fn expected(rows: &[Row], i: usize, c: &CallSpec) -> Answer {
             });
             int(tile.map(|t| t + 1))
         }
-        Func::Shift { by, ignore_nulls: false } => {
+        Func::Shift {
+            by,
+            ignore_nulls: false,
+        } => {
             let at = part.iter().position(|&j| j == i).unwrap() as i64 + by;
-            int(usize::try_from(at).ok().and_then(|a| part.get(a)).and_then(|&j| v(j)))
+            int(usize::try_from(at)
+                .ok()
+                .and_then(|a| part.get(a))
+                .and_then(|&j| v(j)))
         }
         Func::Shift { by, .. } => {
             let there: Vec<usize> = match by < 0 {
-                true => part.iter().rev().filter(|&&j| j < i && v(j).is_some()).copied().collect(),
-                false => part.iter().filter(|&&j| j > i && v(j).is_some()).copied().collect(),
+                true => part
+                    .iter()
+                    .rev()
+                    .filter(|&&j| j < i && v(j).is_some())
+                    .copied()
+                    .collect(),
+                false => part
+                    .iter()
+                    .filter(|&&j| j > i && v(j).is_some())
+                    .copied()
+                    .collect(),
             };
             int(there.get(by.unsigned_abs() as usize - 1).and_then(|&j| v(j)))
         }
         Func::First { ignore_nulls: true } => int(values.first().copied()),
         Func::Last { ignore_nulls: true } => int(values.last().copied()),
-        Func::Nth { n, ignore_nulls: true } => int(values.get(n as usize - 1).copied()),
+        Func::Nth {
+            n,
+            ignore_nulls: true,
+        } => int(values.get(n as usize - 1).copied()),
         Func::First { .. } => int(of.first().and_then(|&j| v(j))),
         Func::Last { .. } => int(of.last().and_then(|&j| v(j))),
         Func::Nth { n, .. } => int(of.get(n as usize - 1).and_then(|&j| v(j))),
@@ -219,9 +240,7 @@ fn expected(rows: &[Row], i: usize, c: &CallSpec) -> Answer {
                 all.dedup();
                 all.len().to_string()
             }
-            AggFunc::Sum if c.arg == Some(3) => {
-                int((!values.is_empty()).then(|| values.iter().sum()))
-            }
+            AggFunc::Sum if c.arg == Some(3) => int((!values.is_empty()).then(|| values.iter().sum())),
             AggFunc::Sum => float((!floats.is_empty()).then(|| floats.iter().sum())),
             AggFunc::Mean => float(mean(&floats)),
             AggFunc::Min if c.arg == Some(5) => {
@@ -236,7 +255,10 @@ fn expected(rows: &[Row], i: usize, c: &CallSpec) -> Answer {
             AggFunc::VarPop => {
                 // (n Σx² - (Σx)²) / n², all exact
                 let n = values.len() as i64;
-                let (s, q) = (values.iter().sum::<i64>(), values.iter().map(|v| v * v).sum::<i64>());
+                let (s, q) = (
+                    values.iter().sum::<i64>(),
+                    values.iter().map(|v| v * v).sum::<i64>(),
+                );
                 float((n > 0).then(|| (n * q - s * s) as f64 / n as f64 / n as f64))
             }
             AggFunc::Median => {
@@ -308,12 +330,18 @@ fn functions() -> impl Strategy<Value = (Func, Option<usize>, DataType)> {
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {
     let small = |n: i64| prop::option::weighted(0.85, 0..n);
-    let row = (small(3), small(6), small(5), prop::option::weighted(0.8, -20i64..20)).prop_map(|(p, k, v, x)| Row {
-        p,
-        k,
-        v,
-        x: x.map(|x| x as f64 / 4.0),
-    });
+    let row = (
+        small(3),
+        small(6),
+        small(5),
+        prop::option::weighted(0.8, -20i64..20),
+    )
+        .prop_map(|(p, k, v, x)| Row {
+            p,
+            k,
+            v,
+            x: x.map(|x| x as f64 / 4.0),
+        });
     prop::collection::vec(row, 0..60).prop_map(|mut rows| {
         rows.sort_by_key(|r| (r.p.unwrap_or(i64::MAX), r.k.unwrap_or(i64::MAX)));
         rows
@@ -378,9 +406,33 @@ fn modest() -> Vec<CallSpec> {
         agg(AggFunc::Median, 3, near(), Float64),
         call(Func::First { ignore_nulls: true }, Some(3), all(), Int64),
         call(Func::Last { ignore_nulls: false }, Some(3), all(), Int64),
-        call(Func::Nth { n: 5, ignore_nulls: false }, Some(3), upto(), Int64),
-        call(Func::Shift { by: -100, ignore_nulls: false }, Some(3), all(), Int64),
-        call(Func::Shift { by: 3, ignore_nulls: true }, Some(5), all(), DataType::Utf8View),
+        call(
+            Func::Nth {
+                n: 5,
+                ignore_nulls: false,
+            },
+            Some(3),
+            upto(),
+            Int64,
+        ),
+        call(
+            Func::Shift {
+                by: -100,
+                ignore_nulls: false,
+            },
+            Some(3),
+            all(),
+            Int64,
+        ),
+        call(
+            Func::Shift {
+                by: 3,
+                ignore_nulls: true,
+            },
+            Some(5),
+            all(),
+            DataType::Utf8View,
+        ),
     ]
 }
 
@@ -391,8 +443,8 @@ fn little_memory_gives_the_same_rows() {
     for sizes in [&[8192][..], &[1000, 1, 3000]] {
         // the first partition alone would take four times as much
         let got = run(&rows, sizes, &calls, 8 << 20).unwrap();
-        for c in 0..calls.len() {
-            assert!(answers(&got, c) == answers(&want, c), "{:?}", calls[c]);
+        for (c, call) in calls.iter().enumerate() {
+            assert!(answers(&got, c) == answers(&want, c), "{call:?}");
         }
     }
 }
@@ -400,11 +452,16 @@ fn little_memory_gives_the_same_rows() {
 #[test]
 fn what_needs_all_rows_at_once_is_an_error_of_the_limit() {
     let all = frame(Edge::Unbounded, Edge::Unbounded, Exclude::NoOthers);
-    let median = call(Func::Aggregate(AggFunc::Median), Some(3), all.clone(), DataType::Float64);
+    let median = call(
+        Func::Aggregate(AggFunc::Median),
+        Some(3),
+        all.clone(),
+        DataType::Float64,
+    );
     let rest = frame(Edge::Row(0), Edge::Unbounded, Exclude::NoOthers);
     let least = call(Func::Aggregate(AggFunc::Min), Some(3), rest, DataType::Int64);
     for c in [median, least] {
-        let e = run(&many(), &[8192], &[c.clone()], 2 << 20).unwrap_err();
+        let e = run(&many(), &[8192], std::slice::from_ref(&c), 2 << 20).unwrap_err();
         assert_eq!(e.kind(), crate::error::Kind::Limit);
         assert!(e.what().contains(&c.func_name()), "{}", e.what());
         assert!(run(&many(), &[8192], &[c], 1 << 30).is_ok());
@@ -413,14 +470,41 @@ fn what_needs_all_rows_at_once_is_an_error_of_the_limit() {
 
 #[test]
 fn rows_that_leave_a_frame_leave_no_trace() {
-    let values = [1e300, f64::INFINITY, 1.0, f64::NAN, -1e300, 2.0, 3.0, f64::NEG_INFINITY, 0.1, 0.2];
+    let values = [
+        1e300,
+        f64::INFINITY,
+        1.0,
+        f64::NAN,
+        -1e300,
+        2.0,
+        3.0,
+        f64::NEG_INFINITY,
+        0.1,
+        0.2,
+    ];
     let rows: Vec<Row> = (values.iter().zip(0..))
-        .map(|(&x, i)| Row { p: None, k: Some(i), v: None, x: Some(x) })
+        .map(|(&x, i)| Row {
+            p: None,
+            k: Some(i),
+            v: None,
+            x: Some(x),
+        })
         .collect();
     let f = || frame(Edge::Row(-1), Edge::Row(0), Exclude::NoOthers);
     let agg = |a| call(Func::Aggregate(a), Some(4), f(), DataType::Float64);
     let out = run(&rows, &[3], &[agg(AggFunc::Sum), agg(AggFunc::VarPop)], 1 << 30).unwrap();
-    let sums = ["1e300", "inf", "inf", "NaN", "NaN", "-1e300", "5.0", "-inf", "-inf", "0.30000000000000004"];
+    let sums = [
+        "1e300",
+        "inf",
+        "inf",
+        "NaN",
+        "NaN",
+        "-1e300",
+        "5.0",
+        "-inf",
+        "-inf",
+        "0.30000000000000004",
+    ];
     assert_eq!(answers(&out, 0), sums);
     assert_eq!(answers(&out, 1)[6], "0.25");
 }
