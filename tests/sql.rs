@@ -387,7 +387,7 @@ fn window_functions_say_what_is_wrong() {
         (over("sum(id) OVER (ORDER BY name RANGE 1 PRECEDING)"), "text", ""),
         (
             over("sum(id) OVER (ORDER BY hired RANGE '1' PRECEDING)"),
-            "a number or an interval",
+            "no interval",
             "",
         ),
         (over("sum(name) OVER ()"), "sum needs a number", "try_cast"),

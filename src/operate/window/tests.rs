@@ -129,7 +129,8 @@ fn members(rows: &[Row], i: usize, f: &FrameSpec) -> Vec<usize> {
     // how far a row lies behind (or before) an edge: negative is before it
     let side = |j: usize, e: Edge, start: bool| -> i64 {
         match e {
-            Edge::Unbounded => return if start { 1 } else { -1 },
+            Edge::Unbounded if start => 1,
+            Edge::Unbounded => -1,
             Edge::Row(n) => j as i64 - (i as i64 + n),
             Edge::Group(n) => group(j) - (group(i) + n),
             Edge::Value(c) => match (rows[j].k, rows[i].k) {
