@@ -266,6 +266,22 @@ fn what_is_not_supported_says_so() {
 }
 
 #[test]
+fn columns_of_windows_are_called_as_they_were_typed() {
+    let text = "SELECT sum(id) OVER (ORDER BY (id) ROWS 1 PRECEDING EXCLUDE TIES) + 1, count(*) OVER (w ROWS 2 PRECEDING EXCLUDE GROUP) FROM 'tests/sql/data/emp.csv' WINDOW w AS (ORDER BY id)";
+    let schema = Sql::new(Settings::default())
+        .query(text)
+        .unwrap()
+        .schema()
+        .unwrap();
+    let names: Vec<_> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+    let want = [
+        "sum(id) OVER (ORDER BY (id) ROWS 1 PRECEDING EXCLUDE TIES) + 1",
+        "count(*) OVER (w ROWS 2 PRECEDING EXCLUDE GROUP)",
+    ];
+    assert_eq!(names, want);
+}
+
+#[test]
 fn windows_are_the_same_in_little_memory() {
     // six columns of 26 000 flights, whole partitions larger than what is left of the limit
     let text = "SELECT FlightNum, TailNum, Dest, row_number() OVER w AS r, sum(DepDelay) OVER w AS s,

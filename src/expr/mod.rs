@@ -45,4 +45,4 @@ pub use join::JoinKind;
 pub use parse::{parse, parse_named, point_at};
 pub use tree::{AggCall, AggFunc, BinaryOp, CastType, CompareOp, Expr, UnaryOp};
 pub use window::{Exclude, FrameBound, FrameUnit, OrderBy, WindowCall, WindowFrame, WindowFunc};
-pub use window_sql::{convert_window, excluded, without_base};
+pub use window_sql::{convert_window, excluded, unmarked, without_base};

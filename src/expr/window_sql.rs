@@ -156,6 +156,35 @@ pub fn without_base(name: Option<&ast::Ident>) -> Option<ast::Ident> {
     Some(ast::Ident::new(format!("{MARK}{what}:")))
 }
 
+/// The text of an expression as it was typed: marks become `EXCLUDE …` again.
+pub fn unmarked(mut text: String) -> String {
+    while let Some(at) = text.find(MARK) {
+        let what = text[at + MARK.len()..]
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_string();
+        let mut to = (at + MARK.len() + what.len() + 1).min(text.len());
+        if text[to..].starts_with(' ') {
+            to += 1;
+        }
+        text.replace_range(at..to, "");
+        let mut depth = 0;
+        let closing = text[at..].find(|c| {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            depth < 0
+        });
+        let said = match what.as_str() {
+            "row" => " EXCLUDE CURRENT ROW",
+            "group" => " EXCLUDE GROUP",
+            "ties" => " EXCLUDE TIES",
+            _ => " EXCLUDE NO OTHERS",
+        };
+        text.insert_str(closing.map_or(text.len(), |c| at + c), said);
+    }
+    text
+}
+
 /// `f(…) OVER (spec)`, where the window begins with no other one by name.
 ///
 /// # Errors

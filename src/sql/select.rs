@@ -12,7 +12,7 @@ use super::convert::{First, Job, JobKind, Names};
 use super::scope::{Col, Rel, Scope};
 use super::{Planner, group, joins, unsupported, window};
 use crate::error::{Error, Result};
-use crate::expr::{Expr, UnaryOp};
+use crate::expr::{self, Expr, UnaryOp};
 use crate::kernel::Scalar;
 use crate::plan::{LogicalPlan, OrderBy};
 
@@ -263,7 +263,7 @@ impl Planner<'_> {
                         S::CompoundIdentifier(parts) => {
                             parts.last().map_or(String::new(), |i| i.value.clone())
                         }
-                        other => other.to_string(),
+                        other => expr::unmarked(other.to_string()),
                     };
                     let expr = self.expr(e, names, jobs)?;
                     // as the file spells it, whatever was typed
