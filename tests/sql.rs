@@ -145,6 +145,24 @@ fn records_hold_without_optimizer_on_one_thread() {
     });
 }
 
+#[test]
+fn records_hold_in_batches_of_one_row() {
+    all(&Settings {
+        threads: 2,
+        batch_rows: 1,
+        ..Settings::default()
+    });
+}
+
+#[test]
+fn records_hold_in_batches_of_seven_rows_on_eight_threads() {
+    all(&Settings {
+        threads: 8,
+        batch_rows: 7,
+        ..Settings::default()
+    });
+}
+
 /// The error of a statement over the tables of the records.
 fn error(text: &str) -> ddf::Error {
     std::env::set_current_dir(env!("CARGO_MANIFEST_DIR")).unwrap();

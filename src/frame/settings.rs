@@ -28,6 +28,8 @@ pub struct Settings {
     pub time_zone: Option<String>,
     /// Whether the plan is optimised (only tests say no).
     pub optimize: bool,
+    /// The most rows of a batch (only tests say less than as many as a source likes).
+    pub batch_rows: usize,
 }
 
 impl Default for Settings {
@@ -40,6 +42,7 @@ impl Default for Settings {
             scheduler: Scheduler::Threads,
             time_zone: None,
             optimize: true,
+            batch_rows: usize::MAX,
         }
     }
 }
@@ -104,6 +107,7 @@ impl Settings {
             progress,
             cancelled: Arc::new(AtomicBool::new(false)),
             threads: self.threads(),
+            batch_rows: self.batch_rows,
             warnings: Mutex::default(),
             aside: Aside::default(),
         })
