@@ -233,6 +233,8 @@ impl Binder<'_> {
             }
             Expr::Aggregate(a) => Err(Error::query(format!("the aggregate {a} cannot stand here"))
                 .help("aggregates go to --agg, or to SELECT and HAVING of a GROUP BY")),
+            Expr::Window(w) => Err(Error::query(format!("the window function {w} cannot stand here"))
+                .help("window functions go to --with and --select, or to SELECT, ORDER BY and QUALIFY")),
         }
     }
 

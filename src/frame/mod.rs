@@ -22,6 +22,7 @@ mod group;
 mod join;
 mod run;
 mod settings;
+mod window;
 mod zone;
 
 use std::path::Path;
@@ -140,6 +141,7 @@ impl Frame {
     /// # Errors
     /// A column is unknown, or the expression is not true or false.
     pub fn filter_expr(self, predicate: Expr) -> Result<Frame> {
+        window::refuse(&predicate, "a filter")?;
         if predicate.has_aggregate() {
             return Err(Error::query(format!(
                 "a filter of rows cannot use the aggregate in {predicate}"
@@ -152,7 +154,8 @@ impl Frame {
         Ok(f)
     }
 
-    /// Adds a column, or replaces the one of that name: `"speed = Distance / AirTime * 60"`.
+    /// Adds a column, or replaces the one of that name: `"speed = Distance / AirTime * 60"`. Window
+    /// functions may look at the rows around: `"n = row_number() over (partition by Origin order by DepDelay)"`.
     ///
     /// # Errors
     /// The text is not `name = expression`, or a column in it is unknown.
@@ -168,7 +171,7 @@ impl Frame {
             Some((_, old)) => *old = e,
             None => exprs.push((name, e)),
         }
-        self.ordered().wrap(|input| LogicalPlan::Project { input, exprs })
+        self.select_exprs(exprs)
     }
 
     /// Keeps or computes just these columns: names, or `"name = expression"`.
@@ -185,7 +188,10 @@ impl Frame {
     /// # Errors
     /// As [`Frame::select`].
     pub fn select_exprs(self, exprs: Vec<(String, Expr)>) -> Result<Frame> {
-        self.ordered().wrap(|input| LogicalPlan::Project { input, exprs })
+        let (frame, exprs) = self.windowed(exprs)?;
+        frame
+            .ordered()
+            .wrap(|input| LogicalPlan::Project { input, exprs })
     }
 
     /// Groups rows by columns or expressions (`"Origin"`, `"day = dayofweek(Date)"`); without any,

@@ -12,6 +12,7 @@ use crate::operate::aggregate::{self, Order, Ordered, OrderedSource, PartialAggr
 use crate::operate::join::{self, BuildSide, BuildSink, Probe, ScatterSink};
 use crate::operate::limit::Limit;
 use crate::operate::sort::{self, MergePlan, SortSink};
+use crate::operate::window::Window;
 use crate::operate::{filter::Filter, project::Project};
 use crate::pipeline::{Batches, Collect, Partition, Pipeline, RunContext, Sink, Source, Transform};
 use crate::source::ScanRequest;
@@ -214,7 +215,7 @@ impl Stage {
         run: &Arc<RunContext>,
     ) -> Result<Pipeline> {
         if let Some(ordered) = &inputs.ordered {
-            return self.ordered_pipeline(graph, part, ordered, inputs);
+            return self.ordered_pipeline(graph, part, (ordered, inputs), run);
         }
         let range = inputs.tasks.range(part);
         let source: Box<dyn Source> = match &self.source {
@@ -246,7 +247,7 @@ impl Stage {
                 let schemas = (schema(*left), schema(*right));
                 let bucket = join::BucketJoin::new(spec, schemas, sides, range.start, run)?;
                 let mut transforms: Vec<Box<dyn Transform>> = vec![Box::new(bucket)];
-                transforms.extend(self.build_transforms(inputs)?);
+                transforms.extend(self.build_transforms(inputs, run)?);
                 return Ok(Pipeline {
                     source: Box::new(join::Start::new()),
                     transforms,
@@ -257,7 +258,7 @@ impl Stage {
         };
         Ok(Pipeline {
             source,
-            transforms: self.build_transforms(inputs)?,
+            transforms: self.build_transforms(inputs, run)?,
         })
     }
 
@@ -267,8 +268,8 @@ impl Stage {
         &self,
         graph: &Graph,
         part: usize,
-        ordered: &Arc<Ordered>,
-        inputs: &StageInputs,
+        (ordered, inputs): (&Arc<Ordered>, &StageInputs),
+        run: &Arc<RunContext>,
     ) -> Result<Pipeline> {
         let StageSource::SortedRuns { input, .. } = &self.source else {
             return Ok(Pipeline {
@@ -276,15 +277,19 @@ impl Stage {
                 transforms: Vec::new(),
             });
         };
-        let mut transforms = graph.stages[*input].build_transforms(inputs)?;
-        transforms.extend(self.build_transforms(inputs)?);
+        let mut transforms = graph.stages[*input].build_transforms(inputs, run)?;
+        transforms.extend(self.build_transforms(inputs, run)?);
         Ok(Pipeline {
             source: Box::new(OrderedSource::new(ordered, part)),
             transforms,
         })
     }
 
-    fn build_transforms(&self, inputs: &StageInputs) -> Result<Vec<Box<dyn Transform>>> {
+    fn build_transforms(
+        &self,
+        inputs: &StageInputs,
+        run: &Arc<RunContext>,
+    ) -> Result<Vec<Box<dyn Transform>>> {
         let mut schema = self.source_schema.clone();
         let mut out: Vec<Box<dyn Transform>> = Vec::new();
         for t in &self.transforms {
@@ -303,6 +308,10 @@ impl Stage {
                     let probe = Probe::new(spec, &schema, side.clone())?;
                     schema = probe.schema().clone();
                     Box::new(probe)
+                }
+                StageTransform::Window { spec } => {
+                    schema = spec.schema(&schema);
+                    Box::new(Window::new(spec, run)?)
                 }
                 StageTransform::Limit { skip, take } => Box::new(Limit::new(*skip, *take)),
             });

@@ -163,7 +163,8 @@ impl Graph {
                         }
                     }
                 }
-                StageTransform::Limit { .. } => return Ok(()),
+                // fewer rows below would be other windows
+                StageTransform::Limit { .. } | StageTransform::Window { .. } => return Ok(()),
             }
         }
         match &stage.source {
@@ -215,7 +216,8 @@ impl Graph {
     ) -> Result<()> {
         for at in at..stage.transforms.len() {
             match &stage.transforms[at] {
-                StageTransform::Filter { .. } => {}
+                // a window adds its columns behind the others
+                StageTransform::Filter { .. } | StageTransform::Window { .. } => {}
                 StageTransform::Limit { .. } => return Ok(()),
                 StageTransform::Project { exprs } => {
                     let schema: SchemaRef = self.schema_after(stage, at)?;

@@ -51,7 +51,7 @@ pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
 const UNSURE_SHARE: f64 = 0.5;
 
 #[derive(Default)]
-struct Lowering {
+pub(super) struct Lowering {
     tables: Vec<Table>,
     stages: Vec<Stage>,
     shared: Shared,
@@ -60,16 +60,16 @@ struct Lowering {
 }
 
 /// A stage that still takes operators.
-struct Open {
+pub(super) struct Open {
     source: StageSource,
-    transforms: Vec<StageTransform>,
+    pub(super) transforms: Vec<StageTransform>,
     source_schema: SchemaRef,
-    schema: SchemaRef,
+    pub(super) schema: SchemaRef,
     rows_needed: Option<u64>,
 }
 
 impl Open {
-    fn new(source: StageSource, schema: SchemaRef) -> Self {
+    pub(super) fn new(source: StageSource, schema: SchemaRef) -> Self {
         Open {
             source,
             transforms: Vec::new(),
@@ -82,7 +82,7 @@ impl Open {
 
 impl Lowering {
     /// The stage that yields the rows of a plan, or reads them where another use of the same has left them.
-    fn open(&mut self, plan: &LogicalPlan) -> Result<Open> {
+    pub(super) fn open(&mut self, plan: &LogicalPlan) -> Result<Open> {
         let Some(part) = self.shared.find(plan) else {
             return self.open_own(plan);
         };
@@ -145,6 +145,12 @@ impl Lowering {
             }
             LogicalPlan::Aggregate { input, keys, aggs } => self.aggregate(input, keys, aggs, plan.schema()?),
             LogicalPlan::Sort { input, keys, limit } => self.sort(input, keys, *limit),
+            LogicalPlan::Window {
+                input,
+                order,
+                ties,
+                calls,
+            } => self.window(input, order, ties, calls, plan.schema()?),
             LogicalPlan::Join {
                 left,
                 right,
@@ -216,10 +222,27 @@ impl Lowering {
     }
 
     fn sort(&mut self, input: &LogicalPlan, keys: &[OrderBy], limit: Option<u64>) -> Result<Open> {
-        let mut open = self.open(input)?;
+        let open = self.open(input)?;
+        let visible = open.schema.clone();
+        let (mut open, _) = self.sorted(open, keys, limit, None)?;
+        if open.schema.fields().len() > visible.fields().len() {
+            project(&mut open, Expr::columns_of(&visible), visible);
+        }
+        Ok(open)
+    }
+
+    /// The rows of `open`, sorted, and what their columns are of: keys that are no columns yet stand
+    /// behind those. Rows that agree in the first `whole` keys stay in one task.
+    pub(super) fn sorted(
+        &mut self,
+        mut open: Open,
+        keys: &[OrderBy],
+        limit: Option<u64>,
+        whole: Option<usize>,
+    ) -> Result<(Open, Vec<(String, Expr)>)> {
         let visible = open.schema.clone();
         let mut exprs = Expr::columns_of(&visible);
-        let mut sort_keys = Vec::new();
+        let mut sort_keys: Vec<SortKey> = Vec::new();
         for k in keys {
             let column = match exprs.iter().position(|(_, e)| *e == k.expr) {
                 Some(i) => i,
@@ -239,19 +262,16 @@ impl Lowering {
             for (name, e) in &exprs[fields.len()..] {
                 fields.push(Field::new(name, e.data_type(&visible)?, true));
             }
-            project(&mut open, exprs, Arc::new(Schema::new(fields)));
+            project(&mut open, exprs.clone(), Arc::new(Schema::new(fields)));
         }
         let schema = open.schema.clone();
         let spec = SortSpec {
             keys: sort_keys,
             limit,
+            whole,
         };
         let input = self.close(open, StageSink::SortRuns { spec: spec.clone() });
-        let mut open = Open::new(StageSource::SortedRuns { input, spec }, schema.clone());
-        if schema.fields().len() > visible.fields().len() {
-            project(&mut open, Expr::columns_of(&visible), visible);
-        }
-        Ok(open)
+        Ok((Open::new(StageSource::SortedRuns { input, spec }, schema), exprs))
     }
 
     /// The build side becomes a stage of its own, and the probe a transform in the stage of the left.
@@ -299,7 +319,7 @@ impl Lowering {
         Ok(probe)
     }
 
-    fn close(&mut self, open: Open, sink: StageSink) -> usize {
+    pub(super) fn close(&mut self, open: Open, sink: StageSink) -> usize {
         let id = self.stages.len();
         let Open {
             source,
@@ -346,7 +366,7 @@ fn with_keys(open: &mut Open, keys: &[Expr], types: &[DataType]) -> Result<Vec<u
 }
 
 /// Adds a projection, unless it would hand on exactly what comes in.
-fn project(open: &mut Open, exprs: Vec<(String, Expr)>, schema: SchemaRef) {
+pub(super) fn project(open: &mut Open, exprs: Vec<(String, Expr)>, schema: SchemaRef) {
     let fields = open.schema.fields();
     let same = exprs.len() == fields.len()
         && exprs

@@ -28,6 +28,7 @@ mod lower;
 mod shared;
 mod split;
 mod text;
+mod window;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ use crate::expr::Expr;
 use crate::operate::aggregate::AggregateSpec;
 use crate::operate::join::{JoinSpec, bucket_tasks};
 use crate::operate::sort::{SortKey, SortSpec};
+use crate::operate::window::WindowSpec;
 use crate::plan::Table;
 use crate::source;
 
@@ -135,6 +137,12 @@ pub enum StageTransform {
         build: usize,
         /// What matches, and what comes out.
         spec: JoinSpec,
+    },
+    /// Adds the columns of window functions to rows that come in the order of their windows; a task has
+    /// all rows of its partitions.
+    Window {
+        /// What is computed.
+        spec: WindowSpec,
     },
     /// Skips rows, then takes some, within one task.
     Limit {
@@ -339,6 +347,9 @@ impl Graph {
         let StageSink::SortRuns { spec: sort } = &merging.sink else {
             return None;
         };
+        if sort.whole.is_some() {
+            return None; // ranges of groups would be cut within a window's partition
+        }
         if !merging.builds().is_empty() {
             return None; // a join follows: what is sorted are no longer the groups
         }

@@ -134,6 +134,25 @@ impl Shared {
                 }
                 Ok((self.number(text), fresh(keys.len() + aggs.len())))
             }
+            LogicalPlan::Window {
+                input,
+                order,
+                ties,
+                calls,
+            } => {
+                let (below, columns) = self.part(input)?;
+                let names = Names::of(input, &columns)?;
+                let mut text = format!("window {below} {columns:?}");
+                for k in order.iter().chain(ties) {
+                    let expr = names.within(&k.expr)?;
+                    text += &format!(" {expr:?} {} {}", k.descending, k.nulls_first);
+                }
+                for (_, call) in calls {
+                    let call = names.within(&Expr::Window(Box::new(call.clone())))?;
+                    text += &format!(" {call:?}");
+                }
+                Ok((self.number(text), fresh(columns.len() + calls.len())))
+            }
             LogicalPlan::Join {
                 left,
                 right,
@@ -184,7 +203,7 @@ fn worth_keeping(plan: &LogicalPlan) -> bool {
 
 fn is_costly(plan: &LogicalPlan) -> bool {
     match plan {
-        LogicalPlan::Aggregate { .. } => true,
+        LogicalPlan::Aggregate { .. } | LogicalPlan::Window { .. } => true,
         LogicalPlan::Sort { input, limit, .. } => limit.is_some() || is_costly(input),
         LogicalPlan::Filter { input, .. } | LogicalPlan::Project { input, .. } => is_costly(input),
         LogicalPlan::Join { left, right, .. } => {

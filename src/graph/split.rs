@@ -84,6 +84,7 @@ impl Graph {
                     nulls_first: false,
                 }],
                 limit: None,
+                whole: None,
             };
             let input = self.stages.len();
             self.stages.push(Stage {
@@ -152,6 +153,7 @@ impl Graph {
             match &stage.transforms[at] {
                 StageTransform::Filter { predicate } => names.extend(predicate.columns()),
                 StageTransform::Limit { .. } => {}
+                StageTransform::Window { .. } => return Ok(None),
                 StageTransform::Project { exprs } => {
                     names.extend(exprs.iter().flat_map(|(_, e)| e.columns()));
                     return Ok(Some(names));
@@ -173,6 +175,7 @@ impl Graph {
             schema = match t {
                 StageTransform::Filter { .. } | StageTransform::Limit { .. } => schema,
                 StageTransform::Project { exprs } => Project::new(exprs, &schema)?.schema().clone(),
+                StageTransform::Window { spec } => spec.schema(&schema),
                 StageTransform::Probe { build, spec } => {
                     let fields = schema.fields().iter().take(spec.left_columns).cloned();
                     let right = self.stages[*build].schema.fields().iter();
@@ -237,7 +240,7 @@ fn sees_order(transforms: &[StageTransform], sink: &StageSink) -> bool {
         StageTransform::Filter { predicate } => names_place(predicate),
         StageTransform::Project { exprs } => exprs.iter().any(|(_, e)| names_place(e)),
         StageTransform::Probe { spec, .. } => spec.filter.as_ref().is_some_and(names_place),
-        StageTransform::Limit { .. } => true,
+        StageTransform::Limit { .. } | StageTransform::Window { .. } => true,
     };
     transforms.iter().any(through)
         || match sink {

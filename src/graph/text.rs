@@ -38,6 +38,10 @@ pub fn steps(graph: &Graph, s: &Stage) -> Vec<String> {
                 spec.kind.name(),
                 spec.left_keys.len()
             ),
+            StageTransform::Window { spec } => {
+                let names: Vec<&str> = spec.calls.iter().map(|c| c.name.as_str()).collect();
+                format!("window functions {}", names.join(", "))
+            }
             StageTransform::Limit { skip, take } => match take {
                 Some(n) => format!("limit {n} offset {skip}"),
                 None => format!("offset {skip}"),

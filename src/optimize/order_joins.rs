@@ -56,6 +56,14 @@ fn has_place(plan: &LogicalPlan) -> bool {
                 || aggs.iter().any(|(_, a)| a.arg.iter().chain(&a.filter).any(names))
         }
         LogicalPlan::Sort { keys, .. } => keys.iter().any(|k| names(&k.expr)),
+        LogicalPlan::Window {
+            order, ties, calls, ..
+        } => {
+            order.iter().chain(ties).any(|k| names(&k.expr))
+                || calls
+                    .iter()
+                    .any(|(_, c)| names(&Expr::Window(Box::new(c.clone()))))
+        }
         LogicalPlan::Join { filter, .. } => filter.iter().any(names),
         LogicalPlan::Union { .. } | LogicalPlan::Limit { .. } => false,
     };

@@ -7,9 +7,9 @@ use arrow::datatypes::Schema;
 
 use super::Rule;
 use crate::error::Result;
-use crate::expr::{BinaryOp, Expr, JoinKind};
+use crate::expr::{BinaryOp, Expr, JoinKind, WindowCall};
 use crate::kernel::types::names_of;
-use crate::plan::{LogicalPlan, equal_sides};
+use crate::plan::{LogicalPlan, equal_sides, partition_of};
 
 /// See the module.
 pub struct PushFilter;
@@ -133,6 +133,24 @@ fn push(plan: LogicalPlan, part: Expr) -> Result<(LogicalPlan, Option<Expr>)> {
                 LogicalPlan::Project {
                     input: Box::new(rewrap(input, rest)),
                     exprs,
+                },
+                None,
+            ))
+        }
+        // a condition on the keys of the partitions keeps or drops whole partitions
+        LogicalPlan::Window {
+            input,
+            order,
+            ties,
+            calls,
+        } if on_partitions(&part, &calls) => {
+            let (input, rest) = push(*input, part)?;
+            Ok((
+                LogicalPlan::Window {
+                    input: Box::new(rewrap(input, rest)),
+                    order,
+                    ties,
+                    calls,
                 },
                 None,
             ))
@@ -303,6 +321,16 @@ fn conjunction(parts: Vec<Expr>) -> Option<Expr> {
 fn only_uses(part: &Expr, keys: &[(String, Expr)]) -> bool {
     let columns = part.columns();
     !columns.is_empty() && columns.iter().all(|c| keys.iter().any(|(k, _)| k == c))
+}
+
+/// Whether it looks at nothing but keys of the partitions (and at one at least).
+fn on_partitions(part: &Expr, calls: &[(String, WindowCall)]) -> bool {
+    let key = |c: &String| {
+        let same = |e: &Expr| matches!(e, Expr::Column(k) if k == c);
+        partition_of(calls).iter().any(same)
+    };
+    let columns = part.columns();
+    !columns.is_empty() && columns.iter().all(key)
 }
 
 fn substitute(part: Expr, exprs: &[(String, Expr)]) -> Result<Expr> {

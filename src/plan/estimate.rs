@@ -35,7 +35,7 @@ impl LogicalPlan {
                 limited(all * part, *limit)
             }
             LogicalPlan::Filter { input, predicate } => input.estimated_rows() * input.part(predicate),
-            LogicalPlan::Project { input, .. } => input.estimated_rows(),
+            LogicalPlan::Project { input, .. } | LogicalPlan::Window { input, .. } => input.estimated_rows(),
             LogicalPlan::Aggregate { input, keys, .. } => {
                 let rows = input.estimated_rows();
                 let distinct = keys.iter().map(|(_, e)| input.distinct(e));
@@ -87,7 +87,9 @@ impl LogicalPlan {
                 Some((_, e)) => input.distinct(e),
                 None => rows,
             },
+            LogicalPlan::Window { calls, .. } if calls.iter().any(|(n, _)| n == name) => rows,
             LogicalPlan::Filter { input, .. }
+            | LogicalPlan::Window { input, .. }
             | LogicalPlan::Sort { input, .. }
             | LogicalPlan::Limit { input, .. } => input.distinct(e),
             LogicalPlan::Join { left, right, .. } => {

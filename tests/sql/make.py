@@ -17,6 +17,8 @@ import sys
 
 import duckdb
 
+import windows
+
 HERE = pathlib.Path(__file__).parent
 DATA = "tests/sql/data"
 TABLES = {t: f"'{DATA}/{t}.csv'" for t in ("emp", "dept", "sales", "nums")}
@@ -29,6 +31,9 @@ def topic(name):
         return f
 
     return register
+
+
+topic("window")(windows.questions)
 
 
 @topic("select")
