@@ -290,9 +290,10 @@ impl Frame {
 
     /// The plan with moments by the clocks of the time zone that was asked for.
     fn local_plan(&self) -> Result<LogicalPlan> {
+        let plan = plan::unite(self.plan())?;
         match &self.settings.time_zone {
-            Some(zone) => zone::localize(self.plan(), zone),
-            None => Ok(self.plan()),
+            Some(zone) => zone::localize(plan, zone),
+            None => Ok(plan),
         }
     }
 

@@ -34,6 +34,17 @@ pub(super) fn localize(plan: LogicalPlan, zone: &str) -> Result<LogicalPlan> {
             input,
             exprs: named(exprs)?,
         },
+        LogicalPlan::Expand {
+            input,
+            lists,
+            times,
+            totals,
+        } => LogicalPlan::Expand {
+            input,
+            lists: lists.into_iter().map(named).collect::<Result<_>>()?,
+            times,
+            totals,
+        },
         LogicalPlan::Aggregate {
             input,
             keys,

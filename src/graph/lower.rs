@@ -123,6 +123,18 @@ impl Lowering {
                 }
                 Ok(Open::new(StageSource::Concat { inputs: stages }, plan.schema()?))
             }
+            LogicalPlan::Expand {
+                input, lists, times, ..
+            } => {
+                let mut open = self.open(input)?;
+                open.transforms.push(StageTransform::Expand {
+                    lists: lists.clone(),
+                    times: times.clone(),
+                });
+                open.schema = plan.schema()?;
+                open.rows_needed = None;
+                Ok(open)
+            }
             LogicalPlan::Limit { input, skip, take } => {
                 let mut open = self.open(input)?;
                 if let Some(take) = take {
@@ -163,9 +175,22 @@ impl Lowering {
         };
         let key_columns = keys.iter().map(|(_, e)| place(e.clone())).collect();
         let calls = aggs.iter().map(|(_, a)| call(a, &mut place)).collect();
+        let totals = match input {
+            LogicalPlan::Expand {
+                totals: Some((name, values)),
+                ..
+            } => {
+                let at = keys
+                    .iter()
+                    .position(|(_, e)| matches!(e, Expr::Column(c) if c == name));
+                at.map(|at| (at, values.clone()))
+            }
+            _ => None,
+        };
         let spec = AggregateSpec {
             keys: key_columns,
             aggs: calls,
+            totals,
         };
         // Different expressions have different texts; the texts serve in messages.
         let exprs: Vec<(String, Expr)> = needed.into_iter().map(|e| (e.to_string(), e)).collect();

@@ -118,6 +118,13 @@ pub enum StageTransform {
         /// What matches, and what comes out.
         spec: JoinSpec,
     },
+    /// Makes several rows of each.
+    Expand {
+        /// Names and expressions of each row that is made.
+        lists: Vec<Vec<(String, Expr)>>,
+        /// How many copies of each there are; one if not given.
+        times: Option<Expr>,
+    },
     /// Skips rows, then takes some, within one task.
     Limit {
         /// Rows to leave out.
@@ -326,6 +333,9 @@ impl Graph {
             }
             let mut name = merging.schema.field(key.column).name();
             for transform in merging.transforms.iter().rev() {
+                if let StageTransform::Expand { .. } = transform {
+                    return None; // what is sorted are more rows than groups
+                }
                 if let StageTransform::Project { exprs } = transform {
                     match exprs.iter().find(|(n, _)| n == name) {
                         Some((_, Expr::Column(column))) => name = column,

@@ -35,6 +35,20 @@ impl Rule for Fold {
                 }
                 LogicalPlan::Aggregate { input, keys, aggs }
             }
+            LogicalPlan::Expand {
+                input,
+                lists,
+                times,
+                totals,
+            } => {
+                let folded = |l: Vec<(String, Expr)>| l.into_iter().map(|(n, e)| (n, expr::fold(e))).collect();
+                LogicalPlan::Expand {
+                    input,
+                    lists: lists.into_iter().map(folded).collect(),
+                    times: times.map(expr::fold),
+                    totals,
+                }
+            }
             LogicalPlan::Join {
                 left,
                 right,

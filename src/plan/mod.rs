@@ -14,6 +14,7 @@
 mod check;
 mod explain;
 mod full;
+mod unite;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::source::Dataset;
 
 pub use check::key_type;
 pub use explain::explain;
+pub use unite::unite;
 
 /// A dataset with the name people gave it.
 #[derive(Clone)]
@@ -121,10 +123,23 @@ pub enum LogicalPlan {
         /// A further condition over the columns of both, part of the match (not a filter above it).
         filter: Option<Expr>,
     },
-    /// The rows of all inputs, one input after the other; names and types are those of the first.
+    /// The rows of all inputs, one input after the other; names are those of the first, types united
+    /// (by [`unite`], before a plan is optimised).
     Union {
-        /// Where rows come from: at least one, all with the same types.
+        /// Where rows come from: at least one, all with the same number of columns.
         inputs: Vec<LogicalPlan>,
+    },
+    /// Makes several rows of each: one for each list of expressions.
+    Expand {
+        /// Where rows come from.
+        input: Box<LogicalPlan>,
+        /// Names and what they stand for, the same names and types in each list.
+        lists: Vec<Vec<(String, Expr)>>,
+        /// How many copies of each row there are; one if not given, none for null or less than one.
+        times: Option<Expr>,
+        /// A column that is a key of the groups above, and values of it whose group (nulls in all
+        /// other keys) is there even if no row is: the grand total of ROLLUP.
+        totals: Option<(String, Vec<i64>)>,
     },
     /// Skips rows, then takes some.
     Limit {
@@ -156,6 +171,7 @@ impl LogicalPlan {
             | LogicalPlan::Project { input, .. }
             | LogicalPlan::Aggregate { input, .. }
             | LogicalPlan::Sort { input, .. }
+            | LogicalPlan::Expand { input, .. }
             | LogicalPlan::Limit { input, .. } => vec![input],
             LogicalPlan::Join { left, right, .. } => vec![left, right],
             LogicalPlan::Union { inputs } => inputs.iter().collect(),
@@ -188,6 +204,17 @@ impl LogicalPlan {
                 input: go(input)?,
                 keys,
                 limit,
+            },
+            Expand {
+                input,
+                lists,
+                times,
+                totals,
+            } => Expand {
+                input: go(input)?,
+                lists,
+                times,
+                totals,
             },
             Limit { input, skip, take } => Limit {
                 input: go(input)?,

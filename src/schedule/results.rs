@@ -134,8 +134,8 @@ pub fn run_last(
 
 /// Whether the positions of the stage's batches number all rows of the result.
 fn numbered(job: &Job) -> bool {
-    let changes =
-        |t: &StageTransform| matches!(t, StageTransform::Filter { .. } | StageTransform::Probe { .. });
+    use StageTransform as T;
+    let changes = |t: &T| matches!(t, T::Filter { .. } | T::Probe { .. } | T::Expand { .. });
     job.inputs.are_numbered() && !job.stage.transforms.iter().any(changes)
 }
 

@@ -140,6 +140,10 @@ impl Planner<'_> {
             S::AnyOp { .. } | S::AllOp { .. } => {
                 return Err(unsupported("ANY other than = ANY, and ALL other than <> ALL"));
             }
+            S::Function(f) if is_grouping(f) => {
+                let args = self.grouping_args(f, names)?;
+                self.grouping(args)
+            }
             S::Function(f) if f.over.is_some() => {
                 return Err(unsupported(&format!("the window function {}(…) OVER", f.name)));
             }
@@ -208,6 +212,11 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+fn is_grouping(f: &ast::Function) -> bool {
+    let name = f.name.to_string();
+    f.over.is_none() && (name.eq_ignore_ascii_case("grouping") || name.eq_ignore_ascii_case("grouping_id"))
 }
 
 fn not_if(negated: bool, e: Expr) -> Expr {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Planner;
+use super::grouping::Sets;
 use super::scope::{Rel, Scope};
 use crate::error::{Error, Result};
 use crate::expr::{AggCall, AggFunc, Expr};
@@ -12,6 +13,8 @@ use crate::plan::{LogicalPlan, OrderBy};
 pub(super) struct Groups {
     pub keys: Vec<(String, Expr)>,
     pub aggs: Vec<(String, AggCall)>,
+    /// Sets of the keys; without them all keys are one.
+    pub sets: Option<Sets>,
 }
 
 impl Groups {
@@ -19,6 +22,7 @@ impl Groups {
         Groups {
             keys,
             aggs: Vec::new(),
+            sets: None,
         }
     }
 
@@ -34,6 +38,11 @@ impl Groups {
             Ok(Expr::Column(name))
         })?;
         e.map(&mut |e| {
+            if let Expr::Column(c) = &e
+                && let Some((_, args)) = p.groupings.iter().find(|(n, _)| n == c)
+            {
+                return p.grouping_of(args, &self.keys, self.sets.as_ref());
+            }
             let key = self.keys.iter().find(|(_, k)| *k == e);
             Ok(key.map_or(e, |(name, _)| Expr::column(name)))
         })
@@ -44,13 +53,25 @@ impl Groups {
         let by_order = |c: &AggCall| matches!(c.func, AggFunc::First | AggFunc::Last);
         let ordered = self.aggs.iter().any(|(_, c)| by_order(c));
         let input = if ordered { rel.settle() } else { rel };
-        let order = self.keys.iter().map(|(n, _)| OrderBy::ascending(n)).collect();
+        let mut order: Vec<_> = self.keys.iter().map(|(n, _)| OrderBy::ascending(n)).collect();
         let names: HashSet<String> = self.keys.iter().map(|(n, _)| n.clone()).collect();
-        let plan = match self.aggs.iter().any(|(_, c)| c.counts_each_once()) {
-            true => once_each(input.plan, self.keys, self.aggs)?,
-            false => LogicalPlan::Aggregate {
-                input: Box::new(input.plan),
-                keys: self.keys,
+        let finest = match &self.sets {
+            Some(sets) => {
+                order.push(OrderBy::ascending(&sets.id));
+                sets.from_finest(&input, &self.keys, &self.aggs)?
+            }
+            None => None,
+        };
+        let (rows, keys) = match &self.sets {
+            Some(sets) => sets.rows(&input, &self.keys)?,
+            None => (input.plan, self.keys),
+        };
+        let plan = match finest {
+            Some(plan) => plan,
+            None if self.aggs.iter().any(|(_, c)| c.counts_each_once()) => once_each(rows, keys, self.aggs)?,
+            None => LogicalPlan::Aggregate {
+                input: Box::new(rows),
+                keys,
                 aggs: self.aggs,
             },
         };
@@ -137,23 +158,7 @@ fn once_each(
         keys: outer,
         aggs: wholes,
     };
-    let schema = grouped.schema()?;
-    let exprs = schema.fields().iter().map(|f| {
-        let column = Expr::column(f.name());
-        let zero = vec![column.clone(), Expr::Literal(crate::kernel::Scalar::Int(0))];
-        let e = match counts.contains(f.name()) {
-            true => Expr::Function {
-                func: crate::expr::Func::Coalesce,
-                args: zero,
-            },
-            false => column,
-        };
-        (f.name().clone(), e)
-    });
-    Ok(LogicalPlan::Project {
-        exprs: exprs.collect(),
-        input: Box::new(grouped),
-    })
+    super::grouping::zero_counts(grouped, counts)
 }
 
 /// The columns within the aggregates of an expression.

@@ -22,6 +22,7 @@
 mod convert;
 mod from;
 mod group;
+mod grouping;
 mod joins;
 mod query;
 mod scope;
@@ -134,6 +135,7 @@ impl Sql {
             ctes: Vec::new(),
             opened: HashMap::new(),
             notes: Vec::new(),
+            groupings: Vec::new(),
         };
         let planned = p.query(query, &Scope::NOTHING).and_then(|rel| {
             let plan = finish(rel);
@@ -192,6 +194,8 @@ struct Planner<'a> {
     opened: HashMap<String, Frame>,
     /// The same, for what there is to tell about them.
     notes: Vec<Frame>,
+    /// Columns that stand in for `grouping(…)`, with its arguments.
+    groupings: Vec<(String, Vec<Expr>)>,
 }
 
 /// Stands between a name and its number in inner names.

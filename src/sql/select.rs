@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use sqlparser::ast::{self, Expr as S, GroupByExpr, Ident, OrderByKind, SelectItem};
 
 use super::convert::{First, Job, JobKind, Names};
+use super::grouping::Keys;
 use super::scope::{Col, Rel, Scope};
 use super::{Planner, group, joins, unsupported};
 use crate::error::{Error, Result};
@@ -135,7 +136,8 @@ impl Planner<'_> {
         };
         let mut jobs = Vec::new();
         let mut items = self.items(s, names(First::Column), &mut jobs)?;
-        let mut keys = self.keys(s, &items, names(First::Column), &mut jobs)?;
+        let found = self.keys(s, &items, names(First::Column), &mut jobs)?;
+        let (mut keys, sets) = found.map_or((None, None), |k| (Some(k.exprs), k.sets));
         let mut having = match &s.having {
             Some(h) => Some(self.expr(h, names(First::Column), &mut jobs)?),
             None => None,
@@ -159,6 +161,7 @@ impl Planner<'_> {
         if groups {
             let keys = self.key_names(keys.unwrap_or_default(), &rel);
             let mut g = group::Groups::new(keys);
+            g.sets = sets.map(|masks| self.sets(masks, &g.keys));
             let exprs = (items.iter_mut().map(|i| &mut i.expr))
                 .chain(&mut having)
                 .chain(by.iter_mut().filter_map(By::expr_mut))
@@ -178,6 +181,9 @@ impl Planner<'_> {
             for e in all {
                 group::check(e, &rel, &stand_ins, &here)?;
             }
+        } else {
+            let all = items.iter().map(|i| &i.expr).chain(by.iter().filter_map(By::expr));
+            self.no_grouping(all)?;
         }
         let (mut rel, values) = self.attach(rel, jobs, outer)?;
         if let Some(h) = having {
@@ -349,39 +355,26 @@ impl Planner<'_> {
         items: &[Item],
         names: Names,
         jobs: &mut Vec<Job>,
-    ) -> Result<Option<Vec<Expr>>> {
+    ) -> Result<Option<Keys>> {
         let (list, modifiers) = match &s.group_by {
             GroupByExpr::All(m) => (None, m),
             GroupByExpr::Expressions(list, m) => (Some(list), m),
         };
         if !modifiers.is_empty() {
-            return Err(unsupported("GROUP BY … WITH ROLLUP, CUBE or TOTALS"));
+            return Err(unsupported("GROUP BY … WITH ROLLUP, CUBE or TOTALS")
+                .help("write GROUP BY ROLLUP (…)"));
         }
         let Some(list) = list else {
             let plain = items.iter().filter(|i| !i.expr.has_aggregate());
-            return Ok(Some(plain.map(|i| i.expr.clone()).collect()));
+            let exprs = plain.map(|i| i.expr.clone()).collect();
+            return Ok(Some(Keys { exprs, sets: None }));
         };
-        let mut out = Vec::new();
-        for e in list {
-            let key = match e {
-                S::Rollup(_) | S::Cube(_) | S::GroupingSets(_) => {
-                    return Err(unsupported("GROUP BY ROLLUP, CUBE and GROUPING SETS"));
-                }
-                S::Tuple(list) if list.is_empty() => continue,
-                _ => match ordinal(e, items.len(), "GROUP BY")? {
-                    Some(i) => items[i].expr.clone(),
-                    None => self.expr(e, names, jobs)?,
-                },
-            };
-            if key.has_aggregate() {
-                return Err(Error::query(format!("the aggregate {key} is a key of GROUP BY"))
-                    .help("group by columns, aggregate in SELECT"));
-            }
-            if !out.contains(&key) {
-                out.push(key);
-            }
+        if list.is_empty() {
+            return Ok(None);
         }
-        Ok((!list.is_empty()).then_some(out))
+        let items: Vec<Expr> = items.iter().map(|i| i.expr.clone()).collect();
+        let keys = self.key_sets(list, &items, &mut |p, e| p.expr(e, names, jobs))?;
+        Ok(Some(keys))
     }
 
     /// A plain column keeps its name as a key, so that subqueries can go on naming it.

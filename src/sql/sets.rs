@@ -51,7 +51,7 @@ impl Planner<'_> {
         Ok(rel)
     }
 
-    /// Both inputs with the same types under the names of the first, and the columns of the result.
+    /// Both inputs under the names of the first, and the columns of the result. The union unites the types.
     fn united(&mut self, left: Rel, right: Rel) -> Result<(LogicalPlan, LogicalPlan, Vec<Col>)> {
         let (left, right) = (left.settle(), right.settle());
         if left.cols.len() != right.cols.len() {
@@ -68,21 +68,17 @@ impl Planner<'_> {
                 Ok(types::logical(s.field_with_name(&c.inner)?.data_type()))
             };
             let (x, y) = (of(&ls, l)?, of(&rs, r)?);
-            let ty = expr::common(&x, &y).ok_or_else(|| {
+            if expr::common(&x, &y).is_none() {
                 let (x, y) = (types::name(&x), types::name(&y));
-                Error::query(format!(
+                return Err(Error::query(format!(
                     "column \"{}\" is {x} in one SELECT and {y} in the other",
                     l.name
                 ))
-                .help("cast one of them")
-            })?;
-            let cast = |c: &Col, own| match own == ty {
-                true => Ok(Expr::column(&c.inner)),
-                false => Expr::column(&c.inner).cast_to(&ty),
-            };
+                .help("cast one of them"));
+            }
             let inner = self.fresh(&l.name);
-            a.push((inner.clone(), cast(l, x)?));
-            b.push((inner.clone(), cast(r, y)?));
+            a.push((inner.clone(), Expr::column(&l.inner)));
+            b.push((inner.clone(), Expr::column(&r.inner)));
             cols.push(Col {
                 table: None,
                 name: l.name.clone(),

@@ -175,6 +175,63 @@ def _():
     ]
 
 
+@topic("grouping")
+def _():
+    sets = ["ROLLUP (dept)", "ROLLUP (dept, boss)", "CUBE (dept, boss)", "GROUPING SETS ((dept, boss), (dept), ())",
+            "GROUPING SETS ((dept), (boss))", "GROUPING SETS ((dept), (dept), ())", "GROUPING SETS ((), ())",
+            "dept, ROLLUP (boss)", "ROLLUP (dept), ROLLUP (boss)", "ROLLUP ((dept, boss))", "boss, CUBE (dept)",
+            "GROUPING SETS (ROLLUP (dept, boss), CUBE (dept), (boss))", "ROLLUP (dept), CUBE (boss)"]
+    aggs = ["count(*)", "count(salary)", "sum(id)", "sum(salary)", "avg(salary)", "min(name)", "max(hired)", "count(DISTINCT boss)",
+            "sum(DISTINCT dept)", "median(salary)", "count(*) FILTER (WHERE salary > 4000)", "bool_or(salary > 6000)",
+            "sum(dept), sum(boss)", "stddev(salary)", "count(*) + sum(id)", "sum(DISTINCT salary), count(*)",
+            "sum(1), count(1), sum(coalesce(salary, 0))"]
+    for s, a in itertools.product(sets, aggs):
+        yield f"SELECT {a} FROM emp GROUP BY {s}"
+        yield f"SELECT {a} FROM emp WHERE id > 100 GROUP BY {s}"
+    for s in sets:
+        if "dept" in s and "boss" in s:
+            yield f"SELECT dept, boss, count(*), grouping(dept), grouping(boss), grouping(dept, boss), grouping_id(boss, dept) FROM emp GROUP BY {s}"
+            yield f"SELECT dept, boss, count(*) FROM emp WHERE false GROUP BY {s}"
+            yield f"SELECT dept + 1, boss * 2, dept + boss, sum(salary) FROM emp GROUP BY {s} HAVING count(*) > 1"
+            yield f"SELECT dept, sum(id) FROM emp GROUP BY {s} HAVING dept = 10"
+            yield f"SELECT dept, sum(id) FROM emp GROUP BY {s} HAVING grouping(dept) = 1"
+            yield f"SELECT sum(dept), sum(boss), max(dept), count(dept) FROM emp GROUP BY {s}"
+            yield f"SELECT DISTINCT dept FROM emp GROUP BY {s}"
+            yield f"SELECT dept, first(name) FROM (SELECT * FROM emp ORDER BY id) GROUP BY {s} HAVING count(*) = 1"
+    yield from [
+        "!SELECT dept, boss, count(*) FROM emp GROUP BY ROLLUP (dept, boss) ORDER BY grouping(dept), dept, grouping(boss), boss",
+        "!SELECT dept, sum(salary) s FROM emp GROUP BY ROLLUP (dept) ORDER BY s DESC NULLS LAST, dept NULLS FIRST LIMIT 3",
+        "!SELECT CASE WHEN grouping(dept) = 1 THEN 'all' ELSE coalesce(dept::text, 'none') END AS d, count(*) FROM emp GROUP BY ROLLUP (dept) ORDER BY 2 DESC, 1",
+        "SELECT dept AS d, length(name) AS n, count(*) FROM emp GROUP BY ROLLUP (d, n)",
+        "SELECT dept, boss, count(*) FROM emp GROUP BY ROLLUP (1, 2)",
+        "SELECT dept, boss, count(*) FROM emp GROUP BY CUBE (1, 2)",
+        "SELECT extract(year FROM hired) AS y, dept, count(*) FROM emp GROUP BY ROLLUP (y, dept)",
+        "SELECT extract(year FROM hired), count(*) FROM emp GROUP BY ROLLUP (extract(year FROM hired))",
+        "SELECT salary > 4000, boss IS NULL, count(*), sum(salary) FROM emp GROUP BY CUBE (salary > 4000, boss IS NULL)",
+        "SELECT item, extract(month FROM day) m, sum(qty), sum(qty * price), avg(price) FROM sales GROUP BY CUBE (item, m)",
+        "SELECT item, emp, day, count(*) FROM sales GROUP BY CUBE (item, emp, day)",
+        "SELECT item, emp, day, sum(qty) FROM sales GROUP BY ROLLUP (item, emp, day)",
+        "SELECT item, emp, grouping(day), sum(qty) FROM sales GROUP BY item, ROLLUP (emp, day)",
+        "SELECT d.title, e.boss, count(*) FROM emp e LEFT JOIN dept d ON e.dept = d.dept GROUP BY ROLLUP (d.title, e.boss)",
+        "SELECT * FROM (SELECT dept, count(*) n FROM emp GROUP BY ROLLUP (dept)) WHERE dept IS NULL",
+        "SELECT * FROM (SELECT dept, count(*) n FROM emp GROUP BY ROLLUP (dept)) WHERE dept = 10",
+        "SELECT * FROM (SELECT dept, grouping(dept) g, count(*) n FROM emp GROUP BY ROLLUP (dept)) WHERE g = 1",
+        "SELECT a.dept, a.n, b.n FROM (SELECT dept, count(*) n FROM emp GROUP BY ROLLUP (dept)) a JOIN (SELECT dept, count(*) n FROM dept GROUP BY CUBE (dept)) b ON a.dept = b.dept",
+        "SELECT dept, (SELECT count(*) FROM dept) FROM emp GROUP BY ROLLUP (dept)",
+        "SELECT dept, count(*) FROM emp GROUP BY ROLLUP (dept) HAVING count(*) > (SELECT avg(id) - 3 FROM emp)",
+        "SELECT grouping(dept), count(*) FROM emp GROUP BY dept",
+        "SELECT b, i > 0 AS p, count(*), sum(x), min(t) FROM nums GROUP BY CUBE (b, p)",
+        "SELECT b, count(*), avg(i), sum(i) FROM nums WHERE i IS NULL GROUP BY ROLLUP (b)",
+        "SELECT t, b, i, x, count(*) FROM nums GROUP BY GROUPING SETS ((t), (b), (i), (x))",
+        "SELECT v, count(*) FROM (VALUES ('é'), ('e'), (NULL), ('')) t(v) GROUP BY ROLLUP (v)",
+        "SELECT v, sum(w) FROM (VALUES (1.10, 2.5), (1.1, 0.05), (NULL, 1)) t(v, w) GROUP BY ROLLUP (v)",
+        "SELECT count(*), sum(x) FROM (SELECT 1 AS x WHERE false) GROUP BY GROUPING SETS ((), (), (x))",
+        "SELECT x, y FROM (SELECT 1 AS x, 2 AS y) GROUP BY CUBE (x, y)",
+        "SELECT dept, boss, id, count(*) FROM emp GROUP BY ROLLUP ((dept, boss), id)",
+        "SELECT dept FROM emp GROUP BY ROLLUP (dept) UNION ALL SELECT dept FROM dept",
+    ]
+
+
 @topic("order")
 def _():
     for k, d, n in itertools.product(["id", "name", "salary", "dept", "hired", "boss", "length(name)", "-id", "salary / 2", "2", "dept + id"],

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, StringViewArray};
+use arrow::array::{Array, ArrayRef, Int64Array, StringViewArray, new_null_array};
 
 use super::column::Col;
 use super::direct::Direct;
@@ -345,6 +345,22 @@ impl Groups {
         self.table.reserve(1);
         self.table.find_or_add(0, hash_u128(0), &[]);
         self.make_room();
+    }
+
+    /// Groups whose keys are null but for one, which has these values.
+    pub fn ensure_totals(&mut self, key: usize, values: Vec<i64>) -> Result<()> {
+        let rows = values.len();
+        let column = |(i, ty)| match i == key {
+            true => Col::new(&(Arc::new(Int64Array::from(values.clone())) as ArrayRef)),
+            false => Col::new(&new_null_array(ty, rows)),
+        };
+        let columns = self.plan.key_types.iter().enumerate().map(column);
+        self.encoder.encode(&columns.collect::<Result<Vec<_>>>()?, rows);
+        let e = &self.encoder;
+        self.table
+            .groups(&e.keys, &e.hashes, &e.scratch, &mut self.ids);
+        self.make_room();
+        Ok(())
     }
 
     /// Bytes that [`Groups::finals`] takes besides.

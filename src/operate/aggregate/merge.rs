@@ -55,6 +55,8 @@ pub fn merge_buckets(
 ) -> Result<Box<dyn Source>> {
     let plan = Arc::new(Plan::new(spec, input)?);
     let unit = plan.keys.is_empty() && buckets.contains(&bucket_of(hash_u128(0), 0));
+    let nothing = inputs.iter().all(|p| p.bytes() == 0);
+    let totals = spec.totals.clone().filter(|_| nothing && buckets.contains(&0));
     let mut work = VecDeque::new();
     let mut job = Job::default();
     for b in buckets {
@@ -69,7 +71,7 @@ pub fn merge_buckets(
         job.bytes += bytes;
         job.inputs.extend(inputs.iter().map(|p| (p.clone(), b)));
     }
-    if job.bytes > 0 || unit {
+    if job.bytes > 0 || unit || totals.is_some() {
         work.push_back(job);
     }
     Ok(Box::new(Merge {
@@ -78,6 +80,7 @@ pub fn merge_buckets(
         run: run.clone(),
         work,
         unit,
+        totals,
         ready: None,
     }))
 }
@@ -101,6 +104,8 @@ struct Merge {
     run: Arc<RunContext>,
     work: VecDeque<Job>,
     unit: bool,
+    /// What groups there are although there is no row.
+    totals: Option<(usize, Vec<i64>)>,
     ready: Option<Ready>,
 }
 
@@ -180,6 +185,9 @@ impl Merge {
         }
         if std::mem::take(&mut self.unit) {
             self.groups.ensure_unit();
+        }
+        if let Some((key, values)) = self.totals.take() {
+            self.groups.ensure_totals(key, values)?;
         }
         Ok(self.groups.finals())
     }
