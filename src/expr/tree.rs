@@ -392,6 +392,34 @@ impl Expr {
         }
     }
 
+    /// Every column of a schema under its own name.
+    pub fn columns_of(schema: &Schema) -> Vec<(String, Expr)> {
+        let all = schema.fields().iter();
+        all.map(|f| (f.name().clone(), Expr::column(f.name()))).collect()
+    }
+
+    /// A null of a type.
+    ///
+    /// # Errors
+    /// Nothing is cast to that type.
+    pub fn null_of(ty: &DataType) -> Result<Expr> {
+        match types::logical(ty) {
+            DataType::Null => Ok(Expr::Literal(Scalar::Null)),
+            ty => Expr::Literal(Scalar::Null).cast_to(&ty),
+        }
+    }
+
+    /// The expression over `schema` as a value of type `ty`: itself where it is of that type already.
+    ///
+    /// # Errors
+    /// A column is unknown, or nothing is cast to that type.
+    pub fn as_type(self, schema: &Schema, ty: &DataType) -> Result<Expr> {
+        match self.data_type(schema)? == *ty {
+            true => Ok(self),
+            false => self.cast_to(ty),
+        }
+    }
+
     /// The expression cast to a logical type.
     ///
     /// # Errors

@@ -7,12 +7,12 @@
 //!   cross   an inner join without keys
 //! ```
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::SchemaRef;
 
 use super::Frame;
 use crate::error::{Error, Result};
 use crate::expr::{Expr, Func, JoinKind};
-use crate::kernel::Scalar;
+use crate::kernel::types::names_of;
 use crate::plan::{self, LogicalPlan};
 
 /// Which rows a join of frames yields.
@@ -102,8 +102,8 @@ impl Frame {
         let plan = match how {
             How::Inner | How::Cross => sides.forward(JoinKind::Inner)?,
             How::Left => sides.forward(JoinKind::Left)?,
-            How::Semi => sides.filtering(JoinKind::Semi),
-            How::Anti => sides.filtering(JoinKind::Anti),
+            How::Semi => sides.join(JoinKind::Semi),
+            How::Anti => sides.join(JoinKind::Anti),
             How::Right => sides.backward()?,
             How::Full => sides.full()?,
         };
@@ -118,13 +118,8 @@ impl Frame {
     pub fn concat(self, other: Frame) -> Result<Frame> {
         let (a, b) = (self.ordered(), other.ordered());
         let (sa, sb) = (a.schema()?, b.schema()?);
-        let mut names: Vec<String> = sa.fields().iter().map(|f| f.name().clone()).collect();
-        names.extend(
-            sb.fields()
-                .iter()
-                .map(|f| f.name().clone())
-                .filter(|n| sa.index_of(n).is_err()),
-        );
+        let mut names = names_of(&sa);
+        names.extend(names_of(&sb).into_iter().filter(|n| sa.index_of(n).is_err()));
         let side = |plan: LogicalPlan, own: &SchemaRef| -> Result<LogicalPlan> {
             let exprs = names.iter().map(|n| Ok((n.clone(), united(n, own, &sa, &sb)?)));
             let exprs = exprs.collect::<Result<Vec<_>>>()?;
@@ -154,25 +149,13 @@ fn united(name: &str, own: &SchemaRef, a: &SchemaRef, b: &SchemaRef) -> Result<E
     };
     match ty(own) {
         Some(_) => Ok(Expr::column(name)),
-        None => null_of(&common),
-    }
-}
-
-/// A null of that type.
-fn null_of(ty: &DataType) -> Result<Expr> {
-    match ty {
-        DataType::Null => Ok(Expr::Literal(Scalar::Null)),
-        _ => Expr::Literal(Scalar::Null).cast_to(ty),
+        None => Expr::null_of(&common),
     }
 }
 
 fn key_names(text: &str) -> (String, String) {
     let (l, r) = text.split_once('=').unwrap_or((text, text));
     (l.trim().to_string(), r.trim().to_string())
-}
-
-fn names_of(schema: &SchemaRef) -> Vec<String> {
-    schema.fields().iter().map(|f| f.name().clone()).collect()
 }
 
 /// Renames the right columns so that no name stands on both sides.
@@ -235,10 +218,6 @@ impl Sides {
         }
     }
 
-    fn filtering(&self, kind: JoinKind) -> LogicalPlan {
-        self.join(kind)
-    }
-
     /// Left columns, then right ones.
     fn forward(&self, kind: JoinKind) -> Result<LogicalPlan> {
         let names = self.left_names.iter().chain(&self.right_names);
@@ -284,7 +263,7 @@ impl Sides {
             let ty = plan::key_type(&l, &ls, &r, &rs)?;
             Ok(Expr::Function {
                 func: Func::Coalesce,
-                args: vec![cast(l, &ls, &ty)?, cast(r, &rs, &ty)?],
+                args: vec![l.as_type(&ls, &ty)?, r.as_type(&rs, &ty)?],
             })
         })?;
         Ok(LogicalPlan::Project {
@@ -305,12 +284,5 @@ impl Sides {
         left.chain(right)
             .map(|(n, s)| Ok((n.clone(), make(n, s)?)))
             .collect()
-    }
-}
-
-fn cast(e: Expr, schema: &SchemaRef, ty: &DataType) -> Result<Expr> {
-    match e.data_type(schema)? == *ty {
-        true => Ok(e),
-        false => e.cast_to(ty),
     }
 }

@@ -158,11 +158,7 @@ impl Frame {
                 .help("write it as 'name = expression'")
         })?;
         let schema = self.schema()?;
-        let mut exprs: Vec<(String, Expr)> = schema
-            .fields()
-            .iter()
-            .map(|f| (f.name().clone(), Expr::Column(f.name().clone())))
-            .collect();
+        let mut exprs = Expr::columns_of(&schema);
         match exprs.iter_mut().find(|(n, _)| *n == name) {
             Some((_, old)) => *old = e,
             None => exprs.push((name, e)),
@@ -210,14 +206,10 @@ impl Frame {
     /// # Errors
     /// None of its own.
     pub fn distinct(self) -> Result<Frame> {
-        let names: Vec<String> = self.schema()?.fields().iter().map(|f| f.name().clone()).collect();
-        if names.is_empty() {
+        let keys = Expr::columns_of(&*self.schema()?);
+        if keys.is_empty() {
             return Ok(self);
         }
-        let keys: Vec<_> = names
-            .iter()
-            .map(|n| (n.clone(), Expr::Column(n.clone())))
-            .collect();
         let (visible, place) = (keys.clone(), "\u{1}place");
         let first = AggCall {
             func: AggFunc::Min,
@@ -377,14 +369,7 @@ impl Frame {
 
     /// Puts the pending order into the plan.
     fn ordered(mut self) -> Frame {
-        if !self.order.is_empty() {
-            let keys = std::mem::take(&mut self.order);
-            self.plan = LogicalPlan::Sort {
-                input: Box::new(self.plan),
-                keys,
-                limit: None,
-            };
-        }
+        self.plan = self.plan.sorted(std::mem::take(&mut self.order));
         self
     }
 

@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use super::{Frame, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Batch;
+use crate::kernel::types::names_of;
 use crate::observe::{Progress, Warning};
 use crate::pipeline::RunContext;
 use crate::plan::Table;
@@ -237,7 +238,7 @@ fn used_columns(frame: &Frame) -> Result<Vec<Vec<usize>>> {
             let schema = table.dataset.schema();
             let mut names: Vec<String> = match columns {
                 Some(c) => c.clone(),
-                None => schema.fields().iter().map(|f| f.name().clone()).collect(),
+                None => names_of(schema),
             };
             names.extend(filter.iter().flat_map(|f| f.columns()));
             let mut indices: Vec<usize> = names.iter().filter_map(|n| schema.index_of(n).ok()).collect();

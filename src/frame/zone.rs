@@ -22,71 +22,7 @@ pub(super) fn localize(plan: LogicalPlan, zone: &str) -> Result<LogicalPlan> {
     let schema = Schema::new(fields);
     let moment = |e: &Expr| e.data_type(&schema).is_ok_and(|t| is_moment(&t));
     let local = |e: Expr| zones::localized(e, zone, &moment);
-    let named = |list: Vec<(String, Expr)>| -> Result<Vec<(String, Expr)>> {
-        list.into_iter().map(|(n, e)| Ok((n, local(e)?))).collect()
-    };
-    Ok(match plan {
-        LogicalPlan::Filter { input, predicate } => LogicalPlan::Filter {
-            input,
-            predicate: local(predicate)?,
-        },
-        LogicalPlan::Project { input, exprs } => LogicalPlan::Project {
-            input,
-            exprs: named(exprs)?,
-        },
-        LogicalPlan::Expand {
-            input,
-            lists,
-            times,
-            totals,
-        } => LogicalPlan::Expand {
-            input,
-            lists: lists.into_iter().map(named).collect::<Result<_>>()?,
-            times,
-            totals,
-        },
-        LogicalPlan::Aggregate {
-            input,
-            keys,
-            mut aggs,
-        } => {
-            for (_, call) in &mut aggs {
-                call.arg = call.arg.take().map(local).transpose()?;
-                call.filter = call.filter.take().map(local).transpose()?;
-            }
-            LogicalPlan::Aggregate {
-                input,
-                keys: named(keys)?,
-                aggs,
-            }
-        }
-        LogicalPlan::Sort {
-            input,
-            mut keys,
-            limit,
-        } => {
-            for key in &mut keys {
-                key.expr = local(key.expr.clone())?;
-            }
-            LogicalPlan::Sort { input, keys, limit }
-        }
-        LogicalPlan::Join {
-            left,
-            right,
-            kind,
-            on,
-            filter,
-        } => LogicalPlan::Join {
-            left,
-            right,
-            kind,
-            on: (on.into_iter())
-                .map(|(l, r)| Ok((local(l)?, local(r)?)))
-                .collect::<Result<_>>()?,
-            filter: filter.map(local).transpose()?,
-        },
-        other => other,
-    })
+    plan.map_exprs(&mut |e| local(e))
 }
 
 /// The frame with moments as text, by local clocks and with their offset.

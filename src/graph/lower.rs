@@ -6,9 +6,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::{Graph, Stage, StageSink, StageSource, StageTransform};
 use crate::error::Result;
-use crate::expr::{AggCall, Expr, JoinKind};
+use crate::expr::{AggCall, AggFunc, Expr, JoinKind};
 use crate::kernel::Scalar;
-use crate::operate::aggregate::{Agg, AggregateSpec};
+use crate::operate::aggregate::AggregateSpec;
 use crate::operate::join::JoinSpec;
 use crate::operate::sort::{SortKey, SortSpec};
 use crate::plan::{self, LogicalPlan, OrderBy, Table};
@@ -206,11 +206,7 @@ impl Lowering {
     fn sort(&mut self, input: &LogicalPlan, keys: &[OrderBy], limit: Option<u64>) -> Result<Open> {
         let mut open = self.open(input)?;
         let visible = open.schema.clone();
-        let mut exprs: Vec<(String, Expr)> = visible
-            .fields()
-            .iter()
-            .map(|f| (f.name().clone(), Expr::Column(f.name().clone())))
-            .collect();
+        let mut exprs = Expr::columns_of(&visible);
         let mut sort_keys = Vec::new();
         for k in keys {
             let column = match exprs.iter().position(|(_, e)| *e == k.expr) {
@@ -241,12 +237,7 @@ impl Lowering {
         let input = self.close(open, StageSink::SortRuns { spec: spec.clone() });
         let mut open = Open::new(StageSource::SortedRuns { input, spec }, schema.clone());
         if schema.fields().len() > visible.fields().len() {
-            let names = visible.fields().iter().map(|f| f.name().clone());
-            project(
-                &mut open,
-                names.map(|n| (n.clone(), Expr::Column(n))).collect(),
-                visible,
-            );
+            project(&mut open, Expr::columns_of(&visible), visible);
         }
         Ok(open)
     }
@@ -313,19 +304,11 @@ impl Lowering {
 /// Sees that each key is a column of its common type; those that are not yet are added at the end.
 fn with_keys(open: &mut Open, keys: &[Expr], types: &[DataType]) -> Result<Vec<usize>> {
     let fields = open.schema.fields().clone();
-    let mut exprs: Vec<(String, Expr)> = fields
-        .iter()
-        .map(|f| (f.name().clone(), Expr::Column(f.name().clone())))
-        .collect();
+    let mut exprs = Expr::columns_of(&open.schema);
     let mut all: Vec<Field> = fields.iter().map(|f| f.as_ref().clone()).collect();
     let mut places = Vec::new();
     for (key, ty) in keys.iter().zip(types) {
-        let own = key.data_type(&open.schema)?;
-        let key = if own == *ty {
-            key.clone()
-        } else {
-            key.clone().cast_to(ty)?
-        };
+        let key = key.clone().as_type(&open.schema, ty)?;
         places.push(match exprs.iter().position(|(_, e)| *e == key) {
             Some(i) => i,
             None => {
@@ -357,7 +340,7 @@ fn project(open: &mut Open, exprs: Vec<(String, Expr)>, schema: SchemaRef) {
 }
 
 /// An aggregate call over columns; its filter becomes a case around the argument.
-fn call(a: &AggCall, place: &mut impl FnMut(Expr) -> usize) -> (Agg, Option<usize>) {
+fn call(a: &AggCall, place: &mut impl FnMut(Expr) -> usize) -> (AggFunc, Option<usize>) {
     let arg = match (&a.filter, &a.arg) {
         (None, arg) => arg.clone(),
         (Some(f), arg) => {
@@ -369,29 +352,9 @@ fn call(a: &AggCall, place: &mut impl FnMut(Expr) -> usize) -> (Agg, Option<usiz
             })
         }
     };
-    (operator(a, arg.is_some()), arg.map(place))
-}
-
-fn operator(a: &AggCall, has_arg: bool) -> Agg {
-    use crate::expr::AggFunc::*;
-    match a.func {
-        Count if a.distinct => Agg::NUnique,
-        Count if has_arg => Agg::CountOf,
-        Count => Agg::Count,
-        Sum => Agg::Sum,
-        Mean => Agg::Mean,
-        Min => Agg::Min,
-        Max => Agg::Max,
-        NUnique => Agg::NUnique,
-        Std => Agg::Std,
-        Var => Agg::Var,
-        StdPop => Agg::StdPop,
-        VarPop => Agg::VarPop,
-        Median => Agg::Median,
-        Quantile(q) => Agg::Quantile(q),
-        First => Agg::First,
-        Last => Agg::Last,
-        BoolAnd => Agg::BoolAnd,
-        BoolOr => Agg::BoolOr,
-    }
+    let func = match a.func {
+        AggFunc::Count if a.distinct => AggFunc::NUnique,
+        func => func,
+    };
+    (func, arg.map(place))
 }

@@ -20,8 +20,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::{Graph, Stage, StageSink, StageSource, StageTransform};
 use crate::error::{Error, Result};
-use crate::expr::Expr;
-use crate::operate::aggregate::Agg;
+use crate::expr::{AggFunc, Expr};
 use crate::operate::join::{BuildSide, JoinSpec, ORDER};
 use crate::operate::project::Project;
 use crate::operate::sort::{SortKey, SortSpec};
@@ -253,7 +252,7 @@ fn sees_order(transforms: &[StageTransform], sink: &StageSink) -> bool {
     transforms.iter().any(through)
         || match sink {
             StageSink::PartialAggregate { spec } => {
-                let first = |(a, _): &(Agg, Option<usize>)| matches!(a, Agg::First | Agg::Last);
+                let first = |(a, _): &(AggFunc, Option<usize>)| matches!(a, AggFunc::First | AggFunc::Last);
                 spec.aggs.iter().any(first)
             }
             // of rows that match only that they are there counts

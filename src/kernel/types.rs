@@ -4,7 +4,12 @@
 //! `Timestamp(Microsecond, None | "UTC")` and `Utf8View` for text. A source turns what it reads
 //! into these; nested and binary columns pass through untouched.
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, Schema, TimeUnit};
+
+/// The names of the columns, in their order.
+pub fn names_of(schema: &Schema) -> Vec<String> {
+    schema.fields().iter().map(|f| f.name().clone()).collect()
+}
 
 /// The type of text columns.
 pub const TEXT: DataType = DataType::Utf8View;

@@ -107,7 +107,6 @@ fn taken(batch: &Batch, rows: Vec<u32>) -> Result<Batch> {
 mod tests {
     use super::*;
     use crate::kernel::Scalar;
-    use crate::memory::{Budget, SpillDir};
     use crate::pipeline::RunContext;
     use arrow::array::Int64Array;
     use arrow::datatypes::{DataType, Field};
@@ -115,17 +114,8 @@ mod tests {
     use std::sync::Arc;
 
     fn context() -> TaskContext {
-        let run = RunContext {
-            budget: Budget::new(1 << 20),
-            spill: SpillDir::new(std::env::temp_dir(), 0, Arc::default()),
-            progress: Arc::default(),
-            cancelled: Arc::default(),
-            threads: 1,
-            warnings: Default::default(),
-            aside: Default::default(),
-        };
         TaskContext {
-            run: Arc::new(run),
+            run: RunContext::of_test(1 << 20, 1),
             part: 3,
         }
     }

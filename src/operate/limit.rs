@@ -48,7 +48,6 @@ impl Transform for Limit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::{Budget, SpillDir};
     use crate::pipeline::RunContext;
     use arrow::array::{AsArray, Int64Array};
     use arrow::datatypes::Int64Type;
@@ -56,17 +55,8 @@ mod tests {
     use std::sync::Arc;
 
     fn context() -> TaskContext {
-        let run = RunContext {
-            budget: Budget::new(1 << 20),
-            spill: SpillDir::new(std::env::temp_dir(), 0, Arc::default()),
-            progress: Arc::default(),
-            cancelled: Arc::default(),
-            threads: 1,
-            warnings: Default::default(),
-            aside: Default::default(),
-        };
         TaskContext {
-            run: Arc::new(run),
+            run: RunContext::of_test(1 << 20, 1),
             part: 0,
         }
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::Rule;
 use crate::error::Result;
 use crate::expr::{AggCall, Expr};
+use crate::kernel::types::names_of;
 use crate::plan::{LogicalPlan, OrderBy};
 
 /// See the module.
@@ -18,7 +19,7 @@ impl Rule for PruneColumns {
         "prune_columns"
     }
     fn rewrite(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
-        let all: Names = plan.schema()?.fields().iter().map(|f| f.name().clone()).collect();
+        let all = names_of(&*plan.schema()?).into_iter().collect();
         Ok(prune(plan, &all))
     }
 }
@@ -32,15 +33,7 @@ fn prune(plan: LogicalPlan, used: &Names) -> LogicalPlan {
             filter,
             limit,
         } => {
-            let all = || {
-                table
-                    .dataset
-                    .schema()
-                    .fields()
-                    .iter()
-                    .map(|f| f.name().clone())
-                    .collect()
-            };
+            let all = || names_of(table.dataset.schema());
             let kept: Vec<String> = columns
                 .unwrap_or_else(all)
                 .into_iter()
@@ -136,13 +129,7 @@ fn prune(plan: LogicalPlan, used: &Names) -> LogicalPlan {
 
 /// The inputs of a union keep the same columns, by place.
 fn union(inputs: Vec<LogicalPlan>, used: &Names) -> LogicalPlan {
-    let names = |p: &LogicalPlan| -> Vec<String> {
-        let schema = p.schema();
-        schema.map_or_else(
-            |_| Vec::new(),
-            |s| s.fields().iter().map(|f| f.name().clone()).collect(),
-        )
-    };
+    let names = |p: &LogicalPlan| p.schema().map_or_else(|_| Vec::new(), |s| names_of(&s));
     let first = inputs.first().map(names).unwrap_or_default();
     let kept: Vec<bool> = first.iter().map(|n| used.contains(n)).collect();
     let inputs = inputs.into_iter().map(|input| {
@@ -169,12 +156,7 @@ fn union(inputs: Vec<LogicalPlan>, used: &Names) -> LogicalPlan {
 /// As [`prune`], for names that may belong to another input.
 fn prune_to(plan: LogicalPlan, used: &Names) -> LogicalPlan {
     let own: Names = match plan.schema() {
-        Ok(s) => s
-            .fields()
-            .iter()
-            .map(|f| f.name().clone())
-            .filter(|n| used.contains(n))
-            .collect(),
+        Ok(s) => names_of(&s).into_iter().filter(|n| used.contains(n)).collect(),
         Err(_) => used.clone(),
     };
     prune(plan, &own)

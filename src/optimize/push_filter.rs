@@ -5,10 +5,9 @@ use std::collections::HashMap;
 
 use super::Rule;
 use crate::error::Result;
-use arrow::datatypes::Schema;
-
-use crate::expr::{BinaryOp, Expr, JoinKind};
-use crate::plan::{LogicalPlan, key_type};
+use crate::expr::{Expr, JoinKind};
+use crate::kernel::types::names_of;
+use crate::plan::{LogicalPlan, equal_sides};
 
 /// See the module.
 pub struct PushFilter;
@@ -159,13 +158,8 @@ fn push(plan: LogicalPlan, part: Expr) -> Result<(LogicalPlan, Option<Expr>)> {
             filter,
         } => push_join(*left, *right, kind, on, filter, part),
         LogicalPlan::Union { inputs } => {
-            let names: Vec<String> = match inputs.first() {
-                Some(first) => first
-                    .schema()?
-                    .fields()
-                    .iter()
-                    .map(|f| f.name().clone())
-                    .collect(),
+            let names = match inputs.first() {
+                Some(first) => names_of(&*first.schema()?),
                 None => Vec::new(),
             };
             let inputs = inputs.into_iter().map(|input| {
@@ -215,7 +209,7 @@ fn push_join(
         let (r, kept) = push(right, part)?;
         right = rewrap(r, kept);
     } else if kind == JoinKind::Inner {
-        match equal_sides(&part, &ls, &rs) {
+        match equal_sides(&part, &ls, &rs).ok().flatten() {
             Some(pair) => on.push(pair),
             None => filter = conjunction(filter.into_iter().chain([part]).collect()),
         }
@@ -233,29 +227,6 @@ fn push_join(
         },
         rest,
     ))
-}
-
-/// The two sides of `left expression = right expression`, if it is that and the types agree.
-fn equal_sides(part: &Expr, ls: &Schema, rs: &Schema) -> Option<(Expr, Expr)> {
-    let Expr::Binary {
-        op: BinaryOp::Eq,
-        left,
-        right,
-    } = part
-    else {
-        return None;
-    };
-    let of = |e: &Expr, s: &Schema| {
-        let c = e.columns();
-        !c.is_empty() && c.iter().all(|c| s.index_of(c).is_ok())
-    };
-    let (l, r) = match () {
-        _ if of(left, ls) && of(right, rs) => (left, right),
-        _ if of(right, ls) && of(left, rs) => (right, left),
-        _ => return None,
-    };
-    key_type(l, ls, r, rs).ok()?;
-    Some((l.as_ref().clone(), r.as_ref().clone()))
 }
 
 /// The condition in terms of the right keys, if it is over left keys alone and they are of one type.

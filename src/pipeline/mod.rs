@@ -69,6 +69,21 @@ impl RunContext {
             all.push(w);
         }
     }
+
+    /// The surroundings of a test's tasks: spill files in the temporary folder, as many as it takes.
+    #[cfg(test)]
+    pub(crate) fn of_test(memory: usize, threads: usize) -> Arc<RunContext> {
+        let progress = Arc::new(Progress::default());
+        Arc::new(RunContext {
+            budget: Budget::new(memory),
+            spill: SpillDir::new(std::env::temp_dir(), u64::MAX, progress.clone()),
+            progress,
+            cancelled: Arc::default(),
+            threads,
+            warnings: Default::default(),
+            aside: Default::default(),
+        })
+    }
 }
 
 /// What a task knows of its surroundings.
@@ -320,18 +335,8 @@ mod tests {
     use arrow::datatypes::Int32Type;
 
     fn context(memory: usize) -> TaskContext {
-        let progress = Arc::new(Progress::default());
-        let run = RunContext {
-            budget: Budget::new(memory),
-            spill: SpillDir::new(std::env::temp_dir(), u64::MAX, progress.clone()),
-            progress,
-            cancelled: Default::default(),
-            threads: 1,
-            warnings: Default::default(),
-            aside: Default::default(),
-        };
         TaskContext {
-            run: Arc::new(run),
+            run: RunContext::of_test(memory, 1),
             part: 7,
         }
     }

@@ -177,6 +177,33 @@ pub fn key_type(l: &Expr, left: &Schema, r: &Expr, right: &Schema) -> Result<Dat
     })
 }
 
+/// The two sides of an equality between the columns of two inputs, that of the left first; none if
+/// the condition is not that.
+///
+/// # Errors
+/// It is, but the types do not go together.
+pub fn equal_sides(part: &Expr, ls: &Schema, rs: &Schema) -> Result<Option<(Expr, Expr)>> {
+    let Expr::Binary {
+        op: expr::BinaryOp::Eq,
+        left,
+        right,
+    } = part
+    else {
+        return Ok(None);
+    };
+    let of = |e: &Expr, s: &Schema| {
+        let c = e.columns();
+        !c.is_empty() && c.iter().all(|c| s.index_of(c).is_ok())
+    };
+    let (l, r) = match () {
+        _ if of(left, ls) && of(right, rs) => (left, right),
+        _ if of(right, ls) && of(left, rs) => (right, left),
+        _ => return Ok(None),
+    };
+    key_type(l, ls, r, rs)?;
+    Ok(Some((l.as_ref().clone(), r.as_ref().clone())))
+}
+
 fn field(name: &str, e: &Expr, schema: &Schema) -> Result<Field> {
     Ok(Field::new(name, e.data_type(schema)?, true))
 }

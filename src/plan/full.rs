@@ -3,7 +3,6 @@
 use super::LogicalPlan;
 use crate::error::Result;
 use crate::expr::{Expr, JoinKind};
-use crate::kernel::{Scalar, types};
 
 impl LogicalPlan {
     /// Pairs that match, left rows without a match, and then the right rows without one, nulls on the
@@ -18,20 +17,12 @@ impl LogicalPlan {
         filter: Option<Expr>,
     ) -> Result<LogicalPlan> {
         let (ls, rs) = (left.schema()?, right.schema()?);
-        let null = |ty: &arrow::datatypes::DataType| match types::logical(ty) {
-            arrow::datatypes::DataType::Null => Ok(Expr::Literal(Scalar::Null)),
-            ty => Expr::Literal(Scalar::Null).cast_to(&ty),
-        };
         let nulls = ls
             .fields()
             .iter()
-            .map(|f| Ok((f.name().clone(), null(f.data_type())?)));
+            .map(|f| Ok((f.name().clone(), Expr::null_of(f.data_type())?)));
         let mut alone = nulls.collect::<Result<Vec<_>>>()?;
-        alone.extend(
-            rs.fields()
-                .iter()
-                .map(|f| (f.name().clone(), Expr::column(f.name()))),
-        );
+        alone.extend(Expr::columns_of(&rs));
         let unmatched = LogicalPlan::Join {
             left: Box::new(right.clone()),
             right: Box::new(left.clone()),

@@ -20,9 +20,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::expr::{AggCall, Expr, JoinKind};
+use crate::kernel::Scalar;
 use crate::source::Dataset;
 
-pub use check::key_type;
+pub use check::{equal_sides, key_type};
 pub use explain::explain;
 pub use unite::unite;
 
@@ -238,6 +239,49 @@ impl LogicalPlan {
                 inputs: inputs.into_iter().map(f).collect::<Result<_, E>>()?,
             },
         })
+    }
+
+    /// The same node with `f` applied to each of its expressions, those of its inputs left alone.
+    pub fn map_exprs<E>(mut self, f: &mut dyn FnMut(Expr) -> Result<Expr, E>) -> Result<LogicalPlan, E> {
+        let mut go = |e: &mut Expr| {
+            *e = f(std::mem::replace(e, Expr::Literal(Scalar::Null)))?;
+            Ok(())
+        };
+        match &mut self {
+            LogicalPlan::Scan { filter, .. } => filter.iter_mut().try_for_each(go)?,
+            LogicalPlan::Filter { predicate, .. } => go(predicate)?,
+            LogicalPlan::Project { exprs, .. } => exprs.iter_mut().try_for_each(|(_, e)| go(e))?,
+            LogicalPlan::Aggregate { keys, aggs, .. } => {
+                keys.iter_mut().try_for_each(|(_, e)| go(e))?;
+                let calls = aggs.iter_mut().map(|(_, call)| call);
+                calls
+                    .flat_map(|c| c.arg.iter_mut().chain(&mut c.filter))
+                    .try_for_each(go)?;
+            }
+            LogicalPlan::Sort { keys, .. } => keys.iter_mut().try_for_each(|k| go(&mut k.expr))?,
+            LogicalPlan::Expand { lists, times, .. } => {
+                let all = lists.iter_mut().flatten().map(|(_, e)| e);
+                all.chain(times).try_for_each(go)?;
+            }
+            LogicalPlan::Join { on, filter, .. } => {
+                let keys = on.iter_mut().flat_map(|(l, r)| [l, r]);
+                keys.chain(filter.iter_mut()).try_for_each(go)?;
+            }
+            LogicalPlan::Union { .. } | LogicalPlan::Limit { .. } => {}
+        }
+        Ok(self)
+    }
+
+    /// The plan ordered by `keys`; itself without any.
+    pub fn sorted(self, keys: Vec<OrderBy>) -> LogicalPlan {
+        if keys.is_empty() {
+            return self;
+        }
+        LogicalPlan::Sort {
+            input: Box::new(self),
+            keys,
+            limit: None,
+        }
     }
 
     /// The tables that are read, inputs in order.

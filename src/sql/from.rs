@@ -8,7 +8,7 @@ use super::scope::{Col, Rel, Scope};
 use super::{Planner, unsupported};
 use crate::error::{Error, Result, no_column};
 use crate::expr::{Expr, Func, JoinKind};
-use crate::plan::LogicalPlan;
+use crate::plan::{LogicalPlan, equal_sides};
 
 /// The kinds of joins that people write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,7 +202,7 @@ impl Planner<'_> {
         let (ls, rs) = (left.plan.schema()?, right.plan.schema()?);
         let (mut keys, mut rest) = (Vec::new(), Vec::new());
         for part in joins::conjuncts(condition) {
-            match joins::equal_sides(&part, &ls, &rs)? {
+            match equal_sides(&part, &ls, &rs)? {
                 Some(pair) => keys.push(pair),
                 None => rest.push(part),
             }

@@ -300,7 +300,7 @@ impl Sets {
             for (i, (_, key)) in keys.iter().enumerate() {
                 let value = match mask >> i & 1 {
                     1 => key.clone(),
-                    _ => null_of(&types[i])?,
+                    _ => Expr::null_of(&types::logical(&types[i]))?,
                 };
                 list.push((self.inputs[i].clone(), value));
             }
@@ -401,11 +401,4 @@ pub(super) fn zero_counts(plan: LogicalPlan, counts: Vec<String>) -> Result<Logi
         exprs: exprs.collect(),
         input: Box::new(plan),
     })
-}
-
-fn null_of(ty: &arrow::datatypes::DataType) -> Result<Expr> {
-    match types::logical(ty) {
-        arrow::datatypes::DataType::Null => Ok(Expr::Literal(Scalar::Null)),
-        ty => Expr::Literal(Scalar::Null).cast_to(&ty),
-    }
 }

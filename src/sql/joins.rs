@@ -5,12 +5,10 @@
 //!   lineitem ⋈ part ⋈ orders                                   an equality leads on
 //! ```
 
-use arrow::datatypes::Schema;
-
 use super::scope::{Col, Rel};
 use crate::error::Result;
 use crate::expr::{BinaryOp, Expr, JoinKind};
-use crate::plan::{LogicalPlan, key_type};
+use crate::plan::{LogicalPlan, equal_sides};
 
 /// Both inputs of a join and its condition.
 pub(super) struct Side {
@@ -44,11 +42,7 @@ impl Side {
 /// All columns of a plan, and more.
 pub(super) fn with_columns(plan: LogicalPlan, added: Vec<(String, Expr)>) -> Result<LogicalPlan> {
     let schema = plan.schema()?;
-    let own = schema
-        .fields()
-        .iter()
-        .map(|f| (f.name().clone(), Expr::column(f.name())));
-    let exprs = own.chain(added).collect();
+    let exprs = Expr::columns_of(&schema).into_iter().chain(added).collect();
     Ok(LogicalPlan::Project {
         input: Box::new(plan),
         exprs,
@@ -102,32 +96,6 @@ fn disjuncts(e: &Expr) -> Vec<Expr> {
         }
     }
     out
-}
-
-/// The sides of `left = right`, if it is that.
-///
-/// # Errors
-/// It is, but the types do not go together.
-pub(super) fn equal_sides(part: &Expr, ls: &Schema, rs: &Schema) -> Result<Option<(Expr, Expr)>> {
-    let Expr::Binary {
-        op: BinaryOp::Eq,
-        left,
-        right,
-    } = part
-    else {
-        return Ok(None);
-    };
-    let of = |e: &Expr, s: &Schema| {
-        let c = e.columns();
-        !c.is_empty() && c.iter().all(|c| s.index_of(c).is_ok())
-    };
-    let (l, r) = match () {
-        _ if of(left, ls) && of(right, rs) => (left, right),
-        _ if of(right, ls) && of(left, rs) => (right, left),
-        _ => return Ok(None),
-    };
-    key_type(l, ls, r, rs)?;
-    Ok(Some((l.as_ref().clone(), r.as_ref().clone())))
 }
 
 /// The tables of a comma list, joined by the equalities among `conditions`, which lose these: the

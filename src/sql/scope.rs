@@ -41,14 +41,7 @@ pub(super) struct Rel {
 impl Rel {
     /// Puts the pending order into the plan.
     pub fn settle(mut self) -> Rel {
-        if !self.order.is_empty() {
-            let keys = std::mem::take(&mut self.order);
-            self.plan = LogicalPlan::Sort {
-                input: Box::new(self.plan),
-                keys,
-                limit: None,
-            };
-        }
+        self.plan = self.plan.sorted(std::mem::take(&mut self.order));
         self
     }
 

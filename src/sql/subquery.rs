@@ -13,14 +13,14 @@ use sqlparser::ast::{self, SelectItem, SetExpr};
 
 use super::convert::{Job, JobKind, Names};
 use super::group::Groups;
-use super::joins::{Side, equal_sides};
+use super::joins::Side;
 use super::scope::{Rel, Scope};
 use super::select::filtered;
 use super::{Planner, unsupported};
 use crate::error::{Error, Result};
 use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, Func, JoinKind, UnaryOp};
 use crate::kernel::Scalar;
-use crate::plan::LogicalPlan;
+use crate::plan::{LogicalPlan, equal_sides};
 
 /// A planned subquery.
 enum Inner<'q> {

@@ -3,8 +3,9 @@
 use arrow::datatypes::{DataType, Schema};
 
 use super::state::Needs;
-use super::{Agg, AggregateSpec};
+use super::{AggregateSpec, output_type};
 use crate::error::Result;
+use crate::expr::AggFunc;
 
 /// What a state keeps for each group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,10 +112,10 @@ impl Plan {
             finals: Vec::new(),
         };
         for (agg, column) in &spec.aggs {
-            let ty = agg.output_type(column.map(|c| input.field(c).data_type()))?;
+            let ty = output_type(*agg, column.map(|c| input.field(c).data_type()))?;
             let last = match column {
-                Some(c) if *agg != Agg::Count => plan.resolve(*agg, *c, input, ty),
-                _ => Final::Count(plan.state(Kind::Rows, 0)),
+                Some(c) => plan.resolve(*agg, *c, input, ty),
+                None => Final::Count(plan.state(Kind::Rows, 0)),
             };
             plan.finals.push(last);
         }
@@ -139,7 +140,7 @@ impl Plan {
         find_or_push(&mut self.states, (kind, column))
     }
 
-    fn resolve(&mut self, agg: Agg, column: usize, input: &Schema, output: DataType) -> Final {
+    fn resolve(&mut self, agg: AggFunc, column: usize, input: &Schema, output: DataType) -> Final {
         use DataType::*;
         let ty = input.field(column).data_type().clone();
         let name = input.field(column).name().clone();
@@ -149,19 +150,19 @@ impl Plan {
             .iter()
             .map(|&c| input.field(c).data_type().clone())
             .collect();
-        if ty == Null && !matches!(agg, Agg::CountOf | Agg::NUnique) {
+        if ty == Null && !matches!(agg, AggFunc::Count | AggFunc::NUnique) {
             return Final::Null(output);
         }
-        if agg == Agg::NUnique {
+        if agg == AggFunc::NUnique {
             return Final::Distinct(find_or_push(&mut self.sets, at));
         }
-        if let Agg::Median | Agg::Quantile(_) = agg {
-            let q = if let Agg::Quantile(q) = agg { q } else { 0.5 };
+        if let AggFunc::Median | AggFunc::Quantile(_) = agg {
+            let q = if let AggFunc::Quantile(q) = agg { q } else { 0.5 };
             let whole = matches!(ty, Int64 | Boolean);
             return Final::Quantile(find_or_push(&mut self.lists, at), q, whole);
         }
-        if let Agg::First | Agg::Last = agg {
-            let kind = if agg == Agg::First {
+        if let AggFunc::First | AggFunc::Last = agg {
+            let kind = if agg == AggFunc::First {
                 Kind::First
             } else {
                 Kind::Last
@@ -176,7 +177,7 @@ impl Plan {
             _ => (Kind::SumInt, Kind::MinInt, Kind::MaxInt),
         };
         match agg {
-            Agg::Sum => {
+            AggFunc::Sum => {
                 let sum = self.state(kinds.0, at);
                 match ty {
                     Float64 => Final::SumFloat(sum, count),
@@ -184,7 +185,7 @@ impl Plan {
                     _ => Final::SumInt(sum, count, name),
                 }
             }
-            Agg::Mean => {
+            AggFunc::Mean => {
                 let sum = self.state(kinds.0, at);
                 match ty {
                     Float64 => Final::MeanFloat(sum, count),
@@ -192,17 +193,17 @@ impl Plan {
                     _ => Final::MeanInt(sum, count, 0),
                 }
             }
-            Agg::Std | Agg::Var | Agg::StdPop | Agg::VarPop => {
-                let ddof = matches!(agg, Agg::Std | Agg::Var) as u64;
-                let root = matches!(agg, Agg::Std | Agg::StdPop);
+            AggFunc::Std | AggFunc::Var | AggFunc::StdPop | AggFunc::VarPop => {
+                let ddof = matches!(agg, AggFunc::Std | AggFunc::Var) as u64;
+                let root = matches!(agg, AggFunc::Std | AggFunc::StdPop);
                 if matches!(ty, Float64 | Decimal128(..)) {
                     return Final::VarFloat(self.state(Kind::Moments, at), count, ddof, root);
                 }
                 let sum = self.state(Kind::SumInt, at);
                 Final::VarInt(sum, self.state(Kind::SquaresInt, at), count, ddof, root)
             }
-            Agg::Min | Agg::BoolAnd => Final::Extreme(self.state(kinds.1, at), count, ty),
-            Agg::Max | Agg::BoolOr => Final::Extreme(self.state(kinds.2, at), count, ty),
+            AggFunc::Min | AggFunc::BoolAnd => Final::Extreme(self.state(kinds.1, at), count, ty),
+            AggFunc::Max | AggFunc::BoolOr => Final::Extreme(self.state(kinds.2, at), count, ty),
             _ => Final::Count(count),
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use arrow::array::*;
 use arrow::datatypes::*;
@@ -10,19 +9,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::kernel::Batch;
-use crate::memory::{Budget, SpillDir};
 use crate::pipeline::{Partition, RunContext, Sink, TaskContext};
 
 pub(super) fn run(limit: usize) -> Arc<RunContext> {
-    Arc::new(RunContext {
-        budget: Budget::new(limit),
-        spill: SpillDir::new(std::env::temp_dir(), 1 << 40, Arc::default()),
-        progress: Arc::default(),
-        cancelled: Arc::new(AtomicBool::new(false)),
-        threads: 2,
-        warnings: Default::default(),
-        aside: Default::default(),
-    })
+    RunContext::of_test(limit, 2)
 }
 
 /// A value of the reference; floats as the bits of their order.
@@ -131,11 +121,11 @@ pub(super) fn reference(spec: &AggregateSpec, batches: &[Batch]) -> Vec<Vec<Cell
     out
 }
 
-fn plain(agg: Agg, mut v: Vec<Cell>) -> Cell {
-    if let Agg::Count | Agg::CountOf = agg {
+fn plain(agg: AggFunc, mut v: Vec<Cell>) -> Cell {
+    if let AggFunc::Count = agg {
         return Cell::Int(v.len() as i128);
     }
-    if agg == Agg::NUnique {
+    if agg == AggFunc::NUnique {
         v.sort();
         v.dedup();
         return Cell::Int(v.len() as i128);
@@ -158,16 +148,16 @@ fn plain(agg: Agg, mut v: Vec<Cell>) -> Cell {
         s.to_f64()
     };
     match agg {
-        Agg::Sum => match v[0] {
+        AggFunc::Sum => match v[0] {
             Cell::Float(_) => float(total()),
             _ => Cell::Int(v.iter().map(|c| if let Cell::Int(i) = c { *i } else { 0 }).sum()),
         },
-        Agg::Mean => float(total() / n),
-        Agg::Min => v.into_iter().min().unwrap(),
-        Agg::Max => v.into_iter().max().unwrap(),
-        Agg::First => v[0].clone(),
-        Agg::Last => v[v.len() - 1].clone(),
-        Agg::Median => {
+        AggFunc::Mean => float(total() / n),
+        AggFunc::Min => v.into_iter().min().unwrap(),
+        AggFunc::Max => v.into_iter().max().unwrap(),
+        AggFunc::First => v[0].clone(),
+        AggFunc::Last => v[v.len() - 1].clone(),
+        AggFunc::Median => {
             let mut f = floats();
             f.sort_by_key(|&x| column::ordered(x));
             let m = f.len() / 2;
@@ -254,16 +244,16 @@ pub(super) fn batches(lines: &[Line], size: usize) -> Vec<Batch> {
         .collect()
 }
 
-const ALL: [Agg; 9] = [
-    Agg::CountOf,
-    Agg::NUnique,
-    Agg::First,
-    Agg::Last,
-    Agg::Min,
-    Agg::Max,
-    Agg::Sum,
-    Agg::Mean,
-    Agg::Median,
+const ALL: [AggFunc; 9] = [
+    AggFunc::Count,
+    AggFunc::NUnique,
+    AggFunc::First,
+    AggFunc::Last,
+    AggFunc::Min,
+    AggFunc::Max,
+    AggFunc::Sum,
+    AggFunc::Mean,
+    AggFunc::Median,
 ];
 
 proptest! {
@@ -277,11 +267,11 @@ proptest! {
         tiny: bool,
         together: bool,
     ) {
-        let mut aggs: Vec<(Agg, Option<usize>)> = vec![(Agg::Count, None)];
+        let mut aggs: Vec<(AggFunc, Option<usize>)> = vec![(AggFunc::Count, None)];
         for agg in ALL {
             for c in [0usize, 1, 2, 4, 5] {
-                let of_decimals = matches!(agg, Agg::Mean | Agg::Median) && c == 5;
-                if agg.output_type(Some(schema().field(c).data_type())).is_ok() && !of_decimals {
+                let of_decimals = matches!(agg, AggFunc::Mean | AggFunc::Median) && c == 5;
+                if agg.output_type(schema().field(c).data_type()).is_ok() && !of_decimals {
                     aggs.push((agg, Some(c)));
                 }
             }
@@ -312,7 +302,7 @@ fn variance_is_stable() {
     let spec = AggregateSpec {
         totals: None,
         keys: vec![],
-        aggs: vec![(Agg::Std, Some(0)), (Agg::VarPop, Some(0))],
+        aggs: vec![(AggFunc::Std, Some(0)), (AggFunc::VarPop, Some(0))],
     };
     let want = vec![vec![float(3.0276503540974917), float(8.25)]];
     assert_eq!(aggregate(&spec, &schema, &input, 1, 1 << 30, true).unwrap(), want);
@@ -338,16 +328,16 @@ fn overflow_and_bad_types_are_errors() {
         keys: vec![],
         aggs: vec![(agg, Some(0))],
     };
-    let e = aggregate(&spec(Agg::Sum), &schema, &input, 1, 1 << 30, true).unwrap_err();
+    let e = aggregate(&spec(AggFunc::Sum), &schema, &input, 1, 1 << 30, true).unwrap_err();
     assert_eq!(e.what(), "sum of x overflows int64");
     let (_, fine) = ints("x", vec![i64::MAX, 1, -1]);
     assert_eq!(
-        aggregate(&spec(Agg::Sum), &schema, &fine, 1, 1 << 30, true).unwrap(),
+        aggregate(&spec(AggFunc::Sum), &schema, &fine, 1, 1 << 30, true).unwrap(),
         vec![vec![Cell::Int(i64::MAX as i128)]]
     );
     let text = Schema::new(vec![Field::new("t", DataType::Utf8View, true)]);
-    assert!(spec(Agg::Mean).output_fields(&text, &[]).is_err());
-    assert!(spec(Agg::Quantile(1.5)).output_fields(&schema, &[]).is_err());
+    assert!(spec(AggFunc::Mean).output_fields(&text, &[]).is_err());
+    assert!(spec(AggFunc::Quantile(1.5)).output_fields(&schema, &[]).is_err());
 }
 
 #[test]
@@ -355,7 +345,11 @@ fn no_rows() {
     let mut spec = AggregateSpec {
         totals: None,
         keys: vec![],
-        aggs: vec![(Agg::Count, None), (Agg::Sum, Some(0)), (Agg::Median, Some(2))],
+        aggs: vec![
+            (AggFunc::Count, None),
+            (AggFunc::Sum, Some(0)),
+            (AggFunc::Median, Some(2)),
+        ],
     };
     let want = vec![vec![Cell::Int(0), Cell::Null, Cell::Null]];
     for together in [false, true] {
@@ -375,7 +369,7 @@ fn no_rows() {
 #[test]
 fn quantiles_interpolate() {
     let (schema, input) = ints("x", vec![1, 2, 3, 4, 100_000]);
-    let at = |q| (Agg::Quantile(q), Some(0));
+    let at = |q| (AggFunc::Quantile(q), Some(0));
     let spec = AggregateSpec {
         totals: None,
         keys: vec![],
@@ -409,7 +403,11 @@ fn a_million_groups() {
             Batch::new(vec![Arc::new(keys), Arc::new(values)], 8000, rows.start as u64)
         })
         .collect();
-    let aggs = vec![(Agg::Count, None), (Agg::Sum, Some(1)), (Agg::Last, Some(1))];
+    let aggs = vec![
+        (AggFunc::Count, None),
+        (AggFunc::Sum, Some(1)),
+        (AggFunc::Last, Some(1)),
+    ];
     let spec = AggregateSpec { keys: vec![0], aggs, totals: None };
     let free = aggregate(&spec, &schema, &input, 2, 1 << 30, false).unwrap();
     assert_eq!(free.len(), n as usize);
@@ -449,11 +447,11 @@ fn a_heavy_group() {
         .collect();
     for keys in [vec![], vec![0]] {
         let aggs = [
-            (Agg::Median, 1),
-            (Agg::NUnique, 2),
-            (Agg::Median, 3),
-            (Agg::NUnique, 1),
-            (Agg::Sum, 1),
+            (AggFunc::Median, 1),
+            (AggFunc::NUnique, 2),
+            (AggFunc::Median, 3),
+            (AggFunc::NUnique, 1),
+            (AggFunc::Sum, 1),
         ];
         let spec = AggregateSpec {
             totals: None,
@@ -490,7 +488,7 @@ fn grouping_is_taken_up_again() {
     let spec = AggregateSpec {
         totals: None,
         keys: vec![0],
-        aggs: vec![(Agg::Count, None)],
+        aggs: vec![(AggFunc::Count, None)],
     };
     let mut sink = Box::new(PartialAggregate::new(&spec, &schema, &run).unwrap());
     input
@@ -507,7 +505,7 @@ fn grouping_is_taken_up_again() {
 #[test]
 #[ignore = "a measurement"]
 fn aggregate_speed() {
-    use Agg::*;
+    use AggFunc::*;
     let rows = 4_000_000;
     let mut state = 7u64;
     let mut random = |n: u64| {
@@ -552,7 +550,7 @@ fn aggregate_speed() {
         input.push(Batch::new(columns, 8192, b * 8192));
     }
     let n = (input.len() * 8192) as f64;
-    type Case = (&'static str, Vec<usize>, Vec<(Agg, Option<usize>)>);
+    type Case = (&'static str, Vec<usize>, Vec<(AggFunc, Option<usize>)>);
     let cases: Vec<Case> = vec![
         (
             "300 text of a dictionary, mean int",

@@ -7,23 +7,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::expr;
 use crate::kernel::{Batch, types};
-use crate::memory::{Budget, SpillDir};
-use crate::observe::Progress;
 use crate::pipeline::{Flow, RunContext, Sink, TaskContext, Transform};
 
 fn context() -> TaskContext {
-    let progress = Arc::new(Progress::default());
-    let run = RunContext {
-        budget: Budget::new(1 << 30),
-        spill: SpillDir::new(std::env::temp_dir(), u64::MAX, progress.clone()),
-        progress,
-        cancelled: Default::default(),
-        threads: 1,
-        warnings: Default::default(),
-        aside: Default::default(),
-    };
     TaskContext {
-        run: Arc::new(run),
+        run: RunContext::of_test(1 << 30, 1),
         part: 0,
     }
 }

@@ -10,22 +10,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::kernel::{Batch, types};
-use crate::memory::{Budget, SpillDir};
 use crate::pipeline::{Flow, Partition, RunContext, Sink, TaskContext};
 
 fn context(memory: usize, threads: usize) -> TaskContext {
-    let progress = Arc::<crate::observe::Progress>::default();
-    let run = RunContext {
-        budget: Budget::new(memory),
-        spill: SpillDir::new(std::env::temp_dir(), 1 << 34, progress.clone()),
-        progress,
-        cancelled: Arc::default(),
-        threads,
-        warnings: Default::default(),
-        aside: Default::default(),
-    };
     TaskContext {
-        run: Arc::new(run),
+        run: RunContext::of_test(memory, threads),
         part: 0,
     }
 }
@@ -321,18 +310,23 @@ fn sort_plainly(case: &Case, rows: &[Vec<V>]) -> Vec<Vec<V>> {
     rows
 }
 
+fn check(case: &Case, rows: &[Vec<V>]) -> Result<(), TestCaseError> {
+    let mut want = sort_plainly(case, rows);
+    let mut got = sort_with_sinks(case, rows);
+    if let Some(limit) = case.limit {
+        want.truncate(limit as usize);
+        got.truncate(limit as usize);
+    }
+    prop_assert_eq!(show(&got), show(&want));
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
     fn sorts_as_a_plain_stable_sort(case in case()) {
         let rows = rows_of(&case);
-        let mut want = sort_plainly(&case, &rows);
-        let mut got = sort_with_sinks(&case, &rows);
-        if let Some(limit) = case.limit {
-            want.truncate(limit as usize);
-            got.truncate(limit as usize);
-        }
-        prop_assert_eq!(show(&got), show(&want));
+        check(&case, &rows)?;
     }
 }
 
@@ -379,13 +373,7 @@ proptest! {
     #[test]
     fn many_keys_of_few_values(case in few_values()) {
         let rows = rows_of_few_values(&case);
-        let mut want = sort_plainly(&case, &rows);
-        let mut got = sort_with_sinks(&case, &rows);
-        if let Some(limit) = case.limit {
-            want.truncate(limit as usize);
-            got.truncate(limit as usize);
-        }
-        prop_assert_eq!(show(&got), show(&want));
+        check(&case, &rows)?;
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use arrow::array::{Array, BooleanArray};
 use arrow::datatypes::DataType;
@@ -12,8 +11,7 @@ use proptest::prelude::*;
 use super::CsvDataset;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::{Batch, types};
-use crate::memory::{Budget, SpillDir};
-use crate::observe::{Progress, Warning};
+use crate::observe::Warning;
 use crate::pipeline::{RunContext, TaskContext};
 use crate::source::{Bound, Dataset, OnBadRow, ReadOptions, RowFilter, ScanRequest, Union};
 
@@ -34,18 +32,8 @@ impl Files {
 }
 
 fn context(part: u32) -> TaskContext {
-    let progress = Arc::new(Progress::default());
-    let run = RunContext {
-        budget: Budget::new(1 << 30),
-        spill: SpillDir::new(std::env::temp_dir(), 1 << 30, progress.clone()),
-        progress,
-        cancelled: Arc::new(AtomicBool::new(false)),
-        threads: 2,
-        warnings: Default::default(),
-        aside: Default::default(),
-    };
     TaskContext {
-        run: Arc::new(run),
+        run: RunContext::of_test(1 << 30, 2),
         part,
     }
 }

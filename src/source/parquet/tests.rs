@@ -12,23 +12,12 @@ use parquet::file::properties::WriterProperties;
 
 use super::*;
 use crate::kernel::{Batch, types};
-use crate::memory::{Budget, SpillDir};
 use crate::pipeline::{RunContext, TaskContext};
 use crate::source::RowFilter;
 
 pub(super) fn context() -> TaskContext {
-    let progress = Arc::new(crate::observe::Progress::default());
-    let run = RunContext {
-        budget: Budget::new(1 << 30),
-        spill: SpillDir::new(std::env::temp_dir(), 0, progress.clone()),
-        progress,
-        cancelled: Arc::default(),
-        threads: 1,
-        warnings: Default::default(),
-        aside: Default::default(),
-    };
     TaskContext {
-        run: Arc::new(run),
+        run: RunContext::of_test(1 << 30, 1),
         part: 0,
     }
 }

@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::super::tests::{Cell, Line, batches, cell, line, reference, run, schema};
-use super::super::{Agg, AggregateSpec, BUCKETS, PartialAggregate, merge_buckets};
+use super::super::{AggregateSpec, BUCKETS, PartialAggregate, merge_buckets};
 use super::spread::{Sizes, plan_with};
 use super::*;
+use crate::expr::AggFunc;
 use crate::kernel::Batch;
 use crate::pipeline::{Partition, Sink, Source, TaskContext};
 
@@ -94,11 +95,17 @@ fn groups(
 }
 
 fn spec(keys: Vec<usize>) -> AggregateSpec {
-    let mut aggs = vec![(Agg::Count, None)];
+    let mut aggs = vec![(AggFunc::Count, None)];
     for c in [0, 2, 3, 4, 5] {
-        for agg in [Agg::CountOf, Agg::Sum, Agg::Min, Agg::Max, Agg::Mean] {
-            let of_decimals = agg == Agg::Mean && c == 5;
-            if agg.output_type(Some(schema().field(c).data_type())).is_ok() && !of_decimals {
+        for agg in [
+            AggFunc::Count,
+            AggFunc::Sum,
+            AggFunc::Min,
+            AggFunc::Max,
+            AggFunc::Mean,
+        ] {
+            let of_decimals = agg == AggFunc::Mean && c == 5;
+            if agg.output_type(schema().field(c).data_type()).is_ok() && !of_decimals {
                 aggs.push((agg, Some(c)));
             }
         }
@@ -232,16 +239,16 @@ fn only_states_of_integers_in_any_order_are_kept() {
         Kept::new(&plan, &Order::new(order.to_vec()), &run).is_some()
     };
     let both = ascending(2);
-    assert!(fits(vec![0, 1], vec![(Agg::Sum, Some(2))], &both));
-    assert!(!fits(vec![0, 1], vec![(Agg::Sum, Some(2))], &both[..1]));
-    assert!(!fits(vec![], vec![(Agg::Count, None)], &[]));
+    assert!(fits(vec![0, 1], vec![(AggFunc::Sum, Some(2))], &both));
+    assert!(!fits(vec![0, 1], vec![(AggFunc::Sum, Some(2))], &both[..1]));
+    assert!(!fits(vec![], vec![(AggFunc::Count, None)], &[]));
     for (agg, c) in [
-        (Agg::First, 0),
-        (Agg::Last, 2),
-        (Agg::Median, 0),
-        (Agg::NUnique, 0),
-        (Agg::Max, 1),
-        (Agg::CountOf, 1),
+        (AggFunc::First, 0),
+        (AggFunc::Last, 2),
+        (AggFunc::Median, 0),
+        (AggFunc::NUnique, 0),
+        (AggFunc::Max, 1),
+        (AggFunc::Count, 1),
     ] {
         assert!(!fits(vec![0, 1], vec![(agg, Some(c))], &both), "{agg:?}");
     }

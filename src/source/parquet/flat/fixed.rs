@@ -161,6 +161,11 @@ pub(super) fn codes(body: &Bytes) -> Result<Hybrid, ParquetError> {
     Hybrid::new(bytes, width).ok_or_else(|| wrong(format!("dictionary codes of {width} bits")))
 }
 
+/// The error for a page in an encoding that the chunk's header does not list.
+pub(super) fn unlisted(encoding: Encoding) -> ParquetError {
+    wrong(format!("a page is encoded as {encoding}, which its chunk denies"))
+}
+
 /// The error for a page that ends before its values do.
 pub(super) fn short() -> ParquetError {
     wrong("a page has fewer values than it claims")
@@ -210,11 +215,7 @@ impl<S: Stored> Values for Fixed<S> {
         self.body = match encoding {
             Encoding::PLAIN => Body::Plain(body),
             Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY => Body::Codes(codes(&body)?),
-            other => {
-                return Err(wrong(format!(
-                    "a page is encoded as {other}, which its chunk denies"
-                )));
-            }
+            other => return Err(unlisted(other)),
         };
         Ok(())
     }

@@ -11,7 +11,7 @@ use parquet::errors::ParquetError;
 
 use super::super::convert::DICTIONARY_BYTES;
 use super::column::{Piece, Values};
-use super::fixed::{codes, short};
+use super::fixed::{codes, short, unlisted};
 use super::wrong;
 use crate::kernel::bits::{BitVec, low};
 use crate::kernel::hybrid::Hybrid;
@@ -146,11 +146,7 @@ impl Values for Texts {
         self.body = match encoding {
             Encoding::PLAIN => Body::Plain(Buffer::from(body), 0),
             Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY => Body::Codes(codes(&body)?),
-            other => {
-                return Err(wrong(format!(
-                    "a page is encoded as {other}, which its chunk denies"
-                )));
-            }
+            other => return Err(unlisted(other)),
         };
         Ok(())
     }

@@ -8,7 +8,7 @@ use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
 
 use super::column::{Piece, Values};
-use super::fixed::short;
+use super::fixed::{short, unlisted};
 use super::wrong;
 use crate::kernel::bits::BitVec;
 use crate::kernel::hybrid::Hybrid;
@@ -71,11 +71,7 @@ impl Values for Truths {
                 };
                 Body::Runs(Hybrid::new(runs, 1).ok_or_else(short)?)
             }
-            other => {
-                return Err(wrong(format!(
-                    "a page is encoded as {other}, which its chunk denies"
-                )));
-            }
+            other => return Err(unlisted(other)),
         };
         Ok(())
     }
