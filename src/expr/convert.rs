@@ -5,9 +5,9 @@ use sqlparser::ast::{
 };
 
 use super::functions::Func;
-use super::parse::AGGREGATES;
-use super::temporal;
-use super::tree::{AggCall, AggFunc, BinaryOp, CastType, Expr, UnaryOp, balanced};
+use super::pack::Term;
+use super::tree::{BinaryOp, CastType, Expr, UnaryOp, balanced};
+use super::{aggregates, temporal};
 use crate::error::{Error, Result};
 use crate::kernel::Scalar;
 
@@ -481,30 +481,53 @@ fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
     if f.over.is_some() {
         return Err(unsupported(&format!("{name}(…) OVER")));
     }
-    let (mut args, mut star, mut distinct) = (vec![], false, false);
+    let mut c = aggregates::Call {
+        name,
+        args: vec![],
+        star: false,
+        distinct: false,
+        filter: f.filter.as_ref().map(|e| go(e, h)).transpose()?,
+        order: terms(&f.within_group, h)?,
+        within_group: !f.within_group.is_empty(),
+        ignore_nulls: f.null_treatment == Some(ast::NullTreatment::IgnoreNulls),
+    };
     if let ast::FunctionArguments::List(list) = &f.args {
-        distinct = matches!(list.duplicate_treatment, Some(ast::DuplicateTreatment::Distinct));
-        if !list.clauses.is_empty() {
-            return Err(unsupported(&f.to_string()));
-        }
+        c.distinct = matches!(list.duplicate_treatment, Some(ast::DuplicateTreatment::Distinct));
         for a in &list.args {
             match a {
-                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e)) => args.push(go(e, h)?),
-                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard) => star = true,
+                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e)) => c.args.push(go(e, h)?),
+                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard) => c.star = true,
                 other => return Err(unsupported(&other.to_string())),
+            }
+        }
+        for clause in &list.clauses {
+            use ast::FunctionArgumentClause as C;
+            match clause {
+                C::OrderBy(list) if c.order.is_empty() => c.order = terms(list, h)?,
+                C::Separator(v) => c.args.push(Expr::Literal(value(&v.value, false)?)),
+                C::IgnoreOrRespectNulls(n) => c.ignore_nulls = *n == ast::NullTreatment::IgnoreNulls,
+                _ => return Err(unsupported(&f.to_string())),
             }
         }
     } else if matches!(f.args, ast::FunctionArguments::Subquery(_)) {
         return Err(unsupported(&f.to_string()));
     }
-    let filter = f.filter.as_ref().map(|e| go(e, h)).transpose()?;
-    if let Some((_, func)) = AGGREGATES.iter().find(|(n, _)| *n == name) {
-        return aggregate(*func, args, star, distinct, filter);
-    }
-    if star || distinct || filter.is_some() {
+    let ordered = c.within_group || !c.order.is_empty();
+    let aggregates::Call {
+        name,
+        args,
+        star,
+        distinct,
+        filter,
+        ..
+    } = match c.aggregate() {
+        Ok(done) => return done,
+        Err(c) => c,
+    };
+    if star || distinct || ordered || filter.is_some() {
         Func::find(&name)?;
         return Err(Error::query(format!(
-            "\"{name}\" is no aggregate: no *, DISTINCT or FILTER"
+            "\"{name}\" is no aggregate: no *, DISTINCT, ORDER BY or FILTER"
         )));
     }
     match (name.as_str(), args.as_slice()) {
@@ -520,38 +543,14 @@ fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
     }
 }
 
-fn aggregate(
-    mut func: AggFunc,
-    mut args: Vec<Expr>,
-    star: bool,
-    mut distinct: bool,
-    filter: Option<Expr>,
-) -> Result<Expr> {
-    let name = func.name();
-    if let AggFunc::Quantile(_) = func {
-        let q = match args.pop() {
-            Some(Expr::Literal(Scalar::Float(q))) => q,
-            Some(Expr::Literal(Scalar::Int(q))) => q as f64,
-            Some(Expr::Literal(Scalar::Decimal(q, _, s))) => q as f64 / 10f64.powi(i32::from(s)),
-            _ => return Err(Error::query("quantile needs a share between 0 and 1").help("quantile(x, 0.95)")),
-        };
-        func = AggFunc::Quantile(q);
-    }
-    if distinct && func == AggFunc::Count {
-        (func, distinct) = (AggFunc::NUnique, false);
-    }
-    let arg = match (args.len(), func) {
-        (1, _) if !star => args.pop(),
-        (0, AggFunc::Count) => None,
-        _ => return Err(Error::query(format!("{name} takes one column")).help(format!("{name}(x)"))),
-    };
-    if arg.iter().chain(&filter).any(Expr::has_aggregate) {
-        return Err(Error::query(format!("an aggregate inside the aggregate {name}")));
-    }
-    Ok(Expr::Aggregate(Box::new(AggCall {
-        func,
-        arg,
-        distinct,
-        filter,
-    })))
+/// The keys of an order within an aggregate.
+fn terms(list: &[ast::OrderByExpr], h: &mut Hook) -> Result<Vec<Term>> {
+    let each = list.iter().map(|k| {
+        Ok(Term {
+            expr: go(&k.expr, h)?,
+            descending: matches!(k.options.sort, Some(ast::OrderBySort::Desc)),
+            nulls_first: k.options.nulls_first == Some(true),
+        })
+    });
+    each.collect()
 }

@@ -11,7 +11,7 @@ use regex::Regex;
 use super::functions::Func;
 use super::text::{LikeKind, Matcher};
 use super::tree::{BinaryOp, Expr};
-use super::{arith, bind, cast, compare, dates, math, text};
+use super::{arith, bind, cast, compare, dates, math, pack, text};
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
 
@@ -562,7 +562,10 @@ fn call(func: Func, args: &[Node], ty: &DataType, regex: Option<&Regex>, batch: 
             Some(a) => Some(a),
             None => match dates::call(func, values, rows)? {
                 Some(a) => Some(a),
-                None => text::call(func, values, regex, rows)?,
+                None => match pack::call(func, values, rows)? {
+                    Some(a) => Some(a),
+                    None => text::call(func, values, regex, rows)?,
+                },
             },
         };
         done.ok_or_else(|| Error::defect(format!("function {func:?} is not there")))
@@ -575,7 +578,8 @@ fn call(func: Func, args: &[Node], ty: &DataType, regex: Option<&Regex>, batch: 
         .iter()
         .enumerate()
         .filter(|(_, v)| matches!(v, Value::Array(_)));
-    let ignores_nulls = matches!(func, Func::Concat | Func::ConcatWs | Func::Greatest | Func::Least);
+    use Func::{Concat, ConcatWs, Greatest, Least, Pack};
+    let ignores_nulls = matches!(func, Concat | ConcatWs | Greatest | Least | Pack);
     if let (Some((at, Value::Array(a))), None) = (arrays.next(), arrays.next())
         && let Some(d) = small_dictionary(a).filter(|_| !func.can_fail() && !ignores_nulls)
     {

@@ -155,6 +155,8 @@ pub enum AggFunc {
     First,
     /// The last value in input order.
     Last,
+    /// All texts in their order, one behind the other; if so said, each different one once.
+    StringAgg(bool),
     /// Whether all are true.
     BoolAnd,
     /// Whether any is true.
@@ -180,6 +182,7 @@ impl AggFunc {
             Quantile(_) => "quantile",
             First => "first",
             Last => "last",
+            StringAgg(_) => "string_agg",
             BoolAnd => "bool_and",
             BoolOr => "bool_or",
         }
@@ -195,6 +198,8 @@ impl AggFunc {
         match self {
             Count | NUnique => Ok(DataType::Int64),
             Min | Max | First | Last => Ok(arg.clone()),
+            StringAgg(_) if matches!(arg, DataType::Null) || *arg == types::TEXT => Ok(types::TEXT),
+            StringAgg(_) => Err(self.misfit(arg, "text")),
             BoolAnd | BoolOr if matches!(arg, DataType::Boolean | DataType::Null) => Ok(DataType::Boolean),
             BoolAnd | BoolOr => Err(self.misfit(arg, "bool")),
             _ if !numeric => Err(self.misfit(arg, "a number")),

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::calls::Calls;
 use super::{Graph, Stage, StageSink, StageSource, StageTransform};
 use crate::error::Result;
-use crate::expr::{AggCall, AggFunc, Expr, JoinKind};
-use crate::kernel::Scalar;
+use crate::expr::{AggCall, Expr, JoinKind};
 use crate::operate::aggregate::AggregateSpec;
 use crate::operate::join::JoinSpec;
 use crate::operate::sort::{SortKey, SortSpec};
@@ -174,7 +174,10 @@ impl Lowering {
             }
         };
         let key_columns = keys.iter().map(|(_, e)| place(e.clone())).collect();
-        let calls = aggs.iter().map(|(_, a)| call(a, &mut place)).collect();
+        let calls = Calls::new(aggs);
+        let unpacking = calls.unpacked(&schema, keys.len())?;
+        let engine = calls.aggs.into_iter();
+        let engine = engine.map(|(f, arg)| (f, arg.map(&mut place))).collect();
         let totals = match input {
             LogicalPlan::Expand {
                 totals: Some((name, values)),
@@ -189,7 +192,7 @@ impl Lowering {
         };
         let spec = AggregateSpec {
             keys: key_columns,
-            aggs: calls,
+            aggs: engine,
             totals,
         };
         // Different expressions have different texts; the texts serve in messages.
@@ -200,7 +203,13 @@ impl Lowering {
             .collect();
         project(&mut open, exprs, Arc::new(Schema::new(fields?)));
         let input = self.close(open, StageSink::PartialAggregate { spec: spec.clone() });
-        Ok(Open::new(StageSource::AggregateBuckets { input, spec }, schema))
+        let source = StageSource::AggregateBuckets { input, spec };
+        let Some(unpacking) = unpacking else {
+            return Ok(Open::new(source, schema));
+        };
+        let mut open = Open::new(source, unpacking.schema);
+        project(&mut open, unpacking.exprs, schema);
+        Ok(open)
     }
 
     fn sort(&mut self, input: &LogicalPlan, keys: &[OrderBy], limit: Option<u64>) -> Result<Open> {
@@ -337,24 +346,4 @@ fn project(open: &mut Open, exprs: Vec<(String, Expr)>, schema: SchemaRef) {
         open.transforms.push(StageTransform::Project { exprs });
     }
     open.schema = schema;
-}
-
-/// An aggregate call over columns; its filter becomes a case around the argument.
-fn call(a: &AggCall, place: &mut impl FnMut(Expr) -> usize) -> (AggFunc, Option<usize>) {
-    let arg = match (&a.filter, &a.arg) {
-        (None, arg) => arg.clone(),
-        (Some(f), arg) => {
-            let value = arg.clone().unwrap_or(Expr::Literal(Scalar::Bool(true)));
-            Some(Expr::Case {
-                operand: None,
-                branches: vec![(f.clone(), value)],
-                otherwise: None,
-            })
-        }
-    };
-    let func = match a.func {
-        AggFunc::Count if a.distinct => AggFunc::NUnique,
-        func => func,
-    };
-    (func, arg.map(place))
 }

@@ -22,6 +22,7 @@
 //! tables are named by index and travel as their own JSON.
 
 mod build;
+mod calls;
 mod draw;
 mod lower;
 mod split;

@@ -50,7 +50,7 @@ impl Groups {
 
     /// The groups of some rows.
     pub fn over(self, rel: Rel) -> Result<Rel> {
-        let by_order = |c: &AggCall| matches!(c.func, AggFunc::First | AggFunc::Last);
+        let by_order = |c: &AggCall| matches!(c.func, AggFunc::First | AggFunc::Last | AggFunc::StringAgg(_));
         let ordered = self.aggs.iter().any(|(_, c)| by_order(c));
         let input = if ordered { rel.settle() } else { rel };
         let mut order: Vec<_> = self.keys.iter().map(|(n, _)| OrderBy::ascending(n)).collect();
@@ -90,6 +90,7 @@ impl Groups {
 
 /// `sum(DISTINCT x)` and the like: groups of the keys and `x` first, then the groups of the keys over
 /// these. What else is asked for must be the aggregate of its own parts: a count is a sum of counts.
+/// Where it is not, or there are several `x`, each has rows of its own ([`super::distinct`]).
 fn once_each(
     input: LogicalPlan,
     keys: Vec<(String, Expr)>,
@@ -97,20 +98,26 @@ fn once_each(
 ) -> Result<LogicalPlan> {
     use AggFunc::{BoolAnd, BoolOr, Count, Max, Min, NUnique, Sum};
     const VALUE: &str = "\u{1}value";
-    let mut value: Option<Expr> = None;
-    for (_, c) in aggs.iter().filter(|(_, c)| c.counts_each_once()) {
-        let same = value.is_none() || value == c.arg;
-        if !same || c.filter.is_some() {
-            return Err(
-                super::unsupported("DISTINCT in several aggregates, or with FILTER,")
-                    .help("count(DISTINCT x) may stand beside anything"),
-            );
-        }
-        value.clone_from(&c.arg);
-    }
-    let Some(value) = value else {
+    let mut once = aggs.iter().filter(|(_, c)| c.counts_each_once());
+    let Some(Some(value)) = once.next().map(|(_, c)| c.arg.clone()) else {
         return Err(Error::defect("an aggregate of distinct nothings"));
     };
+    let schema = input.schema()?;
+    // floats are rounded once, at the end of all
+    let float = |e: &Expr| e.data_type(&schema).is_ok_and(|t| t == arrow::datatypes::DataType::Float64);
+    let simple = |c: &AggCall| match c.counts_each_once() {
+        true => c.arg.as_ref() == Some(&value) && c.filter.is_none(),
+        false => match c.func {
+            NUnique => c.arg.as_ref() == Some(&value) && c.filter.is_none(),
+            Sum => !c.arg.iter().any(float),
+            Count => !c.distinct,
+            Min | Max | BoolAnd | BoolOr => true,
+            _ => false,
+        },
+    };
+    if !aggs.iter().all(|(_, c)| simple(c)) {
+        return super::distinct::rows_of_their_own(input, keys, aggs);
+    }
     let (mut parts, mut wholes) = (Vec::new(), Vec::new());
     let whole = |func, column: &str| AggCall {
         func,
@@ -123,18 +130,11 @@ fn once_each(
         wholes.push(match c.func {
             NUnique if of_value => (name, whole(Count, VALUE)),
             _ if of_value && c.counts_each_once() => (name, whole(c.func, VALUE)),
-            Count | Sum | Min | Max | BoolAnd | BoolOr if !(c.func == Count && c.distinct) => {
+            _ => {
                 let again = if c.func == Count { Sum } else { c.func };
                 let part = (name.clone(), c);
                 parts.push(part);
                 (name.clone(), whole(again, &name))
-            }
-            other => {
-                return Err(super::unsupported(&format!(
-                    "{} beside an aggregate with DISTINCT",
-                    other.name()
-                ))
-                .help("count, sum, min and max may stand there"));
             }
         });
     }

@@ -20,10 +20,12 @@
 //! ```
 
 mod convert;
+mod distinct;
 mod from;
 mod group;
 mod grouping;
 mod joins;
+mod lateral;
 mod query;
 mod scope;
 mod select;

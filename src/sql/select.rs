@@ -13,14 +13,14 @@ use super::grouping::Keys;
 use super::scope::{Col, Rel, Scope};
 use super::{Planner, group, joins, unsupported};
 use crate::error::{Error, Result};
-use crate::expr::{Expr, UnaryOp};
+use crate::expr::{AggCall, AggFunc, Expr, UnaryOp, ordered_by};
 use crate::kernel::Scalar;
 use crate::plan::{LogicalPlan, OrderBy};
 
 /// One column of the list.
-struct Item {
-    name: String,
-    expr: Expr,
+pub(super) struct Item {
+    pub name: String,
+    pub expr: Expr,
 }
 
 /// What an ORDER BY is made of.
@@ -91,7 +91,7 @@ impl Planner<'_> {
     }
 
     /// Keeps the rows where a condition with subqueries holds.
-    fn filter_by(&mut self, rel: Rel, part: Expr, jobs: &mut Vec<Job>, outer: Option<&Scope>) -> Result<Rel> {
+    pub(super) fn filter_by(&mut self, rel: Rel, part: Expr, jobs: &mut Vec<Job>, outer: Option<&Scope>) -> Result<Rel> {
         let (stand_in, negated) = match &part {
             Expr::Column(c) => (Some(c), false),
             Expr::Unary {
@@ -143,6 +143,13 @@ impl Planner<'_> {
             None => None,
         };
         let (mut by, flags) = self.order(order, &items, names(First::Alias), &mut jobs)?;
+        if let Some(ast::Distinct::On(keys)) = &s.distinct {
+            // behind the keys of the order, as far as there are flags
+            for key in keys {
+                let key = self.by(key, "DISTINCT ON", &items, names(First::Alias), &mut jobs)?;
+                by.push(key);
+            }
+        }
         let mut early: HashSet<String> = keys.iter().flatten().flat_map(|k| k.columns()).collect();
         let mut exprs: Vec<&mut Expr> = (items.iter_mut().map(|i| &mut i.expr))
             .chain(keys.iter_mut().flatten())
@@ -165,10 +172,7 @@ impl Planner<'_> {
             let exprs = (items.iter_mut().map(|i| &mut i.expr))
                 .chain(&mut having)
                 .chain(by.iter_mut().filter_map(By::expr_mut))
-                .chain(jobs.iter_mut().filter_map(|j| match &mut j.kind {
-                    JobKind::In(x) => Some(x),
-                    _ => None,
-                }));
+                .chain(jobs.iter_mut().filter_map(|j| j.kind.compared()));
             for e in exprs {
                 let old = std::mem::replace(e, Expr::Literal(Scalar::Null));
                 *e = g.rewrite(self, old)?;
@@ -198,11 +202,7 @@ impl Planner<'_> {
         for e in by.iter_mut().filter_map(By::expr_mut) {
             *e = substitute(std::mem::replace(e, Expr::Literal(Scalar::Null)), &values)?;
         }
-        let distinct = match &s.distinct {
-            None | Some(ast::Distinct::All) => false,
-            Some(ast::Distinct::Distinct) => true,
-            Some(ast::Distinct::On(_)) => return Err(unsupported("DISTINCT ON")),
-        };
+        let distinct = matches!(s.distinct, Some(ast::Distinct::Distinct));
         self.list(rel, items, by, flags, distinct, &here)
     }
 
@@ -229,7 +229,7 @@ impl Planner<'_> {
     }
 
     /// The list as expressions over FROM.
-    fn items(&mut self, s: &ast::Select, names: Names, jobs: &mut Vec<Job>) -> Result<Vec<Item>> {
+    pub(super) fn items(&mut self, s: &ast::Select, names: Names, jobs: &mut Vec<Job>) -> Result<Vec<Item>> {
         let mut out = Vec::new();
         let from_first = matches!(s.flavor, ast::SelectFlavor::FromFirstNoSelect);
         if from_first && s.projection.is_empty() {
@@ -349,7 +349,7 @@ impl Planner<'_> {
     }
 
     /// The keys of GROUP BY; none where there is none.
-    fn keys(
+    pub(super) fn keys(
         &mut self,
         s: &ast::Select,
         items: &[Item],
@@ -378,7 +378,7 @@ impl Planner<'_> {
     }
 
     /// A plain column keeps its name as a key, so that subqueries can go on naming it.
-    fn key_names(&mut self, keys: Vec<Expr>, rel: &Rel) -> Vec<(String, Expr)> {
+    pub(super) fn key_names(&mut self, keys: Vec<Expr>, rel: &Rel) -> Vec<(String, Expr)> {
         let shown = |c: &str| {
             rel.cols
                 .iter()
@@ -428,24 +428,34 @@ impl Planner<'_> {
                 return Err(unsupported("WITH FILL"));
             }
             flags.push(key.options.clone());
-            if let Some(i) = ordinal(&key.expr, items.len(), "ORDER BY")? {
-                by.push(By::Item(i));
-                continue;
-            }
-            if let S::Identifier(name) = &key.expr {
-                let mut same = (0..items.len()).filter(|&i| items[i].name.eq_ignore_ascii_case(&name.value));
-                if let (Some(i), None) = (same.next(), same.next()) {
-                    by.push(By::Item(i));
-                    continue;
-                }
-            }
-            let e = self.expr(&key.expr, names, jobs)?;
-            by.push(match items.iter().position(|i| i.expr == e) {
-                Some(i) => By::Item(i),
-                None => By::Expr(e),
-            });
+            by.push(self.by(&key.expr, "ORDER BY", items, names, jobs)?);
         }
         Ok((by, flags))
+    }
+
+    /// What a key of an order, or of DISTINCT ON, means: a column of the list, or an expression.
+    fn by(
+        &mut self,
+        key: &S,
+        clause: &str,
+        items: &[Item],
+        names: Names,
+        jobs: &mut Vec<Job>,
+    ) -> Result<By> {
+        if let Some(i) = ordinal(key, items.len(), clause)? {
+            return Ok(By::Item(i));
+        }
+        if let S::Identifier(name) = key {
+            let mut same = (0..items.len()).filter(|&i| items[i].name.eq_ignore_ascii_case(&name.value));
+            if let (Some(i), None) = (same.next(), same.next()) {
+                return Ok(By::Item(i));
+            }
+        }
+        let e = self.expr(key, names, jobs)?;
+        Ok(match items.iter().position(|i| i.expr == e) {
+            Some(i) => By::Item(i),
+            None => By::Expr(e),
+        })
     }
 
     /// The list computed, made distinct, ordered.
@@ -460,6 +470,10 @@ impl Planner<'_> {
     ) -> Result<Rel> {
         let (mut cols, mut exprs) = (Vec::new(), Vec::new());
         let mut used: HashSet<String> = HashSet::new();
+        let mut by = by;
+        let on = by.split_off(flags.len());
+        // the first row of each key is the first in sight
+        let rel = if on.is_empty() { rel } else { rel.settle() };
         for i in items {
             if let Some(c) = i.expr.columns().iter().find(|c| here.is_outer(c)) {
                 return Err(unsupported(&format!(
@@ -502,6 +516,17 @@ impl Planner<'_> {
                 nulls_first: o.nulls_first == Some(true),
             });
         }
+        let mut on_columns: Vec<Expr> = Vec::new();
+        for b in on {
+            on_columns.push(match b {
+                By::Item(i) => Expr::column(&cols[i].inner),
+                By::Expr(e) => {
+                    let name = self.fresh("on");
+                    exprs.push((name.clone(), e));
+                    Expr::Column(name)
+                }
+            });
+        }
         let mut pending = rel.order;
         if !distinct {
             for k in &pending {
@@ -529,6 +554,9 @@ impl Planner<'_> {
                 aggs: Vec::new(),
             };
         }
+        if !on_columns.is_empty() {
+            (plan, pending) = self.first_of_each(plan, on_columns, &keys)?;
+        }
         let mut out = Rel {
             plan,
             cols,
@@ -540,6 +568,36 @@ impl Planner<'_> {
             out = out.settle();
         }
         Ok(out)
+    }
+}
+
+impl Planner<'_> {
+    /// Of the rows that have the same keys the first by an order, and the order of the keys.
+    fn first_of_each(
+        &mut self,
+        plan: LogicalPlan,
+        on: Vec<Expr>,
+        order: &[OrderBy],
+    ) -> Result<(LogicalPlan, Vec<OrderBy>)> {
+        let schema = plan.schema()?;
+        let keys: Vec<(String, Expr)> = on.into_iter().map(|e| (self.fresh("key"), e)).collect();
+        let terms = || order.iter().map(|k| (k.expr.clone(), k.descending, k.nulls_first));
+        let first = |name: &String| AggCall {
+            func: AggFunc::First,
+            arg: Some(ordered_by(Expr::column(name), terms())),
+            distinct: false,
+            filter: None,
+        };
+        let columns = schema.fields().iter().map(|f| f.name());
+        let aggs = columns.map(|n| (n.clone(), first(n))).collect();
+        let by_key = keys.iter().map(|(n, _)| OrderBy::ascending(n)).collect();
+        let plan = LogicalPlan::Aggregate {
+            input: Box::new(plan),
+            keys,
+            aggs,
+        };
+        plan.schema()?;
+        Ok((plan, by_key))
     }
 }
 
@@ -570,7 +628,7 @@ fn idents(names: &[ast::ObjectName]) -> Vec<Ident> {
     names.iter().filter_map(last).collect()
 }
 
-fn aliases(s: &ast::Select) -> Vec<(&Ident, &S)> {
+pub(super) fn aliases(s: &ast::Select) -> Vec<(&Ident, &S)> {
     let named = s.projection.iter().filter_map(|i| match i {
         SelectItem::ExprWithAlias { expr, alias } => Some((alias, expr)),
         _ => None,

@@ -12,7 +12,7 @@ use sqlparser::ast::{SetExpr, SetOperator, SetQuantifier};
 use super::scope::{Col, Rel, Scope};
 use super::{Planner, unsupported};
 use crate::error::{Error, Result};
-use crate::expr::{self, AggCall, AggFunc, BinaryOp, Expr};
+use crate::expr::{self, AggCall, AggFunc, BinaryOp, Expr, Func};
 use crate::kernel::{Scalar, types};
 use crate::plan::{LogicalPlan, OrderBy};
 
@@ -41,10 +41,9 @@ impl Planner<'_> {
             rel = match (op, all) {
                 (SetOperator::Union, true) => self.union_all(rel, right)?,
                 (SetOperator::Union, false) => distinct(self.union_all(rel, right)?),
-                (_, true) => return Err(unsupported(&format!("{op} ALL"))),
-                (SetOperator::Intersect, false) => self.compared(rel, right, BinaryOp::Gt)?,
-                (SetOperator::Except | SetOperator::Minus, false) => {
-                    self.compared(rel, right, BinaryOp::Eq)?
+                (SetOperator::Intersect, all) => self.compared(rel, right, BinaryOp::Gt, all)?,
+                (SetOperator::Except | SetOperator::Minus, all) => {
+                    self.compared(rel, right, BinaryOp::Eq, all)?
                 }
             };
         }
@@ -102,8 +101,9 @@ impl Planner<'_> {
         })
     }
 
-    /// Distinct rows of the left, by how often the right has them: not at all (`=`) or at least once (`>`).
-    fn compared(&mut self, left: Rel, right: Rel, on_right: BinaryOp) -> Result<Rel> {
+    /// Distinct rows of the left, by how often the right has them: not at all (`=`) or at least once
+    /// (`>`). With `all` each row as often as it is left over, or as both have it.
+    fn compared(&mut self, left: Rel, right: Rel, on_right: BinaryOp, all: bool) -> Result<Rel> {
         let (a, b, cols) = self.united(left, right)?;
         let side = self.fresh("side");
         let tagged = |plan, tag| {
@@ -128,13 +128,31 @@ impl Planner<'_> {
             keys,
             aggs: vec![(l.clone(), count(0)), (r.clone(), count(1))],
         };
-        let kept = Expr::and(vec![
-            Expr::binary(BinaryOp::Gt, Expr::Column(l), int(0)),
-            Expr::binary(on_right, Expr::Column(r), int(0)),
-        ]);
-        let plan = LogicalPlan::Filter {
-            input: Box::new(counted),
-            predicate: kept,
+        let (l, r) = (Expr::Column(l), Expr::Column(r));
+        let plan = match all {
+            true => {
+                let times = match on_right {
+                    BinaryOp::Eq => Expr::binary(BinaryOp::Sub, l, r),
+                    _ => Expr::Function {
+                        func: Func::Least,
+                        args: vec![l, r],
+                    },
+                };
+                let list = cols.iter().map(|c| (c.inner.clone(), Expr::column(&c.inner)));
+                LogicalPlan::Expand {
+                    input: Box::new(counted),
+                    lists: vec![list.collect()],
+                    times: Some(times),
+                    totals: None,
+                }
+            }
+            false => LogicalPlan::Filter {
+                input: Box::new(counted),
+                predicate: Expr::and(vec![
+                    Expr::binary(BinaryOp::Gt, l, int(0)),
+                    Expr::binary(on_right, r, int(0)),
+                ]),
+            },
         };
         plan.schema()?;
         let order = cols.iter().map(|c| OrderBy::ascending(&c.inner)).collect();

@@ -18,7 +18,7 @@ use super::groups::Groups;
 use super::heavy;
 use super::plan::Plan;
 use super::rows::{BUCKETS, BucketWriter, LEVELS, Rows, bucket_of, chunks};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::Batch;
 use crate::kernel::hash::hash_u128;
 use crate::memory::{Reservation, SpillBlock, SpillFile};
@@ -195,7 +195,14 @@ impl Merge {
     /// The one group of a job whose values exceed the memory.
     fn heavy(&mut self, job: &Job, cx: &TaskContext) -> Result<Finals> {
         self.forget();
-        each_input(job, cx, &mut |chunk| self.groups.merge(chunk, false))?;
+        each_input(job, cx, &mut |chunk| {
+            self.groups.merge(chunk, false)?;
+            match self.groups.bytes() > self.run.budget.limit() {
+                true => Err(Error::limit("the state of a single group exceeds the memory limit")
+                    .help("string_agg needs room for all of its text; raise --memory")),
+                false => Ok(()),
+            }
+        })?;
         self.unit = false;
         self.held.grow_anyway(self.groups.bytes());
         let plan = self.groups.plan.clone();

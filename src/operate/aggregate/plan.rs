@@ -40,6 +40,8 @@ pub enum Kind {
     First,
     /// Last value by row position.
     Last,
+    /// All texts.
+    Texts,
 }
 
 /// How a result column comes from states (by their index).
@@ -69,6 +71,8 @@ pub enum Final {
     Edge(usize, DataType),
     /// Distinct values of set.
     Distinct(usize),
+    /// State of texts, and whether each different one comes once.
+    Texts(usize, bool),
     /// Values list, quantile, whether the values are integers (else ordered floats).
     Quantile(usize, f64, bool),
 }
@@ -168,6 +172,9 @@ impl Plan {
                 Kind::Last
             };
             return Final::Edge(self.state(kind, at), ty);
+        }
+        if let AggFunc::StringAgg(once) = agg {
+            return Final::Texts(self.state(Kind::Texts, at), once);
         }
         let count = self.state(Kind::Count, at);
         let kinds = match ty {
