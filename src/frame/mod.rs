@@ -21,7 +21,9 @@
 mod group;
 mod join;
 mod run;
+mod analysis;
 mod settings;
+mod summary;
 mod zone;
 
 use std::path::Path;
@@ -328,6 +330,15 @@ impl Frame {
     /// Whatever can go wrong with the files, the values in them, and the limits.
     pub fn collect(&self) -> Result<Rows> {
         run::Runner::new(self.settings.clone()).collect(self)
+    }
+
+    /// Runs it, forgets the rows, and answers how it went: [`Report::stages`] has a row for each stage,
+    /// [`Report::analysis`] is them as text. `watch` gets the run's context as it starts.
+    ///
+    /// # Errors
+    /// As [`Frame::collect`].
+    pub fn analyze(&self, watch: impl FnMut(&Arc<crate::pipeline::RunContext>)) -> Result<Report> {
+        run::Runner::new(self.settings.clone()).count(self, watch)
     }
 
     /// Runs it and writes the rows to a file, whole or not at all; the format follows the name.

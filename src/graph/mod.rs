@@ -46,7 +46,7 @@ pub use build::{StageInputs, TaskRange, Tasks};
 pub use draw::{dot, svg};
 pub use lower::lower;
 pub use split::build_bytes;
-pub use text::text;
+pub use text::{steps, text};
 
 /// Where the batches of a stage's tasks come from.
 #[derive(Debug, Clone, Serialize, Deserialize)]

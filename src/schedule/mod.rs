@@ -18,6 +18,7 @@
 
 mod joins;
 mod results;
+mod watch;
 mod worker;
 
 use std::collections::{HashMap, VecDeque};
@@ -63,15 +64,19 @@ pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut Res
             continue;
         }
         let stage = &graph.stages[id];
+        let watch = watch::Watch::start(stage, &left, cx);
         let mut take = |i: usize| left.remove(&i).unwrap_or_default();
         let inputs = StageInputs::plan(&graph, stage, &mut take, cx)?;
         Progress::add(&cx.progress.tasks_total, inputs.tasks.len() as u64);
         let job = worker::Job::new(&graph, stage, &inputs, cx);
         if id == last {
             results::run_last(&job, pool.as_ref(), &graph, result)?;
+            watch.stop(&graph, stage, None, cx);
         } else {
             let partitions = worker::run_stage(&job, pool.as_ref())?;
-            left.insert(id, inputs.leave(stage, partitions));
+            let partitions = inputs.leave(stage, partitions);
+            watch.stop(&graph, stage, Some(&partitions), cx);
+            left.insert(id, partitions);
         }
     }
     Ok(())

@@ -106,7 +106,10 @@ impl Planner<'_> {
                 let (rel, own) = match (args, self.cte(name)?) {
                     (Some(a), _) => self.table_function(name, &a.args)?,
                     (None, Some(found)) => found,
-                    (None, None) => self.file(name)?,
+                    (None, None) => match self.view(name)? {
+                        Some(found) => found,
+                        None => self.file(name)?,
+                    },
                 };
                 self.alias(rel, alias.as_ref(), Some(own))
             }
@@ -161,6 +164,40 @@ impl Planner<'_> {
         let mut rel = planned?;
         rename(&mut rel, &cte.name, &cte.columns)?;
         Ok(Some((rel, cte.name)))
+    }
+
+    /// A view by that name, planned anew for each use.
+    fn view(&mut self, name: &ast::ObjectName) -> Result<Option<(Rel, String)>> {
+        /// A view that names itself would go on for ever.
+        const MAX_WITHIN: usize = 32;
+        let [part] = name.0.as_slice() else {
+            return Ok(None);
+        };
+        let Some(ident) = part.as_ident().filter(|i| i.quote_style != Some('\'')) else {
+            return Ok(None);
+        };
+        let sql = self.sql;
+        let same = |v: &&super::View| v.name.eq_ignore_ascii_case(&ident.value);
+        let Some(view) = sql.views.iter().find(same) else {
+            return Ok(None);
+        };
+        if self.within == MAX_WITHIN {
+            return Err(Error::query(format!(
+                "views within views within \"{}\", {MAX_WITHIN} deep: one may name itself",
+                view.name
+            )));
+        }
+        // it is of another text, and sees nothing of what stands around
+        let text = std::mem::replace(&mut self.text, &view.text);
+        let ctes = std::mem::take(&mut self.ctes);
+        self.within += 1;
+        let planned = self.query(&view.query, &Scope::NOTHING).map_err(|e| self.shown(e));
+        self.within -= 1;
+        self.ctes = ctes;
+        self.text = text;
+        let mut rel = planned?;
+        rename(&mut rel, &view.name, &view.columns)?;
+        Ok(Some((rel, view.name.clone())))
     }
 
     pub(super) fn alias(&mut self, rel: Rel, alias: Option<&TableAlias>, own: Option<String>) -> Result<Rel> {
