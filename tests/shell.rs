@@ -45,7 +45,11 @@ fn commands_and_views() {
     let squeezed = |t: &str| t.replace([' ', '\n'], "");
     assert_eq!(squeezed(ran.text()), squeezed(&want), "{}", ran.text());
     ran.says(&["time 0."]);
-    let ran = run_with_input(["shell", "-t", EMP], b".help\n.read no/such.sql\n.schema nothing\n.read\n").failed(1);
+    let ran = run_with_input(
+        ["shell", "-t", EMP],
+        b".help\n.read no/such.sql\n.schema nothing\n.read\n",
+    )
+    .failed(1);
     assert!(ran.text().contains(".timer on|off"), "{}", ran.text());
     ran.says(&["no/such.sql", "nothing", ".read takes a file"]);
 }
@@ -108,12 +112,15 @@ impl Typist {
             let mut seen = self.seen.lock().unwrap();
             let all = String::from_utf8_lossy(&seen).into_owned();
             if let Some(at) = all.find(text) {
-                let rest = all[at + text.len()..].as_bytes().to_vec();
+                let rest = all.as_bytes()[at + text.len()..].to_vec();
                 *seen = rest;
                 return;
             }
             drop(seen);
-            assert!(begun.elapsed() < Duration::from_secs(60), "no {text:?} in {all:?}");
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "no {text:?} in {all:?}"
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -245,7 +245,10 @@ fn what_is_not_supported_says_so() {
             "window function rank",
         ),
         ("SELECT grouping(dept) FROM emp", "GROUPING"),
-        ("SELECT grouping(boss) FROM emp GROUP BY ROLLUP (dept)", "GROUPING of"),
+        (
+            "SELECT grouping(boss) FROM emp GROUP BY ROLLUP (dept)",
+            "GROUPING of",
+        ),
         ("SELECT id FROM emp QUALIFY id > 1", "QUALIFY"),
         ("SELECT id FROM emp TABLESAMPLE (10)", "TABLESAMPLE"),
         ("WITH RECURSIVE t AS (SELECT 1) SELECT * FROM t", "RECURSIVE"),

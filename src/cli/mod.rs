@@ -33,8 +33,8 @@ use crate::frame::{Frame, Report};
 use crate::graph;
 use crate::pipeline::RunContext;
 use crate::write::{Format, Target, WriteOptions};
-use signals::Signals;
 use args::{Cli, Command, ErrorsAs, OutputArgs, QueryArgs, RunArgs, When};
+use signals::Signals;
 
 /// Runs the program with the process's arguments and answers its exit status.
 pub fn main() -> u8 {
@@ -137,7 +137,9 @@ fn write_rows(
     signals: &Signals,
 ) -> Result<()> {
     let (target, format, options) = chosen;
-    let report = watched(run, signals, |watch| frame.write_to(target, format, &options, watch))?;
+    let report = watched(run, signals, |watch| {
+        frame.write_to(target, format, &options, watch)
+    })?;
     if run.stats {
         print_stats(&report);
     }
@@ -148,11 +150,7 @@ fn write_rows(
 type Watcher<'a> = &'a mut dyn FnMut(&Arc<RunContext>);
 
 /// Runs something with a bar, stopped by signals, and prints its warnings.
-fn watched(
-    run: &RunArgs,
-    signals: &Signals,
-    go: impl FnOnce(Watcher) -> Result<Report>,
-) -> Result<Report> {
+fn watched(run: &RunArgs, signals: &Signals, go: impl FnOnce(Watcher) -> Result<Report>) -> Result<Report> {
     let (mut bar, mut cancelling) = (None, None);
     let outcome = go(&mut |cx| {
         drop(bar.take());

@@ -3,10 +3,10 @@
 //! What has an order (`first(x ORDER BY y)`, `arg_max(x, y)`, `string_agg`) keeps it within its
 //! argument ([`super::pack`]), so that the call stays plain data.
 
+use super::functions::Func;
 use super::pack::{Term, ordered};
 use super::parse::AGGREGATES;
 use super::tree::{AggCall, AggFunc, BinaryOp, CastType, Expr};
-use super::functions::Func;
 use crate::error::{Error, Result};
 use crate::kernel::Scalar;
 
@@ -44,13 +44,16 @@ pub(super) struct Call {
 
 impl Call {
     /// The aggregate; the call itself where no aggregate has that name.
-    pub fn aggregate(mut self) -> std::result::Result<Result<Expr>, Call> {
+    pub fn aggregate(mut self) -> std::result::Result<Result<Expr>, Box<Call>> {
         let simple = AGGREGATES.iter().find(|(n, _)| *n == self.name).map(|(_, f)| *f);
         if simple.is_none() && !COMPOSED.contains(&self.name.as_str()) {
-            return Err(self);
+            return Err(Box::new(self));
         }
         let inside = self.args.iter().chain(&self.filter);
-        if inside.chain(self.order.iter().map(|t| &t.expr)).any(Expr::has_aggregate) {
+        if inside
+            .chain(self.order.iter().map(|t| &t.expr))
+            .any(Expr::has_aggregate)
+        {
             let what = format!("an aggregate inside the aggregate {}", self.name);
             return Ok(Err(Error::query(what)));
         }
@@ -168,8 +171,10 @@ impl Call {
             2 => match self.args.pop() {
                 Some(Expr::Literal(Scalar::Text(t))) => t,
                 _ => {
-                    return Err(Error::query(format!("the separator of {} is no constant text", self.name))
-                        .help("string_agg(x, ', ')"));
+                    return Err(
+                        Error::query(format!("the separator of {} is no constant text", self.name))
+                            .help("string_agg(x, ', ')"),
+                    );
                 }
             },
             _ => return Err(self.wrong("string_agg(x, ', ' ORDER BY y)")),

@@ -58,7 +58,11 @@ fn go(e: &S, h: &mut Hook) -> Result<Expr> {
         S::Nested(inner) => go(inner, h)?,
         S::Value(v) => Expr::Literal(value(&v.value, false)?),
         S::TypedString(t) => typed(&t.data_type, &t.value.value)?,
-        S::Interval(i) => interval(i)?,
+        S::Interval(i) => match (&*i.value, &i.leading_field) {
+            (S::Value(_), _) | (_, None) => interval(i)?,
+            // INTERVAL (x) DAY is x days
+            (x, Some(unit)) => Expr::binary(BinaryOp::Mul, go(x, h)?, spans(&unit.to_string())?),
+        },
         S::UnaryOp { op, expr } => unary(op, expr, h)?,
         S::BinaryOp { .. } => binary(e, h)?,
         S::IsNull(x) | S::IsUnknown(x) => Expr::IsNull {
@@ -364,6 +368,11 @@ fn typed(ty: &D, v: &Value) -> Result<Expr> {
     super::cast::scalar(&Scalar::Text(text), to).map(Expr::Literal)
 }
 
+/// One year, month, day, … as an interval.
+fn spans(unit: &str) -> Result<Expr> {
+    span(&format!("1 {unit}"))
+}
+
 fn interval(i: &ast::Interval) -> Result<Expr> {
     let mut text = match &*i.value {
         S::Value(v) => match &v.value {
@@ -375,6 +384,11 @@ fn interval(i: &ast::Interval) -> Result<Expr> {
     if let Some(f) = &i.leading_field {
         text = format!("{text} {f}");
     }
+    span(&text)
+}
+
+/// `3 days`, `1 month 2 hours`.
+fn span(text: &str) -> Result<Expr> {
     let bad = || {
         Error::query(format!("INTERVAL '{text}' is no interval"))
             .help("write INTERVAL '3 days', '2 months', '1 hour 30 minutes'")
@@ -522,7 +536,7 @@ fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
         ..
     } = match c.aggregate() {
         Ok(done) => return done,
-        Err(c) => c,
+        Err(c) => *c,
     };
     if star || distinct || ordered || filter.is_some() {
         Func::find(&name)?;
@@ -532,6 +546,21 @@ fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
     }
     match (name.as_str(), args.as_slice()) {
         ("date_part" | "datepart", [Expr::Literal(Scalar::Text(unit)), x]) => part(unit, x.clone()),
+        ("date_add", [x, span]) => Ok(Expr::binary(BinaryOp::Add, x.clone(), span.clone())),
+        (
+            "to_years" | "to_months" | "to_weeks" | "to_days" | "to_hours" | "to_minutes" | "to_seconds",
+            [n],
+        ) => Ok(Expr::binary(BinaryOp::Mul, n.clone(), spans(&name[3..])?)),
+        ("last_day", [x]) => {
+            let unit = Expr::Literal(Scalar::Text("month".into()));
+            let first = call(Func::DateTrunc, vec![unit, x.clone()]);
+            let next = Expr::binary(BinaryOp::Add, first, spans("month")?);
+            Ok(Expr::Cast {
+                expr: Box::new(Expr::binary(BinaryOp::Sub, next, spans("day")?)),
+                to: CastType::Date,
+                try_: false,
+            })
+        }
         ("mod", [a, b]) => Ok(Expr::binary(BinaryOp::Mod, a.clone(), b.clone())),
         ("div", [a, b]) => Ok(Expr::binary(BinaryOp::IntDiv, a.clone(), b.clone())),
         ("date", [x]) => Ok(Expr::Cast {

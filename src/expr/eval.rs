@@ -141,9 +141,12 @@ pub(super) enum Node {
     },
     Shift {
         node: Box<Node>,
-        months: i64,
-        days: i64,
-        us: i64,
+        span: arith::Span,
+    },
+    ShiftBy {
+        node: Box<Node>,
+        times: Box<Node>,
+        span: arith::Span,
     },
     AddDays {
         node: Box<Node>,
@@ -195,6 +198,7 @@ impl Node {
             InText { node, .. } | InInt { node, .. } | Shift { node, .. } => vec![node],
             Compare { l, r, .. } | Arith { l, r, .. } | Logic { l, r, .. } | DaysBetween(l, r) => vec![l, r],
             AddDays { node, days, .. } => vec![node, days],
+            ShiftBy { node, times, .. } => vec![node, times],
             Like { node, pattern, .. } => vec![node, pattern],
             Concat(args) | Call { args, .. } => args.iter().collect(),
             Case {
@@ -222,7 +226,7 @@ impl Node {
         let own = match self {
             Node::Cast { try_, .. } => !try_,
             Node::Arith { can_fail, .. } => *can_fail,
-            Node::Neg(_) | Node::Shift { .. } | Node::AddDays { .. } => true,
+            Node::Neg(_) | Node::Shift { .. } | Node::ShiftBy { .. } | Node::AddDays { .. } => true,
             Node::Like { matcher, .. } => matcher.is_none(),
             Node::Call { func, .. } => func.can_fail(),
             _ => false,
@@ -248,6 +252,9 @@ impl Node {
                 r.renumber(columns);
             }
             AddDays { node: l, days: r, .. }
+            | ShiftBy {
+                node: l, times: r, ..
+            }
             | Like {
                 node: l, pattern: r, ..
             } => {
@@ -374,12 +381,14 @@ impl Node {
                 ty,
                 regex,
             } => call(*func, args, ty, regex.as_ref(), batch)?,
-            Node::Shift {
-                node,
-                months,
-                days,
-                us,
-            } => wrap1(node.eval(batch)?, |a| arith::shift(a, *months, *days, *us))?,
+            Node::Shift { node, span } => wrap1(node.eval(batch)?, |a| arith::shift(a, *span))?,
+            Node::ShiftBy { node, times, span } => {
+                let (x, n) = (
+                    node.eval(batch)?.spread(batch.rows)?,
+                    times.eval(batch)?.spread(batch.rows)?,
+                );
+                Value::Array(arith::shift_by(&x, &n, *span)?)
+            }
             Node::AddDays { node, days, sign } => {
                 let (x, d) = (
                     node.eval(batch)?.spread(batch.rows)?,

@@ -13,7 +13,9 @@
 use std::sync::Arc;
 
 use arrow::array::*;
-use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType,
+};
 
 use super::eval::Value;
 use super::functions::Func;
@@ -66,8 +68,16 @@ pub(super) fn shown(args: &[Expr]) -> String {
         return String::new();
     };
     let keys = keys.iter().zip(flags.as_bytes().chunks(2)).map(|(k, f)| {
-        let direction = if f.first() == Some(&DESCENDING) { " DESC" } else { "" };
-        let nulls = if f.last() == Some(&FIRST) { " NULLS FIRST" } else { "" };
+        let direction = if f.first() == Some(&DESCENDING) {
+            " DESC"
+        } else {
+            ""
+        };
+        let nulls = if f.last() == Some(&FIRST) {
+            " NULLS FIRST"
+        } else {
+            ""
+        };
         format!("{k}{direction}{nulls}")
     });
     let keys: Vec<String> = keys.collect();
@@ -190,7 +200,9 @@ pub(super) fn call(func: Func, values: &[Value], rows: usize) -> Result<Option<A
 fn pack(values: &[Value], rows: usize) -> Result<ArrayRef> {
     let bad = || Error::query("__pack is for plans alone");
     let flags = values.first().map(|v| v.array().clone()).ok_or_else(bad)?;
-    let flags = flags.as_string_view_opt().filter(|f| f.len() > 0 && f.is_valid(0));
+    let flags = flags
+        .as_string_view_opt()
+        .filter(|f| f.len() > 0 && f.is_valid(0));
     let flags = flags.map(|f| f.value(0).to_string()).ok_or_else(bad)?;
     let (order, kind) = flags.split_once('|').ok_or_else(bad)?;
     let order: Vec<&[u8]> = order.as_bytes().chunks(2).collect();
@@ -406,8 +418,10 @@ mod tests {
                 };
                 assert_eq!(packed.value(i).cmp(packed.value(j)), want, "{i} {j} of {k:?}");
             }
+        }
+        for (i, v) in values.iter().enumerate() {
             for at in 0..2 {
-                assert_eq!(field(packed.value(i), at), values[i].as_deref());
+                assert_eq!(field(packed.value(i), at), v.as_deref());
             }
         }
         let raw = run(&order.pack_text(&Expr::column("v")), k, v);

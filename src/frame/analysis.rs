@@ -79,7 +79,11 @@ mod tests {
     fn stages_say_what_they_did() {
         let frame = Frame::read("testdata/nycflights/*.csv").unwrap();
         let rows: u64 = frame.clone().collect().unwrap().rows() as u64;
-        let grouped = frame.groupby(["Origin"]).unwrap().agg(["mean(DepDelay)"]).unwrap();
+        let grouped = frame
+            .groupby(["Origin"])
+            .unwrap()
+            .agg(["mean(DepDelay)"])
+            .unwrap();
         let report = grouped.analyze(|_| {}).unwrap();
         let [scan, .., last] = report.stages.as_slice() else {
             panic!("{:?}", report.stages);
@@ -97,6 +101,9 @@ mod tests {
     #[test]
     fn bytes_are_short() {
         let all = [0, 1023, 1024, 1536 << 10, 1023 << 10, (1 << 20) - 1].map(bytes);
-        assert_eq!(all, ["0 B", "1023 B", "1.0 KiB", "1.5 MiB", "1023.0 KiB", "1.0 MiB"]);
+        assert_eq!(
+            all,
+            ["0 B", "1023 B", "1.0 KiB", "1.5 MiB", "1023.0 KiB", "1.0 MiB"]
+        );
     }
 }

@@ -18,10 +18,10 @@
 //! # Ok::<(), ddf::Error>(())
 //! ```
 
+mod analysis;
 mod group;
 mod join;
 mod run;
-mod analysis;
 mod settings;
 mod summary;
 mod zone;

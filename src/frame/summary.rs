@@ -21,7 +21,9 @@ const PARTS: [AggFunc; 9] = [
     AggFunc::Count,
 ];
 /// Their names there; `count` is that of all rows.
-const NAMES: [&str; 9] = ["min", "max", "nunique", "avg", "std", "q25", "q50", "q75", "known"];
+const NAMES: [&str; 9] = [
+    "min", "max", "nunique", "avg", "std", "q25", "q50", "q75", "known",
+];
 
 impl Frame {
     /// One row for each column: `column_name`, `column_type`, `min`, `max` (as text), `nunique` (exact),
@@ -107,7 +109,11 @@ fn nulls(all: &str, known: &str) -> Expr {
     let (all, known) = (Expr::column(all), Expr::column(known));
     let missing = Expr::binary(BinaryOp::Sub, all.clone(), known);
     let hundred = Expr::Literal(Scalar::Float(100.0));
-    let share = Expr::binary(BinaryOp::Div, Expr::binary(BinaryOp::Mul, missing, hundred), all.clone());
+    let share = Expr::binary(
+        BinaryOp::Div,
+        Expr::binary(BinaryOp::Mul, missing, hundred),
+        all.clone(),
+    );
     let rounded = Expr::Function {
         func: Func::Round,
         args: vec![share, Expr::Literal(Scalar::Int(2))],

@@ -103,7 +103,10 @@ impl Calls {
         }
         let whole = self.aggs.len() - self.packs.len();
         let packed = |i: usize| format!("\u{0}row{i}");
-        let mut fields: Vec<Field> = schema.fields()[..keys].iter().map(|f| f.as_ref().clone()).collect();
+        let mut fields: Vec<Field> = schema.fields()[..keys]
+            .iter()
+            .map(|f| f.as_ref().clone())
+            .collect();
         let mut wholes: Vec<Option<Field>> = vec![None; whole];
         let mut exprs = Expr::columns_of(&Schema::new(fields.clone()));
         for (out, f) in self.outs.iter().zip(&schema.fields()[keys..]) {

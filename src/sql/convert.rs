@@ -181,7 +181,10 @@ impl Planner<'_> {
     }
 
     /// `x > ANY (SELECT …)`, `x <= ALL (SELECT …)`.
-    #[expect(clippy::too_many_arguments, reason = "what every conversion takes, and the comparison")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what every conversion takes, and the comparison"
+    )]
     fn compared_with(
         &mut self,
         x: &S,
@@ -193,7 +196,9 @@ impl Planner<'_> {
         depth: usize,
     ) -> Result<Expr> {
         let S::Subquery(q) = query else {
-            return Err(unsupported("ANY and ALL of anything but a subquery").help("x IN (a, b) takes values"));
+            return Err(
+                unsupported("ANY and ALL of anything but a subquery").help("x IN (a, b) takes values")
+            );
         };
         use ast::BinaryOperator as B;
         let op = match op {

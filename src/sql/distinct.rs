@@ -8,11 +8,14 @@
 //!     Aggregate [k part x y] median(z)
 //!       Expand               (k 0 ∅ ∅ z) (k 1 x ∅ ∅) (k 2 ∅ y ∅)
 //! ```
+//!
+//! DISTINCT ON is here too: the first row of each key.
 
+use super::Planner;
 use crate::error::{Error, Result};
-use crate::expr::{AggCall, AggFunc, BinaryOp, Expr};
+use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, ordered_by};
 use crate::kernel::Scalar;
-use crate::plan::LogicalPlan;
+use crate::plan::{LogicalPlan, OrderBy};
 
 /// Which part of the rows a row is of.
 const PART: &str = "\u{1}part";
@@ -120,7 +123,9 @@ fn expand(
             totals: Some((id, numbers)),
             ..
         } => {
-            let at = keys.iter().position(|(_, e)| matches!(e, Expr::Column(c) if c == id));
+            let at = keys
+                .iter()
+                .position(|(_, e)| matches!(e, Expr::Column(c) if c == id));
             at.map(|at| (key_name(at), numbers.clone()))
         }
         _ => None,
@@ -143,4 +148,38 @@ fn value_name(i: usize) -> String {
 
 fn int(i: usize) -> Expr {
     Expr::Literal(Scalar::Int(i as i64))
+}
+
+impl Planner<'_> {
+    /// Of the rows that have the same keys the first by an order, and the order of the keys.
+    pub(super) fn first_of_each(
+        &mut self,
+        plan: LogicalPlan,
+        on: Vec<Expr>,
+        order: &[OrderBy],
+    ) -> Result<(LogicalPlan, Vec<OrderBy>)> {
+        let schema = plan.schema()?;
+        let keys: Vec<(String, Expr)> = on.into_iter().map(|e| (self.fresh("key"), e)).collect();
+        let terms = || {
+            order
+                .iter()
+                .map(|k| (k.expr.clone(), k.descending, k.nulls_first))
+        };
+        let first = |name: &String| AggCall {
+            func: AggFunc::First,
+            arg: Some(ordered_by(Expr::column(name), terms())),
+            distinct: false,
+            filter: None,
+        };
+        let columns = schema.fields().iter().map(|f| f.name());
+        let aggs = columns.map(|n| (n.clone(), first(n))).collect();
+        let by_key = keys.iter().map(|(n, _)| OrderBy::ascending(n)).collect();
+        let plan = LogicalPlan::Aggregate {
+            input: Box::new(plan),
+            keys,
+            aggs,
+        };
+        plan.schema()?;
+        Ok((plan, by_key))
+    }
 }

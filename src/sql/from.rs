@@ -191,7 +191,9 @@ impl Planner<'_> {
         let text = std::mem::replace(&mut self.text, &view.text);
         let ctes = std::mem::take(&mut self.ctes);
         self.within += 1;
-        let planned = self.query(&view.query, &Scope::NOTHING).map_err(|e| self.shown(e));
+        let planned = self
+            .query(&view.query, &Scope::NOTHING)
+            .map_err(|e| self.shown(e));
         self.within -= 1;
         self.ctes = ctes;
         self.text = text;
@@ -300,10 +302,10 @@ impl Planner<'_> {
                     .filter_map(|j| j.kind.compared())
                     .all(|x| x.columns().iter().all(|c| rs.index_of(c).is_ok()));
             if !of_right || !matches!(how, How::Left | How::Semi | How::Anti) {
-                return Err(
-                    unsupported("a subquery in ON of an outer join, unless it is about the right side alone,")
-                        .help("join with a subquery that has it in its WHERE"),
-                );
+                return Err(unsupported(
+                    "a subquery in ON of an outer join, unless it is about the right side alone,",
+                )
+                .help("join with a subquery that has it in its WHERE"));
             }
             right = self.filter_by(right, part, &mut jobs, None)?;
         }

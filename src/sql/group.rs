@@ -58,7 +58,7 @@ impl Groups {
         let finest = match &self.sets {
             Some(sets) => {
                 order.push(OrderBy::ascending(&sets.id));
-                sets.from_finest(&input, &self.keys, &self.aggs)?
+                sets.finest_first(&input, &self.keys, &self.aggs)?
             }
             None => None,
         };
@@ -104,7 +104,10 @@ fn once_each(
     };
     let schema = input.schema()?;
     // floats are rounded once, at the end of all
-    let float = |e: &Expr| e.data_type(&schema).is_ok_and(|t| t == arrow::datatypes::DataType::Float64);
+    let float = |e: &Expr| {
+        e.data_type(&schema)
+            .is_ok_and(|t| t == arrow::datatypes::DataType::Float64)
+    };
     let simple = |c: &AggCall| match c.counts_each_once() {
         true => c.arg.as_ref() == Some(&value) && c.filter.is_none(),
         false => match c.func {

@@ -121,7 +121,7 @@ impl Planner<'_> {
                 }
                 Ok(out)
             }
-            S::Tuple(list) => each(self, &[list.clone()]),
+            S::Tuple(list) => each(self, std::slice::from_ref(list)),
             e => Ok(vec![vec![self.key(e, items, convert)?]]),
         }
     }
@@ -176,7 +176,9 @@ impl Planner<'_> {
         let mut sum = int(0);
         for (i, arg) in args.iter().rev().enumerate() {
             let Some(at) = keys.iter().position(|(_, k)| k == arg) else {
-                return Err(Error::query(format!("GROUPING of {arg}, which is no key of GROUP BY")));
+                return Err(Error::query(format!(
+                    "GROUPING of {arg}, which is no key of GROUP BY"
+                )));
             };
             let Some(sets) = sets else { continue };
             let bit = |op, l, r: i64| Expr::binary(op, l, int(r));
@@ -235,10 +237,7 @@ impl Keys {
 
 /// Each list without its last elements.
 fn rollup(list: Element) -> Element {
-    (0..=list.len())
-        .rev()
-        .map(|n| list[..n].concat())
-        .collect()
+    (0..=list.len()).rev().map(|n| list[..n].concat()).collect()
 }
 
 /// Each choice of elements.
@@ -248,7 +247,10 @@ fn cube(list: Element) -> Result<Element> {
         return Err(Error::query(format!("CUBE of {n} elements")).help("12 are the most"));
     }
     let chosen = |bits: usize| {
-        let parts = list.iter().enumerate().filter(|(i, _)| bits >> (n - 1 - i) & 1 == 1);
+        let parts = list
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| bits >> (n - 1 - i) & 1 == 1);
         parts.flat_map(|(_, e)| e.clone()).collect()
     };
     Ok((0..1usize << n).rev().map(chosen).collect())
@@ -284,12 +286,7 @@ impl Sets {
 
     /// The rows of `input`, once for each set; `keys` are taken from expressions over it, `kept`
     /// columns go along.
-    fn expand(
-        &self,
-        input: LogicalPlan,
-        keys: &[(String, Expr)],
-        kept: Vec<String>,
-    ) -> Result<LogicalPlan> {
+    fn expand(&self, input: LogicalPlan, keys: &[(String, Expr)], kept: Vec<String>) -> Result<LogicalPlan> {
         let schema = input.schema()?;
         let types = keys.iter().map(|(_, e)| e.data_type(&schema));
         let types = types.collect::<Result<Vec<_>>>()?;
@@ -333,7 +330,7 @@ impl Sets {
 
     /// The groups of all sets, made of the finest ones: those are far fewer than rows. None where an
     /// aggregate is no aggregate of its parts, or no set has all keys.
-    pub fn from_finest(
+    pub fn finest_first(
         &self,
         rel: &Rel,
         keys: &[(String, Expr)],

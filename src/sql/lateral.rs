@@ -249,7 +249,11 @@ fn beside(
 }
 
 fn finished(rel: Rel, added: Vec<(String, Expr)>, cols: Vec<Col>) -> Result<(Rel, Vec<Col>)> {
-    let Rel { plan, cols: own, order } = rel;
+    let Rel {
+        plan,
+        cols: own,
+        order,
+    } = rel;
     let plan: LogicalPlan = super::joins::with_columns(plan, added)?;
     plan.schema()?;
     Ok((

@@ -13,7 +13,7 @@ use super::grouping::Keys;
 use super::scope::{Col, Rel, Scope};
 use super::{Planner, group, joins, unsupported};
 use crate::error::{Error, Result};
-use crate::expr::{AggCall, AggFunc, Expr, UnaryOp, ordered_by};
+use crate::expr::{Expr, UnaryOp};
 use crate::kernel::Scalar;
 use crate::plan::{LogicalPlan, OrderBy};
 
@@ -91,7 +91,13 @@ impl Planner<'_> {
     }
 
     /// Keeps the rows where a condition with subqueries holds.
-    pub(super) fn filter_by(&mut self, rel: Rel, part: Expr, jobs: &mut Vec<Job>, outer: Option<&Scope>) -> Result<Rel> {
+    pub(super) fn filter_by(
+        &mut self,
+        rel: Rel,
+        part: Expr,
+        jobs: &mut Vec<Job>,
+        outer: Option<&Scope>,
+    ) -> Result<Rel> {
         let (stand_in, negated) = match &part {
             Expr::Column(c) => (Some(c), false),
             Expr::Unary {
@@ -186,7 +192,10 @@ impl Planner<'_> {
                 group::check(e, &rel, &stand_ins, &here)?;
             }
         } else {
-            let all = items.iter().map(|i| &i.expr).chain(by.iter().filter_map(By::expr));
+            let all = items
+                .iter()
+                .map(|i| &i.expr)
+                .chain(by.iter().filter_map(By::expr));
             self.no_grouping(all)?;
         }
         let (mut rel, values) = self.attach(rel, jobs, outer)?;
@@ -361,8 +370,9 @@ impl Planner<'_> {
             GroupByExpr::Expressions(list, m) => (Some(list), m),
         };
         if !modifiers.is_empty() {
-            return Err(unsupported("GROUP BY … WITH ROLLUP, CUBE or TOTALS")
-                .help("write GROUP BY ROLLUP (…)"));
+            return Err(
+                unsupported("GROUP BY … WITH ROLLUP, CUBE or TOTALS").help("write GROUP BY ROLLUP (…)")
+            );
         }
         let Some(list) = list else {
             let plain = items.iter().filter(|i| !i.expr.has_aggregate());
@@ -434,14 +444,7 @@ impl Planner<'_> {
     }
 
     /// What a key of an order, or of DISTINCT ON, means: a column of the list, or an expression.
-    fn by(
-        &mut self,
-        key: &S,
-        clause: &str,
-        items: &[Item],
-        names: Names,
-        jobs: &mut Vec<Job>,
-    ) -> Result<By> {
+    fn by(&mut self, key: &S, clause: &str, items: &[Item], names: Names, jobs: &mut Vec<Job>) -> Result<By> {
         if let Some(i) = ordinal(key, items.len(), clause)? {
             return Ok(By::Item(i));
         }
@@ -568,36 +571,6 @@ impl Planner<'_> {
             out = out.settle();
         }
         Ok(out)
-    }
-}
-
-impl Planner<'_> {
-    /// Of the rows that have the same keys the first by an order, and the order of the keys.
-    fn first_of_each(
-        &mut self,
-        plan: LogicalPlan,
-        on: Vec<Expr>,
-        order: &[OrderBy],
-    ) -> Result<(LogicalPlan, Vec<OrderBy>)> {
-        let schema = plan.schema()?;
-        let keys: Vec<(String, Expr)> = on.into_iter().map(|e| (self.fresh("key"), e)).collect();
-        let terms = || order.iter().map(|k| (k.expr.clone(), k.descending, k.nulls_first));
-        let first = |name: &String| AggCall {
-            func: AggFunc::First,
-            arg: Some(ordered_by(Expr::column(name), terms())),
-            distinct: false,
-            filter: None,
-        };
-        let columns = schema.fields().iter().map(|f| f.name());
-        let aggs = columns.map(|n| (n.clone(), first(n))).collect();
-        let by_key = keys.iter().map(|(n, _)| OrderBy::ascending(n)).collect();
-        let plan = LogicalPlan::Aggregate {
-            input: Box::new(plan),
-            keys,
-            aggs,
-        };
-        plan.schema()?;
-        Ok((plan, by_key))
     }
 }
 

@@ -45,9 +45,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Statement>> {
 /// Takes SUMMARIZE off the front, which the parser does not know; a table behind it becomes a query.
 fn summarized(tokens: &mut Vec<TokenWithSpan>) -> bool {
     let real = |t: &TokenWithSpan| !matches!(t.token, Token::Whitespace(_));
-    let is_word = |t: &TokenWithSpan, name: &str| {
-        matches!(&t.token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(name))
-    };
+    let is_word = |t: &TokenWithSpan, name: &str| matches!(&t.token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(name));
     let mut places = (0..tokens.len()).filter(|&i| real(&tokens[i]));
     let (Some(first), Some(second)) = (places.next(), places.next()) else {
         return false;

@@ -436,10 +436,7 @@ impl Found {
             BinaryOp::Gt | BinaryOp::GtEq => among(op, if all { &greatest } else { &least }),
             BinaryOp::Lt | BinaryOp::LtEq => among(op, if all { &least } else { &greatest }),
             BinaryOp::Eq => Expr::and(vec![one(), among(BinaryOp::Eq, &least)]),
-            _ => Expr::unary(
-                UnaryOp::Not,
-                Expr::and(vec![one(), among(BinaryOp::Eq, &least)]),
-            ),
+            _ => Expr::unary(UnaryOp::Not, Expr::and(vec![one(), among(BinaryOp::Eq, &least)])),
         };
         let (null, truth) = (Expr::Literal(Scalar::Null), |b| Expr::Literal(Scalar::Bool(b)));
         let zero = |c: &String| Expr::Function {

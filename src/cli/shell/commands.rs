@@ -14,11 +14,19 @@ const MAX_READING: usize = 16;
 
 const COMMANDS: [(&str, &str, &str); 9] = [
     (".help", "", "Show this list"),
-    (".mode", "FORMAT", "Print rows as table, csv, tsv, json, jsonl, markdown or html"),
+    (
+        ".mode",
+        "FORMAT",
+        "Print rows as table, csv, tsv, json, jsonl, markdown or html",
+    ),
     (".quit", "", "Leave the shell, as Ctrl-D does"),
     (".exit", "", "The same"),
     (".read", "FILE", "Run the statements and commands of a file"),
-    (".schema", "[NAME]", "Show the columns of a table, or of all tables"),
+    (
+        ".schema",
+        "[NAME]",
+        "Show the columns of a table, or of all tables",
+    ),
     (".table", "NAME FILES", "Give files a name, as -t NAME=FILES does"),
     (".tables", "", "List the named tables and views"),
     (".timer", "on|off", "Tell how long each statement took"),
@@ -79,8 +87,10 @@ impl Shell<'_> {
             other => other,
         })?;
         if format.is_binary() {
-            return Err(Error::usage(format!("{} would garble the terminal", format.name()))
-                .help("COPY (SELECT …) TO 'file' writes it"));
+            return Err(
+                Error::usage(format!("{} would garble the terminal", format.name()))
+                    .help("COPY (SELECT …) TO 'file' writes it"),
+            );
         }
         self.write.format = Some(format.name().to_string());
         Ok(())
@@ -126,7 +136,9 @@ pub(super) fn columns(sql: &Sql, table: &str) -> Result<Vec<(String, String)>> {
     let frame = sql.query(&format!("SELECT * FROM \"{name}\""))?;
     let schema = frame.schema()?;
     let each = schema.fields().iter();
-    Ok(each.map(|f| (f.name().clone(), types::name(f.data_type()))).collect())
+    Ok(each
+        .map(|f| (f.name().clone(), types::name(f.data_type())))
+        .collect())
 }
 
 fn help() -> Result<()> {

@@ -16,13 +16,81 @@ use crate::expr;
 use crate::sql::Sql;
 
 const KEYWORDS: &[&str] = &[
-    "ALL", "AND", "ANTI", "ANY", "AS", "ASC", "BETWEEN", "BY", "CASE", "CAST", "COPY", "CREATE", "CROSS",
-    "CUBE", "DATE", "DESC", "DESCRIBE", "DISTINCT", "ELSE", "END", "EXCEPT", "EXCLUDE", "EXISTS", "EXPLAIN",
-    "EXPLAIN ANALYZE", "FALSE", "FILTER", "FIRST", "FROM", "FULL", "GROUP BY", "GROUPING SETS", "HAVING",
-    "ILIKE", "IN", "INNER", "INTERSECT", "INTERVAL", "IS", "JOIN", "LAST", "LATERAL", "LEFT", "LIKE",
-    "LIMIT", "NATURAL", "NOT", "NULL", "NULLS", "OFFSET", "ON", "OR", "ORDER BY", "OUTER", "OVER",
-    "PARTITION BY", "QUALIFY", "REPLACE", "RIGHT", "ROLLUP", "SELECT", "SEMI", "SUMMARIZE", "THEN",
-    "TIMESTAMP", "TO", "TRUE", "UNION", "UNION ALL", "USING", "VALUES", "VIEW", "WHEN", "WHERE", "WITH",
+    "ALL",
+    "AND",
+    "ANTI",
+    "ANY",
+    "AS",
+    "ASC",
+    "BETWEEN",
+    "BY",
+    "CASE",
+    "CAST",
+    "COPY",
+    "CREATE",
+    "CROSS",
+    "CUBE",
+    "DATE",
+    "DESC",
+    "DESCRIBE",
+    "DISTINCT",
+    "ELSE",
+    "END",
+    "EXCEPT",
+    "EXCLUDE",
+    "EXISTS",
+    "EXPLAIN",
+    "EXPLAIN ANALYZE",
+    "FALSE",
+    "FILTER",
+    "FIRST",
+    "FROM",
+    "FULL",
+    "GROUP BY",
+    "GROUPING SETS",
+    "HAVING",
+    "ILIKE",
+    "IN",
+    "INNER",
+    "INTERSECT",
+    "INTERVAL",
+    "IS",
+    "JOIN",
+    "LAST",
+    "LATERAL",
+    "LEFT",
+    "LIKE",
+    "LIMIT",
+    "NATURAL",
+    "NOT",
+    "NULL",
+    "NULLS",
+    "OFFSET",
+    "ON",
+    "OR",
+    "ORDER BY",
+    "OUTER",
+    "OVER",
+    "PARTITION BY",
+    "QUALIFY",
+    "REPLACE",
+    "RIGHT",
+    "ROLLUP",
+    "SELECT",
+    "SEMI",
+    "SUMMARIZE",
+    "THEN",
+    "TIMESTAMP",
+    "TO",
+    "TRUE",
+    "UNION",
+    "UNION ALL",
+    "USING",
+    "VALUES",
+    "VIEW",
+    "WHEN",
+    "WHERE",
+    "WITH",
 ];
 
 /// Columns by table, as far as they have been asked for.
@@ -76,7 +144,12 @@ impl Helper {
         let lower = typed.to_lowercase();
         let fits = |n: &str| n.to_lowercase().starts_with(&lower);
         let names = self.sql.names().into_iter().map(str::to_string);
-        let mut own: Vec<String> = self.columns(line).into_iter().chain(names).filter(|n| fits(n)).collect();
+        let mut own: Vec<String> = self
+            .columns(line)
+            .into_iter()
+            .chain(names)
+            .filter(|n| fits(n))
+            .collect();
         own.sort();
         own.dedup();
         own.iter_mut().for_each(|n| *n = expr::quote_name(n));
@@ -125,7 +198,11 @@ fn command(before: &str) -> (usize, Vec<String>) {
         Some(i) => {
             let start = from + i + 1;
             let takes_files = typed.starts_with(".read") || typed.starts_with(".table ");
-            let found = if takes_files { files(&before[start..]) } else { Vec::new() };
+            let found = if takes_files {
+                files(&before[start..])
+            } else {
+                Vec::new()
+            };
             (start, found)
         }
     }

@@ -56,8 +56,13 @@ fn within_quotes<T>(
     }
 }
 
-/// As [`drive`], for numbers that are mostly short: blocks of 64 rows go through `vector`, and only
-/// the rows that it leaves through `parse`.
+/// What makes vectors of longer fields: a block, the eight bytes after each word, and the values.
+type Long<T> = fn(&Block, &[u64; ROWS], &mut [T; ROWS]) -> u64;
+/// A block with so many rows too long for `vector` (an eighth) makes `long` worth its while.
+const MANY_LONG: u32 = 8;
+
+/// As [`drive`], for numbers that are mostly short: blocks of 64 rows go through `vector`, or `long`
+/// once a block had many rows of more than eight bytes, and only the rows left through `parse`.
 #[inline(always)]
 fn drive_short<T: Copy + Default>(
     buf: &[u8],
@@ -65,23 +70,35 @@ fn drive_short<T: Copy + Default>(
     quote: Option<u8>,
     (out, valid, misfits): (&mut Vec<T>, &mut Validity, &mut Vec<u32>),
     vector: impl Fn(&Block, &mut [T; ROWS]) -> u64,
+    long: Option<Long<T>>,
     parse: impl Fn(&[u8], usize, usize) -> Option<T>,
 ) {
     let (rows, before) = (spans.len(), out.len());
     out.reserve(rows);
     let mut block = Block::default();
     let mut values = [T::default(); ROWS];
+    let mut are_long = false;
     for first in (0..rows).step_by(ROWS) {
         let n = ROWS.min(rows - first);
         let bounds = &mut block.bounds;
         spans.block(first, n, bounds);
         bounds.empty_from(n);
-        for (word, &start) in block.words.iter_mut().zip(&bounds.starts[..n]) {
-            *word = load8(buf, start as usize).unwrap_or_else(|| load_last(buf, start as usize));
-        }
-        let mut good = vector(&block, &mut values);
+        load(buf, &bounds.starts[..n], 0, &mut block.words);
+        let mut good = match are_long {
+            true => 0,
+            false => vector(&block, &mut values),
+        };
         let bounds = &block.bounds;
         let mut others = lanes::present(bounds) & !good;
+        if let Some(long) = long
+            && (are_long || others.count_ones() >= MANY_LONG)
+        {
+            let mut next = [0; ROWS];
+            load(buf, &bounds.starts[..n], 8, &mut next);
+            good = long(&block, &next, &mut values);
+            others &= !good;
+            are_long = true;
+        }
         while others != 0 {
             let i = others.trailing_zeros() as usize;
             others &= others - 1;
@@ -106,6 +123,15 @@ fn drive_short<T: Copy + Default>(
     }
 }
 
+/// The eight bytes from `ahead` bytes after each start on.
+#[inline(always)]
+fn load(buf: &[u8], starts: &[u32], ahead: usize, words: &mut [u64; ROWS]) {
+    for (word, &start) in words.iter_mut().zip(starts) {
+        let at = start as usize + ahead;
+        *word = load8(buf, at).unwrap_or_else(|| load_last(buf, at));
+    }
+}
+
 /// The fewer than eight bytes at the end of the buffer.
 #[cold]
 #[inline(never)]
@@ -126,7 +152,15 @@ pub fn ints(
     valid: &mut Validity,
     misfits: &mut Vec<u32>,
 ) {
-    drive_short(buf, spans, quote, (out, valid, misfits), lanes::ints, int_at)
+    drive_short(
+        buf,
+        spans,
+        quote,
+        (out, valid, misfits),
+        lanes::ints,
+        None,
+        int_at,
+    )
 }
 
 /// Floats by `super::float`.
@@ -138,7 +172,16 @@ pub fn floats(
     valid: &mut Validity,
     misfits: &mut Vec<u32>,
 ) {
-    drive_short(buf, spans, quote, (out, valid, misfits), lanes::floats, float_at)
+    let long = Some(lanes::long_floats as Long<f64>);
+    drive_short(
+        buf,
+        spans,
+        quote,
+        (out, valid, misfits),
+        lanes::floats,
+        long,
+        float_at,
+    )
 }
 
 macro_rules! driver {

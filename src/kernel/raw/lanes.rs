@@ -42,5 +42,8 @@ versions!(
     /// Floats; bit `i` of the answer tells whether row `i` was one.
     floats(block: &Block, out: &mut [f64; ROWS]));
 versions!(
+    /// Floats of up to sixteen bytes, `next` being the second eight.
+    long_floats(block: &Block, next: &[u64; ROWS], out: &mut [f64; ROWS]));
+versions!(
     /// Bit `i` tells whether field `i` is not empty.
     present(bounds: &Bounds));

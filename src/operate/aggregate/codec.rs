@@ -5,7 +5,7 @@
 //! ```
 
 use super::exact::{ExactMoments, ExactSum};
-use super::state::{State, Value, add_carry, keep_edge, text_extreme};
+use super::state::{State, Value, add_carry, keep_edge, null_count, text_extreme};
 
 /// Appends a number, seven bits a byte, lowest first.
 pub fn put_varint(out: &mut Vec<u8>, mut v: u128) {
@@ -96,7 +96,8 @@ impl State {
     pub fn encode(&self, group: u32, out: &mut Vec<u8>) {
         let g = group as usize;
         match self {
-            State::Count(v, _) => put_varint(out, v[g] as u128),
+            State::Rows(v) => put_varint(out, v[g] as u128),
+            State::Nulls(v) => put_varint(out, v.get(g).copied().unwrap_or(0) as u128),
             State::Sum(v, carry) => {
                 put_signed(out, v[g]);
                 put_signed(out, carry.get(&group).copied().unwrap_or(0) as i128);
@@ -105,7 +106,7 @@ impl State {
                 put_varint(out, v[g]);
                 put_varint(out, carry.get(&group).copied().unwrap_or(0) as u128);
             }
-            State::Float(v) => v[g].encode(out),
+            State::Float(v) => v.encode(g, out),
             State::Moments(v) => v[g].encode(out),
             State::Min(v) | State::Max(v) => out.extend_from_slice(&v[g].to_le_bytes()),
             State::MinDec(v) | State::MaxDec(v) => out.extend_from_slice(&v[g].to_le_bytes()),
@@ -147,7 +148,11 @@ impl State {
     fn merge_one(&mut self, group: u32, b: &mut &[u8]) -> Option<()> {
         let g = group as usize;
         match self {
-            State::Count(v, _) => v[g] += varint(b)? as u64,
+            State::Rows(v) => v[g] += varint(b)? as u64,
+            State::Nulls(v) => match varint(b)? {
+                0 => {}
+                n => *null_count(v, group) += n as u64,
+            },
             State::Sum(v, carry) => {
                 add_carry(v, carry, group, signed(b)?);
                 let more = signed(b)? as i64;
@@ -163,7 +168,7 @@ impl State {
                     *carry.entry(group).or_default() += more;
                 }
             }
-            State::Float(v) => v[g].merge(&ExactSum::decode(b)?),
+            State::Float(v) => v.merge(g, &ExactSum::decode(b)?),
             State::Moments(v) => v[g].merge(&ExactMoments::decode(b)?),
             State::Min(v) => v[g] = v[g].min(i64::from_le_bytes(fixed(b)?)),
             State::Max(v) => v[g] = v[g].max(i64::from_le_bytes(fixed(b)?)),

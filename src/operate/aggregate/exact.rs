@@ -8,6 +8,8 @@
 //! The superaccumulator is Kulisch's long accumulator with delayed carries (Neal, "Fast exact
 //! summation using small and large superaccumulators", 2015).
 
+use std::collections::HashMap;
+
 const UNIT: i32 = 80;
 const LIMBS: usize = 70;
 /// Binary exponent of the lowest bit of limb 0.
@@ -30,62 +32,22 @@ pub struct ExactSum {
 }
 
 impl ExactSum {
-    /// Bytes of a sum that needed the long accumulator, besides `size_of`.
-    pub const LONG_BYTES: usize = size_of::<Long>();
-
     /// Adds one value. True when this needed a long accumulator for the first time.
     #[inline(always)]
     pub fn add(&mut self, x: f64) -> bool {
-        let bits = x.to_bits();
-        let exponent = (bits >> 52) as i32 & 0x7ff;
-        // lowest bit of x is 2^(exponent - 1075); its place above the unit:
-        let shift = exponent - 1075 + UNIT;
-        if (0..=46).contains(&shift) {
-            let mantissa = (bits & ((1 << 52) - 1) | 1 << 52) as i128;
-            let sign = (bits as i64 >> 63) as i128;
-            let value = ((mantissa << shift) ^ sign) - sign;
-            if let Some(sum) = self.short.checked_add(value) {
-                self.short = sum;
-                return false;
-            }
+        match add_fast(&mut self.short, x) {
+            true => false,
+            false => self.add_slow(x),
         }
-        self.add_slow(x)
     }
 
     #[cold]
     #[inline(never)]
     fn add_slow(&mut self, x: f64) -> bool {
-        if x == 0.0 {
-            return false;
-        }
-        let bits = x.to_bits();
-        let exponent = (bits >> 52) as i32 & 0x7ff;
-        let fraction = bits & ((1 << 52) - 1);
-        let mantissa = if exponent == 0 {
-            fraction
-        } else {
-            fraction | 1 << 52
-        };
-        let lowest = exponent.max(1) - 1075 + UNIT;
-        let zeros = mantissa.trailing_zeros() as i32;
-        if exponent != 0x7ff && lowest + zeros >= 0 && lowest <= 46 {
-            let m = mantissa as i128;
-            let m = if lowest >= 0 { m << lowest } else { m >> -lowest };
-            if let Some(sum) = self.short.checked_add(if x < 0.0 { -m } else { m }) {
-                self.short = sum;
-                return false;
-            }
-        }
         let new = self.long.is_none();
-        let long = self.long.get_or_insert_with(Long::zero);
-        if exponent == 0x7ff {
-            long.nan |= x.is_nan();
-            long.pos_inf |= x == f64::INFINITY;
-            long.neg_inf |= x == f64::NEG_INFINITY;
-        } else {
-            long.add(x < 0.0, mantissa as u128, exponent.max(1) - 1075);
-        }
-        new
+        let long = &mut self.long;
+        let went = add_slow(&mut self.short, x, || long.get_or_insert_with(Long::zero));
+        went && new
     }
 
     /// Adds another sum.
@@ -111,11 +73,6 @@ impl ExactSum {
             ours.pos_inf |= theirs.pos_inf;
             ours.neg_inf |= theirs.neg_inf;
         }
-    }
-
-    /// Whether the long accumulator is in use.
-    pub fn is_long(&self) -> bool {
-        self.long.is_some()
     }
 
     /// The sum, rounded once to the nearest float (ties to even).
@@ -182,6 +139,129 @@ impl ExactSum {
             sum.long = Some(long);
         }
         Some(sum)
+    }
+}
+
+/// Adds a number of usual size; false if it is none, or there is no room for it.
+#[inline(always)]
+fn add_fast(short: &mut i128, x: f64) -> bool {
+    let bits = x.to_bits();
+    let exponent = (bits >> 52) as i32 & 0x7ff;
+    // lowest bit of x is 2^(exponent - 1075); its place above the unit:
+    let shift = exponent - 1075 + UNIT;
+    if (0..=46).contains(&shift) {
+        let mantissa = (bits & ((1 << 52) - 1) | 1 << 52) as i128;
+        let sign = (bits as i64 >> 63) as i128;
+        let value = ((mantissa << shift) ^ sign) - sign;
+        if let Some(sum) = short.checked_add(value) {
+            *short = sum;
+            return true;
+        }
+    }
+    false
+}
+
+/// Adds what the fast way does not take; true if that needed the long accumulator.
+fn add_slow<'a>(short: &mut i128, x: f64, long: impl FnOnce() -> &'a mut Box<Long>) -> bool {
+    if x == 0.0 {
+        return false;
+    }
+    let bits = x.to_bits();
+    let exponent = (bits >> 52) as i32 & 0x7ff;
+    let fraction = bits & ((1 << 52) - 1);
+    let mantissa = if exponent == 0 {
+        fraction
+    } else {
+        fraction | 1 << 52
+    };
+    let lowest = exponent.max(1) - 1075 + UNIT;
+    let zeros = mantissa.trailing_zeros() as i32;
+    if exponent != 0x7ff && lowest + zeros >= 0 && lowest <= 46 {
+        let m = mantissa as i128;
+        let m = if lowest >= 0 { m << lowest } else { m >> -lowest };
+        if let Some(sum) = short.checked_add(if x < 0.0 { -m } else { m }) {
+            *short = sum;
+            return false;
+        }
+    }
+    let long = long();
+    if exponent == 0x7ff {
+        long.nan |= x.is_nan();
+        long.pos_inf |= x == f64::INFINITY;
+        long.neg_inf |= x == f64::NEG_INFINITY;
+    } else {
+        long.add(x < 0.0, mantissa as u128, exponent.max(1) - 1075);
+    }
+    true
+}
+
+/// The exact sums of many groups: what is short side by side, since each addition finds its group
+/// anywhere, and the few long ones aside.
+#[derive(Debug, Default)]
+pub struct ExactSums {
+    short: Vec<i128>,
+    long: HashMap<u32, Box<Long>>,
+}
+
+impl ExactSums {
+    /// Adds one value to a group.
+    #[inline(always)]
+    pub fn add(&mut self, group: usize, x: f64) {
+        if !add_fast(&mut self.short[group], x) {
+            self.add_slow(group, x);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_slow(&mut self, group: usize, x: f64) {
+        let long = &mut self.long;
+        add_slow(&mut self.short[group], x, || {
+            long.entry(group as u32).or_insert_with(Long::zero)
+        });
+    }
+
+    /// Adds another sum to a group's.
+    pub fn merge(&mut self, group: usize, other: &ExactSum) {
+        let mut own = ExactSum {
+            short: self.short[group],
+            long: self.long.remove(&(group as u32)),
+        };
+        own.merge(other);
+        self.short[group] = own.short;
+        if let Some(long) = own.long {
+            self.long.insert(group as u32, long);
+        }
+    }
+
+    fn get(&self, group: usize) -> ExactSum {
+        ExactSum {
+            short: self.short[group],
+            long: self.long.get(&(group as u32)).cloned(),
+        }
+    }
+
+    /// The sum of a group, rounded once.
+    pub fn to_f64(&self, group: usize) -> f64 {
+        self.get(group).to_f64()
+    }
+
+    /// Appends the state of a group to `out`.
+    pub fn encode(&self, group: usize, out: &mut Vec<u8>) {
+        self.get(group).encode(out);
+    }
+
+    /// Makes it `groups` groups long.
+    pub fn resize(&mut self, groups: usize) {
+        if groups < self.short.len() {
+            self.long.retain(|&g, _| (g as usize) < groups);
+        }
+        self.short.resize(groups, 0);
+    }
+
+    /// The bytes of the long ones.
+    pub fn long_bytes(&self) -> usize {
+        self.long.capacity() * 16 + self.long.len() * size_of::<Long>()
     }
 }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, StringViewBuilder, new_null_array};
 use arrow::datatypes::DataType;
 
-use super::{codec, column};
 use super::exact::round;
-use super::plan::Final;
+use super::plan::{Count, Final};
 use super::state::{State, Value};
 use super::values::ByGroup;
+use super::{codec, column};
 use crate::error::{Error, Result};
 use crate::expr::packed_text;
 
@@ -29,9 +29,29 @@ fn mixed() -> Error {
     Error::defect("an aggregate's state has another kind than planned")
 }
 
-fn counts(states: &[State], at: usize) -> Result<&[u64]> {
-    match &states[at] {
-        State::Count(v, _) => Ok(v),
+/// How many values each group had.
+struct Counts<'a> {
+    rows: &'a [u64],
+    /// Empty where there were none at all, and perhaps shorter than the groups.
+    nulls: &'a [u64],
+}
+
+impl Counts<'_> {
+    fn of(&self, group: usize) -> u64 {
+        self.rows[group] - self.nulls.get(group).copied().unwrap_or(0)
+    }
+}
+
+fn counts(states: &[State], count: Count) -> Result<Counts<'_>> {
+    let nulls = match count.nulls {
+        Some(at) => match &states[at] {
+            State::Nulls(v) => &v[..],
+            _ => return Err(mixed()),
+        },
+        None => &[],
+    };
+    match &states[count.rows] {
+        State::Rows(rows) => Ok(Counts { rows, nulls }),
         _ => Err(mixed()),
     }
 }
@@ -43,17 +63,16 @@ fn float_column(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
 impl Finals {
     /// One result column for some groups.
     pub fn column(&mut self, last: &Final, states: &[State], groups: Range<usize>) -> Result<ArrayRef> {
-        let valid = |count: usize| -> Result<Vec<bool>> {
-            Ok(counts(states, count)?[groups.clone()]
-                .iter()
-                .map(|&n| n > 0)
-                .collect())
+        let valid = |count: Count| -> Result<Vec<bool>> {
+            let n = counts(states, count)?;
+            Ok(groups.clone().map(|g| n.of(g) > 0).collect())
         };
         Ok(match last {
             Final::Null(ty) => new_null_array(ty, groups.len()),
-            Final::Count(at) => Arc::new(Int64Array::from_iter_values(
-                counts(states, *at)?[groups].iter().map(|&n| n as i64),
-            )),
+            Final::Count(count) => {
+                let n = counts(states, *count)?;
+                Arc::new(Int64Array::from_iter_values(groups.map(|g| n.of(g) as i64)))
+            }
             Final::Distinct(set) => Arc::new(Int64Array::from_iter_values(
                 self.counts[*set][groups].iter().copied(),
             )),
@@ -99,13 +118,13 @@ impl Finals {
                 let (State::Float(sums), n) = (&states[*sum], counts(states, *count)?) else {
                     return Err(mixed());
                 };
-                float_column(groups.map(|g| (n[g] > 0).then(|| sums[g].to_f64())))
+                float_column(groups.map(|g| (n.of(g) > 0).then(|| sums.to_f64(g))))
             }
             Final::MeanFloat(sum, count) => {
                 let (State::Float(sums), n) = (&states[*sum], counts(states, *count)?) else {
                     return Err(mixed());
                 };
-                float_column(groups.map(|g| (n[g] > 0).then(|| sums[g].to_f64() / n[g] as f64)))
+                float_column(groups.map(|g| (n.of(g) > 0).then(|| sums.to_f64(g) / n.of(g) as f64)))
             }
             Final::MeanInt(sum, count, scale) => {
                 let (State::Sum(sums, carry), n) = (&states[*sum], counts(states, *count)?) else {
@@ -113,14 +132,14 @@ impl Finals {
                 };
                 float_column(groups.map(|g| {
                     let more = carry.get(&(g as u32)).copied().unwrap_or(0);
-                    (n[g] > 0).then(|| mean(sums[g], more, n[g], *scale))
+                    (n.of(g) > 0).then(|| mean(sums[g], more, n.of(g), *scale))
                 }))
             }
             Final::VarFloat(moments, count, ddof, root) => {
                 let (State::Moments(m), n) = (&states[*moments], counts(states, *count)?) else {
                     return Err(mixed());
                 };
-                float_column(groups.map(|g| spread(n[g], *ddof, *root, || m[g].deviations(n[g]))))
+                float_column(groups.map(|g| spread(n.of(g), *ddof, *root, || m[g].deviations(n.of(g)))))
             }
             Final::VarInt(sum, squares, count, ddof, root) => {
                 let (State::Sum(s, _), State::Squares(q, carry)) = (&states[*sum], &states[*squares]) else {
@@ -129,7 +148,7 @@ impl Finals {
                 let n = counts(states, *count)?;
                 float_column(groups.map(|g| {
                     let more = carry.get(&(g as u32)).copied().unwrap_or(0);
-                    spread(n[g], *ddof, *root, || deviations(n[g], s[g], q[g], more))
+                    spread(n.of(g), *ddof, *root, || deviations(n.of(g), s[g], q[g], more))
                 }))
             }
             Final::Extreme(state, count, ty) => extreme(&states[*state], ty, groups.clone(), valid(*count)?)?,

@@ -357,8 +357,7 @@ impl Groups {
         let columns = self.plan.key_types.iter().enumerate().map(column);
         self.encoder.encode(&columns.collect::<Result<Vec<_>>>()?, rows);
         let e = &self.encoder;
-        self.table
-            .groups(&e.keys, &e.hashes, &e.scratch, &mut self.ids);
+        self.table.groups(&e.keys, &e.hashes, &e.scratch, &mut self.ids);
         self.make_room();
         Ok(())
     }

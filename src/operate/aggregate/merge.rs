@@ -198,8 +198,10 @@ impl Merge {
         each_input(job, cx, &mut |chunk| {
             self.groups.merge(chunk, false)?;
             match self.groups.bytes() > self.run.budget.limit() {
-                true => Err(Error::limit("the state of a single group exceeds the memory limit")
-                    .help("string_agg needs room for all of its text; raise --memory")),
+                true => Err(
+                    Error::limit("the state of a single group exceeds the memory limit")
+                        .help("string_agg needs room for all of its text; raise --memory"),
+                ),
                 false => Ok(()),
             }
         })?;

@@ -12,8 +12,8 @@ use crate::expr::AggFunc;
 pub enum Kind {
     /// Number of rows.
     Rows,
-    /// Number of values that are not null.
-    Count,
+    /// Number of nulls: with that of rows it gives the number of values, and most columns have none.
+    Nulls,
     /// Exact sum of integers.
     SumInt,
     /// Exact sum of decimals.
@@ -44,29 +44,38 @@ pub enum Kind {
     Texts,
 }
 
+/// The states that tell how many values there were.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Count {
+    /// Rows,
+    pub rows: usize,
+    /// less the nulls among them, if these are to be left out.
+    pub nulls: Option<usize>,
+}
+
 /// How a result column comes from states (by their index).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Final {
     /// A count.
-    Count(usize),
+    Count(Count),
     /// Always null.
     Null(DataType),
     /// A sum of integers, checked to fit int64; the column's name for the error.
-    SumInt(usize, usize, String),
+    SumInt(usize, Count, String),
     /// A sum of decimals.
-    SumDec(usize, usize, DataType, String),
+    SumDec(usize, Count, DataType, String),
     /// A sum of floats.
-    SumFloat(usize, usize),
+    SumFloat(usize, Count),
     /// Exact integer sum / count / 10^scale.
-    MeanInt(usize, usize, i8),
+    MeanInt(usize, Count, i8),
     /// Exact float sum / count.
-    MeanFloat(usize, usize),
+    MeanFloat(usize, Count),
     /// Sum, squares, count, ddof, square root.
-    VarInt(usize, usize, usize, u64, bool),
+    VarInt(usize, usize, Count, u64, bool),
     /// Moments, count, ddof, square root.
-    VarFloat(usize, usize, u64, bool),
+    VarFloat(usize, Count, u64, bool),
     /// State, count, type.
-    Extreme(usize, usize, DataType),
+    Extreme(usize, Count, DataType),
     /// State, type.
     Edge(usize, DataType),
     /// Distinct values of set.
@@ -119,7 +128,10 @@ impl Plan {
             let ty = output_type(*agg, column.map(|c| input.field(c).data_type()))?;
             let last = match column {
                 Some(c) => plan.resolve(*agg, *c, input, ty),
-                None => Final::Count(plan.state(Kind::Rows, 0)),
+                None => Final::Count(Count {
+                    rows: plan.state(Kind::Rows, 0),
+                    nulls: None,
+                }),
             };
             plan.finals.push(last);
         }
@@ -136,7 +148,7 @@ impl Plan {
                 || kinds().any(|k| matches!(k, SumInt | SquaresInt | MinInt | MaxInt | First | Last)),
             rows: listed
                 || self.sets.contains(&c)
-                || kinds().any(|k| !matches!(k, Rows | Count | SumInt | SquaresInt | MinInt | MaxInt)),
+                || kinds().any(|k| !matches!(k, Rows | Nulls | SumInt | SquaresInt | MinInt | MaxInt)),
         }
     }
 
@@ -176,7 +188,10 @@ impl Plan {
         if let AggFunc::StringAgg(once) = agg {
             return Final::Texts(self.state(Kind::Texts, at), once);
         }
-        let count = self.state(Kind::Count, at);
+        let count = Count {
+            rows: self.state(Kind::Rows, 0),
+            nulls: Some(self.state(Kind::Nulls, at)),
+        };
         let kinds = match ty {
             Float64 => (Kind::SumFloat, Kind::MinInt, Kind::MaxInt),
             Decimal128(..) => (Kind::SumDec, Kind::MinDec, Kind::MaxDec),

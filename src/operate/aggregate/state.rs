@@ -10,7 +10,7 @@ use arrow::array::StringViewArray;
 use arrow::buffer::NullBuffer;
 
 use super::column::Col;
-use super::exact::{ExactMoments, ExactSum};
+use super::exact::{ExactMoments, ExactSums};
 use super::plan::Kind;
 
 /// The values of one column that are not null, with their groups.
@@ -53,6 +53,15 @@ impl<'a> Arg<'a> {
                 position,
             };
         };
+        if !needs.ints && !needs.rows {
+            return Arg {
+                column,
+                groups: Cow::Borrowed(&[]),
+                rows: None,
+                ints: all,
+                position,
+            };
+        }
         let rows = match needs.rows {
             true => nulls.valid_indices().map(|i| i as u32).collect(),
             false => Vec::new(),
@@ -151,14 +160,16 @@ pub enum Value {
 /// One state for all groups.
 #[derive(Debug)]
 pub enum State {
-    /// Counts.
-    Count(Vec<u64>, bool),
+    /// Numbers of rows.
+    Rows(Vec<u64>),
+    /// Numbers of nulls, as far as a group has some.
+    Nulls(Vec<u64>),
     /// Sums of integers or decimals, and multiples of 2^128 that did not fit.
     Sum(Vec<i128>, HashMap<u32, i64>),
     /// Sums of squares, and multiples of 2^128.
     Squares(Vec<u128>, HashMap<u32, u64>),
     /// Sums of floats.
-    Float(Vec<ExactSum>),
+    Float(ExactSums),
     /// Moments of floats.
     Moments(Vec<ExactMoments>),
     /// Least values.
@@ -183,11 +194,11 @@ impl State {
     /// An empty state.
     pub fn new(kind: Kind) -> State {
         match kind {
-            Kind::Rows => Count(Vec::new(), true),
-            Kind::Count => Count(Vec::new(), false),
+            Kind::Rows => Rows(Vec::new()),
+            Kind::Nulls => Nulls(Vec::new()),
             Kind::SumInt | Kind::SumDec => Sum(Vec::new(), HashMap::new()),
             Kind::SquaresInt => Squares(Vec::new(), HashMap::new()),
-            Kind::SumFloat => Float(Vec::new()),
+            Kind::SumFloat => Float(ExactSums::default()),
             Kind::Moments => Moments(Vec::new()),
             Kind::MinInt => Min(Vec::new()),
             Kind::MaxInt => Max(Vec::new()),
@@ -203,16 +214,13 @@ impl State {
 
     /// Bytes for each group, and bytes owned besides.
     pub fn bytes(&self) -> (usize, usize) {
-        const LONG: usize = ExactSum::LONG_BYTES;
         match self {
-            Count(..) | Min(_) | Max(_) => (8, 0),
+            Rows(_) | Min(_) | Max(_) => (8, 0),
+            Nulls(v) => (0, 8 * v.capacity()),
             Sum(_, m) => (16, m.capacity() * 24),
             Squares(_, m) => (16, m.capacity() * 24),
             MinDec(_) | MaxDec(_) => (16, 0),
-            Float(v) => (
-                size_of::<ExactSum>(),
-                v.first().map_or(0, |_| LONG * count_long(v)),
-            ),
+            Float(v) => (16, v.long_bytes()),
             Moments(_) => (size_of::<ExactMoments>(), 0),
             Text(_, _, owned) => (16, *owned),
             Edge(_, _, owned) => (size_of::<Option<(u64, Value)>>(), *owned),
@@ -224,10 +232,11 @@ impl State {
     /// Makes it `groups` groups long.
     pub fn resize(&mut self, groups: usize) {
         match self {
-            Count(v, _) => v.resize(groups, 0),
+            Rows(v) => v.resize(groups, 0),
+            Nulls(v) => v.truncate(groups),
             Sum(v, _) => v.resize(groups, 0),
             Squares(v, _) => v.resize(groups, 0),
-            Float(v) => v.resize(groups, ExactSum::default()),
+            Float(v) => v.resize(groups),
             Moments(v) => v.resize(groups, ExactMoments::default()),
             Min(v) => v.resize(groups, i64::MAX),
             Max(v) => v.resize(groups, i64::MIN),
@@ -252,10 +261,11 @@ impl State {
             return;
         }
         *self = match self {
-            Count(_, rows) => Count(Vec::new(), *rows),
+            Rows(_) => Rows(Vec::new()),
+            Nulls(_) => Nulls(Vec::new()),
             Sum(..) => Sum(Vec::new(), HashMap::new()),
             Squares(..) => Squares(Vec::new(), HashMap::new()),
-            Float(_) => Float(Vec::new()),
+            Float(_) => Float(ExactSums::default()),
             Moments(_) => Moments(Vec::new()),
             Min(_) => Min(Vec::new()),
             Max(_) => Max(Vec::new()),
@@ -269,14 +279,20 @@ impl State {
 
     /// Takes a batch's column; `all` are the groups of all rows.
     pub fn update(&mut self, arg: Option<&Arg>, all: &[u32]) {
-        if let Count(v, true) = self {
+        if let Rows(v) = self {
             return all.iter().for_each(|&g| v[g as usize] += 1);
         }
         let Some(arg) = arg else { return };
         let groups = &*arg.groups;
         let pairs = || groups.iter().zip(arg.ints.iter());
         match self {
-            Count(v, _) => groups.iter().for_each(|&g| v[g as usize] += 1),
+            Rows(_) => {}
+            Nulls(v) => {
+                let Some(nulls) = arg.column.nulls() else { return };
+                for row in (!nulls.inner()).set_indices() {
+                    *null_count(v, all[row]) += 1;
+                }
+            }
             Sum(v, carry) => match arg.column {
                 Col::Dec(_) => {
                     for (&g, &x) in groups.iter().zip(arg.decimals().iter()) {
@@ -298,7 +314,7 @@ impl State {
             }
             Float(v) => {
                 for (&g, &x) in groups.iter().zip(arg.floats().iter()) {
-                    let _ = v[g as usize].add(x);
+                    v.add(g as usize, x);
                 }
             }
             Moments(v) => {
@@ -351,11 +367,13 @@ impl State {
     }
 }
 
-fn count_long(sums: &[ExactSum]) -> usize {
-    // counting all would cost a pass: a sample of 64 tells enough for a reservation
-    let step = (sums.len() / 64).max(1);
-    let seen = sums.iter().step_by(step).filter(|s| s.is_long()).count();
-    seen * step
+/// The number of nulls of a group; groups without any may lie beyond the end.
+pub fn null_count(nulls: &mut Vec<u64>, group: u32) -> &mut u64 {
+    let group = group as usize;
+    if nulls.len() <= group {
+        nulls.resize(group + 1, 0);
+    }
+    &mut nulls[group]
 }
 
 /// Adds into 128 bits and remembers what does not fit, in multiples of 2^128.

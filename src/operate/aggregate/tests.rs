@@ -408,7 +408,11 @@ fn a_million_groups() {
         (AggFunc::Sum, Some(1)),
         (AggFunc::Last, Some(1)),
     ];
-    let spec = AggregateSpec { keys: vec![0], aggs, totals: None };
+    let spec = AggregateSpec {
+        keys: vec![0],
+        aggs,
+        totals: None,
+    };
     let free = aggregate(&spec, &schema, &input, 2, 1 << 30, false).unwrap();
     assert_eq!(free.len(), n as usize);
     assert_eq!(
@@ -587,7 +591,11 @@ fn aggregate_speed() {
         ("nunique of 1e5 texts by 14", vec![1], vec![(NUnique, Some(6))]),
     ];
     for (name, keys, aggs) in cases {
-        let spec = AggregateSpec { keys, aggs, totals: None };
+        let spec = AggregateSpec {
+            keys,
+            aggs,
+            totals: None,
+        };
         let run = run(8 << 30);
         let cx = TaskContext {
             run: run.clone(),

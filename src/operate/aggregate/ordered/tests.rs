@@ -110,7 +110,11 @@ fn spec(keys: Vec<usize>) -> AggregateSpec {
             }
         }
     }
-    AggregateSpec { keys, aggs, totals: None }
+    AggregateSpec {
+        keys,
+        aggs,
+        totals: None,
+    }
 }
 
 /// Sorts rows of the reference as an order asks for; its own is ascending with nulls last.
@@ -234,7 +238,11 @@ fn refused_memory_and_mixed_sinks_end_in_hashed_groups() {
 fn only_states_of_integers_in_any_order_are_kept() {
     let run = run(1 << 30);
     let fits = |keys: Vec<usize>, aggs, order: &[SortKey]| {
-        let spec = AggregateSpec { keys, aggs, totals: None };
+        let spec = AggregateSpec {
+            keys,
+            aggs,
+            totals: None,
+        };
         let plan = Arc::new(Plan::new(&spec, &schema()).unwrap());
         Kept::new(&plan, &Order::new(order.to_vec()), &run).is_some()
     };
