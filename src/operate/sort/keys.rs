@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Descending codes are complemented; a null is the least or greatest code. Once a code of a row is
-//! cut, the codes behind it are zero. So different heads always tell the order, and equal heads
+//! cut, the codes behind it are zero; a code is cut in all rows that have it or in none, lest what is
+//! behind it decide between different values. So different heads always tell the order, and equal heads
 //! need a look at the values ([`Codec::compare`]) only if their inexact bit is set.
 
 use std::cmp::Ordering;
@@ -167,10 +168,12 @@ impl Codec {
                         let v = &v[from..to];
                         let null = |i: usize| v[i].wide() == i128::MIN;
                         if key.float && key.bits < 65 {
-                            let shift = 65 - key.bits;
+                            // the last bit tells a float that was cut from the one it was cut to
+                            let shift = 66 - key.bits;
                             let code = |i: usize| {
                                 let all = (key.value(v[i]) - i64::MIN as i128) as u128;
-                                (all >> shift, all & ((1 << shift) - 1) != 0)
+                                let cut = all & ((1 << shift) - 1) != 0;
+                                ((all >> shift) << 1 | u128::from(cut), cut)
                             };
                             key.append(&mut heads, &mut cut, null, code);
                         } else {
@@ -178,7 +181,8 @@ impl Codec {
                             let code = |i: usize| {
                                 let x = key.value(v[i]);
                                 let c = x.clamp(1 - most, most - 2);
-                                ((c + most) as u128, c != x)
+                                // a value at a bound looks like those beyond it
+                                ((c + most) as u128, c <= 1 - most || c >= most - 2)
                             };
                             key.append(&mut heads, &mut cut, null, code);
                         }
