@@ -46,6 +46,7 @@ const KEYWORDS: &[&str] = &[
     "FIRST",
     "FROM",
     "FULL",
+    "GROUP",
     "GROUP BY",
     "GROUPING SETS",
     "HAVING",
@@ -68,6 +69,7 @@ const KEYWORDS: &[&str] = &[
     "OFFSET",
     "ON",
     "OR",
+    "ORDER",
     "ORDER BY",
     "OUTER",
     "OVER",
@@ -152,7 +154,7 @@ impl Helper {
             .collect();
         own.sort();
         own.dedup();
-        own.iter_mut().for_each(|n| *n = expr::quote_name(n));
+        own.iter_mut().for_each(|n| *n = name(n));
         if typed.is_empty() {
             return (start, own);
         }
@@ -166,6 +168,15 @@ impl Helper {
         });
         own.extend(keywords.chain(functions));
         (start, own)
+    }
+}
+
+/// A name as it must be written: in quotes where it is no plain word, or one of SQL.
+fn name(n: &str) -> String {
+    let plain = n.chars().all(is_word) && !n.starts_with(|c: char| c.is_numeric());
+    match plain && !KEYWORDS.contains(&n.to_uppercase().as_str()) {
+        true => n.to_string(),
+        false => format!("\"{}\"", n.replace('"', "\"\"")),
     }
 }
 
@@ -276,14 +287,18 @@ mod tests {
         assert!(offers("select uppe").1.contains(&"upper(".to_string()));
         let (_, columns) = offers("FROM 'tests/sql/data/dept.csv' SELECT ci");
         assert_eq!(columns.first().map(String::as_str), Some("city"));
-        // a name that is a word of SQL, or has blanks, is quoted
         assert!(offers("SELECT é").1.is_empty());
+        let quoted = ["plain", "group", "two words", "1st"].map(name);
+        assert_eq!(quoted, ["plain", "\"group\"", "\"two words\"", "\"1st\""]);
     }
 
     #[test]
     fn quotes_hold_files_and_points_commands() {
         let (start, all) = offers("SELECT * FROM 'tests/sql/da");
-        assert_eq!((start, all), (15, vec!["tests/sql/data/".to_string()]));
+        assert_eq!(
+            (start, all.join(" ").as_str()),
+            (15, "tests/sql/data/ tests/sql/dates.slt")
+        );
         let (_, all) = offers("COPY x TO \"tests/sql/data/em");
         assert_eq!(all, ["tests/sql/data/emp.csv"]);
         assert_eq!(offers(".ti").1, [".timer"]);

@@ -84,6 +84,15 @@ impl Groups {
             + self.sets.iter().map(Set::bytes).sum::<usize>()
     }
 
+    /// Bytes of the texts that are put together.
+    pub fn text_bytes(&self) -> usize {
+        let texts = |s: &State| match s {
+            State::Texts(_, owned) => *owned,
+            _ => 0,
+        };
+        self.states.iter().map(texts).sum()
+    }
+
     /// Bytes that `rows` more rows may take besides, with `long` bytes of long keys.
     pub fn growth(&self, rows: usize, long: usize) -> usize {
         let want = self.len() + rows;

@@ -27,6 +27,9 @@ use crate::pipeline::{Bucket, Partition, RunContext, Source, TaskContext};
 /// Bytes of partial groups up to which neighbouring buckets are merged in one table.
 const TOGETHER: u64 = 1 << 20;
 
+/// Text that one group may make however small the memory limit is.
+const LEAST_TEXT: usize = 1 << 20;
+
 /// Bytes of a table that is kept from one job to the next.
 const RECYCLE: usize = 16 << 20;
 
@@ -197,11 +200,12 @@ impl Merge {
         self.forget();
         each_input(job, cx, &mut |chunk| {
             self.groups.merge(chunk, false)?;
-            match self.groups.bytes() > self.run.budget.limit() {
-                true => Err(
-                    Error::limit("the state of a single group exceeds the memory limit")
-                        .help("string_agg needs room for all of its text; raise --memory"),
-                ),
+            // no passes over the input make this smaller: the result is as large
+            match self.groups.text_bytes() > self.run.budget.limit().max(LEAST_TEXT) {
+                true => Err(Error::limit(
+                    "the text that string_agg makes of a group exceeds the memory limit",
+                )
+                .help("it needs room for all of it; raise --memory")),
                 false => Ok(()),
             }
         })?;
