@@ -219,3 +219,69 @@ fn parquet_has_the_same_bytes_for_any_threads() {
         assert!(write(name, &[how]) == one, "{how}");
     }
 }
+
+/// Groups that are as many as rows come in order of their keys, by one of two roads, and from disk
+/// where memory is refused: nothing of that can be seen in the file.
+#[test]
+fn parquet_of_many_groups_has_the_same_bytes_whatever_the_memory() {
+    let f = Folder::new();
+    let rows: String = (0..600_000u64)
+        .map(|i| format!("{},k{},{}.25\n", i * 7919 % 599_999, i % 9, i * 31 % 1000))
+        .collect();
+    let file = f.file("many.csv", format!("a,b,x\n{rows}"));
+    let write = |name: &str, how: &str| {
+        let out = f.at(name);
+        let fixed = [
+            "query",
+            &file,
+            "--groupby",
+            "b,a",
+            "--sum",
+            "x",
+            "--count",
+            "-o",
+            &out,
+        ];
+        let args: Vec<&str> = fixed.into_iter().chain(how.split(' ')).collect();
+        run(&args).done();
+        std::fs::read(out).unwrap()
+    };
+    let one = write("1.parquet", "-j 1");
+    for how in [
+        "-j 2",
+        "-j 3 --blocksize 50000",
+        "-j 2 --memory 32MiB",
+        "-j 1 --memory 24MiB --blocksize 90000",
+    ] {
+        assert!(write("2.parquet", how) == one, "{how}");
+    }
+}
+
+#[test]
+fn tiny_partitions_give_the_same_rows_in_order() {
+    let f = Folder::new();
+    let line = |i: u64| format!("{i},\"a text,\nof {} lines\",{}\n", i % 3, i * 7 % 11);
+    let file = f.file(
+        "tiny.csv",
+        format!("a,t,b\n{}", (0..4000).map(line).collect::<String>()),
+    );
+    let of = |how: &str| {
+        let args = ["query", &file];
+        run(args.into_iter().chain(how.split(' '))).done().out
+    };
+    for query in [
+        "--select a,b",
+        "--select a,t --where b>8",
+        "--select a,t --limit 7",
+        "--where b=3 --limit 150",
+        "--sort b,a:desc --limit 20",
+    ] {
+        let whole = of(query);
+        for how in ["-j 1", "-j 2", "-j 3", "--scheduler sync"] {
+            for size in [10, 700] {
+                let tiny = of(&format!("{query} {how} --blocksize {size}"));
+                assert!(tiny == whole, "{query} {how} {size}");
+            }
+        }
+    }
+}

@@ -264,10 +264,26 @@ pub fn settings(run: &RunArgs) -> Result<Settings> {
     })
 }
 
+/// The parts of a comma list with those put together again that a comma within parentheses parted.
+fn whole_types(parts: &[String]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for part in parts {
+        match all.last_mut() {
+            Some(last) if last.matches('(').count() > last.matches(')').count() => {
+                last.push(',');
+                last.push_str(part);
+            }
+            _ => all.push(part.clone()),
+        }
+    }
+    all
+}
+
 /// How inputs are to be read.
 pub fn read_options(a: &InputArgs) -> Result<ReadOptions> {
+    let types = whole_types(&a.types);
     let types =
-        a.types.iter().map(|t| match t.split_once('=') {
+        types.iter().map(|t| match t.split_once('=') {
             Some((c, ty)) => Ok((c.to_string(), ty.to_string())),
             None => Err(Error::usage(format!("--types {t:?} is not COL=TYPE"))
                 .help("as in --types 'zip=text,day=date'")),

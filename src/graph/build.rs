@@ -39,6 +39,10 @@ pub struct StageInputs {
     ordered: Option<Arc<Ordered>>,
     /// The order in which the groups that the stage makes are wanted, if by all their keys.
     order: Option<Order>,
+    /// Whether no group is left out between the stage that makes them and the one that sorts them.
+    all_groups: bool,
+    /// What a scan's tasks open their partitions with.
+    request: ScanRequest,
 }
 
 impl StageInputs {
@@ -121,13 +125,25 @@ impl StageInputs {
             _held: held,
             ordered,
             order: graph.group_order(stage).map(Order::new),
+            all_groups: (stage.inputs().iter()).all(|&s| graph.stages[s].transforms.iter().all(keeps_rows)),
+            request: request(graph, stage)?,
         })
     }
 
-    /// Whether the positions of the source's batches number all its rows from 0 on: those of merged
-    /// runs do. How many groups come before a range of rows that are grouped in order, nobody knows.
-    pub fn are_numbered(&self) -> bool {
-        self.merge.is_some() && self.ordered.is_none()
+    /// Whether the positions of the source's batches can number all its rows from 0 on: those of
+    /// merged runs do, those of groups in order if asked to.
+    pub fn can_number(&self) -> bool {
+        match &self.ordered {
+            Some(_) => self.all_groups,
+            None => self.merge.is_some(),
+        }
+    }
+
+    /// Sees that they do; to be called before any task is run.
+    pub fn number_rows(&self) {
+        if let Some(ordered) = &self.ordered {
+            ordered.number_groups();
+        }
     }
 
     /// What a stage leaves whose tasks left `partitions`.
@@ -170,6 +186,31 @@ impl Tasks {
     }
 }
 
+/// Whether just as many rows come out as went in, in the same order.
+pub fn keeps_rows(transform: &StageTransform) -> bool {
+    matches!(transform, StageTransform::Project { .. })
+}
+
+/// What the tasks of a scan ask for: the filter is bound once for all of them.
+fn request(graph: &Graph, stage: &Stage) -> Result<ScanRequest> {
+    let StageSource::Scan {
+        table,
+        columns,
+        filter,
+        limit,
+    } = &stage.source
+    else {
+        return Ok(ScanRequest::default());
+    };
+    let schema = graph.tables[*table].dataset.schema();
+    let bind = |f| Ok::<_, Error>(Arc::new(ExprFilter::new(f, schema)?) as Arc<dyn RowFilter>);
+    Ok(ScanRequest {
+        columns: columns.clone(),
+        filter: filter.as_ref().map(bind).transpose()?,
+        limit: *limit,
+    })
+}
+
 impl Stage {
     /// The pipeline of task `part`, without its sink.
     pub fn pipeline(
@@ -184,23 +225,9 @@ impl Stage {
         }
         let range = inputs.tasks.range(part);
         let source: Box<dyn Source> = match &self.source {
-            StageSource::Scan {
-                table,
-                columns,
-                filter,
-                limit,
-            } => {
+            StageSource::Scan { table, .. } => {
                 let dataset = graph.tables[*table].dataset.clone();
-                let filter = match filter {
-                    None => None,
-                    Some(f) => Some(Arc::new(ExprFilter::new(f, dataset.schema())?) as Arc<dyn RowFilter>),
-                };
-                let request = ScanRequest {
-                    columns: columns.clone(),
-                    filter,
-                    limit: *limit,
-                };
-                dataset.open(range.start, &request)?
+                dataset.open(range.start, &inputs.request)?
             }
             StageSource::AggregateBuckets { input, spec } => {
                 let schema = &graph.stages[*input].schema;

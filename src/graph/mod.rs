@@ -42,7 +42,7 @@ use crate::plan::Table;
 use crate::source;
 
 pub use crate::operate::join::scatter_build;
-pub use build::{StageInputs, TaskRange, Tasks};
+pub use build::{StageInputs, TaskRange, Tasks, keeps_rows};
 pub use draw::{dot, svg};
 pub use lower::lower;
 pub use split::build_bytes;

@@ -14,4 +14,4 @@ mod budget;
 mod spill;
 
 pub use budget::{Budget, Reservation};
-pub use spill::{SpillBlock, SpillDir, SpillFile, SpillWriter};
+pub use spill::{SpillBlock, SpillDir, SpillFile, SpillParts, SpillWriter};

@@ -3,6 +3,7 @@
 //! ```text
 //!   SpillWriter.write(batch) ─► SpillBlock { offset, bytes, rows, checksum }   (plain data, kept in memory)
 //!   SpillFile.read(&block)   ─► batch                                          (pread; any order, any thread)
+//!   SpillFile.append_parts(bytes, ends) ─► SpillParts ─ read(i) ─► bytes       (one write, many small reads)
 //! ```
 //!
 //! A file is created in a private place and unlinked at once (`O_TMPFILE` by `tempfile`), so a
@@ -32,8 +33,8 @@ pub struct SpillDir {
     max_bytes: u64,
     now: AtomicU64,
     progress: Arc<Progress>,
-    /// The file of [`SpillDir::write_shared`] while somebody holds a block of it, and its end.
-    shared: Mutex<(Weak<SpillFile>, u64)>,
+    /// The file of [`SpillDir::write_shared`] while somebody holds a block of it.
+    shared: Mutex<Weak<SpillFile>>,
 }
 
 impl SpillDir {
@@ -56,12 +57,13 @@ impl SpillDir {
     pub fn write_shared(self: &Arc<Self>, batch: &RecordBatch) -> Result<(Arc<SpillFile>, SpillBlock)> {
         let bytes = ipc_bytes(batch)?;
         let mut shared = self.shared.lock().unwrap_or_else(|e| e.into_inner());
-        let mut writer = match shared.0.upgrade() {
-            Some(file) => SpillWriter { file, end: shared.1 },
+        let mut writer = match shared.upgrade() {
+            Some(file) => SpillWriter { file },
             None => self.create()?,
         };
+        *shared = Arc::downgrade(&writer.file);
+        drop(shared);
         let block = writer.write_bytes(&bytes, batch.num_rows() as u32)?;
-        *shared = (Arc::downgrade(&writer.file), writer.end);
         Ok((writer.file, block))
     }
 
@@ -77,7 +79,6 @@ impl SpillDir {
         };
         Ok(SpillWriter {
             file: Arc::new(shared),
-            end: 0,
         })
     }
 
@@ -124,7 +125,6 @@ impl SpillBlock {
 #[derive(Debug)]
 pub struct SpillWriter {
     file: Arc<SpillFile>,
-    end: u64,
 }
 
 impl SpillWriter {
@@ -135,26 +135,17 @@ impl SpillWriter {
 
     /// Appends plain bytes as one block.
     pub fn write_bytes(&mut self, bytes: &[u8], rows: u32) -> Result<SpillBlock> {
-        let len = u32::try_from(bytes.len()).map_err(|_| Error::defect("a spill block over 4 GiB"))?;
-        self.file.dir.take(len as u64)?;
-        self.file.written.fetch_add(len as u64, Relaxed);
-        self.file
-            .file
-            .write_all_at(bytes, self.end)
-            .map_err(|e| self.file.write_error(&e))?;
-        let block = SpillBlock {
-            offset: self.end,
-            bytes: len,
+        Ok(SpillBlock {
+            bytes: short(bytes.len())?,
+            offset: self.file.append(bytes)?,
             checksum: checksum(bytes),
             rows,
-        };
-        self.end += len as u64;
-        Ok(block)
+        })
     }
 
     /// Bytes written so far.
     pub fn bytes(&self) -> u64 {
-        self.end
+        self.file.written.load(Relaxed)
     }
 
     /// The file, for reading; may be taken before the writing is over.
@@ -175,10 +166,83 @@ fn ipc_bytes(batch: &RecordBatch) -> Result<Vec<u8>> {
 pub struct SpillFile {
     file: File,
     dir: Arc<SpillDir>,
+    /// Its length: whoever writes takes the place behind.
     written: AtomicU64,
 }
 
+/// Parts that were written with one write and are read one by one.
+#[derive(Debug)]
+pub struct SpillParts {
+    file: Arc<SpillFile>,
+    offset: u64,
+    ends: Vec<u32>,
+    checksums: Vec<u32>,
+}
+
+impl SpillParts {
+    /// What remembering a part takes.
+    pub const ENTRY: usize = 8;
+
+    /// Bytes of a part.
+    pub fn bytes(&self, part: usize) -> usize {
+        let range = self.range(part);
+        range.end - range.start
+    }
+
+    fn range(&self, part: usize) -> std::ops::Range<usize> {
+        let before = part.checked_sub(1).map_or(0, |p| self.ends[p] as usize);
+        before..self.ends[part] as usize
+    }
+
+    /// Reads a part in place of what `into` holds.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has changed.
+    pub fn read(&self, part: usize, into: &mut Vec<u8>) -> Result<()> {
+        let range = self.range(part);
+        into.resize(range.len(), 0);
+        self.file.read_at(into, self.offset + range.start as u64)?;
+        match checksum(into) == self.checksums[part] {
+            true => Ok(()),
+            false => Err(self.file.damaged()),
+        }
+    }
+}
+
 impl SpillFile {
+    /// Appends bytes of which parts will be read: where each of them ends, in ascending order. Any
+    /// number of threads may do so at once.
+    ///
+    /// # Errors
+    /// The disk is full, or the limit of all spill files is reached.
+    pub fn append_parts(self: &Arc<Self>, bytes: &[u8], ends: Vec<u32>) -> Result<SpillParts> {
+        short(bytes.len())?;
+        let offset = self.append(bytes)?;
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let checksums = (starts.zip(&ends)).map(|(from, &to)| checksum(&bytes[from as usize..to as usize]));
+        Ok(SpillParts {
+            offset,
+            checksums: checksums.collect(),
+            file: self.clone(),
+            ends,
+        })
+    }
+
+    /// Appends bytes; answers where they lie.
+    fn append(&self, bytes: &[u8]) -> Result<u64> {
+        self.dir.take(bytes.len() as u64)?;
+        let offset = self.written.fetch_add(bytes.len() as u64, Relaxed);
+        self.file
+            .write_all_at(bytes, offset)
+            .map_err(|e| self.write_error(&e))?;
+        Ok(offset)
+    }
+
+    fn read_at(&self, into: &mut [u8], offset: u64) -> Result<()> {
+        (self.file.read_exact_at(into, offset))
+            .map_err(|e| Error::io("read back a spill file in", &self.dir.path, &e))
+    }
+
     /// Reads a block written by [`SpillWriter::write`].
     pub fn read(&self, block: &SpillBlock) -> Result<RecordBatch> {
         let bytes = self.read_bytes(block)?;
@@ -192,9 +256,7 @@ impl SpillFile {
     /// Reads the bytes of a block.
     pub fn read_bytes(&self, block: &SpillBlock) -> Result<Vec<u8>> {
         let mut bytes = vec![0; block.bytes as usize];
-        self.file
-            .read_exact_at(&mut bytes, block.offset)
-            .map_err(|e| Error::io("read back a spill file in", &self.dir.path, &e))?;
+        self.read_at(&mut bytes, block.offset)?;
         if checksum(&bytes) != block.checksum {
             return Err(self.damaged());
         }
@@ -233,6 +295,10 @@ impl Drop for SpillFile {
         self.dir.now.fetch_sub(bytes, Relaxed);
         self.dir.progress.spill_now.fetch_sub(bytes, Relaxed);
     }
+}
+
+fn short(len: usize) -> Result<u32> {
+    u32::try_from(len).map_err(|_| Error::defect("a spill block over 4 GiB"))
 }
 
 fn checksum(bytes: &[u8]) -> u32 {
@@ -295,6 +361,32 @@ mod tests {
         assert_eq!(dir.now.load(Relaxed), 0);
         let (file, c) = dir.write_shared(&batch(5)).unwrap();
         assert_eq!((c.offset, file.read(&c).unwrap()), (0, batch(5)));
+    }
+
+    #[test]
+    fn parts_are_read_one_by_one() {
+        let dir = dir(1 << 20);
+        let file = dir.create().unwrap().file();
+        let first = file.append_parts(b"onethree", vec![3, 3, 8]).unwrap();
+        let second = file.append_parts(b"five", vec![4]).unwrap();
+        let mut bytes = Vec::new();
+        for (parts, part, want) in [
+            (&second, 0, "five"),
+            (&first, 2, "three"),
+            (&first, 1, ""),
+            (&first, 0, "one"),
+        ] {
+            parts.read(part, &mut bytes).unwrap();
+            assert_eq!(
+                (bytes.as_slice(), parts.bytes(part)),
+                (want.as_bytes(), want.len())
+            );
+        }
+        let wrong = SpillParts {
+            checksums: vec![1],
+            ..second
+        };
+        assert!(wrong.read(0, &mut bytes).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::worker::{Job, guarded};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, StageTransform};
+use crate::graph::{Graph, StageSource, StageTransform, keeps_rows};
 use crate::kernel::Batch;
 use crate::memory::Reservation;
 use crate::observe::Progress;
@@ -25,6 +25,10 @@ const WINDOW: usize = 4;
 const SOME_TASKS: usize = 4;
 /// and at most, where they are known to be small.
 const MOST_TASKS: usize = 64;
+/// Tiny partitions of a table are taken together until they have so many bytes,
+const SPAN_BYTES: u64 = 128 << 10;
+/// and at most so many: handing on the rows of each costs more than making them.
+const MOST_TINY: u64 = 256;
 /// A task hands on what it encoded once it holds this much.
 const PIECE_BYTES: usize = 1 << 20;
 
@@ -71,8 +75,10 @@ const WAITING_BYTES: usize = 2 << 20;
 
 /// Something a task says to the coordinator.
 enum Message {
+    /// Rows of the tasks from this one on.
     Piece(usize, Counted),
-    End(usize),
+    /// These tasks have no more.
+    End(Range<usize>),
 }
 
 /// A piece whose bytes are reserved while it waits.
@@ -83,14 +89,14 @@ struct Counted {
 
 enum Piece {
     Encoded(Encoded),
-    Batch(Batch),
+    Batches(Vec<Batch>),
 }
 
 impl Piece {
     fn bytes(&self) -> usize {
         match self {
             Piece::Encoded(e) => e.bytes(),
-            Piece::Batch(b) => b.bytes(),
+            Piece::Batches(b) => b.iter().map(Batch::bytes).sum(),
         }
     }
 }
@@ -102,8 +108,10 @@ pub fn run_last(
     graph: &Graph,
     result: &mut ResultSink,
 ) -> Result<()> {
-    if let (ResultSink::Write(output), true) = (&mut *result, numbered(job)) {
-        output.rows_are_numbered();
+    if let (ResultSink::Write(output), true) = (&mut *result, numbered(job))
+        && output.rows_are_numbered()
+    {
+        job.inputs.number_rows();
     }
     let mut out = Ordered::new(graph, result, job.cx);
     let encode = matches!(out.result, ResultSink::Write(_)) && graph.skip == 0 && graph.take.is_none();
@@ -134,11 +142,10 @@ pub fn run_last(
     out.flush_collected()
 }
 
-/// Whether the positions of the stage's batches number all rows of the result.
+/// Whether the positions of the stage's batches can number all rows of the result.
 fn numbered(job: &Job) -> bool {
-    use StageTransform as T;
-    let changes = |t: &T| matches!(t, T::Filter { .. } | T::Probe { .. } | T::Expand { .. });
-    job.inputs.are_numbered() && !job.stage.transforms.iter().any(changes)
+    let cuts = |t: &StageTransform| !keeps_rows(t) && !matches!(t, StageTransform::Limit { skip: 0, .. });
+    job.inputs.can_number() && !job.stage.transforms.iter().any(cuts)
 }
 
 /// Makes encoders inside tasks.
@@ -154,16 +161,26 @@ impl Encoders {
         let wanted = 2 * self.output.as_ref().map_or(0, |o| o.wanted_rows());
         let rows: u64 = job.inputs.partitions.iter().map(|p| p.rows).sum();
         match (wanted, rows / job.inputs.tasks.len().max(1) as u64) {
-            (0, _) => 1,
-            (_, 0) => SOME_TASKS,
+            (0, _) => tiny(job),
+            (_, 0) => SOME_TASKS.max(tiny(job)),
             (_, of_task) => ((wanted / of_task) as usize).clamp(SOME_TASKS, MOST_TASKS),
         }
     }
 }
 
+/// How many partitions of a table are worth being handed on together.
+fn tiny(job: &Job) -> usize {
+    let StageSource::Scan { table, .. } = &job.stage.source else {
+        return 1;
+    };
+    let of_task = job.graph.tables[*table].dataset.bytes() / job.inputs.tasks.len().max(1) as u64;
+    (SPAN_BYTES / of_task.max(1)).clamp(1, MOST_TINY) as usize
+}
+
 fn run_alone(job: &Job, encoders: &Encoders, out: &mut Ordered) -> Result<()> {
+    let span = encoders.span(job);
     loop {
-        let parts = job.take_span(encoders.span(job));
+        let parts = job.take_span(span);
         if parts.is_empty() {
             return Ok(());
         }
@@ -182,8 +199,9 @@ fn run_alone(job: &Job, encoders: &Encoders, out: &mut Ordered) -> Result<()> {
 }
 
 fn work(job: &Job, send: SyncSender<Message>, turn: &Turn, encoders: &Encoders) {
+    let span = encoders.span(job);
     loop {
-        let parts = job.take_span(encoders.span(job));
+        let parts = job.take_span(span);
         let first = parts.start;
         if parts.is_empty() {
             return;
@@ -202,10 +220,8 @@ fn work(job: &Job, send: SyncSender<Message>, turn: &Turn, encoders: &Encoders) 
             job.fail(part, e);
             return;
         }
-        for part in parts {
-            if send.send(Message::End(part)).is_err() {
-                return;
-            }
+        if send.send(Message::End(parts)).is_err() {
+            return;
         }
     }
 }
@@ -225,6 +241,8 @@ fn run_span(
     };
     let mut sink = PieceSink {
         encoder,
+        batches: Vec::new(),
+        at_once: parts.len() == 1,
         held: job.cx.budget.reservation("writing"),
         hand,
         rows: 0,
@@ -243,7 +261,11 @@ fn run_span(
 /// The sink of a task of the last stage.
 struct PieceSink<'a> {
     encoder: Option<Box<dyn Encoder>>,
-    /// What the encoder holds; it cannot do with less.
+    /// Without an encoder: what tiny tasks left,
+    batches: Vec<Batch>,
+    /// or each batch is handed on as it comes.
+    at_once: bool,
+    /// What is held here; it cannot do with less.
     held: Reservation,
     hand: &'a mut dyn FnMut(Piece) -> bool,
     rows: u64,
@@ -253,7 +275,12 @@ impl PieceSink<'_> {
     fn take(&mut self, batch: Batch) -> Result<Flow> {
         self.rows += batch.rows as u64;
         let piece = match &mut self.encoder {
-            None => Some(Piece::Batch(batch)),
+            None => {
+                self.held.grow_anyway(batch.bytes());
+                self.batches.push(batch);
+                let full = self.at_once || self.held.bytes() >= PIECE_BYTES;
+                full.then(|| self.held_batches())
+            }
             Some(e) => {
                 e.push(&batch)?;
                 let piece = match e.bytes() < PIECE_BYTES {
@@ -268,7 +295,16 @@ impl PieceSink<'_> {
         Ok(if wanted { Flow::More } else { Flow::Enough })
     }
 
-    fn end(self) -> Result<u64> {
+    fn held_batches(&mut self) -> Piece {
+        self.held.free();
+        Piece::Batches(std::mem::take(&mut self.batches))
+    }
+
+    fn end(mut self) -> Result<u64> {
+        if !self.batches.is_empty() {
+            let piece = self.held_batches();
+            (self.hand)(piece);
+        }
         if let Some(e) = self.encoder {
             (self.hand)(Piece::Encoded(e.finish()?));
         }
@@ -316,7 +352,8 @@ impl Turn {
 
 /// Puts pieces in order until all workers are gone.
 fn coordinate(job: &Job, receive: Receiver<Message>, turn: &Turn, out: &mut Ordered) {
-    let mut waiting: BTreeMap<usize, (Vec<Counted>, bool)> = BTreeMap::new();
+    // by the first task of those that were taken together: their rows, and the task behind them
+    let mut waiting: BTreeMap<usize, (Vec<Counted>, Option<usize>)> = BTreeMap::new();
     let mut cursor = 0;
     let mut over = false;
     for message in receive {
@@ -325,7 +362,7 @@ fn coordinate(job: &Job, receive: Receiver<Message>, turn: &Turn, out: &mut Orde
         }
         match message {
             Message::Piece(part, p) => waiting.entry(part).or_default().0.push(p),
-            Message::End(part) => waiting.entry(part).or_default().1 = true,
+            Message::End(parts) => waiting.entry(parts.start).or_default().1 = Some(parts.end),
         }
         while let Some((pieces, ended)) = waiting.get_mut(&cursor) {
             for counted in pieces.drain(..) {
@@ -345,11 +382,11 @@ fn coordinate(job: &Job, receive: Receiver<Message>, turn: &Turn, out: &mut Orde
                     break;
                 }
             }
-            if !*ended || over {
+            let Some(next) = ended.filter(|_| !over) else {
                 break;
-            }
+            };
             waiting.remove(&cursor);
-            cursor += 1;
+            cursor = next;
             turn.set(cursor);
         }
     }
@@ -399,7 +436,14 @@ impl<'a> Ordered<'a> {
                     _ => Err(Error::defect("encoded rows for a result in memory")),
                 }
             }
-            Piece::Batch(b) => self.append_batch(b),
+            Piece::Batches(all) => {
+                for batch in all {
+                    if self.append_batch(batch)? == Flow::Enough {
+                        return Ok(Flow::Enough);
+                    }
+                }
+                Ok(Flow::More)
+            }
         }
     }
 

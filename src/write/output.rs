@@ -241,13 +241,16 @@ impl Output {
     }
 
     /// Says, before any encoder is made, that the positions of batches number all rows: then row
-    /// groups follow these numbers, and never how the rows come in tasks.
-    pub fn rows_are_numbered(&mut self) {
+    /// groups follow these numbers, and never how the rows come in tasks. False where the format
+    /// has no use for them.
+    pub fn rows_are_numbered(&mut self) -> bool {
         if let (Shape::Parquet(format, cut), Sink::Parquet { small, .. }) = (&mut self.shape, &mut self.sink)
         {
             *cut = Cut::Ranked;
             *small = GroupEncoder::of_all(format.clone(), *cut);
+            return true;
         }
+        false
     }
 
     /// An encoder for one partition; may go to another thread.

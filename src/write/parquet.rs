@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::cast;
+use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Field, IntervalUnit, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{
@@ -41,6 +41,8 @@ const GROUP_BYTES: usize = 64 << 20;
 const LEAST_GROUP_BYTES: usize = 1 << 20;
 /// Rows of a row group of sorted rows, all of which are numbered.
 const RANKED_ROWS: u64 = 64 << 10;
+/// Rows that the general writer gets at once.
+const EVEN_ROWS: usize = 8192;
 /// Fewer rows are not worth a row group of their own,
 const SMALL_ROWS: usize = 32 << 10;
 /// unless they are as large as this.
@@ -333,16 +335,17 @@ impl ParquetFormat {
     }
 }
 
-/// A column through the general writer.
+/// A column through the general writer. Its pages depend on how many rows it gets at once, and the
+/// file must not depend on how rows came in batches: it always gets the same.
 fn general(
     field: &Field,
     arrays: &[ArrayRef],
     writers: &mut [Option<ArrowColumnWriter>],
 ) -> Result<Vec<ArrowColumnChunk>> {
     let lost = || Error::defect("more Parquet leaves than column writers");
-    for array in arrays {
+    for array in evenly(field, arrays)? {
         let mut to = writers.iter_mut();
-        for leaf in compute_leaves(field, array).map_err(cannot)? {
+        for leaf in compute_leaves(field, &array).map_err(cannot)? {
             let writer = to.next().and_then(Option::as_mut).ok_or_else(lost)?;
             writer.write(&leaf).map_err(cannot)?;
         }
@@ -351,6 +354,40 @@ fn general(
         .iter_mut()
         .map(|w| w.take().ok_or_else(lost)?.close().map_err(cannot))
         .collect()
+}
+
+/// A column's arrays, cut anew into [`EVEN_ROWS`] rows each.
+fn evenly(field: &Field, arrays: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
+    let (mut even, mut open, mut rows) = (Vec::new(), Vec::new(), 0);
+    let mixed = arrays.windows(2).any(|w| w[0].data_type() != w[1].data_type());
+    for array in arrays {
+        let array = match mixed {
+            true => cast(array, field.data_type())?,
+            false => array.clone(),
+        };
+        let mut at = 0;
+        while at < array.len() {
+            let n = (EVEN_ROWS - rows).min(array.len() - at);
+            open.push(array.slice(at, n));
+            (at, rows) = (at + n, rows + n);
+            if rows == EVEN_ROWS {
+                even.push(joined(&std::mem::take(&mut open))?);
+                rows = 0;
+            }
+        }
+    }
+    if rows > 0 {
+        even.push(joined(&open)?);
+    }
+    Ok(even)
+}
+
+fn joined(parts: &[ArrayRef]) -> Result<ArrayRef> {
+    if let [one] = parts {
+        return Ok(one.clone());
+    }
+    let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+    Ok(concat(&parts)?)
 }
 
 /// The column as its writer takes it: text views and dictionaries as they are, which saves a copy.

@@ -121,3 +121,15 @@ fn delimiters_are_told_by_name_and_header() {
     let file = f.file("odd.csv", "a:b\n1:2\n");
     assert_eq!(query(&file, "-d : --sum b"), "b_sum\n2\n");
 }
+
+#[test]
+fn a_type_with_a_comma_within_stands_in_a_list() {
+    let f = Folder::new();
+    let file = f.file("d.csv", "a,b,c\n1.5,2.25,x\n");
+    let ran = ask(
+        &file,
+        "--types a=decimal(12,2),c=text,b=decimal(5,3) --with d=a+b",
+    )
+    .done();
+    assert_eq!(ran.text(), "a,b,c,d\n1.50,2.250,x,3.750\n");
+}

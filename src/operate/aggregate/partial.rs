@@ -16,6 +16,10 @@ use crate::pipeline::{Flow, Partition, RunContext, Sink, TaskContext};
 
 /// Groups from which on it is asked whether grouping early pays: about where the table leaves L2.
 const MANY: usize = 128 << 10;
+/// It is asked earlier where a thread's share of the memory has not so many bytes for each of them;
+const BYTES_A_GROUP: usize = 512;
+/// but not before so many.
+const FEW: usize = 4 << 10;
 /// Grouping is put off when more than 19 of 20 rows open a new group.
 const NEW_OF_20: usize = 19;
 
@@ -96,6 +100,8 @@ impl PartialAggregate {
     ) -> Result<Self> {
         let mut sink = Self::new(spec, input, run)?;
         sink.kept = Kept::new(&sink.groups.plan, order, run);
+        let share = run.budget.limit() / run.threads.max(1);
+        sink.many = (share / BYTES_A_GROUP).clamp(FEW, MANY);
         Ok(sink)
     }
 
@@ -128,10 +134,12 @@ impl PartialAggregate {
             return Ok(kept);
         }
         // at first rows are grouped too, to see whether that pays
-        let pays = self.groups.len() * 20 < self.rows * NEW_OF_20;
+        let never = kept.never_pays();
+        let pays = !never && self.groups.len() * 20 < self.rows * NEW_OF_20;
         if pays || !kept.push(batch)? {
             self.forget_kept();
-        } else if self.groups.len() >= self.many {
+        } else if never || self.groups.len() >= self.many {
+            kept.set_never_pays();
             self.groups.clear();
             self.held.free();
             (self.only_kept, self.rows) = (true, 0);

@@ -19,39 +19,48 @@ const UNKNOWN: u8 = 2;
 /// The parities of one file's partitions.
 #[derive(Debug)]
 pub(crate) struct Chain {
-    parts: Vec<AtomicU8>,
+    /// Of each partition, and of all before it.
+    parts: Vec<(AtomicU8, AtomicU8)>,
     /// So many partitions are known in a row, and the parity of their sum.
     prefix: Mutex<(usize, u8)>,
 }
 
 impl Chain {
     pub(crate) fn new(parts: usize) -> Self {
+        let unknown = || AtomicU8::new(UNKNOWN);
         Chain {
-            parts: (0..parts).map(|_| AtomicU8::new(UNKNOWN)).collect(),
+            parts: (0..parts).map(|_| (unknown(), unknown())).collect(),
             prefix: Mutex::new((0, 0)),
         }
     }
 
     /// Tells the number of quotes in a partition.
     pub(crate) fn publish(&self, part: usize, quotes: usize) {
-        self.parts[part].store((quotes & 1) as u8, Relaxed);
+        self.parts[part].0.store((quotes & 1) as u8, Relaxed);
     }
 
     /// Whether partition `part` begins inside quotes; `count` counts those of an unpublished one.
     pub(crate) fn inside(&self, part: usize, mut count: impl FnMut(usize) -> Result<usize>) -> Result<bool> {
+        let before = self.parts[part].1.load(Relaxed);
+        if before != UNKNOWN {
+            return Ok(before == 1);
+        }
         let (mut at, mut parity) = match self.prefix.lock() {
             Ok(known) if known.0 <= part => *known,
             _ => (0, 0),
         };
         while at < part {
-            let mut own = self.parts[at].load(Relaxed);
-            if own == UNKNOWN {
-                own = (count(at)? & 1) as u8;
-                self.parts[at].store(own, Relaxed);
+            let (own, before) = &self.parts[at];
+            before.store(parity, Relaxed);
+            let mut quotes = own.load(Relaxed);
+            if quotes == UNKNOWN {
+                quotes = (count(at)? & 1) as u8;
+                own.store(quotes, Relaxed);
             }
-            parity ^= own;
+            parity ^= quotes;
             at += 1;
         }
+        self.parts[part].1.store(parity, Relaxed);
         if let Ok(mut known) = self.prefix.lock()
             && known.0 < at
         {

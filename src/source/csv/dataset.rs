@@ -324,10 +324,9 @@ impl CsvDataset {
         self.fields[self.locate(part).0][column]
     }
 
-    /// How the file's fields are read.
-    pub(crate) fn reading(&self, file: &Arc<CsvFile>) -> &Reading {
-        let i = self.files.iter().position(|f| Arc::ptr_eq(f, file)).unwrap_or(0);
-        &self.readings[i]
+    /// How the fields of a file are read.
+    pub(crate) fn reading(&self, file: usize) -> &Reading {
+        &self.readings[file]
     }
 
     /// Rebuilds a dataset from [`Dataset::to_json`], without sniffing.
@@ -397,8 +396,8 @@ impl Dataset for CsvDataset {
             false => format!(
                 "{}:bytes {}..{}",
                 file.info.path.display(),
-                file.bounds[within],
-                file.bounds[within + 1]
+                file.bound(within),
+                file.bound(within + 1)
             ),
         }
     }

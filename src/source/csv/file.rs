@@ -68,9 +68,10 @@ impl FileInfo {
 pub(crate) struct CsvFile {
     pub info: FileInfo,
     pub marks: Marks,
-    /// Where partitions begin (before the first record start is found), and the file's end.
-    pub bounds: Vec<u64>,
-    pub chain: Chain,
+    /// Bytes of a partition; nothing is written down for each.
+    blocksize: u64,
+    parts: usize,
+    chain: OnceLock<Chain>,
     /// Structure cannot be told from quote parities.
     irregular: AtomicBool,
     /// Exact record starts of the partitions, once they were needed.
@@ -226,22 +227,23 @@ pub(crate) fn stream(
 
 impl CsvFile {
     pub(crate) fn new(info: FileInfo, mut marks: Marks, blocksize: u64, spooled: Option<Arc<File>>) -> Self {
-        let mut bounds = vec![info.data_start];
-        if !info.streamed() {
-            let size = info.size.max(info.data_start);
-            let parts = (size - info.data_start).div_ceil(blocksize.max(1)).max(1);
-            bounds.extend((1..parts).map(|i| info.data_start + i * blocksize));
-            bounds.push(size);
-        } else {
-            bounds.push(u64::MAX);
-        }
+        let blocksize = blocksize.max(1);
+        let parts = match info.streamed() {
+            true => 1,
+            false => info
+                .size
+                .saturating_sub(info.data_start)
+                .div_ceil(blocksize)
+                .max(1),
+        };
         marks.delimiter = info.delimiter;
         CsvFile {
-            chain: Chain::new(bounds.len() - 1),
+            blocksize,
+            parts: parts as usize,
+            chain: OnceLock::new(),
             irregular: AtomicBool::new(marks.escape.is_some() || marks.comment.is_some()),
             info,
             marks,
-            bounds,
             starts: OnceLock::new(),
             spooled,
         }
@@ -249,7 +251,23 @@ impl CsvFile {
 
     /// The number of partitions.
     pub(crate) fn parts(&self) -> usize {
-        self.bounds.len() - 1
+        self.parts
+    }
+
+    /// Where a partition begins (before the first record start is found); behind the last, the end
+    /// of the file.
+    pub(crate) fn bound(&self, part: usize) -> u64 {
+        let info = &self.info;
+        match part < self.parts {
+            true => info.data_start + part as u64 * self.blocksize,
+            false if info.streamed() => u64::MAX,
+            false => info.size.max(info.data_start),
+        }
+    }
+
+    /// The quotes of its partitions.
+    pub(crate) fn chain(&self) -> &Chain {
+        self.chain.get_or_init(|| Chain::new(self.parts))
     }
 
     /// A handle of its own for a task.
@@ -270,16 +288,16 @@ impl CsvFile {
     /// Where the records of each partition begin, by one sequential pass.
     pub(crate) fn exact_starts(self: &Arc<Self>) -> Result<&[u64]> {
         let starts = self.starts.get_or_init(|| {
-            let mut starts = vec![self.bounds[0]];
+            let mut starts = vec![self.bound(0)];
             let mut windows = Windows::whole(self)?;
             while windows.next()? {
                 for at in windows.record_starts() {
-                    while starts.len() < self.parts() && at >= self.bounds[starts.len()] {
+                    while starts.len() < self.parts() && at >= self.bound(starts.len()) {
                         starts.push(at);
                     }
                 }
             }
-            starts.resize(self.bounds.len(), self.bounds[self.parts()]);
+            starts.resize(self.parts + 1, self.bound(self.parts));
             Ok(starts)
         });
         match starts {

@@ -107,8 +107,7 @@ fn merge(all: &mut Found, one: Found) {
 
 fn partition(dataset: &CsvDataset, part: usize, columns: &[usize]) -> Result<Found> {
     let (file, within) = dataset.locate(part);
-    let file = &dataset.files[file];
-    let reading = dataset.reading(file);
+    let (reading, file) = (dataset.reading(file), &dataset.files[file]);
     let fields = file.info.names.len();
     let mut windows = Windows::partition(file, within, &dataset.pool)?;
     let mut found: Found = vec![(Kinds::default(), None); columns.len()];

@@ -27,6 +27,7 @@ pub(crate) struct CsvSource {
     dataset: Arc<CsvDataset>,
     file: Arc<CsvFile>,
     part: usize,
+    file_index: usize,
     part_in_file: usize,
     request: ScanRequest,
     state: Option<Open>,
@@ -45,11 +46,12 @@ struct Open {
 
 impl CsvSource {
     pub(crate) fn new(dataset: Arc<CsvDataset>, part: usize, request: &ScanRequest) -> Self {
-        let (file, part_in_file) = dataset.locate(part);
+        let (file_index, part_in_file) = dataset.locate(part);
         CsvSource {
-            file: dataset.files[file].clone(),
+            file: dataset.files[file_index].clone(),
             dataset,
             part,
+            file_index,
             part_in_file,
             request: request.clone(),
             state: None,
@@ -211,7 +213,7 @@ impl CsvSource {
                     ))) as ArrayRef
                 }
                 FieldOf::Field(c) => {
-                    let reading = self.dataset.reading(&self.file);
+                    let reading = self.dataset.reading(self.file_index);
                     let regular = match rows {
                         [] => open.rows.column(w, fields, c, range.0..range.1),
                         _ => None,
@@ -229,10 +231,7 @@ impl CsvSource {
                         open.rows
                             .spans(w, fields, c, rows.iter().copied(), &mut self.spans);
                     }
-                    let built =
-                        self.dataset
-                            .reading(&self.file)
-                            .build(ty, &w.data, &self.spans, text.clone())?;
+                    let built = reading.build(ty, &w.data, &self.spans, text.clone())?;
                     match built {
                         Ok(array) => array,
                         Err(misfit) => return Err(self.suspect(self.misfit(column, &misfit))),

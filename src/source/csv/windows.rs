@@ -9,6 +9,7 @@
 //! A partition owns the records that *start* in it. A streamed file (packed, transcoded) is one
 //! partition, whose buffer is refilled; what is left of an open record moves to its front.
 
+use std::fs::File;
 use std::io::Read;
 use std::sync::{Arc, Mutex};
 
@@ -27,17 +28,23 @@ const PIECE: usize = 256 << 10;
 /// Bytes read at once from a stream, and first past a partition's end.
 const STREAM: usize = 1 << 20;
 const TAIL: usize = 16 << 10;
+/// The same where partitions are tiny.
+const TINY_TAIL: usize = 512;
 
 /// Buffers that are free again once nobody's views share them; fresh memory costs page faults.
 #[derive(Debug, Default)]
-pub(crate) struct Pool(Mutex<Vec<Buffer>>);
+pub(crate) struct Pool {
+    buffers: Mutex<Vec<Buffer>>,
+    /// The file of several partitions that was opened last.
+    last: Mutex<Option<(Arc<CsvFile>, Arc<File>)>>,
+}
 
 impl Pool {
     /// Most buffers kept; more means that somebody collects views, and they are not coming back.
     const KEEP: usize = 64;
 
     fn take(&self, at_least: usize) -> Vec<u8> {
-        if let Ok(mut all) = self.0.lock() {
+        if let Ok(mut all) = self.buffers.lock() {
             for i in (0..all.len()).rev() {
                 match all.swap_remove(i).into_vec::<u8>() {
                     Ok(vec) if vec.capacity() >= at_least => return vec,
@@ -49,8 +56,26 @@ impl Pool {
         Vec::with_capacity(at_least)
     }
 
+    /// An open file: for tiny partitions opening it again would be most of the work.
+    fn handle(&self, file: &Arc<CsvFile>) -> Result<Handle> {
+        if let Ok(last) = self.last.lock()
+            && let Some((whose, open)) = &*last
+            && Arc::ptr_eq(whose, file)
+        {
+            return Ok(Handle::Shared(open.clone()));
+        }
+        let open = match file.handle()? {
+            Handle::Own(open) => Arc::new(open),
+            Handle::Shared(open) => open,
+        };
+        if let Ok(mut last) = self.last.lock() {
+            *last = Some((file.clone(), open.clone()));
+        }
+        Ok(Handle::Shared(open))
+    }
+
     fn give(&self, buffer: Buffer) {
-        if let Ok(mut all) = self.0.lock()
+        if let Ok(mut all) = self.buffers.lock()
             && all.len() < Self::KEEP
         {
             all.push(buffer);
@@ -107,7 +132,10 @@ impl Drop for Windows {
 
 impl Windows {
     fn new(file: &Arc<CsvFile>, pool: Option<&Arc<Pool>>, start: u64, end: u64) -> Result<Self> {
-        let handle = file.handle()?;
+        let handle = match pool {
+            Some(pool) if file.parts() > 1 => pool.handle(file)?,
+            _ => file.handle()?,
+        };
         let input = if file.info.streamed() {
             let mut from = stream(handle, file.info.packing, file.info.encoding.as_deref())?;
             let skipped = std::io::copy(&mut (&mut from).take(start), &mut std::io::sink())
@@ -140,7 +168,7 @@ impl Windows {
 
     /// All records of a file, by the exact reader.
     pub(crate) fn whole(file: &Arc<CsvFile>) -> Result<Self> {
-        let mut all = Self::new(file, None, file.bounds[0], u64::MAX)?;
+        let mut all = Self::new(file, None, file.bound(0), u64::MAX)?;
         all.exact = true;
         Ok(all)
     }
@@ -154,7 +182,7 @@ impl Windows {
             own.fill((own.end - own.base) as usize)?;
             return Ok(own);
         }
-        let (start, end) = (file.bounds[part], file.bounds[part + 1]);
+        let (start, end) = (file.bound(part), file.bound(part + 1));
         let mut own = Self::new(file, Some(pool), start.saturating_sub(u64::from(part > 0)), end)?;
         own.exact = file.is_irregular();
         own.quotes = (file.parts() > 1).then_some(0);
@@ -174,8 +202,8 @@ impl Windows {
             // the byte before the partition was read, too
             let before = start > self.base && self.data[0] == quote;
             let quotes = self.quotes.take().unwrap_or_default() - usize::from(before);
-            self.file.chain.publish(part, quotes);
-            inside = self.file.chain.inside(part, |p| self.count_quotes(p, quote))?;
+            self.file.chain().publish(part, quotes);
+            inside = self.file.chain().inside(part, |p| self.count_quotes(p, quote))?;
         }
         if part > 0 {
             let from = (start - self.base) as usize;
@@ -192,8 +220,8 @@ impl Windows {
     }
 
     fn count_quotes(&self, part: usize, quote: u8) -> Result<usize> {
-        let (mut at, end) = (self.file.bounds[part], self.file.bounds[part + 1]);
-        let mut buf = vec![0; TAIL.max(((end - at) as usize).min(STREAM))];
+        let (mut at, end) = (self.file.bound(part), self.file.bound(part + 1));
+        let mut buf = vec![0; ((end - at) as usize).min(STREAM)];
         let mut quotes = 0;
         while let (true, Input::File(handle)) = (at < end, &self.input) {
             let most = buf.len().min((end - at) as usize);
@@ -277,7 +305,7 @@ impl Windows {
         let mut more = if self.file.info.streamed() || self.end == u64::MAX {
             STREAM
         } else {
-            TAIL
+            (4 * self.filled).clamp(TINY_TAIL, TAIL)
         };
         let mut past_end = false;
         loop {

@@ -9,7 +9,8 @@ use arrow::datatypes::DataType;
 use super::super::column;
 use super::super::plan::Plan;
 use super::Order;
-use super::spread::{Left, regroup};
+use super::disk::{self, Disk};
+use super::spread::{Left, SAMPLE, regroup};
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
 use crate::kernel::hash::mix;
@@ -20,8 +21,10 @@ use crate::operate::sort::packing::{Range, union};
 use crate::operate::sort::texts::KeyTexts;
 use crate::pipeline::{Partition, RunContext};
 
-/// Bytes a dictionary of key texts may take.
+/// Bytes the dictionaries of key texts may take,
 const MOST_TEXT_BYTES: usize = 128 << 20;
+/// and how many eighths of a thread's share of the memory.
+const TEXT_EIGHTHS: usize = 4;
 /// Every so many blocks one is looked at for keys that repeat.
 const LOOK: usize = 16;
 /// Bits of the map that distinct keys are counted with.
@@ -48,9 +51,14 @@ pub struct Kept {
     pub(super) order: Order,
     pub(super) run: Arc<RunContext>,
     pub(super) held: Reservation,
-    /// Bytes of the dictionaries that are reserved.
+    /// Bytes of the dictionaries that are reserved, and how many they may have.
     text_bytes: usize,
+    most_text_bytes: usize,
+    /// Where the first rows lie, once memory was refused.
+    disk: Option<Disk>,
     rows: usize,
+    /// Batches.
+    pushed: usize,
     seen: Seen,
 }
 
@@ -91,7 +99,9 @@ impl Kept {
         if !order.fits(plan) {
             return None;
         }
-        let text = |ty: &DataType| (*ty == DataType::Utf8View).then(|| KeyTexts::new(MOST_TEXT_BYTES));
+        let share = run.budget.limit() / run.threads.max(1);
+        let most_text_bytes = MOST_TEXT_BYTES.min(share / 8 * TEXT_EIGHTHS);
+        let text = |ty: &DataType| (*ty == DataType::Utf8View).then(|| KeyTexts::new(most_text_bytes));
         Some(Kept {
             plan: plan.clone(),
             blocks: Vec::new(),
@@ -101,7 +111,10 @@ impl Kept {
             run: run.clone(),
             held: run.budget.reservation("keeping rows"),
             text_bytes: 0,
+            most_text_bytes,
+            disk: None,
             rows: 0,
+            pushed: 0,
             seen: Seen::default(),
         })
     }
@@ -111,10 +124,10 @@ impl Kept {
         self.rows
     }
 
-    /// Keeps a batch. False, and the batch is not kept, where the sink had better group: another
-    /// one does, memory is refused, texts are too many, or keys repeat.
+    /// Keeps a batch, on disk if memory is refused. False, and the batch is not kept, where the sink
+    /// had better group: another one does, texts are too many, or keys repeat.
     pub fn push(&mut self, batch: &Batch) -> Result<bool> {
-        let looked = !self.blocks.is_empty() && self.blocks.len().is_multiple_of(LOOK);
+        let looked = self.pushed > 0 && self.pushed.is_multiple_of(LOOK);
         if self.order.pays.load(Relaxed) || looked && self.seen.repeats(self.rows) {
             return Ok(false);
         }
@@ -142,14 +155,20 @@ impl Kept {
         // what spreading takes is asked for beforehand, so that it cannot fail
         let bytes = columns.iter().map(Cells::bytes).sum::<usize>() + batch.rows * (values + CODE_BYTES);
         let texts = self.texts.iter().flatten().map(KeyTexts::bytes).sum::<usize>();
-        let more = bytes + texts.saturating_sub(self.text_bytes);
-        if self.held.try_grow(more).is_err() {
+        if texts > self.most_text_bytes {
             return Ok(false);
         }
+        let more = bytes + texts.saturating_sub(self.text_bytes);
+        if self.held.try_grow(more).is_err() {
+            self.spill()?;
+            // what others hold is theirs: one batch at least finds room
+            self.held.grow_anyway(more);
+        }
         self.text_bytes = self.text_bytes.max(texts);
-        if self.blocks.len() % LOOK == LOOK - 1 {
+        if self.pushed % LOOK == LOOK - 1 {
             self.seen.see(&hashes(&columns[..keys], batch.rows));
         }
+        self.pushed += 1;
         self.rows += batch.rows;
         self.blocks.push(Block {
             rows: batch.rows,
@@ -161,6 +180,16 @@ impl Kept {
     /// Lets all sinks of the stage know that grouping early pays.
     pub fn pays(&self) {
         self.order.pays.store(true, Relaxed);
+    }
+
+    /// Whether a sink has found that grouping early does not pay.
+    pub fn never_pays(&self) -> bool {
+        self.order.never_pays.load(Relaxed)
+    }
+
+    /// Lets all sinks know that it does not.
+    pub fn set_never_pays(&self) {
+        self.order.never_pays.store(true, Relaxed);
     }
 
     /// A partition for [`super::plan`]; hashed groups where another sink left such.
@@ -177,33 +206,69 @@ impl Kept {
         })
     }
 
+    /// Whether memory was refused.
+    pub(super) fn is_on_disk(&self) -> bool {
+        self.disk.is_some()
+    }
+
+    /// Writes the rows in memory to disk.
+    pub(super) fn spill(&mut self) -> Result<()> {
+        if self.blocks.is_empty() && self.disk.is_some() {
+            return Ok(());
+        }
+        let disk = match &mut self.disk {
+            Some(disk) => disk,
+            none => none.insert(Disk::new(&self.run, SAMPLE)?),
+        };
+        disk.write(std::mem::take(&mut self.blocks), self.plan.keys.len())?;
+        self.held.resize_anyway(self.text_bytes + disk.bytes());
+        Ok(())
+    }
+
+    /// What lies on disk, once all does.
+    pub(super) fn disk(&mut self) -> Option<&mut Disk> {
+        self.disk.as_mut()
+    }
+
     /// Gives the rows back as batches of the keys and columns of the plan, at their places, freeing
     /// them on the way.
     pub fn give_back(mut self, mut take: impl FnMut(Batch) -> Result<()>) -> Result<()> {
-        let columns = self.plan.keys.iter().chain(&self.plan.columns).max();
-        let width = columns.map_or(0, |c| c + 1);
         let dictionaries: Vec<Option<ArrayRef>> = self
             .texts
             .iter()
             .map(|t| t.as_ref().map(|t| by_id(t)).transpose())
             .collect::<Result<_>>()?;
-        let share = self.held.bytes() / self.blocks.len().max(1);
-        for block in std::mem::take(&mut self.blocks) {
-            let nothing: ArrayRef = Arc::new(arrow::array::NullArray::new(block.rows));
-            let mut columns = vec![nothing; width];
-            let plan = &self.plan;
-            let keys = plan.keys.iter().zip(&plan.key_types);
-            let values = plan.columns.iter().zip(&plan.types);
-            for (i, ((&to, ty), cells)) in keys.chain(values).zip(&block.columns).enumerate() {
-                columns[to] = match dictionaries.get(i).and_then(Option::as_ref) {
-                    Some(texts) => Arc::new(DictionaryArray::try_new(ids(cells), texts.clone())?),
-                    None => array_of(cells, ty)?,
-                };
+        let columns = self.plan.keys.len() + self.plan.columns.len();
+        if let Some(disk) = &self.disk {
+            let file = disk.file();
+            for block in &disk.written {
+                let block = disk::read(&file, block, columns)?;
+                take(self.batch(&block, &dictionaries)?)?;
             }
-            take(Batch::new(columns, block.rows, 0))?;
+        }
+        let blocks = std::mem::take(&mut self.blocks);
+        let share = self.held.bytes().saturating_sub(self.text_bytes) / blocks.len().max(1);
+        for block in blocks {
+            take(self.batch(&block, &dictionaries)?)?;
             self.held.shrink(share);
         }
         Ok(())
+    }
+
+    fn batch(&self, block: &Block, dictionaries: &[Option<ArrayRef>]) -> Result<Batch> {
+        let plan = &self.plan;
+        let width = plan.keys.iter().chain(&plan.columns).max().map_or(0, |c| c + 1);
+        let nothing: ArrayRef = Arc::new(arrow::array::NullArray::new(block.rows));
+        let mut columns = vec![nothing; width];
+        let keys = plan.keys.iter().zip(&plan.key_types);
+        let values = plan.columns.iter().zip(&plan.types);
+        for (i, ((&to, ty), cells)) in keys.chain(values).zip(&block.columns).enumerate() {
+            columns[to] = match dictionaries.get(i).and_then(Option::as_ref) {
+                Some(texts) => Arc::new(DictionaryArray::try_new(ids(cells), texts.clone())?),
+                None => array_of(cells, ty)?,
+            };
+        }
+        Ok(Batch::new(columns, block.rows, 0))
     }
 }
 

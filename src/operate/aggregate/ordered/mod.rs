@@ -9,17 +9,28 @@
 //!
 //! Where almost every row opens a group, hashing them early gains nothing, and sorting the groups
 //! afterwards moves all rows thrice more. Here each row moves twice, as one integer and its values.
-//! The road is taken only within one process and while all rows fit into memory: a sink that is
-//! refused memory, or that finds its keys repeating, regroups what it kept in the usual way, and so
-//! does the plan where keys do not fit a code. Answers cannot differ: the states are the same.
+//! A sink that is refused memory writes what it kept to disk, as it came; then what is spread goes
+//! there as well, each range a part of a chunk (`disk`, `chunk`), and a range of too many rows is
+//! grouped in several rounds (`wide`). Only the dictionaries of texts must stay in memory.
+//!
+//! The road is taken only within one process. A sink whose texts are too many, or that finds its
+//! keys repeating, regroups what it kept in the usual way, and so does the plan where keys do not
+//! fit a code. Answers cannot differ: the states are the same.
 //!
 //! What the codes are, and why equal codes are equal keys: [`crate::operate::sort`]'s `packing`.
 
+mod chunk;
+mod disk;
 mod kept;
+mod numbers;
 mod ranges;
+mod room;
 mod spread;
+mod stored;
 #[cfg(test)]
 mod tests;
+mod unite;
+mod wide;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -40,6 +51,8 @@ pub struct Order {
     pub keys: Vec<SortKey>,
     /// Set once a sink has found that grouping early pays; the others follow.
     pub pays: Arc<AtomicBool>,
+    /// Set once a sink has found that it does not; the others need not look.
+    pub never_pays: Arc<AtomicBool>,
 }
 
 impl Order {
@@ -48,6 +61,7 @@ impl Order {
         Order {
             keys,
             pays: Arc::default(),
+            never_pays: Arc::default(),
         }
     }
 

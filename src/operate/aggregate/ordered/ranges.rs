@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use arrow::array::{Array, ArrayRef, DictionaryArray, Int32Array};
 use arrow::compute;
@@ -9,9 +10,14 @@ use arrow::datatypes::DataType;
 
 use super::super::column::{self, Col};
 use super::super::finals::Finals;
+use super::super::plan::Plan;
 use super::super::state::{Arg, State};
+use super::chunk::Slice;
 use super::kept::array_of;
+use super::numbers::Numbered;
 use super::spread::{Lanes, Ordered, Spread};
+use super::stored::Stored;
+use super::wide;
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
 use crate::memory::Reservation;
@@ -27,6 +33,8 @@ pub struct OrderedSource {
     ordered: Arc<Ordered>,
     range: usize,
     ready: Option<Ready>,
+    /// The number of the first group that is ready: among those of the range, or among all.
+    before: u64,
     held: Reservation,
 }
 
@@ -35,7 +43,12 @@ struct Ready {
     codes: Codes,
     states: Vec<State>,
     at: usize,
+    /// Whether the range may have more of them.
+    more: bool,
 }
+
+/// Codes in their order, the states of their groups, and whether there may be more.
+pub(super) type Grouped<C> = (Vec<C>, Vec<State>, bool);
 
 /// The code of each group.
 enum Codes {
@@ -50,61 +63,56 @@ impl OrderedSource {
             held: ordered.run.budget.reservation("grouping in order"),
             ordered: ordered.clone(),
             range,
+            before: 0,
             ready: None,
         }
     }
 
-    fn group(&mut self) -> Result<Ready> {
+    /// The groups behind those of `last`.
+    fn group(&mut self, last: Option<&Codes>) -> Result<Ready> {
         let ordered = self.ordered.clone();
-        let (codes, states) = match &ordered.lanes {
+        let (codes, states, more) = match &ordered.lanes {
             Lanes::Short(s) => {
-                let (codes, states) = self.group_of(s)?;
-                (Codes::Short(codes), states)
+                let after = last.and_then(|l| if let Codes::Short(c) = l { c.last() } else { None });
+                let (codes, states, more) = self.group_of(s, after.copied())?;
+                (Codes::Short(codes), states, more)
             }
             Lanes::Long(s) => {
-                let (codes, states) = self.group_of(s)?;
-                (Codes::Long(codes), states)
+                let after = last.and_then(|l| if let Codes::Long(c) = l { c.last() } else { None });
+                let (codes, states, more) = self.group_of(s, after.copied())?;
+                (Codes::Long(codes), states, more)
             }
         };
-        Ok(Ready { codes, states, at: 0 })
+        Ok(Ready {
+            codes,
+            states,
+            at: 0,
+            more,
+        })
     }
 
-    fn group_of<C: Entry>(&mut self, spread: &Spread<C>) -> Result<(Vec<C>, Vec<State>)> {
-        let early = || Error::defect("a range of rows that are not spread yet");
-        let plan = self.ordered.plan.clone();
-        let mut states: Vec<State> = plan.states.iter().map(|&(kind, _)| State::new(kind)).collect();
-        let mut slices = Vec::with_capacity(spread.chunks.len());
-        for chunk in &spread.chunks {
-            let chunk = chunk.get().ok_or_else(early)?;
-            let (from, to) = (
-                chunk.starts[self.range] as usize,
-                chunk.starts[self.range + 1] as usize,
-            );
-            if from < to {
-                slices.push((chunk, from..to));
+    fn group_of<C: Entry>(&mut self, spread: &Spread<C>, after: Option<C>) -> Result<Grouped<C>> {
+        let (room, range) = (self.ordered.room, self.range);
+        let (chunks, rows) = spread.of_range(range)?;
+        self.held
+            .resize_anyway(rows.min(room.at_once) * room.a_row_to_group);
+        let numbered = after.is_none() && self.ordered.numbered.load(Relaxed);
+        if rows > room.at_once {
+            if numbered {
+                self.before = spread.before(range, &room, &self.ordered.run.budget)?;
             }
+            return wide::group(&self.ordered.plan, &chunks, range, after, room.at_once);
         }
-        let rows: usize = slices.iter().map(|(_, r)| r.len()).sum();
-        let a_row: usize = states.iter().map(|s| s.bytes().0).sum::<usize>() + size_of::<C::Pair>() + 64;
-        self.held.grow_anyway(rows * a_row);
-        let parts = slices.iter().map(|(chunk, r)| &chunk.codes[r.clone()]);
-        let (codes, ids) = number(parts, rows);
-        states.iter_mut().for_each(|s| s.resize(codes.len()));
-        let columns = (plan.types.iter().enumerate()).map(|(c, ty)| {
-            let parts: Vec<(&Cells, Range<usize>)> = slices
-                .iter()
-                .map(|(chunk, r)| (&chunk.values[c], r.clone()))
-                .collect();
-            Col::new(&array_of(&Cells::concat_ranges(&parts)?, ty)?)
-        });
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        let args: Vec<Arg> = (columns.iter().enumerate())
-            .map(|(c, column)| Arg::new(column, &ids, 0, plan.needs(c)))
-            .collect();
-        for (state, &(_, c)) in states.iter_mut().zip(&plan.states) {
-            state.update(args.get(c), &ids);
+        let slices = chunks
+            .iter()
+            .map(|c| c.slice(range))
+            .collect::<Result<Vec<_>>>()?;
+        let by_group = spread.known[range].take(&slices, rows);
+        let (codes, states) = group(&self.ordered.plan, slices, by_group)?;
+        if numbered {
+            self.before = spread.before(range, &room, &self.ordered.run.budget)?;
         }
-        Ok((codes, states))
+        Ok((codes, states, false))
     }
 
     /// A key column of some groups.
@@ -154,22 +162,28 @@ impl OrderedSource {
         for last in &plan.finals {
             columns.push(finals.column(last, &ready.states, groups.clone())?);
         }
-        let position = ((self.range as u64) << 40) + groups.start as u64;
+        let range = match self.ordered.numbered.load(Relaxed) {
+            true => 0,
+            false => (self.range as u64) << 40,
+        };
+        let position = range + self.before + groups.start as u64;
         Ok(Batch::new(columns, groups.len(), position))
     }
 }
 
 impl Source for OrderedSource {
-    fn next(&mut self, _cx: &TaskContext) -> Result<Option<Batch>> {
+    fn next(&mut self, cx: &TaskContext) -> Result<Option<Batch>> {
         let mut ready = match self.ready.take() {
             Some(ready) => ready,
-            None => self.group()?,
+            None => self.group(None)?,
         };
-        let groups = match &ready.codes {
-            Codes::Short(codes) => codes.len(),
-            Codes::Long(codes) => codes.len(),
-        };
-        let end = (ready.at + Batch::TARGET_ROWS).min(groups);
+        while ready.at == ready.codes.len() && ready.more {
+            cx.check()?;
+            self.before += ready.at as u64;
+            let Ready { codes, .. } = ready;
+            ready = self.group(Some(&codes))?;
+        }
+        let end = (ready.at + Batch::TARGET_ROWS).min(ready.codes.len());
         let batch = match ready.at < end {
             true => Some(self.batch(&ready, ready.at..end)?),
             false => None,
@@ -180,8 +194,59 @@ impl Source for OrderedSource {
     }
 }
 
+impl Codes {
+    fn len(&self) -> usize {
+        match self {
+            Codes::Short(codes) => codes.len(),
+            Codes::Long(codes) => codes.len(),
+        }
+    }
+}
+
+/// All groups of some rows.
+fn group<C: Entry>(
+    plan: &Plan,
+    slices: Vec<Slice<'_, C>>,
+    by_group: Numbered<C>,
+) -> Result<(Vec<C>, Vec<State>)> {
+    let columns = (0..plan.types.len()).map(|c| {
+        let parts: Vec<(&Cells, Range<usize>)> =
+            slices.iter().map(|s| (&s.values[c], s.rows.clone())).collect();
+        Cells::concat_ranges(&parts)
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    drop(slices);
+    let mut states = new_states(plan, by_group.codes.len());
+    update(plan, &mut states, &columns, &by_group.ids)?;
+    Ok((by_group.codes, states))
+}
+
+/// Empty states of so many groups.
+pub(super) fn new_states(plan: &Plan, groups: usize) -> Vec<State> {
+    let mut states: Vec<State> = plan.states.iter().map(|&(kind, _)| State::new(kind)).collect();
+    states.iter_mut().for_each(|s| s.resize(groups));
+    states
+}
+
+/// Adds rows with so numbered groups.
+pub(super) fn update(plan: &Plan, states: &mut [State], columns: &[Cells], ids: &[u32]) -> Result<()> {
+    let columns = columns.iter().zip(&plan.types);
+    let columns = columns.map(|(cells, ty)| Col::new(&array_of(cells, ty)?));
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    let args: Vec<Arg> = (columns.iter().enumerate())
+        .map(|(c, column)| Arg::new(column, ids, 0, plan.needs(c)))
+        .collect();
+    for (state, &(_, c)) in states.iter_mut().zip(&plan.states) {
+        state.update(args.get(c), ids);
+    }
+    Ok(())
+}
+
 /// The different codes in their order, and for each row the number of its code.
-fn number<'a, C: Entry + 'a>(parts: impl Iterator<Item = &'a [C]>, rows: usize) -> (Vec<C>, Vec<u32>) {
+pub(super) fn number<'a, C: Entry + 'a>(
+    parts: impl Iterator<Item = &'a [C]>,
+    rows: usize,
+) -> (Vec<C>, Vec<u32>) {
     let mut sorted: Vec<C::Pair> = Vec::with_capacity(rows);
     for part in parts {
         sorted.extend(
@@ -203,7 +268,7 @@ fn number<'a, C: Entry + 'a>(parts: impl Iterator<Item = &'a [C]>, rows: usize) 
 }
 
 /// A code with the place of its row, in the order of codes, then places.
-trait Entry: Code {
+pub(super) trait Entry: Code + Stored {
     type Pair: Ord + Copy;
     fn with(self, row: u32) -> Self::Pair;
     fn split(pair: Self::Pair) -> (Self, u32);

@@ -1,15 +1,22 @@
 //! What all sinks kept, spread over ranges of codes: between two barriers, in parallel.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use arrow::array::{Array, ArrayRef, BinaryArray, StringViewArray};
+use arrow::array::ArrayRef;
 
 use super::super::partial::PartialAggregate;
 use super::super::plan::Plan;
-use super::kept::{Block, Kept, ranked, utf8};
+use super::chunk::Chunk;
+use super::disk::{every, read};
+use super::kept::{Block, Kept};
+use super::numbers::Known;
+use super::room::Room;
+use super::stored::Stored;
+use super::unite::{Ranks, unite_all};
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
-use crate::memory::Reservation;
+use crate::memory::{Reservation, SpillBlock, SpillFile};
 use crate::operate::sort::cells::Cells;
 use crate::operate::sort::packing::{Code, KeyColumn, Packing, union};
 use crate::pipeline::{Partition, RunContext, Sink, Source, TaskContext};
@@ -25,15 +32,15 @@ pub(super) struct Sizes {
     pub(super) sample: usize,
 }
 
+/// Every so many rows of a block one is looked at.
+pub(super) const SAMPLE: usize = 256;
 /// Codes and places of rows that are spread, and the states of a range's groups, stay in the
 /// second-level cache.
 const SIZES: Sizes = Sizes {
     spread: 64 << 10,
     range: 32 << 10,
-    sample: 256,
+    sample: SAMPLE,
 };
-/// Ranges at most, so that pieces do not become too small.
-const MOST_RANGES: usize = 1024;
 /// Bits of the table that leads from a code's first bits to its range.
 const TABLE_BITS: u32 = 12;
 
@@ -65,14 +72,25 @@ pub struct Ordered {
     pub(super) run: Arc<RunContext>,
     /// Rows, before equal keys meet.
     rows: u64,
+    pub(super) room: Room,
+    /// Set if somebody wants the numbers of groups among all groups.
+    pub(super) numbered: AtomicBool,
+    /// Where rows are spread to, if not in memory.
+    file: Option<Arc<SpillFile>>,
     _held: Vec<Reservation>,
 }
 
-/// Blocks that are spread together, and their sink.
+/// Rows that are spread together, and their sink.
 #[derive(Debug)]
 struct Work {
     sink: usize,
-    blocks: Vec<Block>,
+    rows: Rows,
+}
+
+#[derive(Debug)]
+enum Rows {
+    Here(Vec<Block>),
+    OnDisk(Arc<SpillFile>, Vec<SpillBlock>),
 }
 
 /// The spread rows, by the width of their codes.
@@ -91,15 +109,8 @@ pub(super) struct Spread<C> {
     bits: u32,
     shift: u32,
     pub(super) chunks: Vec<OnceLock<Chunk<C>>>,
-}
-
-/// Rows in the order of their ranges.
-#[derive(Debug)]
-pub(super) struct Chunk<C> {
-    pub(super) codes: Vec<C>,
-    pub(super) values: Vec<Cells>,
-    /// Where each range begins, and the end.
-    pub(super) starts: Vec<u32>,
+    /// Of each range.
+    pub(super) known: Vec<Known<C>>,
 }
 
 /// Partitions of hashed groups, or instead of them rows to be spread.
@@ -148,15 +159,12 @@ pub(super) fn regroup(kept: Kept) -> Result<Partition> {
 }
 
 impl Ordered {
-    /// Takes the rows if their keys fit codes.
+    /// Takes the rows if their keys fit codes, and there is room for it.
     fn new(all: &mut Vec<Option<Kept>>, sizes: Sizes) -> Result<Option<Ordered>> {
         let rows: usize = all.iter().flatten().map(Kept::rows).sum();
         let Some(first) = all.iter().flatten().next() else {
             return Ok(None);
         };
-        if rows > u32::MAX as usize {
-            return Ok(None);
-        }
         let (plan, run) = (first.plan.clone(), first.run.clone());
         let keys: Vec<KeyColumn> = (first.order.keys.iter())
             .map(|k| KeyColumn {
@@ -166,6 +174,11 @@ impl Ordered {
                 float: plan.key_types[k.column] == arrow::datatypes::DataType::Float64,
             })
             .collect();
+        let on_disk = all.iter().flatten().any(Kept::is_on_disk);
+        if on_disk {
+            // all or nothing: what is spread lies in one place
+            all.iter_mut().flatten().try_for_each(Kept::spill)?;
+        }
         let (unions, ranks) = unite_all(all, plan.keys.len())?;
         let spans: Vec<_> = (keys.iter())
             .map(|key| match &unions[key.column] {
@@ -176,7 +189,25 @@ impl Ordered {
         let Some(packing) = Packing::new(&keys, &spans) else {
             return Ok(None);
         };
-        let (work, held) = cut(all, sizes.spread);
+        let row_bytes = all
+            .iter_mut()
+            .flatten()
+            .filter_map(|k| Some(k.disk()?.row_bytes()));
+        let row_bytes = row_bytes.max();
+        let texts = unions.iter().flatten().map(|u| u.get_array_memory_size());
+        let ids = ranks.iter().flatten().flatten().map(|r| 4 * r.len());
+        let held: usize = texts.chain(ids).sum();
+        let Some(room) = Room::new(rows, &plan, packing.bits(), row_bytes, held, sizes, &run) else {
+            return Ok(None);
+        };
+        let sample = sampled(all, plan.keys.len(), sizes.sample)?;
+        let (work, mut reserved) = cut(all, room.spread);
+        if on_disk {
+            let mut own = run.budget.reservation("grouping in order");
+            own.grow_anyway(held + room.index);
+            reserved = vec![own];
+        }
+        let (bits, chunks, ranges) = (packing.bits(), work.len(), room.ranges);
         let mut ordered = Ordered {
             plan,
             packing,
@@ -185,15 +216,19 @@ impl Ordered {
             ranks,
             work,
             lanes: Lanes::Long(Spread::default()),
+            file: match on_disk {
+                true => Some(run.spill.create()?.file()),
+                false => None,
+            },
             run,
             rows: rows as u64,
-            _held: held,
+            room,
+            numbered: AtomicBool::new(false),
+            _held: reserved,
         };
-        let ranges = (rows / sizes.range).clamp(1, MOST_RANGES);
-        let (bits, chunks) = (ordered.packing.bits(), ordered.work.len());
         ordered.lanes = match bits <= 64 {
-            true => Lanes::Short(Spread::new(ordered.sample(sizes.sample)?, ranges, bits, chunks)),
-            false => Lanes::Long(Spread::new(ordered.sample(sizes.sample)?, ranges, bits, chunks)),
+            true => Lanes::Short(Spread::new(ordered.sample(&sample)?, ranges, bits, chunks)),
+            false => Lanes::Long(Spread::new(ordered.sample(&sample)?, ranges, bits, chunks)),
         };
         Ok(Some(ordered))
     }
@@ -209,6 +244,11 @@ impl Ordered {
             Lanes::Short(s) => s.ranges(),
             Lanes::Long(s) => s.ranges(),
         }
+    }
+
+    /// From now on the positions of groups are their numbers, from 0 on.
+    pub fn number_groups(&self) {
+        self.numbered.store(true, Relaxed);
     }
 
     /// Leaves it to the next stage.
@@ -232,18 +272,11 @@ impl Ordered {
             .ok_or_else(|| Error::defect("a kept key is no integer"))
     }
 
-    /// The codes of some rows of each block.
-    fn sample<C: Code>(&self, step: usize) -> Result<Vec<C>> {
+    /// The codes of a sample of the rows, in order.
+    fn sample<C: Code>(&self, sample: &[(usize, Block)]) -> Result<Vec<C>> {
         let mut out = Vec::new();
-        for work in &self.work {
-            let Ok(work) = work.lock() else { continue };
-            let Some(work) = work.as_ref() else { continue };
-            for block in &work.blocks {
-                let at: Vec<(u32, u32)> = (0..block.rows as u32).step_by(step).map(|r| (0, r)).collect();
-                let keys = &block.columns[..self.plan.keys.len()];
-                let few = keys.iter().map(|c| Cells::gather(&[c], &at));
-                self.codes(work.sink, &few.collect::<Result<Vec<_>>>()?, at.len(), &mut out)?;
-            }
+        for (sink, keys) in sample {
+            self.codes(*sink, &keys.columns, keys.rows, &mut out)?;
         }
         out.sort_unstable();
         Ok(out)
@@ -256,12 +289,23 @@ impl Ordered {
         }
     }
 
-    fn spread_into<C: Code>(&self, task: usize, spread: &Spread<C>) -> Result<()> {
+    fn spread_into<C: Code + Stored>(&self, task: usize, spread: &Spread<C>) -> Result<()> {
         let work = self.work[task].lock().ok().and_then(|mut w| w.take());
         let work = work.ok_or_else(|| Error::defect("rows were spread twice"))?;
-        let rows = work.blocks.iter().map(|b| b.rows).sum();
+        let mut held = self.run.budget.reservation("grouping in order");
+        let columns = self.plan.keys.len() + self.plan.columns.len();
+        let blocks = match work.rows {
+            Rows::Here(blocks) => blocks,
+            Rows::OnDisk(file, written) => {
+                let rows: usize = written.iter().map(|b| b.rows as usize).sum();
+                held.grow_anyway(rows * self.room.a_row_to_spread);
+                let blocks = written.iter().map(|b| read(&file, b, columns));
+                blocks.collect::<Result<_>>()?
+            }
+        };
+        let rows = blocks.iter().map(|b| b.rows).sum();
         let mut codes: Vec<C> = Vec::with_capacity(rows);
-        for block in &work.blocks {
+        for block in &blocks {
             self.codes(work.sink, &block.columns, block.rows, &mut codes)?;
         }
         let ranges: Vec<u16> = codes.iter().map(|&c| spread.range_of(c)).collect();
@@ -271,25 +315,29 @@ impl Ordered {
         let mut next = starts.clone();
         let mut at = vec![(0, 0); rows];
         let mut sorted = vec![C::default(); rows];
-        let places = (work.blocks.iter().zip(0..)).flat_map(|(b, p)| (0..b.rows as u32).map(move |r| (p, r)));
+        let places = (blocks.iter().zip(0..)).flat_map(|(b, p)| (0..b.rows as u32).map(move |r| (p, r)));
         for ((place, &code), &range) in places.zip(&codes).zip(&ranges) {
             let to = &mut next[range as usize];
             sorted[*to as usize] = code;
             at[*to as usize] = place;
             *to += 1;
         }
-        let keys = self.plan.keys.len();
-        let values = (keys..keys + self.plan.columns.len()).map(|c| {
-            let parts: Vec<&Cells> = work.blocks.iter().map(|b| &b.columns[c]).collect();
+        drop((codes, ranges));
+        let values = (self.plan.keys.len()..columns).map(|c| {
+            let parts: Vec<&Cells> = blocks.iter().map(|b| &b.columns[c]).collect();
             Cells::gather(&parts, &at)
         });
-        let chunk = Chunk {
-            values: values.collect::<Result<_>>()?,
-            codes: sorted,
-            starts,
+        let values = values.collect::<Result<Vec<_>>>()?;
+        drop((blocks, at));
+        let chunk = match &self.file {
+            Some(file) => Chunk::store(&sorted, &values, &starts, file)?,
+            None => Chunk::Here {
+                codes: sorted,
+                values,
+                starts,
+            },
         };
-        let again = spread.chunks[task].set(chunk).is_err();
-        match again {
+        match spread.chunks[task].set(chunk).is_err() {
             true => Err(Error::defect("rows were spread twice")),
             false => Ok(()),
         }
@@ -304,6 +352,7 @@ impl<C> Default for Spread<C> {
             bits: 0,
             shift: 0,
             chunks: Vec::new(),
+            known: Vec::new(),
         }
     }
 }
@@ -320,6 +369,7 @@ impl<C: Code> Spread<C> {
         let table = (0..=1u64 << (bits - shift)).map(|b| splitters.partition_point(|s| first(s) < b) as u32);
         Spread {
             table: table.collect(),
+            known: (0..=splitters.len()).map(|_| Known::default()).collect(),
             splitters,
             bits,
             shift,
@@ -340,75 +390,60 @@ impl<C: Code> Spread<C> {
     }
 }
 
-/// By sink and key: the rank of each id among all texts of the key.
-type Ranks = Vec<Vec<Option<Vec<i32>>>>;
-
-/// The texts of each text key, by rank, and what the ids of each sink are among them.
-fn unite_all(all: &mut [Option<Kept>], keys: usize) -> Result<(Vec<Option<ArrayRef>>, Ranks)> {
-    let mut unions = Vec::with_capacity(keys);
-    let mut ranks: Ranks = all.iter().map(|_| Vec::new()).collect();
-    for k in 0..keys {
-        let mut lists = Vec::new();
-        for (kept, ranks) in all.iter_mut().zip(&mut ranks) {
-            let texts = kept.as_mut().and_then(|kept| kept.texts[k].as_mut()).map(ranked);
-            let (list, of_ids) = texts.unzip();
-            lists.extend(list);
-            ranks.push(of_ids);
-        }
-        unions.push(unite(&lists, ranks.iter_mut().filter_map(|r| r[k].as_mut()))?);
+/// The keys of every `step`-th row of each block, with their sinks; of fewer where the sinks looked
+/// at fewer.
+fn sampled(all: &mut [Option<Kept>], keys: usize, step: usize) -> Result<Vec<(usize, Block)>> {
+    let mut disks = all.iter_mut().flatten().filter_map(Kept::disk);
+    let common = disks.by_ref().map(|d| d.step()).max();
+    let mut sample = Vec::new();
+    for (sink, kept) in all.iter_mut().enumerate() {
+        let Some(kept) = kept else { continue };
+        let blocks = match (kept.disk(), common) {
+            (Some(disk), Some(common)) => {
+                disk.thin(common, keys)?;
+                std::mem::take(&mut disk.sample)
+            }
+            _ => (kept.blocks.iter().map(|b| every(b, keys, step))).collect::<Result<_>>()?,
+        };
+        sample.extend(blocks.into_iter().map(|b| (sink, b)));
     }
-    Ok((unions, ranks))
+    Ok(sample)
 }
 
-/// The blocks of all sinks, in pieces of about so many rows, and what keeps their memory reserved.
+/// The rows of all sinks, in pieces of about so many, and what keeps their memory reserved.
 fn cut(all: &mut Vec<Option<Kept>>, size: usize) -> (Vec<Mutex<Option<Work>>>, Vec<Reservation>) {
     let (mut work, mut held) = (Vec::new(), Vec::new());
     for (sink, kept) in all.drain(..).enumerate() {
-        let Some(kept) = kept else { continue };
-        held.push(kept.held);
-        let (mut blocks, mut rows) = (Vec::new(), 0);
-        for block in kept.blocks {
-            rows += block.rows;
-            blocks.push(block);
-            if rows >= size {
-                rows = 0;
-                let blocks = std::mem::take(&mut blocks);
-                work.push(Mutex::new(Some(Work { sink, blocks })));
+        let Some(mut kept) = kept else { continue };
+        let mut add = |rows| work.push(Mutex::new(Some(Work { sink, rows })));
+        if let Some(disk) = kept.disk() {
+            let rows = |b: &SpillBlock| b.rows as usize;
+            for written in pieces(std::mem::take(&mut disk.written), rows, size) {
+                add(Rows::OnDisk(disk.file(), written));
             }
         }
-        if !blocks.is_empty() {
-            work.push(Mutex::new(Some(Work { sink, blocks })));
+        for blocks in pieces(kept.blocks, |b| b.rows, size) {
+            add(Rows::Here(blocks));
         }
+        held.push(kept.held);
     }
     (work, held)
 }
 
-/// Unites sorted lists of texts; turns the ranks of ids within their list into ranks among all.
-fn unite<'a>(
-    lists: &[BinaryArray],
-    ranks: impl Iterator<Item = &'a mut Vec<i32>>,
-) -> Result<Option<ArrayRef>> {
-    if lists.is_empty() {
-        return Ok(None);
-    }
-    let mut all: Vec<(&[u8], usize)> = Vec::with_capacity(lists.iter().map(|l| l.len()).sum());
-    for (i, list) in lists.iter().enumerate() {
-        all.extend((0..list.len()).map(|rank| (list.value(rank), i)));
-    }
-    // the standard stable sort merges runs that are sorted already
-    all.sort();
-    let mut texts: Vec<&str> = Vec::new();
-    let mut maps: Vec<Vec<i32>> = lists.iter().map(|l| Vec::with_capacity(l.len())).collect();
-    for (i, &(text, list)) in all.iter().enumerate() {
-        if i == 0 || all[i - 1].0 != text {
-            texts.push(utf8(text)?);
+/// Cuts a list where `size` rows or more are together.
+fn pieces<T>(all: Vec<T>, rows: impl Fn(&T) -> usize, size: usize) -> Vec<Vec<T>> {
+    let (mut pieces, mut sum) = (Vec::new(), size);
+    for item in all {
+        if sum >= size {
+            pieces.push(Vec::new());
+            sum = 0;
         }
-        maps[list].push(texts.len() as i32 - 1);
+        sum += rows(&item);
+        if let Some(last) = pieces.last_mut() {
+            last.push(item);
+        }
     }
-    for (ranks, map) in ranks.zip(maps) {
-        ranks.iter_mut().for_each(|r| *r = map[*r as usize]);
-    }
-    Ok(Some(Arc::new(StringViewArray::from_iter_values(texts))))
+    pieces
 }
 
 /// One task of spreading; it gives no rows.

@@ -8,7 +8,7 @@ use super::spread::{Sizes, plan_with};
 use super::*;
 use crate::expr::AggFunc;
 use crate::kernel::Batch;
-use crate::pipeline::{Partition, Sink, Source, TaskContext};
+use crate::pipeline::{Partition, RunContext, Sink, Source, TaskContext};
 
 const SMALL: Sizes = Sizes {
     spread: 40,
@@ -36,6 +36,11 @@ enum Start {
     Grouping,
 }
 
+/// Bytes of spill files that are now there.
+fn on_disk(run: &RunContext) -> u64 {
+    run.progress.spill_now.load(std::sync::atomic::Ordering::Relaxed)
+}
+
 /// All groups, and whether they were made in order.
 fn groups(
     spec: &AggregateSpec,
@@ -44,7 +49,16 @@ fn groups(
     starts: &[Start],
     limit: usize,
 ) -> (Vec<Vec<Cell>>, bool) {
-    let run = run(limit);
+    groups_in(spec, input, order, starts, &run(limit))
+}
+
+fn groups_in(
+    spec: &AggregateSpec,
+    input: &[Batch],
+    order: &[SortKey],
+    starts: &[Start],
+    run: &Arc<RunContext>,
+) -> (Vec<Vec<Cell>>, bool) {
     let cx = |part| TaskContext {
         run: run.clone(),
         part,
@@ -52,8 +66,8 @@ fn groups(
     let order = Order::new(order.to_vec());
     let new = |start: &Start| {
         let mut sink = match start {
-            Start::Grouping => PartialAggregate::new(spec, &schema(), &run).unwrap(),
-            _ => PartialAggregate::in_order(spec, &schema(), &order, &run).unwrap(),
+            Start::Grouping => PartialAggregate::new(spec, &schema(), run).unwrap(),
+            _ => PartialAggregate::in_order(spec, &schema(), &order, run).unwrap(),
         };
         match start {
             Start::Deciding(many) => sink.many = *many,
@@ -69,27 +83,45 @@ fn groups(
     let left = sinks.into_iter().map(|s| Arc::new(s.finish(&cx(0)).unwrap()));
     let left: Vec<Arc<Partition>> = left.collect();
     let (left, ordered) = plan_with(left, SMALL).unwrap();
-    let mut rows = Vec::new();
+    let mut rows: Vec<(u64, Vec<Cell>)> = Vec::new();
     let mut take = |mut source: Box<dyn Source>, cx: TaskContext| {
         while let Some(batch) = source.next(&cx).unwrap() {
             let row = |i: usize| batch.columns.iter().map(|c| cell(c, i)).collect();
-            rows.extend((0..batch.rows).map(row));
+            rows.extend((0..batch.rows).map(|i| (batch.position + i as u64, row(i))));
         }
     };
     match &ordered {
         None => take(
-            merge_buckets(spec, &schema(), 0..BUCKETS, &left, &run).unwrap(),
+            merge_buckets(spec, &schema(), 0..BUCKETS, &left, run).unwrap(),
             cx(0),
         ),
         Some(ordered) => {
             (0..ordered.tasks()).for_each(|t| take(Box::new(Spreading(ordered.clone())), cx(t as u32)));
             let next = [Arc::new(ordered.partition())];
             let ordered = Ordered::of(&next).unwrap();
-            (0..ordered.ranges()).for_each(|r| take(Box::new(OrderedSource::new(&ordered, r)), cx(r as u32)));
+            let numbered = input.len().is_multiple_of(2);
+            if numbered {
+                ordered.number_groups();
+            }
+            // as if several threads did it, each some neighbouring ranges
+            let mut ranges: Vec<usize> = (0..ordered.ranges()).collect();
+            ranges.sort_by_key(|r| (r % 5, *r));
+            for r in ranges {
+                take(Box::new(OrderedSource::new(&ordered, r)), cx(r as u32));
+            }
+            rows.sort_by_key(|row| row.0);
+            if numbered {
+                assert!(
+                    rows.iter().map(|r| r.0).eq(0..rows.len() as u64),
+                    "rows are numbered"
+                );
+            }
         }
     }
+    let rows = rows.into_iter().map(|r| r.1).collect();
     let in_order = ordered.is_some();
     drop((left, ordered));
+    assert_eq!(on_disk(run), 0, "no file is left");
     assert_eq!(run.budget.used(), 0, "all memory is given back");
     (rows, in_order)
 }
@@ -155,7 +187,7 @@ proptest! {
         backwards: bool,
         size in 1usize..60,
         starts in prop::collection::vec(start(), 1..4),
-        tiny in prop::bool::weighted(0.2),
+        limit in prop_oneof![3 => Just(1usize << 30), 1 => Just(20_000), 2 => Just(100_000)],
     ) {
         let mut order = ascending(keys.len());
         for (key, &(descending, nulls_first)) in order.iter_mut().zip(&turns) {
@@ -166,7 +198,6 @@ proptest! {
         }
         let spec = spec(keys);
         let input = batches(&lines, size);
-        let limit = if tiny { 20_000 } else { 1 << 30 };
         let (mut ours, in_order) = groups(&spec, &input, &order, &starts, limit);
         let mut theirs = reference(&spec, &input);
         sort(&mut theirs, &order);
@@ -221,7 +252,7 @@ fn repeating_keys_are_grouped() {
 }
 
 #[test]
-fn refused_memory_and_mixed_sinks_end_in_hashed_groups() {
+fn mixed_sinks_and_too_many_texts_end_in_hashed_groups() {
     let spec = spec(vec![1, 0]);
     let order = ascending(2);
     let input = batches(&lines(3000, 1), 100);
@@ -232,6 +263,59 @@ fn refused_memory_and_mixed_sinks_end_in_hashed_groups() {
         assert!(!in_order);
         assert!(ours == reference(&spec, &input));
     }
+}
+
+/// Rows of which nine in ten have keys of their own; the rest share three.
+fn heavy(rows: i64) -> Vec<Line> {
+    let key = |i: i64| if i % 10 > 0 { i * 7919 % rows } else { -1 - i % 3 };
+    let line = |i: i64| {
+        (
+            Some(key(i)),
+            Some(format!("text {}", i % 5)),
+            Some(i as f64),
+            Some(true),
+        )
+    };
+    (0..rows).map(line).collect()
+}
+
+#[test]
+fn refused_memory_goes_to_disk_and_groups_stay_in_order() {
+    let deciding = [Start::Deciding(50)];
+    let keeping = [Start::Keeping; 3];
+    for (lines, keys, starts) in [
+        (lines(6000, 1), vec![0], &deciding[..]),
+        (lines(6000, 1), vec![2, 0, 5], &keeping[..2]),
+        (heavy(6000), vec![0, 1], &keeping[..]),
+        (heavy(6000), vec![0], &keeping[..2]),
+    ] {
+        let (spec, order) = (spec(keys.clone()), ascending(keys.len()));
+        let input = batches(&lines, 100);
+        let run = run(150_000);
+        let (ours, in_order) = groups_in(&spec, &input, &order, starts, &run);
+        assert!(in_order, "{keys:?}");
+        let spilled = run
+            .progress
+            .bytes_spilled
+            .load(std::sync::atomic::Ordering::Relaxed);
+        assert!(spilled > 0, "{keys:?}");
+        let mut theirs = reference(&spec, &input);
+        sort(&mut theirs, &order);
+        assert!(ours == theirs, "{keys:?}");
+    }
+}
+
+#[test]
+fn rows_on_disk_are_given_back_when_keys_turn_out_to_repeat() {
+    let mut late = lines(20_000, 1);
+    (0..20).for_each(|_| late.extend(lines(4000, 4000)));
+    let (spec, order) = (spec(vec![0]), ascending(1));
+    let input = batches(&late, 500);
+    let run = run(400_000);
+    let (mut ours, in_order) = groups_in(&spec, &input, &order, &[Start::Keeping; 2], &run);
+    sort(&mut ours, &order);
+    assert!(!in_order);
+    assert!(ours == reference(&spec, &input));
 }
 
 #[test]

@@ -1,0 +1,391 @@
+"""Random tables and random queries, the answers of `ddf sql` against DuckDB's.
+
+    python tests/sql/differential.py target/release/ddf            2,000 queries; needs the duckdb module
+    python tests/sql/differential.py DDF --queries 10000 --seed 7
+    python tests/sql/differential.py DDF --only 1234               one query again, told in full
+
+Every query is run in one of several settings that must not change its answer: Parquet or CSV, one
+thread or two, a small memory limit, tiny blocks. Rows are compared as a multiset (as a list where the
+order is total), floats to twelve digits. What is known to differ by decision (SEMANTICS) is not
+generated: the order of NaN in unions of types, sums beyond int64, text as numbers.
+"""
+
+import argparse
+import collections
+import datetime
+import decimal
+import math
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+import duckdb
+
+INTS = ["i", "j", "k"]
+COLUMNS = {"i": "int", "j": "int", "k": "int", "x": "float", "t": "text", "u": "text", "d": "date", "b": "bool", "m": "dec"}
+SQL_TYPES = {"int": "BIGINT", "float": "DOUBLE", "text": "VARCHAR", "date": "DATE", "bool": "BOOLEAN", "dec": "DECIMAL(12,2)"}
+TEXTS = ["", "a", "b", "ab", "ba", "é", "日本", "A", "a b", "%", "_", "x'y", 'q"r', "long text that is more than twelve bytes", "long text that is more than twelve letters"]
+
+
+def make_table(r, name, rows):
+    """A table in DuckDB's memory: few values for keys, some nulls, NaN and extremes."""
+    span = r.choice([2, 5, 30, 1000])
+    null = r.choice([0, 0, 0.1, 0.5])
+
+    def maybe(v):
+        return None if r.random() < null else v
+
+    def value(kind, c):
+        if kind == "int":
+            if c == "k" and r.random() < 0.02:
+                return r.choice([2**53 + 1, -(2**53) - 1, 2**31, -(2**31)])
+            return r.randint(-2, span)
+        if kind == "float":
+            return r.choice([0.0, -0.0, 0.5, -1.25, 1e10, 1e-7, 3.0, float(r.randint(-9, span)), r.random(), math.nan if nan else 2.0])
+        if kind == "text":
+            return r.choice(TEXTS)
+        if kind == "date":
+            return datetime.date(2020, 2, 20) + datetime.timedelta(days=r.randint(-400, span))
+        if kind == "bool":
+            return r.random() < 0.5
+        return decimal.Decimal(r.randint(-500, 100 * span)) / 100
+
+    nan = r.random() < 0.2  # not in CSV, where the text nan is null
+    data = [[maybe(value(kind, c)) for c, kind in COLUMNS.items()] for _ in range(rows)]
+    duckdb.execute(f"CREATE OR REPLACE TABLE {name} ({', '.join(f'{c} {SQL_TYPES[k]}' for c, k in COLUMNS.items())})")
+    if data:
+        marks = ", ".join("?" * len(COLUMNS))
+        duckdb.executemany(f"INSERT INTO {name} VALUES ({marks})", data)
+    return nan
+
+
+class Query:
+    """Grows one query; `tables` are the aliases in scope."""
+
+    def __init__(self, r, tables):
+        self.r, self.names, self.alias = r, tables, 0
+
+    def pick(self, *of):
+        return self.r.choice(of)
+
+    def chance(self, p):
+        return self.r.random() < p
+
+    def fresh(self):
+        self.alias += 1
+        return f"a{self.alias}"
+
+    def column(self, scope, kind):
+        table = self.r.choice(scope)
+        return f"{table}.{self.r.choice([c for c, k in COLUMNS.items() if k == kind])}"
+
+    def literal(self, kind):
+        r = self.r
+        return {
+            "int": lambda: str(r.choice([0, 1, 2, 3, -1, 7, 29])),
+            "float": lambda: r.choice(["0.5::double", "0.0::double", "3.0::double", "-1.25::double"]),
+            "text": lambda: "'" + r.choice(TEXTS).replace("'", "''") + "'",
+            "date": lambda: r.choice(["DATE '2020-02-20'", "DATE '2020-01-31'", "DATE '2019-12-31'"]),
+            "bool": lambda: r.choice(["true", "false"]),
+            "dec": lambda: r.choice(["1.50", "0.25", "-3.10"]),
+        }[kind]()
+
+    def expr(self, scope, kind, depth=2):
+        """An expression of a kind over the columns in scope."""
+        if depth == 0 or self.chance(0.35):
+            return self.column(scope, kind) if self.chance(0.8) else self.literal(kind)
+        e = lambda k: self.expr(scope, k, depth - 1)
+        if self.chance(0.12):
+            return f"CASE WHEN {self.condition(scope, depth - 1)} THEN {e(kind)} ELSE {e(kind)} END"
+        if self.chance(0.1):
+            return f"coalesce({e(kind)}, {e(kind)})"
+        if self.chance(0.05):
+            return f"nullif({e(kind)}, {e(kind)})"
+        if kind == "int":
+            return self.pick(
+                lambda: f"({e('int')} {self.pick('+', '-')} {e('int')})",
+                lambda: f"({self.column(scope, 'int')} % {self.pick('2', '3', '7')})",
+                lambda: f"({self.column(scope, 'int')} // {self.pick('2', '3')})",
+                lambda: f"length({e('text')})",
+                lambda: f"extract({self.pick('year', 'month', 'day')} FROM {e('date')})",
+                lambda: f"abs({self.column(scope, 'int')})",
+                lambda: f"greatest({e('int')}, {e('int')})",
+                lambda: f"least({e('int')}, {e('int')})",
+                lambda: f"({e('date')} - {e('date')})",
+                lambda: f"CAST({e('bool')} AS BIGINT)",
+            )()
+        if kind == "float":
+            return self.pick(
+                lambda: f"({e('float')} {self.pick('+', '-', '*')} {e('float')})",
+                lambda: f"CAST({e('int')} AS DOUBLE)",
+                lambda: f"abs({e('float')})",
+                lambda: f"CAST({e('dec')} AS DOUBLE)",
+            )()
+        if kind == "text":
+            return self.pick(
+                lambda: f"upper({e('text')})",
+                lambda: f"lower({e('text')})",
+                lambda: f"({e('text')} || {e('text')})",
+                lambda: f"substr({e('text')}, {self.pick('1', '2')}, {self.pick('1', '3')})",
+                lambda: f"replace({e('text')}, 'a', 'bb')",
+                lambda: f"trim({e('text')})",
+                lambda: f"CAST({e('int')} AS VARCHAR)",
+            )()
+        if kind == "date":
+            return self.pick(
+                lambda: self.column(scope, "date"),
+                lambda: f"CAST(date_trunc('month', {e('date')}) AS DATE)",
+            )()
+        if kind == "bool":
+            return f"({self.condition(scope, depth - 1)})"
+        return self.pick(
+            lambda: f"({self.column(scope, 'dec')} {self.pick('+', '-')} {self.literal('dec')})",
+            lambda: self.column(scope, "dec"),
+        )()
+
+    def condition(self, scope, depth=2, subqueries=False):
+        kind = self.pick("int", "float", "text", "date", "dec")
+        e = lambda: self.expr(scope, kind, max(depth - 1, 0))
+        ways = [
+            lambda: f"{e()} {self.pick('=', '<>', '<', '<=', '>', '>=')} {e()}",
+            lambda: f"{e()} {self.pick('=', '<', '>=')} {self.literal(kind)}",
+            lambda: f"{e()} IS {self.pick('', 'NOT ')}NULL",
+            lambda: f"{e()} BETWEEN {self.literal(kind)} AND {e()}",
+            lambda: f"{e()} {self.pick('', 'NOT ')}IN ({self.literal(kind)}, {self.literal(kind)}, {self.pick('NULL', self.literal(kind))})",
+            lambda: f"{self.expr(scope, 'text', 1)} {self.pick('LIKE', 'NOT LIKE', 'ILIKE')} {self.pick(chr(39) + 'a%' + chr(39), chr(39) + '%b' + chr(39), chr(39) + '_' + chr(39), chr(39) + '%long%' + chr(39))}",
+            lambda: f"{e()} IS {self.pick('', 'NOT ')}DISTINCT FROM {e()}",
+            lambda: self.column(scope, "bool"),
+        ]
+        if depth > 0:
+            ways += [
+                lambda: f"({self.condition(scope, depth - 1)} {self.pick('AND', 'OR')} {self.condition(scope, depth - 1)})",
+                lambda: f"NOT ({self.condition(scope, depth - 1)})",
+            ]
+        if subqueries:
+            ways += [lambda: self.subquery(scope)] * 3
+        return self.r.choice(ways)()
+
+    def subquery(self, scope):
+        """A condition with a subquery, correlated or not."""
+        t, a = self.r.choice(self.names), self.fresh()
+        key = self.r.choice(INTS)
+        kind = self.pick("int", "text", "date")
+        inner = f"FROM {t} {a} WHERE {self.condition([a], 1)}"
+        tie = f" AND {a}.{key} = {self.column(scope, 'int')}"
+        correlated = tie if self.chance(0.5) else ""
+        return self.pick(
+            lambda: f"{'' if self.chance(0.5) else 'NOT '}EXISTS (SELECT 1 {inner}{correlated})",
+            lambda: f"{self.expr(scope, kind, 1)} {self.pick('', 'NOT ')}IN (SELECT {self.expr([a], kind, 1)} {inner}{correlated})",
+            lambda: f"{self.expr(scope, 'int', 1)} {self.pick('<', '=', '>=')} (SELECT {self.pick('max', 'min', 'count')}({a}.{key}) {inner}{correlated})",
+            lambda: f"{self.expr(scope, 'int', 1)} {self.pick('= ANY', '<> ALL', '> ALL', '< ANY')} (SELECT {a}.{key} {inner})",
+        )()
+
+    def source(self):
+        """FROM with joins; answers the text and the aliases."""
+        a = self.fresh()
+        text, scope = f"{self.relation()} {a}", [a]
+        while len(scope) < 3 and "," not in text and self.chance(0.45):
+            b = self.fresh()
+            kind = self.pick("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "JOIN", *([","] if len(scope) == 1 else []))
+            on = f"{self.column(scope, 'int')} = {b}.{self.r.choice(INTS)}"
+            if self.chance(0.3):
+                on += f" AND {self.column(scope, 'text')} = {b}.{self.pick('t', 'u')}"
+            if self.chance(0.3) and kind != "FULL JOIN":
+                on += f" AND {self.condition(scope + [b], 1)}"
+            if kind == ",":
+                text, self.where = f"{text}, {self.relation()} {b}", self.where + [on]
+            else:
+                text += f" {kind} {self.relation()} {b} ON {on}"
+            scope.append(b)
+        return text, scope
+
+    def relation(self):
+        t = self.r.choice(self.names)
+        if self.chance(0.12):
+            a = self.fresh()
+            return f"(SELECT * FROM {t} {a} WHERE {self.condition([a], 1)})"
+        return t
+
+    def aggregate(self, scope):
+        kind = self.pick("int", "float", "text", "date", "dec", "bool")
+        e = self.expr(scope, kind, 1)
+        plain = ["count({})", "min({})", "max({})", "count(DISTINCT {})"]
+        if kind in ("int", "dec"):
+            plain += ["sum({})", "avg({})", "sum(DISTINCT {})"]
+        if kind == "float":
+            plain += ["sum({})", "avg({})", "median({})", "stddev({})"]
+        if kind == "bool":
+            plain = ["bool_and({})", "bool_or({})", "count({})"]
+        call = self.r.choice(plain).format(e)
+        if self.chance(0.1):
+            call = "count(*)"
+        if self.chance(0.15) and "DISTINCT" not in call:
+            call += f" FILTER (WHERE {self.condition(scope, 1)})"
+        return call
+
+    def window(self, scope):
+        """A window call whose answer does not hang on the order of peers."""
+        part = f"PARTITION BY {self.expr(scope, self.pick('int', 'text', 'bool'), 1)} " if self.chance(0.7) else ""
+        order = ", ".join(f"{self.expr(scope, k, 0)}{self.pick('', ' DESC', ' NULLS FIRST', ' DESC NULLS LAST')}" for k in self.r.sample(["int", "date", "dec", "text"], self.pick(1, 2)))
+        kind = self.pick("int", "dec")
+        e = self.expr(scope, kind, 1)
+        agg = self.pick("sum({})", "count({})", "min({})", "max({})", "avg({})").format(e)
+        peers = self.pick("", "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW", "RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
+                          "GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING", "RANGE BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE GROUP",
+                          "GROUPS BETWEEN 2 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW" if agg.startswith("count(*") else "GROUPS BETWEEN CURRENT ROW AND 1 FOLLOWING")
+        return self.pick(
+            lambda: f"{self.pick('rank()', 'dense_rank()', 'percent_rank()', 'cume_dist()')} OVER ({part}ORDER BY {order})",
+            lambda: f"{agg} OVER ({part}ORDER BY {order} {peers})",
+            lambda: f"{agg} OVER ({part.strip()})",
+        )()
+
+    def select(self, ways):
+        self.where = []
+        source, scope = self.source()
+        where = self.where + ([self.condition(scope, 2, True)] if self.chance(0.6) else [])
+        tail = f" WHERE {' AND '.join(where)}" if where else ""
+        way = self.r.choice(ways)
+        if way == "plain":
+            kinds = [self.r.choice(list(SQL_TYPES)) for _ in range(self.pick(1, 2, 3))]
+            items = [self.expr(scope, k) for k in kinds]
+            head = "SELECT DISTINCT " if self.chance(0.3) else "SELECT "
+        elif way == "window":
+            items = [self.expr(scope, "int", 0), self.window(scope)] + ([self.window(scope)] if self.chance(0.3) else [])
+            head = "SELECT "
+        else:
+            keys = [self.expr(scope, self.pick("int", "text", "date", "bool", "float"), 1) for _ in range(self.pick(0, 1, 1, 2))]
+            items = keys + [self.aggregate(scope) for _ in range(self.pick(1, 2))]
+            head = "SELECT "
+            if keys:
+                ordinals = ", ".join(str(i + 1) for i in range(len(keys)))
+                group = self.pick("ROLLUP ({})", "CUBE ({})", "{}", "{}") if way == "sets" else "{}"
+                tail += " GROUP BY " + group.format(ordinals if group == "{}" else ", ".join(keys))
+                if self.chance(0.25):
+                    tail += f" HAVING count(*) {self.pick('> 1', '< 3', '= 1')}"
+        names = ", ".join(f"{e} AS c{i}" for i, e in enumerate(items))
+        return f"{head}{names} FROM {source}{tail}", len(items)
+
+    def query(self, ways):
+        if self.chance(0.12):
+            kinds = [self.r.choice(list(SQL_TYPES)) for _ in range(2)]
+            part = lambda: "SELECT {} FROM {} q".format(", ".join(f"{self.expr(['q'], k, 1)} AS c{i}" for i, k in enumerate(kinds)), self.r.choice(self.names))
+            op = self.pick("UNION", "UNION ALL", "INTERSECT", "EXCEPT", *(["INTERSECT ALL", "EXCEPT ALL"] if "sets" in ways else []))
+            return f"{part()} {op} {part()}", False
+        text, width = self.select(ways)
+        if self.chance(0.1):
+            text = f"WITH w AS ({text}) SELECT * FROM w" + (" WHERE c0 IS NOT NULL" if self.chance(0.5) else "")
+        ordered = self.chance(0.3)
+        if ordered:
+            text += " ORDER BY " + ", ".join(f"{i + 1}{self.pick('', ' DESC', ' NULLS FIRST')}" for i in range(width))
+            if self.chance(0.5):
+                text += f" LIMIT {self.pick(0, 1, 5, 20)}" + (f" OFFSET {self.pick(1, 3)}" if self.chance(0.4) else "")
+        return text, ordered
+
+
+def plain(v):
+    """A value in the form that both give it."""
+    if isinstance(v, (float, decimal.Decimal)):
+        v = float(v)
+        return "nan" if math.isnan(v) else v if math.isinf(v) else float(f"{v:.11e}") + 0.0
+    if isinstance(v, bool) or v is None:
+        return str(v)
+    if isinstance(v, int):
+        return float(f"{v:.11e}") if abs(v) > 2**52 else float(v)
+    if isinstance(v, datetime.datetime) and v.time() == datetime.time():
+        return v.date().isoformat()
+    return v.isoformat() if isinstance(v, (datetime.date, datetime.datetime)) else v
+
+
+def close(a, b):
+    if isinstance(a, float) and isinstance(b, float):
+        return a == b or math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
+    return a == b
+
+
+def same(ours, theirs, ordered):
+    if len(ours) != len(theirs):
+        return False
+    if not ordered:
+        if collections.Counter(ours) == collections.Counter(theirs):
+            return True
+        key = lambda row: [(str(type(v)), v if not isinstance(v, float) else round(v, 6)) for v in row]
+        ours, theirs = sorted(ours, key=key), sorted(theirs, key=key)
+    return all(len(a) == len(b) and all(close(x, y) for x, y in zip(a, b)) for a, b in zip(ours, theirs))
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("ddf")
+    p.add_argument("--queries", type=int, default=2000)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--only", type=int)
+    p.add_argument("--without", default="", help="ways to leave out: window,sets")
+    p.add_argument("--most", type=int, default=20, help="stop after so many disagreements")
+    o = p.parse_args()
+    ways = [w for w in ("plain", "group", "window", "sets") if w not in o.without.split(",")]
+    held = tempfile.TemporaryDirectory()
+    folder = pathlib.Path(held.name)
+    wrong, refused, done = 0, collections.Counter(), 0
+    tables = ["s", "l", "e"]
+    for n in range(o.queries):
+        if n % 50 == 0:
+            r = random.Random(f"{o.seed} tables {n}")
+            if o.only is None or o.only // 50 == n // 50:
+                nan = False
+                for t, rows in zip(tables, [r.choice([3, 8]), r.choice([40, 300]), r.choice([0, 1])]):
+                    nan |= make_table(r, t, rows)
+                    duckdb.execute(f"COPY {t} TO '{folder}/{t}.parquet' (ROW_GROUP_SIZE 64)")
+                    duckdb.execute(f"COPY {t} TO '{folder}/{t}.csv' (HEADER, FORCE_QUOTE (t, u))")
+        if o.only is not None and o.only != n:
+            continue
+        r = random.Random(f"{o.seed} query {n}")
+        text, ordered = Query(r, tables).query(ways)
+        form = r.choice(["parquet", "parquet", "parquet" if nan else "csv"])
+        setting = r.choice([[], ["-j", "1"], ["-j", "2", "--memory", "64MiB"], ["-j", "2", "--blocksize", "64"]])
+        if form == "csv":
+            types = {"int": "int", "float": "float", "text": "text", "date": "date", "bool": "bool", "dec": "decimal(12,2)"}
+            setting = setting + ["--types", ",".join(f"{c}={types[k]}" for c, k in COLUMNS.items())]
+        command = [o.ddf, "sql", *setting, "-o", f"{folder}/out.parquet"]
+        for t in tables:
+            command += ["-t", f"{t}={folder}/{t}.{form}"]
+        command.append(text)
+        try:
+            theirs = [tuple(map(plain, row)) for row in duckdb.execute(text).fetchall()]
+        except duckdb.Error as e:
+            refused["DuckDB: " + str(e).split("\n")[0][:70]] += 1
+            continue
+        (folder / "out.parquet").unlink(missing_ok=True)
+        try:
+            ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        except subprocess.TimeoutExpired:
+            ran = None
+        if ran is None or ran.returncode != 0:
+            why = "it hangs" if ran is None else ran.stderr.strip().split("\n")[0]
+            refused["ddf: " + why[:90]] += 1
+            if ran is None or "panick" in ran.stderr or o.only is not None:
+                wrong += 1
+                print(f"\n#{n} {why}\n{text}\n{ran.stderr if ran else ''}")
+            elif refused["ddf: " + why[:90]] == 1:
+                print(f"\n#{n} refused: {why}\n{text}")
+            continue
+        ours = [tuple(map(plain, row)) for row in duckdb.execute(f"SELECT * FROM '{folder}/out.parquet'").fetchall()]
+        done += 1
+        if not same(ours, theirs, ordered):
+            wrong += 1
+            print(f"\n#{n} [{form} {' '.join(setting)}] differs: {len(ours)} rows, DuckDB has {len(theirs)}\n{text}")
+            a, b = collections.Counter(ours), collections.Counter(theirs)
+            print("  ours only:   ", list((a - b).items())[:4])
+            print("  DuckDB only: ", list((b - a).items())[:4])
+            if o.only is not None:
+                print(" ".join(command[:-1]), f'"{text}"')
+            if wrong >= o.most:
+                break
+    print(f"\n{done} answers compared, {wrong} wrong")
+    for why, count in refused.most_common(25):
+        print(f"{count:6} {why}")
+    sys.exit(wrong > 0)
+
+
+main()
