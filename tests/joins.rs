@@ -264,6 +264,7 @@ fn further_conditions_in_any_memory() {
                         kind,
                         on: on[..keys].to_vec(),
                         filter: Some(ddf::expr::parse("lv < rv").unwrap()),
+                        asof: None,
                     };
                     let graph = graph::lower(&plan).unwrap();
                     let (batches, _) = run(&graph, &s);

@@ -39,6 +39,6 @@ pub use display::quote_name;
 pub use eval::Evaluator;
 pub use fold::fold;
 pub use functions::{Func, FunctionInfo, functions};
-pub use join::JoinKind;
+pub use join::{AsOfOp, JoinKind};
 pub use parse::{parse, parse_named, point_at};
 pub use tree::{AggCall, AggFunc, BinaryOp, CastType, CompareOp, Expr, UnaryOp};

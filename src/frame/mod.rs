@@ -18,6 +18,7 @@
 //! # Ok::<(), ddf::Error>(())
 //! ```
 
+mod asof;
 mod group;
 mod join;
 mod run;
@@ -38,6 +39,7 @@ use crate::plan::{self, LogicalPlan, OrderBy, Table};
 use crate::source::{self, ReadOptions};
 use crate::write::{Format, Target, WriteOptions};
 
+pub use asof::{AsOf, Direction};
 pub use group::GroupBy;
 pub use join::How;
 pub use run::{Report, Rows, write_aside};

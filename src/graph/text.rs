@@ -34,8 +34,9 @@ pub fn steps(graph: &Graph, s: &Stage) -> Vec<String> {
                 format!("project {}", items.join(", "))
             }
             StageTransform::Probe { build, spec } => format!(
-                "{} join with stage {build} on {} keys",
+                "{}{} join with stage {build} on {} keys",
                 spec.kind.name(),
+                if spec.asof.is_some() { " asof" } else { "" },
                 spec.left_keys.len()
             ),
             StageTransform::Limit { skip, take } => match take {

@@ -18,11 +18,11 @@ mod full;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::expr::{AggCall, Expr, JoinKind};
+use crate::expr::{AggCall, AsOfOp, Expr, JoinKind};
 use crate::kernel::Scalar;
 use crate::source::Dataset;
 
-pub use check::{equal_sides, key_type};
+pub use check::{equal_sides, key_type, nearest_sides};
 pub use explain::explain;
 
 /// A dataset with the name people gave it.
@@ -60,6 +60,17 @@ impl OrderBy {
             nulls_first: false,
         }
     }
+}
+
+/// The key of an asof join, of which the nearest is taken instead of an equal one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AsOf {
+    /// Over the left; null meets nothing.
+    pub left: Expr,
+    /// Over the right; null is met by nothing.
+    pub right: Expr,
+    /// `left op right` must hold.
+    pub op: AsOfOp,
 }
 
 /// A relational operator and its input.
@@ -121,6 +132,9 @@ pub enum LogicalPlan {
         on: Vec<(Expr, Expr)>,
         /// A further condition over the columns of both, part of the match (not a filter above it).
         filter: Option<Expr>,
+        /// Of the right rows that match, only the nearest by this key; of inner and left joins without
+        /// a further condition.
+        asof: Option<AsOf>,
     },
     /// The rows of all inputs, one input after the other; names and types are those of the first.
     Union {
@@ -201,12 +215,14 @@ impl LogicalPlan {
                 kind,
                 on,
                 filter,
+                asof,
             } => Join {
                 left: go(left)?,
                 right: go(right)?,
                 kind,
                 on,
                 filter,
+                asof,
             },
             Union { inputs } => Union {
                 inputs: inputs.into_iter().map(f).collect::<Result<_, E>>()?,
@@ -232,9 +248,12 @@ impl LogicalPlan {
                     .try_for_each(go)?;
             }
             LogicalPlan::Sort { keys, .. } => keys.iter_mut().try_for_each(|k| go(&mut k.expr))?,
-            LogicalPlan::Join { on, filter, .. } => {
+            LogicalPlan::Join {
+                on, filter, asof, ..
+            } => {
                 let keys = on.iter_mut().flat_map(|(l, r)| [l, r]);
-                keys.chain(filter.iter_mut()).try_for_each(go)?;
+                let nearest = asof.iter_mut().flat_map(|a| [&mut a.left, &mut a.right]);
+                keys.chain(nearest).chain(filter.iter_mut()).try_for_each(go)?;
             }
             LogicalPlan::Union { .. } | LogicalPlan::Limit { .. } => {}
         }

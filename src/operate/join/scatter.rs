@@ -15,7 +15,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, UInt32Array};
 use arrow::compute::{concat, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::JoinSpec;
+use super::{AsOfSpec, JoinSpec};
 use super::build::{encoder, key_columns};
 use crate::error::Result;
 use crate::kernel::Batch;
@@ -87,6 +87,10 @@ pub(super) fn ordered_left(spec: &JoinSpec, left: &Schema) -> (JoinSpec, SchemaR
     let ordered = JoinSpec {
         unused,
         left_keys: spec.left_keys.iter().map(moved).collect(),
+        asof: spec.asof.map(|a| AsOfSpec {
+            left: moved(&a.left),
+            ..a
+        }),
         left_columns: at + 1,
         ..spec.clone()
     };
