@@ -138,6 +138,21 @@ fn tasks_in_processes_of_their_own_give_the_same_bytes() {
             "-n",
             "3000",
         ],
+        &[
+            csv,
+            "-w",
+            "DepDelay > 150",
+            "--join",
+            "testdata/nycflights/2013-04.csv",
+            "--on",
+            "Origin,DayofMonth",
+            "--how",
+            "asof",
+            "--tolerance",
+            "3",
+            "-s",
+            "Origin,DepDelay,DepDelay_right,DayofMonth_right",
+        ],
     ];
     for query in queries {
         let dir = tempfile::tempdir().unwrap();

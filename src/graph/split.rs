@@ -48,10 +48,11 @@ impl Graph {
         };
         let (build, spec, sink) = (*build, spec.clone(), whole.sink.clone());
         let before = whole.transforms[..at].to_vec();
-        let after = whole.transforms[at + 1..].to_vec();
+        let mut after = whole.transforms[at + 1..].to_vec();
         let left = self.schema_after(whole, at)?;
         let joined = self.joined(&left, build, &spec);
         let kept = kept(&joined, &spec);
+        forget(&mut after, &spec);
         let projects = matches!(after.first(), Some(StageTransform::Project { .. }));
         let spread = Stage {
             id: self.stages.len(),
@@ -207,6 +208,27 @@ fn kept(joined: &Schema, spec: &JoinSpec) -> Vec<String> {
         .filter(|&(i, _)| i != at && !unused(i))
         .map(|(_, f)| f.name().clone())
         .collect()
+}
+
+/// Columns of a join that nobody reads do not come out of its buckets; the joins that follow count columns,
+/// up to the next projection.
+fn forget(after: &mut [StageTransform], spec: &JoinSpec) {
+    let gone: Vec<usize> = (0..spec.unused.len()).filter(|&c| spec.is_unused(c)).collect();
+    let moved = |c: usize| c - gone.partition_point(|&g| g < c);
+    for t in after {
+        match t {
+            StageTransform::Project { .. } => return,
+            StageTransform::Probe { spec, .. } => {
+                spec.left_keys.iter_mut().for_each(|k| *k = moved(*k));
+                spec.asof.iter_mut().for_each(|a| a.left = moved(a.left));
+                spec.left_columns = moved(spec.left_columns);
+                let mut column = 0..;
+                spec.unused
+                    .retain(|_| column.next().is_none_or(|c| gone.binary_search(&c).is_err()));
+            }
+            StageTransform::Filter { .. } | StageTransform::Limit { .. } => {}
+        }
+    }
 }
 
 /// Columns of a join and the places behind them: their schema and their names.

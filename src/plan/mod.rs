@@ -248,9 +248,7 @@ impl LogicalPlan {
                     .try_for_each(go)?;
             }
             LogicalPlan::Sort { keys, .. } => keys.iter_mut().try_for_each(|k| go(&mut k.expr))?,
-            LogicalPlan::Join {
-                on, filter, asof, ..
-            } => {
+            LogicalPlan::Join { on, filter, asof, .. } => {
                 let keys = on.iter_mut().flat_map(|(l, r)| [l, r]);
                 let nearest = asof.iter_mut().flat_map(|a| [&mut a.left, &mut a.right]);
                 keys.chain(nearest).chain(filter.iter_mut()).try_for_each(go)?;

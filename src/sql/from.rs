@@ -211,7 +211,11 @@ impl Planner<'_> {
         let (how, constraint) = match op {
             J::Join(c) | J::Inner(c) => (How::Inner, c),
             J::Left(c) | J::LeftOuter(c) => (How::Left, c),
-            _ => return Err(unsupported("that kind of ASOF join").help("there are ASOF JOIN and ASOF LEFT JOIN")),
+            _ => {
+                return Err(
+                    unsupported("that kind of ASOF join").help("there are ASOF JOIN and ASOF LEFT JOIN")
+                );
+            }
         };
         match constraint {
             JoinConstraint::On(e) => {

@@ -53,12 +53,7 @@ enum Values {
 impl Nearest {
     /// Puts the rows of `groups` groups in order; `of_row` tells the group of each row, [`NONE`] of
     /// those whose key is null.
-    pub(super) fn new(
-        column: usize,
-        groups: usize,
-        mut of_row: Vec<u32>,
-        batches: &[Batch],
-    ) -> Result<Self> {
+    pub(super) fn new(column: usize, groups: usize, mut of_row: Vec<u32>, batches: &[Batch]) -> Result<Self> {
         let columns = batches.iter().map(|b| Col::new(&b.columns[column]));
         let columns = columns.collect::<Result<Vec<_>>>()?;
         let mut first = 0;
@@ -71,7 +66,9 @@ impl Nearest {
         }
         let (starts, mut rows) = grouped(groups, &of_row);
         drop(of_row);
-        let ty = batches.first().map(|b| types::logical(b.columns[column].data_type()));
+        let ty = batches
+            .first()
+            .map(|b| types::logical(b.columns[column].data_type()));
         let values = match ty {
             Some(DataType::Decimal128(..)) => {
                 let mut all: Vec<i128> = Vec::with_capacity(first);
@@ -104,11 +101,7 @@ impl Nearest {
                 Values::Ints(arrange(&starts, &mut rows, &all))
             }
         };
-        Ok(Nearest {
-            starts,
-            rows,
-            values,
-        })
+        Ok(Nearest { starts, rows, values })
     }
 
     /// Puts the nearest row in place of each group; [`NONE`] where there is none, or the value is null.
@@ -120,7 +113,9 @@ impl Nearest {
             }
             (Values::Texts(texts), Col::Text(a)) => {
                 let value = |row: usize| a.value(row);
-                self.search(op, groups, value, |i, v| texts.value(self.rows[i] as usize).cmp(v));
+                self.search(op, groups, value, |i, v| {
+                    texts.value(self.rows[i] as usize).cmp(v)
+                });
             }
             (Values::Ints(values), _) if !self.rows.is_empty() => {
                 let ints = column.ints();

@@ -206,7 +206,8 @@ impl BucketJoin {
     /// As many right rows as fit, and all left rows; then the next right rows.
     fn nested(&mut self, job: Job, emit: &mut Emit, cx: &TaskContext) -> Result<Flow> {
         let mut held = self.run.budget.reservation("a bucket of a join");
-        let row_bytes = 2 * (job.bytes / job.rows.max(1)) as usize + TABLE_BYTES + asof::row_bytes(&self.spec);
+        let row_bytes =
+            2 * (job.bytes / job.rows.max(1)) as usize + TABLE_BYTES + asof::row_bytes(&self.spec);
         let mut marks: Vec<Vec<bool>> = job
             .left
             .iter()
@@ -269,7 +270,11 @@ impl Parts {
 fn reversed(batch: &Batch) -> Result<Batch> {
     let rows = UInt32Array::from_iter_values((0..batch.rows as u32).rev());
     let columns = batch.columns.iter().map(|c| Ok(take(c, &rows, None)?));
-    Ok(Batch::new(columns.collect::<Result<_>>()?, batch.rows, batch.position))
+    Ok(Batch::new(
+        columns.collect::<Result<_>>()?,
+        batch.rows,
+        batch.position,
+    ))
 }
 
 impl BucketJoin {

@@ -15,8 +15,8 @@ use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, UInt32Array};
 use arrow::compute::{concat, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::{AsOfSpec, JoinSpec};
 use super::build::{encoder, key_columns};
+use super::{AsOfSpec, JoinSpec};
 use crate::error::Result;
 use crate::kernel::Batch;
 use crate::memory::{Reservation, SpillBlock, SpillFile, SpillWriter};
