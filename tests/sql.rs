@@ -145,6 +145,33 @@ fn records_hold_without_optimizer_on_one_thread() {
     });
 }
 
+#[test]
+fn records_hold_where_everything_spills() {
+    all(&Settings {
+        threads: 2,
+        reserved: Some(0),
+        ..Settings::default()
+    });
+}
+
+#[test]
+fn records_hold_in_batches_of_one_row() {
+    all(&Settings {
+        threads: 2,
+        batch_rows: 1,
+        ..Settings::default()
+    });
+}
+
+#[test]
+fn records_hold_in_batches_of_seven_rows_on_eight_threads() {
+    all(&Settings {
+        threads: 8,
+        batch_rows: 7,
+        ..Settings::default()
+    });
+}
+
 /// The error of a statement over the tables of the records.
 fn error(text: &str) -> ddf::Error {
     std::env::set_current_dir(env!("CARGO_MANIFEST_DIR")).unwrap();
@@ -241,8 +268,8 @@ fn errors_name_the_place_and_what_was_meant() {
 fn what_is_not_supported_says_so() {
     for (text, what) in [
         (
-            "SELECT rank() OVER (ORDER BY id) FROM emp",
-            "window function rank",
+            "SELECT sum(DISTINCT id) OVER (ORDER BY id) FROM emp",
+            "sum(DISTINCT",
         ),
         ("SELECT dept FROM emp GROUP BY ROLLUP (dept)", "ROLLUP"),
         ("SELECT DISTINCT ON (dept) id FROM emp", "DISTINCT ON"),
@@ -262,6 +289,187 @@ fn what_is_not_supported_says_so() {
     ] {
         let e = error(text);
         assert!(e.what().contains(what), "{text}: {}", e.what());
+    }
+}
+
+#[test]
+fn columns_of_windows_are_called_as_they_were_typed() {
+    let text = "SELECT sum(id) OVER (ORDER BY (id) ROWS 1 PRECEDING EXCLUDE TIES) + 1, count(*) OVER (w ROWS 2 PRECEDING EXCLUDE GROUP) FROM 'tests/sql/data/emp.csv' WINDOW w AS (ORDER BY id)";
+    let schema = Sql::new(Settings::default())
+        .query(text)
+        .unwrap()
+        .schema()
+        .unwrap();
+    let names: Vec<_> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+    let want = [
+        "sum(id) OVER (ORDER BY (id) ROWS 1 PRECEDING EXCLUDE TIES) + 1",
+        "count(*) OVER (w ROWS 2 PRECEDING EXCLUDE GROUP)",
+    ];
+    assert_eq!(names, want);
+}
+
+#[test]
+fn windows_are_the_same_in_little_memory() {
+    // six columns of 26 000 flights, whole partitions larger than what is left of the limit
+    let text = "SELECT FlightNum, TailNum, Dest, row_number() OVER w AS r, sum(DepDelay) OVER w AS s,
+            avg(ArrDelay) OVER (PARTITION BY Origin) AS a, ntile(5) OVER (ORDER BY DepDelay, FlightNum) AS n,
+            lag(TailNum, 2, '?') OVER w AS l, last_value(Dest) OVER (PARTITION BY Origin ORDER BY DepTime, FlightNum
+                ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS e
+        FROM 'testdata/nycflights/*.csv' WINDOW w AS (PARTITION BY Origin ORDER BY DepDelay DESC)";
+    let answer = |memory: usize, threads: usize, optimize: bool| {
+        let settings = Settings {
+            memory,
+            threads,
+            optimize,
+            ..Settings::default()
+        };
+        let rows = Sql::new(settings).query(text).unwrap().collect().unwrap();
+        let all = rows.batches.iter().flat_map(self::rows);
+        all.collect::<Vec<_>>()
+    };
+    let want = answer(1 << 30, 1, true);
+    assert!(want.len() > 10_000, "{}", want.len());
+    for (memory, threads, optimize) in [(1 << 30, 3, true), (24 << 20, 1, true), (24 << 20, 8, false)] {
+        assert!(answer(memory, threads, optimize) == want, "{memory} {threads}");
+    }
+}
+
+#[test]
+fn window_functions_say_what_is_wrong() {
+    let over = |rest: &str| format!("SELECT {rest} FROM emp");
+    for (text, what, help) in [
+        (
+            "SELECT id FROM emp WHERE rank() OVER (ORDER BY id) = 1".into(),
+            "rank in WHERE",
+            "QUALIFY",
+        ),
+        (
+            "SELECT count(*) FROM emp GROUP BY rank() OVER (ORDER BY id)".into(),
+            "rank in GROUP BY",
+            "subquery",
+        ),
+        (
+            "SELECT dept FROM emp GROUP BY dept HAVING sum(dept) OVER () > 1".into(),
+            "sum in HAVING",
+            "QUALIFY",
+        ),
+        (
+            "SELECT id FROM emp JOIN dept ON rank() OVER (ORDER BY id) = 1".into(),
+            "cannot stand here",
+            "",
+        ),
+        (
+            over("sum(rank() OVER (ORDER BY id))"),
+            "cannot stand here",
+            "SELECT, ORDER BY and QUALIFY",
+        ),
+        (
+            over("rank() OVER (ORDER BY rank() OVER (ORDER BY id))"),
+            "inside a window function",
+            "subquery",
+        ),
+        (
+            over("rnk() OVER (ORDER BY id)"),
+            "no window function \"rnk\"",
+            "did you mean rank?",
+        ),
+        (
+            over("upper(name) OVER (ORDER BY id)"),
+            "no window function \"upper\"",
+            "all aggregates",
+        ),
+        (over("rank()"), "needs a window", "OVER (PARTITION BY"),
+        (over("rank() OVER w"), "no window \"w\"", "WINDOW w AS"),
+        (
+            "SELECT rank() OVER wn FROM emp WINDOW win AS (ORDER BY id)".into(),
+            "no window \"wn\"",
+            "did you mean win?",
+        ),
+        (
+            "SELECT rank() OVER (w ORDER BY id) FROM emp WINDOW w AS (ORDER BY id)".into(),
+            "has an ORDER BY already",
+            "",
+        ),
+        (
+            "SELECT rank() OVER (w PARTITION BY id) FROM emp WINDOW w AS (ORDER BY id)".into(),
+            "cannot be added",
+            "",
+        ),
+        (
+            over("sum(id) OVER (ORDER BY id ROWS BETWEEN CURRENT ROW AND 1 PRECEDING)"),
+            "cannot end before it",
+            "",
+        ),
+        (
+            over("sum(id) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED FOLLOWING AND CURRENT ROW)"),
+            "cannot start with",
+            "",
+        ),
+        (
+            over("sum(id) OVER (ORDER BY id ROWS -1 PRECEDING)"),
+            "negative offset",
+            "",
+        ),
+        (
+            over("sum(id) OVER (ORDER BY id ROWS dept PRECEDING)"),
+            "must be constant",
+            "",
+        ),
+        (
+            over("sum(id) OVER (ORDER BY id ROWS 1.5 PRECEDING)"),
+            "whole number",
+            "",
+        ),
+        (
+            over("sum(id) OVER (ORDER BY id, dept RANGE 1 PRECEDING)"),
+            "exactly one key",
+            "",
+        ),
+        (over("sum(id) OVER (RANGE 1 PRECEDING)"), "exactly one key", ""),
+        (over("sum(id) OVER (GROUPS 1 PRECEDING)"), "needs ORDER BY", ""),
+        (over("sum(id) OVER (ORDER BY name RANGE 1 PRECEDING)"), "text", ""),
+        (
+            over("sum(id) OVER (ORDER BY hired RANGE '1' PRECEDING)"),
+            "no interval",
+            "",
+        ),
+        (over("sum(name) OVER ()"), "sum needs a number", "try_cast"),
+        (over("ntile(0) OVER (ORDER BY id)"), "from 1 on", ""),
+        (over("ntile(id) OVER (ORDER BY id)"), "constant whole number", ""),
+        (
+            over("lag() OVER (ORDER BY id)"),
+            "wrong arguments of lag",
+            "lag(x, 1, default)",
+        ),
+        (
+            over("lag(name, 1, 5) OVER (ORDER BY id)"),
+            "with a default of int64",
+            "",
+        ),
+        (
+            over("rank(id) OVER (ORDER BY id)"),
+            "wrong arguments of rank",
+            "rank()",
+        ),
+        (
+            over("sum(id IGNORE NULLS) OVER (ORDER BY id)"),
+            "ignores nulls as it is",
+            "first_value",
+        ),
+        (
+            over("rank() FILTER (WHERE true) OVER (ORDER BY id)"),
+            "no *, DISTINCT or FILTER",
+            "",
+        ),
+        ("SELECT id FROM emp QUALIFY id > 1".into(), "QUALIFY", "WHERE"),
+    ] {
+        let e = error(&text);
+        assert!(e.what().contains(what), "{text}: {}", e.what());
+        assert!(
+            e.help_text().unwrap_or("").contains(help),
+            "{text}: {:?}",
+            e.help_text()
+        );
     }
 }
 

@@ -153,6 +153,17 @@ fn tasks_in_processes_of_their_own_give_the_same_bytes() {
             "-s",
             "Origin,DepDelay,DepDelay_right,DayofMonth_right",
         ],
+        &[
+            csv,
+            "-w",
+            "DepDelay > 60",
+            "--with",
+            "r = rank() over (partition by Origin order by DepDelay desc)",
+            "--with",
+            "m = avg(ArrDelay) over (order by Month, FlightNum, TailNum rows 5 preceding exclude current row)",
+            "-s",
+            "Origin,FlightNum,r,m",
+        ],
     ];
     for query in queries {
         let dir = tempfile::tempdir().unwrap();

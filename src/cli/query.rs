@@ -269,6 +269,8 @@ pub fn settings(run: &RunArgs) -> Result<Settings> {
         },
         time_zone: run.tz.clone(),
         optimize: !run.no_optimize,
+        reserved: base.reserved,
+        batch_rows: base.batch_rows,
     })
 }
 

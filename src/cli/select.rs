@@ -24,7 +24,10 @@ pub fn resolve(items: &[String], schema: &Schema) -> Result<Vec<(String, Expr)>>
             add(&mut out, &matching(item, &names)?);
         } else {
             let (name, e) = expr::parse_named(item)?;
-            e.data_type(schema)?;
+            // window functions are checked where they are computed
+            if e.window().is_none() {
+                e.data_type(schema)?;
+            }
             out.push((name.unwrap_or_else(|| e.default_name()), e));
         }
     }

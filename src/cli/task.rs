@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::frame::{Settings, write_aside};
-use crate::graph::{Graph, StageInputs};
+use crate::graph::{Graph, KeySets, StageInputs};
 use crate::pipeline::wire::{read_partition, write_partition};
 use crate::pipeline::{Partition, RunContext};
 use crate::schedule;
@@ -77,7 +77,7 @@ pub fn run() -> Result<()> {
         true => builds.remove(&i).unwrap_or_default(),
         false => partitions.take().unwrap_or_default(),
     };
-    let inputs = StageInputs::plan(&graph, stage, &mut left, &cx)?;
+    let inputs = StageInputs::plan(&graph, stage, &mut left, &KeySets::default(), &cx)?;
     let mut out = std::io::stdout().lock();
     let sent = |r: std::io::Result<()>| r.map_err(|e| Error::io("write", Path::new("standard output"), &e));
     match request.task {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow::array::*;
 use arrow::compute::kernels::numeric;
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType,
+    ArrowPrimitiveType, DECIMAL128_MAX_PRECISION, DataType, Date32Type, Decimal128Type, Float64Type,
+    Int64Type, TimestampMicrosecondType,
 };
 
 use super::eval::Value;
@@ -99,6 +100,9 @@ fn floats(op: BinaryOp, l: &Value, r: &Value) -> Result<ArrayRef> {
 
 /// Exact, by Arrow's rules of precision and scale.
 pub(super) fn decimals(op: BinaryOp, l: &Value, r: &Value) -> Result<ArrayRef> {
+    if let Some(out) = narrow_decimals(op, l, r)? {
+        return Ok(out);
+    }
     let (a, b) = (l.datum(), r.datum());
     let (a, b) = (a.as_ref(), b.as_ref());
     let out = match op {
@@ -108,6 +112,58 @@ pub(super) fn decimals(op: BinaryOp, l: &Value, r: &Value) -> Result<ArrayRef> {
         _ => numeric::rem(a, b),
     };
     out.map_err(|e| Error::query(format!("decimal {}: {e}", op.symbol())).help("cast one side to double"))
+}
+
+/// Sums, differences and products of decimals that all fit 64 bits, as most do: then nothing can overflow
+/// 128 bits, and no product needs more than one multiplication. `None` for others.
+fn narrow_decimals(op: BinaryOp, l: &Value, r: &Value) -> Result<Option<ArrayRef>> {
+    let (DataType::Decimal128(p, s), DataType::Decimal128(q, t)) = (l.data_type(), r.data_type()) else {
+        return Ok(None);
+    };
+    let (p, s, q, t) = (*p as i32, *s as i32, *q as i32, *t as i32);
+    let most = DECIMAL128_MAX_PRECISION as i32;
+    let scale = match op {
+        BinaryOp::Mul => s + t,
+        _ => s.max(t),
+    };
+    let (up, down) = match op {
+        BinaryOp::Mul => (0, 0),
+        _ => (scale - s, scale - t),
+    };
+    let precision = match op {
+        BinaryOp::Mul => p + q + 1,
+        BinaryOp::Add | BinaryOp::Sub => scale + (p - s).max(q - t) + 1,
+        _ => return Ok(None),
+    };
+    // 64 bits times 10^18 twice still fit 128
+    if up > 18 || down > 18 || scale > most || scale < 0 {
+        return Ok(None);
+    }
+    let (x, y) = (
+        l.array().as_primitive::<Decimal128Type>().values(),
+        r.array().as_primitive::<Decimal128Type>().values(),
+    );
+    let beyond = |v: &[i128]| v.iter().fold(0, |all, &v| all | (v ^ v as i64 as i128));
+    if beyond(x) != 0 || beyond(y) != 0 {
+        return Ok(None);
+    }
+    let (up, down) = (10i64.pow(up as u32), 10i64.pow(down as u32));
+    let wide = |a: i128, by: i64| a as i64 as i128 * by as i128;
+    let (out, _) = match op {
+        BinaryOp::Mul => combine::<Decimal128Type>(l, r, |a, b| (wide(a, b as i64), false)),
+        BinaryOp::Add if up == 1 && down == 1 => {
+            combine::<Decimal128Type>(l, r, |a, b| (a.wrapping_add(b), false))
+        }
+        BinaryOp::Sub if up == 1 && down == 1 => {
+            combine::<Decimal128Type>(l, r, |a, b| (a.wrapping_sub(b), false))
+        }
+        BinaryOp::Add => {
+            combine::<Decimal128Type>(l, r, |a, b| (wide(a, up).wrapping_add(wide(b, down)), false))
+        }
+        _ => combine::<Decimal128Type>(l, r, |a, b| (wide(a, up).wrapping_sub(wide(b, down)), false)),
+    };
+    let out = out.with_precision_and_scale(precision.min(most) as u8, scale as i8)?;
+    Ok(Some(Arc::new(out)))
 }
 
 /// `-x`.
@@ -190,4 +246,47 @@ pub(super) fn days_between(a: &ArrayRef, b: &ArrayRef) -> ArrayRef {
         .zip(y.iter())
         .map(|(a, b)| Some(i64::from(a?) - i64::from(b?)));
     Arc::new(out.collect::<Int64Array>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn column(values: Vec<Option<i128>>, precision: u8, scale: i8) -> ArrayRef {
+        let array = Decimal128Array::from(values);
+        Arc::new(array.with_precision_and_scale(precision, scale).unwrap())
+    }
+
+    proptest! {
+        /// Whether by 64 bits or by Arrow: the same values and the same type.
+        #[test]
+        fn narrow_decimals_are_those_of_arrow(
+            pairs in prop::collection::vec((prop::option::of(any::<i32>()), prop::option::of(any::<i64>())), 1..50),
+            scales in (0i8..6, 0i8..9),
+            wide in prop::bool::weighted(0.2),
+            scalar in any::<bool>(),
+        ) {
+            let a = column(pairs.iter().map(|(a, _)| a.map(i128::from)).collect(), 12, scales.0);
+            let factor = if wide { 1i128 << 40 } else { 1 };
+            let b = pairs.iter().map(|(_, b)| b.map(|b| i128::from(b) / if wide { 1 << 20 } else { 1 } * factor));
+            let b = column(b.collect(), 30, scales.1);
+            let one = b.slice(0, 1);
+            for op in [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul] {
+                let right = if scalar { Value::Scalar(one.clone()) } else { Value::Array(b.clone()) };
+                let left = Value::Array(a.clone());
+                let got = decimals(op, &left, &right);
+                let (x, y) = (left.datum(), right.datum());
+                let want = match op {
+                    BinaryOp::Add => numeric::add(x.as_ref(), y.as_ref()),
+                    BinaryOp::Sub => numeric::sub(x.as_ref(), y.as_ref()),
+                    _ => numeric::mul(x.as_ref(), y.as_ref()),
+                };
+                match want {
+                    Ok(want) => prop_assert_eq!(&got.unwrap(), &want),
+                    Err(_) => prop_assert!(got.is_err()),
+                }
+            }
+        }
+    }
 }

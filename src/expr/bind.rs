@@ -76,6 +76,25 @@ fn coerce((node, from): Typed, to: &DataType) -> Result<Node> {
     })
 }
 
+/// The type of the side that is no constant, where the constant is exactly a value of it: then a column
+/// of decimals need not be made wider to be compared.
+fn as_precise(l: &Typed, r: &Typed, common: &DataType) -> Option<DataType> {
+    let (Node::Const(constant), own) = (match (&l.0, &r.0) {
+        (_, Node::Const(_)) => (&r.0, &l.1),
+        (Node::Const(_), _) => (&l.0, &r.1),
+        _ => return None,
+    }) else {
+        return None;
+    };
+    if !matches!(own, DataType::Decimal128(..)) || constant.is_null(0) {
+        return None;
+    }
+    let there = cast::array(constant, own, false).ok()?;
+    let back = cast::array(&there, common, false).ok()?;
+    let wide = cast::array(constant, common, false).ok()?;
+    (back == wide).then(|| own.clone())
+}
+
 fn is_time(t: &DataType) -> bool {
     matches!(t, DataType::Date32 | DataType::Timestamp(..))
 }
@@ -214,6 +233,8 @@ impl Binder<'_> {
             }
             Expr::Aggregate(a) => Err(Error::query(format!("the aggregate {a} cannot stand here"))
                 .help("aggregates go to --agg, or to SELECT and HAVING of a GROUP BY")),
+            Expr::Window(w) => Err(Error::query(format!("the window function {w} cannot stand here"))
+                .help("window functions go to --with and --select, or to SELECT, ORDER BY and QUALIFY")),
         }
     }
 
@@ -298,7 +319,11 @@ impl Binder<'_> {
         if ty == DataType::Null && !matches!(op, BinaryOp::Distinct | BinaryOp::NotDistinct) {
             return coerce(constant(&Scalar::Null), &DataType::Boolean);
         }
-        let ty = if ty == DataType::Null { DataType::Int64 } else { ty };
+        let ty = match ty {
+            DataType::Null => DataType::Int64,
+            DataType::Decimal128(..) => as_precise(&l, &r, &ty).unwrap_or(ty),
+            ty => ty,
+        };
         Ok(Node::compare(op, coerce(l, &ty)?, coerce(r, &ty)?))
     }
 

@@ -8,6 +8,7 @@ use super::functions::Func;
 use super::parse::AGGREGATES;
 use super::temporal;
 use super::tree::{AggCall, AggFunc, BinaryOp, CastType, Expr, UnaryOp, balanced};
+use super::window_sql::WINDOW_FUNCTIONS;
 use crate::error::{Error, Result};
 use crate::kernel::Scalar;
 
@@ -42,7 +43,7 @@ pub fn convert_with(e: &S, hook: &mut Hook) -> Result<Expr> {
     go(e, hook)
 }
 
-fn go(e: &S, h: &mut Hook) -> Result<Expr> {
+pub(super) fn go(e: &S, h: &mut Hook) -> Result<Expr> {
     if let Some(done) = h(e)? {
         return Ok(done);
     }
@@ -186,7 +187,7 @@ fn go(e: &S, h: &mut Hook) -> Result<Expr> {
     })
 }
 
-fn unsupported(what: &str) -> Error {
+pub(super) fn unsupported(what: &str) -> Error {
     let short: String = what.chars().take(60).collect();
     Error::query(format!("the expression language has no `{short}`"))
 }
@@ -478,8 +479,18 @@ fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
         [ast::ObjectNamePart::Identifier(i)] => i.value.to_lowercase(),
         _ => f.name.to_string(),
     };
-    if f.over.is_some() {
-        return Err(unsupported(&format!("{name}(…) OVER")));
+    match &f.over {
+        None => {}
+        Some(ast::WindowType::WindowSpec(spec)) => return super::window_sql::convert_window(f, spec, h),
+        Some(ast::WindowType::NamedWindow(w)) => {
+            return Err(
+                Error::query(format!("no window \"{w}\"")).help("write OVER (PARTITION BY … ORDER BY …)")
+            );
+        }
+    }
+    if WINDOW_FUNCTIONS.iter().any(|(n, _)| *n == name) {
+        return Err(Error::query(format!("\"{name}\" needs a window"))
+            .help(format!("write {name}(…) OVER (PARTITION BY … ORDER BY …)")));
     }
     let (mut args, mut star, mut distinct) = (vec![], false, false);
     if let ast::FunctionArguments::List(list) = &f.args {
@@ -521,12 +532,28 @@ fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
 }
 
 fn aggregate(
+    func: AggFunc,
+    args: Vec<Expr>,
+    star: bool,
+    distinct: bool,
+    filter: Option<Expr>,
+) -> Result<Expr> {
+    let call = agg_call(func, args, star, distinct, filter)?;
+    if call.arg.iter().chain(&call.filter).any(Expr::has_aggregate) {
+        let name = call.func.name();
+        return Err(Error::query(format!("an aggregate inside the aggregate {name}")));
+    }
+    Ok(Expr::Aggregate(Box::new(call)))
+}
+
+/// An aggregate with its arguments, whatever they are.
+pub(super) fn agg_call(
     mut func: AggFunc,
     mut args: Vec<Expr>,
     star: bool,
     mut distinct: bool,
     filter: Option<Expr>,
-) -> Result<Expr> {
+) -> Result<AggCall> {
     let name = func.name();
     if let AggFunc::Quantile(_) = func {
         let q = match args.pop() {
@@ -545,13 +572,10 @@ fn aggregate(
         (0, AggFunc::Count) => None,
         _ => return Err(Error::query(format!("{name} takes one column")).help(format!("{name}(x)"))),
     };
-    if arg.iter().chain(&filter).any(Expr::has_aggregate) {
-        return Err(Error::query(format!("an aggregate inside the aggregate {name}")));
-    }
-    Ok(Expr::Aggregate(Box::new(AggCall {
+    Ok(AggCall {
         func,
         arg,
         distinct,
         filter,
-    })))
+    })
 }

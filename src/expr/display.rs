@@ -147,6 +147,7 @@ impl fmt::Display for Expr {
                 write!(f, "{} IS {}NULL", At(expr, 5), if *negated { "NOT " } else { "" })
             }
             Expr::Aggregate(a) => write!(f, "{a}"),
+            Expr::Window(w) => write!(f, "{w}"),
         }
     }
 }

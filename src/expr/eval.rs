@@ -230,6 +230,16 @@ impl Node {
         own || self.children().into_iter().any(Node::can_fail)
     }
 
+    /// Whether it takes less time than to put the rows aside for which it need not be evaluated.
+    fn is_cheap(&self) -> bool {
+        match self {
+            Node::Column(_) | Node::Const(_) => true,
+            Node::Compare { l, r, .. } | Node::Logic { l, r, .. } => l.is_cheap() && r.is_cheap(),
+            Node::Not(node) | Node::IsNull { node, .. } => node.is_cheap(),
+            _ => false,
+        }
+    }
+
     /// The columns become positions in the list of columns.
     fn renumber(&mut self, columns: &[usize]) {
         let to = |i: &mut usize| *i = columns.binary_search(i).unwrap_or(*i);
@@ -408,21 +418,20 @@ impl Node {
     ) -> Result<Value> {
         let left = l.eval(batch)?.spread(batch.rows)?;
         let left = left.as_boolean();
-        let decided = |i: usize| left.is_valid(i) && left.value(i) != and;
-        let open: Vec<u32> = if lazy || left.null_count() == 0 {
-            (0..batch.rows)
-                .filter(|&i| !decided(i))
-                .map(|i| i as u32)
-                .collect()
-        } else {
-            vec![0; batch.rows]
+        // of an AND the rows that are true so far, of an OR those that are false; nulls in both
+        let decided = match and {
+            true => left.len() - left.null_count() - left.true_count(),
+            false => left.true_count(),
         };
-        if open.is_empty() {
+        if decided == batch.rows {
             return Ok(Value::Array(Arc::new(left.clone())));
         }
-        let right = if !lazy || open.len() == batch.rows {
+        let few = (batch.rows - decided) * FEW < batch.rows && !r.is_cheap();
+        let right = if decided == 0 || !(lazy || few) {
             r.eval(batch)?.spread(batch.rows)?
         } else {
+            let is_open = |&i: &usize| left.is_null(i) || left.value(i) == and;
+            let open: Vec<u32> = (0..batch.rows).filter(is_open).map(|i| i as u32).collect();
             let part = r.eval(&take_rows(batch, &open, columns)?)?.spread(open.len())?;
             let part = part.as_boolean();
             let mut full: Vec<Option<bool>> = vec![Some(!and); batch.rows];
@@ -440,6 +449,10 @@ impl Node {
         Ok(Value::Array(Arc::new(out)))
     }
 }
+
+/// Where fewer than one row in so many is open after the first half of an AND or OR, the second half is
+/// evaluated for these alone.
+const FEW: usize = 8;
 
 /// An operation on one value that works on its physical form.
 fn wrap1(v: Value, f: impl FnOnce(&ArrayRef) -> Result<ArrayRef>) -> Result<Value> {
@@ -620,6 +633,11 @@ impl Evaluator {
         let columns = out.columns.clone();
         out.node.renumber(&columns);
         Ok(out)
+    }
+
+    /// Whether there are values of the right types for which it fails.
+    pub fn can_fail(&self) -> bool {
+        self.node.can_fail()
     }
 
     /// The type of the values.

@@ -32,7 +32,7 @@ fn step(e: Expr) -> Expr {
         },
         e if matches!(
             e,
-            Expr::Literal(_) | Expr::Column(_) | Expr::Place | Expr::Aggregate(_)
+            Expr::Literal(_) | Expr::Column(_) | Expr::Place | Expr::Aggregate(_) | Expr::Window(_)
         ) =>
         {
             e

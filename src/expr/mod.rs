@@ -6,7 +6,7 @@
 //! ```
 //!
 //! `tree` is the data, `parse` and `convert` read SQL through `sqlparser`, `display` writes
-//! it again, `functions` is the table of functions, `fold` computes what is constant. `bind`
+//! it again, `window` and `window_sql` are the same for window functions, `functions` is the table of functions, `fold` computes what is constant. `bind`
 //! checks types against a schema and makes every coercion an explicit cast; [`eval`] then runs the
 //! bound tree over batches, with [`compare`], [`arith`], [`cast`], [`text`], [`math`] and [`dates`]
 //! for the single operations. Branches of `CASE`, `coalesce`, `AND` and `OR` that a row does not
@@ -28,6 +28,8 @@ pub mod parse;
 pub mod temporal;
 pub mod text;
 pub mod tree;
+mod window;
+mod window_sql;
 pub mod zones;
 
 #[cfg(test)]
@@ -42,3 +44,5 @@ pub use functions::{Func, FunctionInfo, functions};
 pub use join::{AsOfOp, JoinKind};
 pub use parse::{parse, parse_named, point_at};
 pub use tree::{AggCall, AggFunc, BinaryOp, CastType, CompareOp, Expr, UnaryOp};
+pub use window::{Exclude, FrameBound, FrameUnit, OrderBy, WindowCall, WindowFrame, WindowFunc};
+pub use window_sql::{convert_window, excluded, unmarked, without_base};

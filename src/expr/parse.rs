@@ -16,6 +16,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Word};
 
 use super::convert::convert;
 use super::tree::{AggFunc, Expr, MAX_DEPTH};
+use super::window_sql::rewritten;
 use crate::error::{Error, Result};
 
 /// The most operators in one expression; more would be walked too deeply by the parser's own tree.
@@ -119,7 +120,7 @@ pub fn statements(text: &str) -> Result<Vec<Vec<TokenWithSpan>>> {
             continue;
         }
         check(&mut part)?;
-        out.push(part);
+        out.push(rewritten(part));
     }
     Ok(out)
 }
@@ -127,7 +128,7 @@ pub fn statements(text: &str) -> Result<Vec<Vec<TokenWithSpan>>> {
 fn tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
     let mut all = raw_tokens(text)?;
     check(&mut all)?;
-    Ok(all)
+    Ok(rewritten(all))
 }
 
 fn raw_tokens(text: &str) -> Result<Vec<TokenWithSpan>> {

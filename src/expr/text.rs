@@ -77,8 +77,24 @@ pub(super) enum Matcher {
     Suffix(String),
     /// It is in there.
     Inside(Box<memmem::Finder<'static>>),
+    /// It begins with the first and ends with the last, and between them the others follow one another.
+    Sequence(String, Vec<memmem::Finder<'static>>, String),
     /// Anything else.
     Regex(Regex),
+}
+
+/// The earliest place of each part leaves the most room for those after it.
+fn in_sequence(text: &[u8], first: &str, inner: &[memmem::Finder], last: &str) -> bool {
+    let Some(mut rest) = text.strip_prefix(first.as_bytes()) else {
+        return false;
+    };
+    for part in inner {
+        match part.find(rest) {
+            Some(at) => rest = &rest[at + part.needle().len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last.as_bytes())
 }
 
 impl Matcher {
@@ -118,6 +134,17 @@ impl Matcher {
                     _ => Matcher::Suffix(t),
                 });
             }
+            if !parts.contains(&Err('_')) {
+                let texts = parts.split(|p| p.is_err());
+                let mut texts: Vec<String> =
+                    texts.map(|t| t.iter().filter_map(|c| c.ok()).collect()).collect();
+                let last = texts.pop().unwrap_or_default();
+                let mut inner = texts.into_iter();
+                let first = inner.next().unwrap_or_default();
+                let inner = inner.filter(|t| !t.is_empty());
+                let inner = inner.map(|t| memmem::Finder::new(&t).into_owned());
+                return Ok(Matcher::Sequence(first, inner.collect(), last));
+            }
         }
         let mut re = String::from("^");
         for p in parts {
@@ -143,6 +170,7 @@ impl Matcher {
             Matcher::Prefix(p) => t.starts_with(p.as_str()),
             Matcher::Suffix(p) => t.ends_with(p.as_str()),
             Matcher::Inside(f) => f.find(t.as_bytes()).is_some(),
+            Matcher::Sequence(first, inner, last) => in_sequence(t.as_bytes(), first, inner, last),
             Matcher::Regex(r) => r.is_match(t),
         }
     }

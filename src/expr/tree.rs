@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::functions::Func;
+use super::window::WindowCall;
 use crate::error::{Error, Result};
 use crate::kernel::{Scalar, types};
 
@@ -100,6 +101,8 @@ pub enum Expr {
     },
     /// An aggregate over the rows of a group.
     Aggregate(Box<AggCall>),
+    /// A function of the rows around a row. Plans have nodes for them; nothing evaluates one in place.
+    Window(Box<WindowCall>),
 }
 
 /// An aggregate function with its argument.
@@ -461,6 +464,7 @@ impl Expr {
             Expr::InList { expr, list, .. } => std::iter::once(&**expr).chain(list).collect(),
             Expr::Like { expr, pattern, .. } => vec![expr, pattern],
             Expr::Aggregate(a) => a.arg.iter().chain(&a.filter).collect(),
+            Expr::Window(w) => w.children(),
         }
     }
 
@@ -486,6 +490,18 @@ impl Expr {
             todo.extend(e.children());
         }
         false
+    }
+
+    /// The first window function in it.
+    pub fn window(&self) -> Option<&WindowCall> {
+        let mut todo = vec![self];
+        while let Some(e) = todo.pop() {
+            if let Expr::Window(w) = e {
+                return Some(w);
+            }
+            todo.extend(e.children().into_iter().rev());
+        }
+        None
     }
 
     /// The length of the longest path from the root to a leaf.
@@ -571,6 +587,12 @@ impl Expr {
                 distinct: a.distinct,
                 filter: a.filter.map(|e| e.map(change)).transpose()?,
             })),
+            Expr::Window(mut w) => {
+                for e in w.children_mut() {
+                    *e = std::mem::replace(e, Expr::Place).map(change)?;
+                }
+                Expr::Window(w)
+            }
         };
         change(mapped)
     }

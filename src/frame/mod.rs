@@ -23,6 +23,7 @@ mod group;
 mod join;
 mod run;
 mod settings;
+mod window;
 mod zone;
 
 use std::path::Path;
@@ -34,7 +35,7 @@ use crate::error::{Error, Result};
 use crate::expr::{self, AggCall, AggFunc, Expr};
 use crate::graph::{self, Graph};
 use crate::observe::Warning;
-use crate::optimize;
+use crate::optimize::{self, RowOrder};
 use crate::plan::{self, LogicalPlan, OrderBy, Table};
 use crate::source::{self, ReadOptions};
 use crate::write::{Format, Target, WriteOptions};
@@ -54,6 +55,8 @@ pub struct Frame {
     plan: LogicalPlan,
     /// The order that rows have if nobody asks for another (groups come in the order of their keys).
     order: Vec<OrderBy>,
+    /// What is promised of their order otherwise.
+    rows: RowOrder,
     settings: Arc<Settings>,
     /// What to tell the user about the names of the files.
     notes: Arc<[Warning]>,
@@ -93,12 +96,14 @@ impl Frame {
         Frame {
             plan: LogicalPlan::scan(table),
             order: Vec::new(),
+            rows: RowOrder::Promised,
             settings: Arc::new(settings),
             notes: Arc::default(),
         }
     }
 
     /// A frame of a plan that was built elsewhere over the tables of `parts`, to be run with `settings`.
+    /// Its rows come in the order that the plan sorts by; nothing else of their order is promised.
     ///
     /// # Errors
     /// The plan does not hold together.
@@ -113,6 +118,7 @@ impl Frame {
         Ok(Frame {
             plan,
             order: Vec::new(),
+            rows: RowOrder::Any,
             settings: Arc::new(settings),
             notes: notes.into(),
         })
@@ -137,6 +143,7 @@ impl Frame {
     /// # Errors
     /// A column is unknown, or the expression is not true or false.
     pub fn filter_expr(self, predicate: Expr) -> Result<Frame> {
+        window::refuse(&predicate, "a filter")?;
         if predicate.has_aggregate() {
             return Err(Error::query(format!(
                 "a filter of rows cannot use the aggregate in {predicate}"
@@ -149,7 +156,8 @@ impl Frame {
         Ok(f)
     }
 
-    /// Adds a column, or replaces the one of that name: `"speed = Distance / AirTime * 60"`.
+    /// Adds a column, or replaces the one of that name: `"speed = Distance / AirTime * 60"`. Window
+    /// functions may look at the rows around: `"n = row_number() over (partition by Origin order by DepDelay)"`.
     ///
     /// # Errors
     /// The text is not `name = expression`, or a column in it is unknown.
@@ -165,7 +173,7 @@ impl Frame {
             Some((_, old)) => *old = e,
             None => exprs.push((name, e)),
         }
-        self.ordered().wrap(|input| LogicalPlan::Project { input, exprs })
+        self.select_exprs(exprs)
     }
 
     /// Keeps or computes just these columns: names, or `"name = expression"`.
@@ -182,7 +190,10 @@ impl Frame {
     /// # Errors
     /// As [`Frame::select`].
     pub fn select_exprs(self, exprs: Vec<(String, Expr)>) -> Result<Frame> {
-        self.ordered().wrap(|input| LogicalPlan::Project { input, exprs })
+        let (frame, exprs) = self.windowed(exprs)?;
+        frame
+            .ordered()
+            .wrap(|input| LogicalPlan::Project { input, exprs })
     }
 
     /// Groups rows by columns or expressions (`"Origin"`, `"day = dayofweek(Date)"`); without any,
@@ -296,7 +307,7 @@ impl Frame {
     /// A fault of a rule.
     pub fn optimized(&self) -> Result<LogicalPlan> {
         if self.settings.optimize {
-            optimize::optimize(self.local_plan()?)
+            optimize::optimize(self.local_plan()?, self.rows)
         } else {
             self.local_plan()
         }
@@ -380,6 +391,7 @@ impl Frame {
         Ok(Frame {
             plan,
             order: Vec::new(),
+            rows: self.rows,
             settings: self.settings,
             notes: self.notes,
         })

@@ -28,6 +28,11 @@ pub struct Settings {
     pub time_zone: Option<String>,
     /// Whether the plan is optimised (only tests say no).
     pub optimize: bool,
+    /// What operators may reserve, in bytes, if not what the memory limit leaves them (only tests say
+    /// so little that everything spills).
+    pub reserved: Option<usize>,
+    /// The most rows of a batch (only tests say less than as many as a source likes).
+    pub batch_rows: usize,
 }
 
 impl Default for Settings {
@@ -40,6 +45,8 @@ impl Default for Settings {
             scheduler: Scheduler::Threads,
             time_zone: None,
             optimize: true,
+            reserved: None,
+            batch_rows: usize::MAX,
         }
     }
 }
@@ -104,6 +111,7 @@ impl Settings {
             progress,
             cancelled: Arc::new(AtomicBool::new(false)),
             threads: self.threads(),
+            batch_rows: self.batch_rows,
             warnings: Mutex::default(),
             aside: Aside::default(),
         })
@@ -112,6 +120,9 @@ impl Settings {
     /// What operators may reserve, in bytes: the limit without room for what nobody reserves (a
     /// batch on its way, pages of the allocator that are in part free).
     fn budget(&self) -> usize {
+        if let Some(bytes) = self.reserved {
+            return bytes;
+        }
         let limit = self.memory();
         let shared = (limit / UNCOUNTED_SHARE).min(UNCOUNTED_MOST);
         limit.saturating_sub(shared + self.threads() * UNCOUNTED_A_THREAD)

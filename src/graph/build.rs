@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Graph, Stage, StageSink, StageSource, StageTransform};
+use super::{Graph, KeySets, Stage, StageSink, StageSource, StageTransform};
 use crate::error::{Error, Result};
 use crate::expr::Evaluator;
 use crate::memory::Reservation;
@@ -12,9 +12,10 @@ use crate::operate::aggregate::{self, Order, Ordered, OrderedSource, PartialAggr
 use crate::operate::join::{self, BuildSide, BuildSink, Probe, ScatterSink};
 use crate::operate::limit::Limit;
 use crate::operate::sort::{self, MergePlan, SortSink};
+use crate::operate::window::Window;
 use crate::operate::{filter::Filter, project::Project};
 use crate::pipeline::{Batches, Collect, Partition, Pipeline, RunContext, Sink, Source, Transform};
-use crate::source::{ExprFilter, RowFilter, ScanRequest};
+use crate::source::ScanRequest;
 
 /// Which buckets or ranges of the input a task of a merging stage takes.
 pub type TaskRange = Range<usize>;
@@ -54,6 +55,7 @@ impl StageInputs {
         graph: &Graph,
         stage: &Stage,
         left: &mut dyn FnMut(usize) -> Vec<Arc<Partition>>,
+        keys: &KeySets,
         run: &Arc<RunContext>,
     ) -> Result<Self> {
         let mut builds = HashMap::new();
@@ -126,7 +128,7 @@ impl StageInputs {
             ordered,
             order: graph.group_order(stage).map(Order::new),
             all_groups: (stage.inputs().iter()).all(|&s| graph.stages[s].transforms.iter().all(keeps_rows)),
-            request: request(graph, stage)?,
+            request: request(graph, stage, keys)?,
         })
     }
 
@@ -192,21 +194,13 @@ pub fn keeps_rows(transform: &StageTransform) -> bool {
 }
 
 /// What the tasks of a scan ask for: the filter is bound once for all of them.
-fn request(graph: &Graph, stage: &Stage) -> Result<ScanRequest> {
-    let StageSource::Scan {
-        table,
-        columns,
-        filter,
-        limit,
-    } = &stage.source
-    else {
+fn request(graph: &Graph, stage: &Stage, keys: &KeySets) -> Result<ScanRequest> {
+    let StageSource::Scan { columns, limit, .. } = &stage.source else {
         return Ok(ScanRequest::default());
     };
-    let schema = graph.tables[*table].dataset.schema();
-    let bind = |f| Ok::<_, Error>(Arc::new(ExprFilter::new(f, schema)?) as Arc<dyn RowFilter>);
     Ok(ScanRequest {
         columns: columns.clone(),
-        filter: filter.as_ref().map(bind).transpose()?,
+        filter: graph.row_filter(stage, keys)?,
         limit: *limit,
     })
 }
@@ -221,7 +215,7 @@ impl Stage {
         run: &Arc<RunContext>,
     ) -> Result<Pipeline> {
         if let Some(ordered) = &inputs.ordered {
-            return self.ordered_pipeline(graph, part, ordered, inputs);
+            return self.ordered_pipeline(graph, part, (ordered, inputs), run);
         }
         let range = inputs.tasks.range(part);
         let source: Box<dyn Source> = match &self.source {
@@ -253,7 +247,7 @@ impl Stage {
                 let schemas = (schema(*left), schema(*right));
                 let bucket = join::BucketJoin::new(spec, schemas, sides, range.start, run)?;
                 let mut transforms: Vec<Box<dyn Transform>> = vec![Box::new(bucket)];
-                transforms.extend(self.build_transforms(inputs)?);
+                transforms.extend(self.build_transforms(inputs, run)?);
                 return Ok(Pipeline {
                     source: Box::new(join::Start::new()),
                     transforms,
@@ -264,7 +258,7 @@ impl Stage {
         };
         Ok(Pipeline {
             source,
-            transforms: self.build_transforms(inputs)?,
+            transforms: self.build_transforms(inputs, run)?,
         })
     }
 
@@ -274,8 +268,8 @@ impl Stage {
         &self,
         graph: &Graph,
         part: usize,
-        ordered: &Arc<Ordered>,
-        inputs: &StageInputs,
+        (ordered, inputs): (&Arc<Ordered>, &StageInputs),
+        run: &Arc<RunContext>,
     ) -> Result<Pipeline> {
         let StageSource::SortedRuns { input, .. } = &self.source else {
             return Ok(Pipeline {
@@ -283,15 +277,19 @@ impl Stage {
                 transforms: Vec::new(),
             });
         };
-        let mut transforms = graph.stages[*input].build_transforms(inputs)?;
-        transforms.extend(self.build_transforms(inputs)?);
+        let mut transforms = graph.stages[*input].build_transforms(inputs, run)?;
+        transforms.extend(self.build_transforms(inputs, run)?);
         Ok(Pipeline {
             source: Box::new(OrderedSource::new(ordered, part)),
             transforms,
         })
     }
 
-    fn build_transforms(&self, inputs: &StageInputs) -> Result<Vec<Box<dyn Transform>>> {
+    fn build_transforms(
+        &self,
+        inputs: &StageInputs,
+        run: &Arc<RunContext>,
+    ) -> Result<Vec<Box<dyn Transform>>> {
         let mut schema = self.source_schema.clone();
         let mut out: Vec<Box<dyn Transform>> = Vec::new();
         for t in &self.transforms {
@@ -310,6 +308,10 @@ impl Stage {
                     let probe = Probe::new(spec, &schema, side.clone())?;
                     schema = probe.schema().clone();
                     Box::new(probe)
+                }
+                StageTransform::Window { spec } => {
+                    schema = spec.schema(&schema);
+                    Box::new(Window::new(spec, run)?)
                 }
                 StageTransform::Limit { skip, take } => Box::new(Limit::new(*skip, *take)),
             });

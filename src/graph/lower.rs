@@ -1,9 +1,11 @@
 //! From a plan to stages: operators are fused into the stage below until one needs all rows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::shared::Shared;
 use super::{Graph, Stage, StageSink, StageSource, StageTransform};
 use crate::error::Result;
 use crate::expr::{AggCall, AggFunc, Expr, JoinKind};
@@ -15,7 +17,10 @@ use crate::plan::{self, AsOf, LogicalPlan, OrderBy, Table};
 
 /// Lowers a checked and optimised plan.
 pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
-    let mut l = Lowering::default();
+    let mut l = Lowering {
+        shared: Shared::of(plan),
+        ..Lowering::default()
+    };
     let (inner, skip, take) = match plan {
         LogicalPlan::Limit { input, skip, take } => (input.as_ref(), *skip, *take),
         other => (other, 0, None),
@@ -37,26 +42,34 @@ pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
         take,
     };
     graph.mark_unused()?;
+    graph.find_keys(&l.shares)?;
     Ok(graph)
 }
 
+/// The part of the keys that a build side is thought to have at least where only the other side's range
+/// of values says that it lacks some.
+const UNSURE_SHARE: f64 = 0.5;
+
 #[derive(Default)]
-struct Lowering {
+pub(super) struct Lowering {
     tables: Vec<Table>,
     stages: Vec<Stage>,
+    shared: Shared,
+    /// About which part of the keys there might be a build side has, by its stage and column.
+    shares: HashMap<(usize, usize), f64>,
 }
 
 /// A stage that still takes operators.
-struct Open {
+pub(super) struct Open {
     source: StageSource,
-    transforms: Vec<StageTransform>,
+    pub(super) transforms: Vec<StageTransform>,
     source_schema: SchemaRef,
-    schema: SchemaRef,
+    pub(super) schema: SchemaRef,
     rows_needed: Option<u64>,
 }
 
 impl Open {
-    fn new(source: StageSource, schema: SchemaRef) -> Self {
+    pub(super) fn new(source: StageSource, schema: SchemaRef) -> Self {
         Open {
             source,
             transforms: Vec::new(),
@@ -68,7 +81,30 @@ impl Open {
 }
 
 impl Lowering {
-    fn open(&mut self, plan: &LogicalPlan) -> Result<Open> {
+    /// The stage that yields the rows of a plan, or reads them where another use of the same has left them.
+    pub(super) fn open(&mut self, plan: &LogicalPlan) -> Result<Open> {
+        let Some(part) = self.shared.find(plan) else {
+            return self.open_own(plan);
+        };
+        let schema = plan.schema()?;
+        if let Some((stage, places)) = self.shared.made(&part) {
+            let fields = self.stages[stage].schema.fields().iter().enumerate();
+            let hidden = fields.map(|(i, f)| f.as_ref().clone().with_name(format!("\u{0}shared{i}")));
+            let hidden: SchemaRef = Arc::new(Schema::new(hidden.collect::<Vec<_>>()));
+            let named = schema.fields().iter().zip(places);
+            let exprs = named.map(|(f, i)| (f.name().clone(), Expr::column(hidden.field(i).name())));
+            let exprs = exprs.collect();
+            let mut open = Open::new(StageSource::Concat { inputs: vec![stage] }, hidden.clone());
+            project(&mut open, exprs, schema);
+            return Ok(open);
+        }
+        let open = self.open_own(plan)?;
+        let stage = self.close(open, StageSink::Batches);
+        self.shared.make(part, stage);
+        Ok(Open::new(StageSource::Concat { inputs: vec![stage] }, schema))
+    }
+
+    fn open_own(&mut self, plan: &LogicalPlan) -> Result<Open> {
         match plan {
             LogicalPlan::Scan {
                 table,
@@ -91,6 +127,7 @@ impl Lowering {
                     columns,
                     filter: filter.clone(),
                     limit: *limit,
+                    keys: Vec::new(),
                 };
                 Ok(Open::new(source, plan.schema()?))
             }
@@ -108,6 +145,12 @@ impl Lowering {
             }
             LogicalPlan::Aggregate { input, keys, aggs } => self.aggregate(input, keys, aggs, plan.schema()?),
             LogicalPlan::Sort { input, keys, limit } => self.sort(input, keys, *limit),
+            LogicalPlan::Window {
+                input,
+                order,
+                ties,
+                calls,
+            } => self.window(input, order, ties, calls, plan.schema()?),
             LogicalPlan::Join {
                 left,
                 right,
@@ -183,10 +226,27 @@ impl Lowering {
     }
 
     fn sort(&mut self, input: &LogicalPlan, keys: &[OrderBy], limit: Option<u64>) -> Result<Open> {
-        let mut open = self.open(input)?;
+        let open = self.open(input)?;
+        let visible = open.schema.clone();
+        let (mut open, _) = self.sorted(open, keys, limit, None)?;
+        if open.schema.fields().len() > visible.fields().len() {
+            project(&mut open, Expr::columns_of(&visible), visible);
+        }
+        Ok(open)
+    }
+
+    /// The rows of `open`, sorted, and what their columns are of: keys that are no columns yet stand
+    /// behind those. Rows that agree in the first `whole` keys stay in one task.
+    pub(super) fn sorted(
+        &mut self,
+        mut open: Open,
+        keys: &[OrderBy],
+        limit: Option<u64>,
+        whole: Option<usize>,
+    ) -> Result<(Open, Vec<(String, Expr)>)> {
         let visible = open.schema.clone();
         let mut exprs = Expr::columns_of(&visible);
-        let mut sort_keys = Vec::new();
+        let mut sort_keys: Vec<SortKey> = Vec::new();
         for k in keys {
             let column = match exprs.iter().position(|(_, e)| *e == k.expr) {
                 Some(i) => i,
@@ -206,19 +266,16 @@ impl Lowering {
             for (name, e) in &exprs[fields.len()..] {
                 fields.push(Field::new(name, e.data_type(&visible)?, true));
             }
-            project(&mut open, exprs, Arc::new(Schema::new(fields)));
+            project(&mut open, exprs.clone(), Arc::new(Schema::new(fields)));
         }
         let schema = open.schema.clone();
         let spec = SortSpec {
             keys: sort_keys,
             limit,
+            whole,
         };
         let input = self.close(open, StageSink::SortRuns { spec: spec.clone() });
-        let mut open = Open::new(StageSource::SortedRuns { input, spec }, schema.clone());
-        if schema.fields().len() > visible.fields().len() {
-            project(&mut open, Expr::columns_of(&visible), visible);
-        }
-        Ok(open)
+        Ok((Open::new(StageSource::SortedRuns { input, spec }, schema), exprs))
     }
 
     /// The build side becomes a stage of its own, and the probe a transform in the stage of the left.
@@ -262,13 +319,21 @@ impl Lowering {
             unused: Vec::new(),
         };
         let build = self.close(build, StageSink::Build { spec: spec.clone() });
+        let rows = right.estimated_rows();
+        for (&key, (l, r)) in spec.right_keys.iter().zip(on) {
+            let share = |plan: &LogicalPlan, e: &Expr| (rows / plan.distinct(e).max(1.0)).min(1.0);
+            // what a side has lost is surer than what it never had
+            let (own, of_left) = (share(right, r), share(left, l));
+            self.shares
+                .insert((build, key), own.min(of_left.max(UNSURE_SHARE)));
+        }
         probe.transforms.push(StageTransform::Probe { build, spec });
         probe.schema = schema;
         probe.rows_needed = None;
         Ok(probe)
     }
 
-    fn close(&mut self, open: Open, sink: StageSink) -> usize {
+    pub(super) fn close(&mut self, open: Open, sink: StageSink) -> usize {
         let id = self.stages.len();
         let Open {
             source,
@@ -315,7 +380,7 @@ fn with_keys(open: &mut Open, keys: &[&Expr], types: &[DataType]) -> Result<Vec<
 }
 
 /// Adds a projection, unless it would hand on exactly what comes in.
-fn project(open: &mut Open, exprs: Vec<(String, Expr)>, schema: SchemaRef) {
+pub(super) fn project(open: &mut Open, exprs: Vec<(String, Expr)>, schema: SchemaRef) {
     let fields = open.schema.fields();
     let same = exprs.len() == fields.len()
         && exprs

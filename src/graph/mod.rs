@@ -23,9 +23,12 @@
 
 mod build;
 mod draw;
+mod keys;
 mod lower;
+mod shared;
 mod split;
 mod text;
+mod window;
 
 use std::sync::Arc;
 
@@ -37,12 +40,14 @@ use crate::expr::Expr;
 use crate::operate::aggregate::AggregateSpec;
 use crate::operate::join::{JoinSpec, bucket_tasks};
 use crate::operate::sort::{SortKey, SortSpec};
+use crate::operate::window::WindowSpec;
 use crate::plan::Table;
 use crate::source;
 
 pub use crate::operate::join::scatter_build;
 pub use build::{StageInputs, TaskRange, Tasks, keeps_rows};
 pub use draw::{dot, svg};
+pub use keys::KeySets;
 pub use lower::lower;
 pub use split::build_bytes;
 pub use text::text;
@@ -61,6 +66,10 @@ pub enum StageSource {
         filter: Option<Expr>,
         /// Rows needed of each partition.
         limit: Option<u64>,
+        /// Joins further on whose keys are known by then: rows without them need not be read. Only
+        /// speed hangs on it.
+        #[serde(default)]
+        keys: Vec<ScanKeys>,
     },
     /// One task for each range of hash buckets of the aggregate in stage `input`.
     AggregateBuckets {
@@ -97,6 +106,17 @@ pub enum StageSource {
     },
 }
 
+/// The keys of a join that rows of a scan must have to be of any use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScanKeys {
+    /// The stage that left the build side.
+    pub build: usize,
+    /// Its column, by place.
+    pub key: usize,
+    /// The scan's column: index in the table's schema.
+    pub column: usize,
+}
+
 /// What happens to batches on their way through a task.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -117,6 +137,12 @@ pub enum StageTransform {
         build: usize,
         /// What matches, and what comes out.
         spec: JoinSpec,
+    },
+    /// Adds the columns of window functions to rows that come in the order of their windows; a task has
+    /// all rows of its partitions.
+    Window {
+        /// What is computed.
+        spec: WindowSpec,
     },
     /// Skips rows, then takes some, within one task.
     Limit {
@@ -199,6 +225,11 @@ impl Stage {
         };
         let probed = self.transforms.iter().filter_map(build);
         bucketed.into_iter().chain(probed).collect()
+    }
+
+    /// Whether it reads what another stage leaves.
+    pub fn reads(&self, stage: usize) -> bool {
+        self.inputs().contains(&stage) || self.builds().contains(&stage)
     }
 
     /// Whether tasks may share a sink: one for each thread then serves all of a thread's tasks.
@@ -316,6 +347,9 @@ impl Graph {
         let StageSink::SortRuns { spec: sort } = &merging.sink else {
             return None;
         };
+        if sort.whole.is_some() {
+            return None; // ranges of groups would be cut within a window's partition
+        }
         if !merging.builds().is_empty() {
             return None; // a join follows: what is sorted are no longer the groups
         }

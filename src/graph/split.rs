@@ -46,13 +46,18 @@ impl Graph {
         let Some(StageTransform::Probe { build, spec }) = whole.transforms.get(at) else {
             return Err(Error::defect("a join went astray"));
         };
-        let (build, spec, sink) = (*build, spec.clone(), whole.sink.clone());
+        let (build, mut spec, sink) = (*build, spec.clone(), whole.sink.clone());
         let before = whole.transforms[..at].to_vec();
-        let mut after = whole.transforms[at + 1..].to_vec();
+        let after = whole.transforms[at + 1..].to_vec();
         let left = self.schema_after(whole, at)?;
+        // the next join finds its columns by place: none of them may go before it
+        let projected = |t: &&StageTransform| matches!(t, StageTransform::Project { .. });
+        let mut direct = after.iter().take_while(|t| !projected(t));
+        if direct.any(|t| matches!(t, StageTransform::Probe { .. })) {
+            spec.unused.clear();
+        }
         let joined = self.joined(&left, build, &spec);
         let kept = kept(&joined, &spec);
-        forget(&mut after, &spec);
         let projects = matches!(after.first(), Some(StageTransform::Project { .. }));
         let spread = Stage {
             id: self.stages.len(),
@@ -79,6 +84,7 @@ impl Graph {
                     nulls_first: false,
                 }],
                 limit: None,
+                whole: None,
             };
             let input = self.stages.len();
             self.stages.push(Stage {
@@ -147,6 +153,7 @@ impl Graph {
             match &stage.transforms[at] {
                 StageTransform::Filter { predicate } => names.extend(predicate.columns()),
                 StageTransform::Limit { .. } => {}
+                StageTransform::Window { .. } => return Ok(None),
                 StageTransform::Project { exprs } => {
                     names.extend(exprs.iter().flat_map(|(_, e)| e.columns()));
                     return Ok(Some(names));
@@ -164,12 +171,13 @@ impl Graph {
     }
 
     /// The columns that enter transform `at` of a stage.
-    fn schema_after(&self, stage: &Stage, at: usize) -> Result<SchemaRef> {
+    pub(super) fn schema_after(&self, stage: &Stage, at: usize) -> Result<SchemaRef> {
         let mut schema = stage.source_schema.clone();
         for t in &stage.transforms[..at] {
             schema = match t {
                 StageTransform::Filter { .. } | StageTransform::Limit { .. } => schema,
                 StageTransform::Project { exprs } => Project::new(exprs, &schema)?.schema().clone(),
+                StageTransform::Window { spec } => spec.schema(&schema),
                 StageTransform::Probe { build, spec } => {
                     let fields = schema.fields().iter().take(spec.left_columns).cloned();
                     let right = self.stages[*build].schema.fields().iter();
@@ -210,27 +218,6 @@ fn kept(joined: &Schema, spec: &JoinSpec) -> Vec<String> {
         .collect()
 }
 
-/// Columns of a join that nobody reads do not come out of its buckets; the joins that follow count columns,
-/// up to the next projection.
-fn forget(after: &mut [StageTransform], spec: &JoinSpec) {
-    let gone: Vec<usize> = (0..spec.unused.len()).filter(|&c| spec.is_unused(c)).collect();
-    let moved = |c: usize| c - gone.partition_point(|&g| g < c);
-    for t in after {
-        match t {
-            StageTransform::Project { .. } => return,
-            StageTransform::Probe { spec, .. } => {
-                spec.left_keys.iter_mut().for_each(|k| *k = moved(*k));
-                spec.asof.iter_mut().for_each(|a| a.left = moved(a.left));
-                spec.left_columns = moved(spec.left_columns);
-                let mut column = 0..;
-                spec.unused
-                    .retain(|_| column.next().is_none_or(|c| gone.binary_search(&c).is_err()));
-            }
-            StageTransform::Filter { .. } | StageTransform::Limit { .. } => {}
-        }
-    }
-}
-
 /// Columns of a join and the places behind them: their schema and their names.
 fn with_places(joined: &Schema, columns: &[String]) -> Result<(SchemaRef, Vec<String>)> {
     let mut names = columns.to_vec();
@@ -255,7 +242,7 @@ fn sees_order(transforms: &[StageTransform], sink: &StageSink) -> bool {
         StageTransform::Filter { predicate } => names_place(predicate),
         StageTransform::Project { exprs } => exprs.iter().any(|(_, e)| names_place(e)),
         StageTransform::Probe { spec, .. } => spec.filter.as_ref().is_some_and(names_place),
-        StageTransform::Limit { .. } => true,
+        StageTransform::Limit { .. } | StageTransform::Window { .. } => true,
     };
     transforms.iter().any(through)
         || match sink {

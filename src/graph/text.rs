@@ -39,6 +39,10 @@ pub fn steps(graph: &Graph, s: &Stage) -> Vec<String> {
                 if spec.asof.is_some() { " asof" } else { "" },
                 spec.left_keys.len()
             ),
+            StageTransform::Window { spec } => {
+                let names: Vec<&str> = spec.calls.iter().map(|c| c.name.as_str()).collect();
+                format!("window functions {}", names.join(", "))
+            }
             StageTransform::Limit { skip, take } => match take {
                 Some(n) => format!("limit {n} offset {skip}"),
                 None => format!("offset {skip}"),
@@ -65,12 +69,17 @@ fn source(graph: &Graph, s: &Stage) -> String {
             columns,
             filter,
             limit,
+            keys,
         } => {
             let t = &graph.tables[*table];
             let all = t.dataset.schema().fields().len();
             let mut text = format!("scan {} ({} of {all} columns)", t.name, columns.len());
             if let Some(f) = filter {
                 text += &format!(" where {f}");
+            }
+            for k in keys {
+                let column = t.dataset.schema().field(k.column).name();
+                text += &format!(" with {column} among the keys of stage {}", k.build);
             }
             if let Some(n) = limit {
                 text += &format!(" limit {n}");

@@ -8,7 +8,7 @@
 //! What lives here knows nothing of files, queries or memory limits: a function gets slices and
 //! fills vectors. [`scan`] finds the structure of CSV, [`parse`] turns fields into values without
 //! allocating, [`hash`] and [`group`] number keys, [`batch`], [`types`] and [`scalar`] are what the
-//! rooms above speak in, [`bits`] and [`hybrid`] unpack Parquet. [`raw`] is the only place with `unsafe`: SIMD whose processor features
+//! rooms above speak in, [`keyset`] leaves rows out before a join, [`bits`] and [`hybrid`] unpack Parquet. [`raw`] is the only place with `unsafe`: SIMD whose processor features
 //! were checked, and text views whose UTF-8 was. Each fast loop has a readable twin in its tests.
 
 pub mod batch;
@@ -17,6 +17,7 @@ pub mod direct;
 pub mod group;
 pub mod hash;
 pub mod hybrid;
+pub mod keyset;
 pub mod parse;
 pub mod raw;
 pub mod scalar;
@@ -24,4 +25,5 @@ pub mod scan;
 pub mod types;
 
 pub use batch::Batch;
+pub use keyset::KeySet;
 pub use scalar::Scalar;

@@ -13,3 +13,4 @@ pub mod join;
 pub mod limit;
 pub mod project;
 pub mod sort;
+pub mod window;

@@ -1,14 +1,15 @@
 //! The rules that rewrite a plan into a cheaper one with the same answer.
 //!
 //! ```text
-//!   LogicalPlan ─ fold ─ push_filter ─ push_limit ─ prune_columns ─► LogicalPlan
+//!   LogicalPlan ─ fold ─ push_filter ─ order_joins ─ push_limit ─ prune_columns ─► LogicalPlan
 //! ```
 //!
-//! One file a rule; [`RULES`] is their order, and each runs once, because each walks the whole
-//! plan. A rule never changes an answer, an error or the order of rows: the property test in
+//! One file a rule; [`rules`] is their order, and each runs once, because each walks the whole
+//! plan. A rule never changes an answer, an error or an order of rows that was promised: the property test in
 //! `tests/` runs queries with and without them.
 
 mod fold;
+mod order_joins;
 mod prune_columns;
 mod push_filter;
 mod push_limit;
@@ -24,17 +25,36 @@ pub trait Rule: Sync {
     fn rewrite(&self, plan: LogicalPlan) -> Result<LogicalPlan>;
 }
 
+/// What is promised of the order of the result's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowOrder {
+    /// That of the input, or of the left input of a join.
+    Promised,
+    /// None but what the plan sorts by: SQL.
+    Any,
+}
+
 /// All rules, in the order in which they run.
-pub const RULES: &[&dyn Rule] = &[
-    &fold::Fold,
-    &push_filter::PushFilter,
-    &push_limit::PushLimit,
-    &prune_columns::PruneColumns,
-];
+pub fn rules(order: RowOrder) -> [&'static dyn Rule; 5] {
+    let order: &dyn Rule = match order {
+        RowOrder::Promised => &order_joins::OrderJoins { promised: true },
+        RowOrder::Any => &order_joins::OrderJoins { promised: false },
+    };
+    [
+        &fold::Fold,
+        &push_filter::PushFilter,
+        order,
+        &push_limit::PushLimit,
+        &prune_columns::PruneColumns,
+    ]
+}
 
 /// Runs every rule once.
-pub fn optimize(mut plan: LogicalPlan) -> Result<LogicalPlan> {
-    for rule in RULES {
+///
+/// # Errors
+/// A fault of a rule.
+pub fn optimize(mut plan: LogicalPlan, order: RowOrder) -> Result<LogicalPlan> {
+    for rule in rules(order) {
         plan = rule.rewrite(plan)?;
     }
     Ok(plan)

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use super::Rule;
 use crate::error::Result;
-use crate::expr::{AggCall, Expr};
+use crate::expr::{AggCall, Expr, WindowCall};
 use crate::kernel::types::names_of;
-use crate::plan::{LogicalPlan, OrderBy};
+use crate::plan::{LogicalPlan, OrderBy, partition_of};
 
 /// See the module.
 pub struct PruneColumns;
@@ -82,6 +82,12 @@ fn prune(plan: LogicalPlan, used: &Names) -> LogicalPlan {
                 limit,
             }
         }
+        LogicalPlan::Window {
+            input,
+            order,
+            ties,
+            calls,
+        } => window(*input, order, ties, calls, used),
         LogicalPlan::Join {
             left,
             right,
@@ -112,6 +118,38 @@ fn prune(plan: LogicalPlan, used: &Names) -> LogicalPlan {
             skip,
             take,
         },
+    }
+}
+
+/// Calls that nobody reads go; the order that the last of them gave the rows stays.
+fn window(
+    input: LogicalPlan,
+    order: Vec<OrderBy>,
+    ties: Vec<OrderBy>,
+    calls: Vec<(String, WindowCall)>,
+    used: &Names,
+) -> LogicalPlan {
+    let partition = partition_of(&calls).to_vec();
+    let calls: Vec<_> = calls.into_iter().filter(|(n, _)| used.contains(n)).collect();
+    let by_keys = order.iter().chain(&ties).flat_map(|k| k.expr.columns());
+    let mut below = with(used, by_keys);
+    below.extend(partition.iter().flat_map(Expr::columns));
+    below.extend((calls.iter()).flat_map(|(_, c)| c.children().into_iter().flat_map(Expr::columns)));
+    // by name a call's column may stand among those used, but never below its own node
+    let input = prune_to(input, &below);
+    if calls.is_empty() {
+        let ascending = partition.into_iter().map(|expr| OrderBy {
+            expr,
+            descending: false,
+            nulls_first: false,
+        });
+        return input.sorted(ascending.chain(order).chain(ties).collect());
+    }
+    LogicalPlan::Window {
+        input: Box::new(input),
+        order,
+        ties,
+        calls,
     }
 }
 

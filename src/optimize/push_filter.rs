@@ -3,11 +3,13 @@
 
 use std::collections::HashMap;
 
+use arrow::datatypes::Schema;
+
 use super::Rule;
 use crate::error::Result;
-use crate::expr::{Expr, JoinKind};
+use crate::expr::{BinaryOp, Expr, JoinKind, WindowCall};
 use crate::kernel::types::names_of;
-use crate::plan::{AsOf, LogicalPlan, equal_sides};
+use crate::plan::{AsOf, LogicalPlan, equal_sides, partition_of};
 
 /// See the module.
 pub struct PushFilter;
@@ -137,6 +139,24 @@ fn push(plan: LogicalPlan, part: Expr) -> Result<(LogicalPlan, Option<Expr>)> {
                 None,
             ))
         }
+        // a condition on the keys of the partitions keeps or drops whole partitions
+        LogicalPlan::Window {
+            input,
+            order,
+            ties,
+            calls,
+        } if on_partitions(&part, &calls) => {
+            let (input, rest) = push(*input, part)?;
+            Ok((
+                LogicalPlan::Window {
+                    input: Box::new(rewrap(input, rest)),
+                    order,
+                    ties,
+                    calls,
+                },
+                None,
+            ))
+        }
         LogicalPlan::Aggregate { input, keys, aggs } if only_uses(&part, &keys) => {
             let below = substitute(part, &keys)?;
             let (input, rest) = push(*input, below)?;
@@ -214,7 +234,18 @@ fn push_join(
     } else if kind == JoinKind::Inner {
         match equal_sides(&part, &ls, &rs).ok().flatten() {
             Some(pair) => on.push(pair),
-            None => filter = conjunction(filter.into_iter().chain([part]).collect()),
+            None => {
+                // what every branch of an OR asks of one side can be asked of that side before
+                if let Some(implied) = implied(&part, &ls) {
+                    let (l, kept) = push(left, implied)?;
+                    left = rewrap(l, kept);
+                }
+                if let Some(implied) = implied(&part, &rs) {
+                    let (r, kept) = push(right, implied)?;
+                    right = rewrap(r, kept);
+                }
+                filter = conjunction(filter.into_iter().chain([part]).collect());
+            }
         }
     } else {
         rest = Some(part);
@@ -231,6 +262,35 @@ fn push_join(
         },
         rest,
     ))
+}
+
+/// What `(a = 1 AND b = 2) OR (a = 3 AND b = 4)` says of the side that has `a`: `a = 1 OR a = 3`. Only
+/// comparisons with constants, which cannot fail for rows that the join would leave out.
+fn implied(part: &Expr, side: &Schema) -> Option<Expr> {
+    let mut branches = Vec::new();
+    let mut todo = vec![part];
+    while let Some(e) = todo.pop() {
+        match e {
+            Expr::Binary {
+                op: BinaryOp::Or,
+                left,
+                right,
+            } => todo.extend([right.as_ref(), left.as_ref()]),
+            branch => branches.push(branch.clone()),
+        }
+    }
+    if branches.len() < 2 {
+        return None;
+    }
+    let own = branches.into_iter().map(|branch| {
+        let simple = |e: &Expr| {
+            let columns = e.columns();
+            e.as_comparison().is_some() && columns.iter().all(|c| side.index_of(c).is_ok())
+        };
+        conjunction(branch.conjuncts().into_iter().filter(simple).collect())
+    });
+    let own = own.collect::<Option<Vec<_>>>()?;
+    own.into_iter().reduce(|a, b| Expr::binary(BinaryOp::Or, a, b))
 }
 
 /// The condition in terms of the right keys, if it is over left keys alone and they are of one type.
@@ -268,6 +328,16 @@ fn conjunction(parts: Vec<Expr>) -> Option<Expr> {
 fn only_uses(part: &Expr, keys: &[(String, Expr)]) -> bool {
     let columns = part.columns();
     !columns.is_empty() && columns.iter().all(|c| keys.iter().any(|(k, _)| k == c))
+}
+
+/// Whether it looks at nothing but keys of the partitions (and at one at least).
+fn on_partitions(part: &Expr, calls: &[(String, WindowCall)]) -> bool {
+    let key = |c: &String| {
+        let same = |e: &Expr| matches!(e, Expr::Column(k) if k == c);
+        partition_of(calls).iter().any(same)
+    };
+    let columns = part.columns();
+    !columns.is_empty() && columns.iter().all(key)
 }
 
 fn substitute(part: Expr, exprs: &[(String, Expr)]) -> Result<Expr> {

@@ -50,6 +50,8 @@ pub struct RunContext {
     pub cancelled: Arc<AtomicBool>,
     /// Worker threads of the run; a sink may assume at most this many tasks at once.
     pub threads: usize,
+    /// The most rows of a batch that a source hands on.
+    pub batch_rows: usize,
     /// Facts to tell the user when the run is over.
     pub warnings: std::sync::Mutex<Vec<Warning>>,
     /// Bad rows that the user wants in a file of their own.
@@ -80,6 +82,7 @@ impl RunContext {
             progress,
             cancelled: Arc::default(),
             threads,
+            batch_rows: usize::MAX,
             warnings: Default::default(),
             aside: Default::default(),
         })
@@ -298,8 +301,17 @@ pub struct Pipeline {
 impl Pipeline {
     /// Hands everything to `last`, such as a sink that outlives the task.
     pub fn run(&mut self, last: &mut Emit, cx: &TaskContext) -> Result<()> {
-        while let Some(batch) = self.source.next(cx)? {
+        let mut left = None;
+        loop {
+            let Some(batch) = left
+                .take()
+                .map_or_else(|| self.source.next(cx), |b| Ok(Some(b)))?
+            else {
+                break;
+            };
             cx.check()?;
+            let (batch, more) = cut(batch, cx.run.batch_rows);
+            left = more;
             if push_through(&mut self.transforms, batch, last, cx)? == Flow::Enough {
                 break;
             }
@@ -310,6 +322,14 @@ impl Pipeline {
             head[i].finish(&mut emit, cx)?;
         }
         Ok(())
+    }
+}
+
+/// The first rows of a batch and those behind them, if there are more than `rows`.
+fn cut(batch: Batch, rows: usize) -> (Batch, Option<Batch>) {
+    match batch.rows.checked_sub(rows) {
+        None | Some(0) => (batch, None),
+        Some(more) => (batch.slice(0, rows), Some(batch.slice(rows, more))),
     }
 }
 

@@ -73,6 +73,22 @@ impl LogicalPlan {
                 }
                 Ok(schema)
             }
+            LogicalPlan::Window {
+                input,
+                order,
+                ties,
+                calls,
+            } => {
+                let schema = input.schema()?;
+                for k in order.iter().chain(ties) {
+                    k.expr.data_type(&schema)?;
+                }
+                let mut fields: Vec<Field> = schema.fields().iter().map(|f| f.as_ref().clone()).collect();
+                for (name, call) in calls {
+                    fields.push(Field::new(name, call.data_type(&schema)?, true));
+                }
+                unique(fields)
+            }
             LogicalPlan::Limit { input, .. } => input.schema(),
             LogicalPlan::Join {
                 left,

@@ -62,6 +62,18 @@ fn line(plan: &LogicalPlan) -> String {
                 None => format!("Sort [{}]", keys.join(", ")),
             }
         }
+        LogicalPlan::Window { order: by, calls, .. } => {
+            let list = |items: Vec<String>| items.join(", ");
+            let keys = super::partition_of(calls).iter().map(Expr::to_string).collect();
+            let calls = calls.iter().map(|(n, c)| format!("{n} = {c}")).collect();
+            let by = by.iter().map(order).collect();
+            format!(
+                "Window partition=[{}] order=[{}] [{}]",
+                list(keys),
+                list(by),
+                list(calls)
+            )
+        }
         LogicalPlan::Join {
             kind,
             on,

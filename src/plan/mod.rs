@@ -12,18 +12,22 @@
 //! swaps the table and plans again: nothing else has to change.
 
 mod check;
+mod estimate;
 mod explain;
 mod full;
+mod window;
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::expr::{AggCall, AsOfOp, Expr, JoinKind};
+pub use crate::expr::OrderBy;
+use crate::expr::{AggCall, AsOfOp, Expr, JoinKind, WindowCall};
 use crate::kernel::Scalar;
 use crate::source::Dataset;
 
 pub use check::{equal_sides, key_type, nearest_sides};
 pub use explain::explain;
+pub use window::partition_of;
 
 /// A dataset with the name people gave it.
 #[derive(Clone)]
@@ -37,28 +41,6 @@ pub struct Table {
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Table({})", self.name)
-    }
-}
-
-/// One key of an order.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OrderBy {
-    /// What is compared.
-    pub expr: Expr,
-    /// Largest first.
-    pub descending: bool,
-    /// Nulls before all values; they come last otherwise, in both directions.
-    pub nulls_first: bool,
-}
-
-impl OrderBy {
-    /// Ascending by a column, nulls last.
-    pub fn ascending(column: &str) -> Self {
-        OrderBy {
-            expr: Expr::Column(column.to_string()),
-            descending: false,
-            nulls_first: false,
-        }
     }
 }
 
@@ -119,6 +101,18 @@ pub enum LogicalPlan {
         /// Only this many rows are needed.
         limit: Option<u64>,
     },
+    /// Adds a column for each window function. Rows come out in the order of the partitions, `order`,
+    /// `ties`, and then as they came.
+    Window {
+        /// Where rows come from.
+        input: Box<LogicalPlan>,
+        /// The order within a partition; each call's own order is the beginning of it.
+        order: Vec<OrderBy>,
+        /// What decides between rows that tie in all of these.
+        ties: Vec<OrderBy>,
+        /// Names and calls, at least one, all with the same partitions.
+        calls: Vec<(String, WindowCall)>,
+    },
     /// Pairs rows of two inputs.
     Join {
         /// The probe side: its rows come out in their order.
@@ -171,6 +165,7 @@ impl LogicalPlan {
             | LogicalPlan::Project { input, .. }
             | LogicalPlan::Aggregate { input, .. }
             | LogicalPlan::Sort { input, .. }
+            | LogicalPlan::Window { input, .. }
             | LogicalPlan::Limit { input, .. } => vec![input],
             LogicalPlan::Join { left, right, .. } => vec![left, right],
             LogicalPlan::Union { inputs } => inputs.iter().collect(),
@@ -203,6 +198,17 @@ impl LogicalPlan {
                 input: go(input)?,
                 keys,
                 limit,
+            },
+            Window {
+                input,
+                order,
+                ties,
+                calls,
+            } => Window {
+                input: go(input)?,
+                order,
+                ties,
+                calls,
             },
             Limit { input, skip, take } => Limit {
                 input: go(input)?,
@@ -248,6 +254,13 @@ impl LogicalPlan {
                     .try_for_each(go)?;
             }
             LogicalPlan::Sort { keys, .. } => keys.iter_mut().try_for_each(|k| go(&mut k.expr))?,
+            LogicalPlan::Window {
+                order, ties, calls, ..
+            } => {
+                let keys = order.iter_mut().chain(ties).map(|k| &mut k.expr);
+                keys.chain(calls.iter_mut().flat_map(|(_, c)| c.children_mut()))
+                    .try_for_each(go)?;
+            }
             LogicalPlan::Join { on, filter, asof, .. } => {
                 let keys = on.iter_mut().flat_map(|(l, r)| [l, r]);
                 let nearest = asof.iter_mut().flat_map(|a| [&mut a.left, &mut a.right]);

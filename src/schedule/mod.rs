@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Stage, StageInputs};
+use crate::graph::{Graph, KeySets, Stage, StageInputs};
 use crate::observe::Progress;
 use crate::pipeline::{Partition, RunContext};
 use crate::write::Output;
@@ -53,7 +53,8 @@ pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut Res
     Progress::add(&cx.progress.stages, graph.stages.len() as u64);
     // joins that do not fit into memory become further stages, behind the ones that are there
     let mut graph = graph.clone();
-    let mut todo: VecDeque<usize> = (0..graph.stages.len()).collect();
+    let mut todo: VecDeque<usize> = graph.run_order().into();
+    let mut keys = KeySets::default();
     while let Some(id) = todo.pop_front() {
         if let Some(at) = joins::too_large(&graph, &graph.stages[id], &left, cx)? {
             joins::spread(&graph, id, at, &mut left, pool.as_ref(), cx)?;
@@ -63,15 +64,22 @@ pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut Res
             continue;
         }
         let stage = &graph.stages[id];
-        let mut take = |i: usize| left.remove(&i).unwrap_or_default();
-        let inputs = StageInputs::plan(&graph, stage, &mut take, cx)?;
+        // what several stages read stays until the last of them
+        let again = |i: &usize| todo.iter().any(|&s| graph.stages[s].reads(*i));
+        let mut take = |i: usize| match again(&i) {
+            true => left.get(&i).cloned().unwrap_or_default(),
+            false => left.remove(&i).unwrap_or_default(),
+        };
+        let inputs = StageInputs::plan(&graph, stage, &mut take, &keys, cx)?;
         Progress::add(&cx.progress.tasks_total, inputs.tasks.len() as u64);
         let job = worker::Job::new(&graph, stage, &inputs, cx);
         if id == last {
             results::run_last(&job, pool.as_ref(), &graph, result)?;
         } else {
             let partitions = worker::run_stage(&job, pool.as_ref())?;
-            left.insert(id, inputs.leave(stage, partitions));
+            let partitions = inputs.leave(stage, partitions);
+            keys.add(&graph, id, &partitions, cx)?;
+            left.insert(id, partitions);
         }
     }
     Ok(())

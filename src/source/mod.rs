@@ -31,7 +31,7 @@ use crate::pipeline::RunContext;
 use crate::pipeline::Source;
 
 pub use crate::expr::CompareOp as Compare;
-pub use filter::ExprFilter;
+pub use filter::{ColumnKeys, ExprFilter, Test};
 pub use memory::MemoryDataset;
 pub use open::{from_json, open};
 pub use options::{Format, OnBadRow, ReadOptions, Union};
@@ -49,6 +49,15 @@ pub struct Bound {
     pub value: Scalar,
 }
 
+/// `column IN (values)`, of the column's type.
+#[derive(Debug, Clone)]
+pub struct AnyOf {
+    /// Index in the dataset's schema.
+    pub column: usize,
+    /// The values.
+    pub values: Vec<Scalar>,
+}
+
 /// A filter that a source applies while it scans.
 pub trait RowFilter: Send + Sync {
     /// The columns it looks at: indices in the dataset's schema, ascending.
@@ -57,6 +66,15 @@ pub trait RowFilter: Send + Sync {
     fn mask(&self, batch: &Batch) -> Result<BooleanArray>;
     /// Conjuncts that are implied by the filter, for pruning.
     fn bounds(&self) -> &[Bound];
+    /// Lists of which the filter implies that a column has one of the values, for pruning.
+    fn lists(&self) -> &[AnyOf] {
+        &[]
+    }
+    /// The same filter in parts, for sources that decode column by column: what passes all of them
+    /// passes the filter. Empty where it is one whole.
+    fn tests(&self) -> &[Test] {
+        &[]
+    }
 }
 
 /// What a query needs of a dataset.
@@ -91,6 +109,22 @@ pub trait Dataset: Send + Sync {
     fn bytes(&self) -> u64;
     /// The exact number of rows, where metadata tell it without reading (Parquet).
     fn exact_rows(&self) -> Option<u64> {
+        None
+    }
+    /// Whether rows may be left out by the keys of a join without anyone seeing it: not where the values
+    /// that are read decide the types.
+    fn takes_keys(&self) -> bool {
+        false
+    }
+    /// About how many rows there are; exact where metadata tell it.
+    fn estimated_rows(&self) -> u64 {
+        // a guess at what a value takes as text
+        const VALUE_BYTES: u64 = 8;
+        let fields = self.schema().fields().len().max(1) as u64;
+        self.exact_rows().unwrap_or(self.bytes() / (fields * VALUE_BYTES))
+    }
+    /// The least and the greatest value of a column, where metadata tell them (Parquet).
+    fn range(&self, _column: usize) -> Option<(Scalar, Scalar)> {
         None
     }
     /// `FILE:bytes a..b` or the like: what a partition is, for messages and graphs.

@@ -91,7 +91,13 @@ impl Planner<'_> {
         expr::convert_with(e, &mut |e| self.part(e, names, jobs, depth))
     }
 
-    fn part(&mut self, e: &S, names: Names, jobs: &mut Vec<Job>, depth: usize) -> Result<Option<Expr>> {
+    pub(super) fn part(
+        &mut self,
+        e: &S,
+        names: Names,
+        jobs: &mut Vec<Job>,
+        depth: usize,
+    ) -> Result<Option<Expr>> {
         Ok(Some(match e {
             S::Identifier(i) => return self.name(std::slice::from_ref(i), names, jobs, depth).map(Some),
             S::CompoundIdentifier(parts) => return self.name(parts, names, jobs, depth).map(Some),
@@ -140,9 +146,7 @@ impl Planner<'_> {
             S::AnyOp { .. } | S::AllOp { .. } => {
                 return Err(unsupported("ANY other than = ANY, and ALL other than <> ALL"));
             }
-            S::Function(f) if f.over.is_some() => {
-                return Err(unsupported(&format!("the window function {}(…) OVER", f.name)));
-            }
+            S::Function(f) if f.over.is_some() => self.window(f, names, jobs, depth)?,
             S::Function(f) if !f.within_group.is_empty() => return Err(unsupported("WITHIN GROUP")),
             S::Function(f) if f.null_treatment.is_some() => {
                 return Err(unsupported("IGNORE NULLS and RESPECT NULLS"));

@@ -30,6 +30,7 @@ mod sets;
 mod statement;
 mod subquery;
 mod table;
+mod window;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -132,6 +133,7 @@ impl Sql {
             text,
             taken: HashSet::new(),
             ctes: Vec::new(),
+            windows: Vec::new(),
             opened: HashMap::new(),
             notes: Vec::new(),
         };
@@ -188,6 +190,8 @@ struct Planner<'a> {
     taken: HashSet<String>,
     /// Named queries, inner ones last.
     ctes: Vec<Cte>,
+    /// The WINDOW clause of the SELECT that is being planned.
+    windows: Vec<ast::NamedWindowDefinition>,
     /// Files that have been opened, by how they were named.
     opened: HashMap<String, Frame>,
     /// The same, for what there is to tell about them.

@@ -10,9 +10,9 @@ use sqlparser::ast::{self, Expr as S, GroupByExpr, Ident, OrderByKind, SelectIte
 
 use super::convert::{First, Job, JobKind, Names};
 use super::scope::{Col, Rel, Scope};
-use super::{Planner, group, joins, unsupported};
+use super::{Planner, group, joins, unsupported, window};
 use crate::error::{Error, Result};
-use crate::expr::{Expr, UnaryOp};
+use crate::expr::{self, Expr, UnaryOp};
 use crate::kernel::Scalar;
 use crate::plan::{LogicalPlan, OrderBy};
 
@@ -63,6 +63,7 @@ impl Planner<'_> {
                 first: First::Column,
             };
             let condition = self.expr(w, names, &mut jobs)?;
+            window::refuse(&condition, "WHERE")?;
             if condition.has_aggregate() {
                 return Err(Error::query("an aggregate in WHERE").help("conditions on groups go to HAVING"));
             }
@@ -125,6 +126,19 @@ impl Planner<'_> {
         order: Option<&ast::OrderBy>,
         outer: Option<&Scope>,
     ) -> Result<Rel> {
+        let around = std::mem::replace(&mut self.windows, s.named_window.clone());
+        let done = self.above_rows(rel, s, order, outer);
+        self.windows = around;
+        done
+    }
+
+    fn above_rows(
+        &mut self,
+        rel: Rel,
+        s: &ast::Select,
+        order: Option<&ast::OrderBy>,
+        outer: Option<&Scope>,
+    ) -> Result<Rel> {
         let cols = rel.cols.clone();
         let here = Scope { cols: &cols, outer };
         let aliases = aliases(s);
@@ -140,11 +154,17 @@ impl Planner<'_> {
             Some(h) => Some(self.expr(h, names(First::Column), &mut jobs)?),
             None => None,
         };
+        having.iter().try_for_each(|h| window::refuse(h, "HAVING"))?;
+        let mut qualify = match &s.qualify {
+            Some(q) => Some(self.expr(q, names(First::Column), &mut jobs)?),
+            None => None,
+        };
         let (mut by, flags) = self.order(order, &items, names(First::Alias), &mut jobs)?;
         let mut early: HashSet<String> = keys.iter().flatten().flat_map(|k| k.columns()).collect();
         let mut exprs: Vec<&mut Expr> = (items.iter_mut().map(|i| &mut i.expr))
             .chain(keys.iter_mut().flatten())
             .chain(&mut having)
+            .chain(&mut qualify)
             .chain(by.iter_mut().filter_map(By::expr_mut))
             .collect();
         exprs.iter().for_each(|e| group::inside_aggregates(e, &mut early));
@@ -153,6 +173,7 @@ impl Planner<'_> {
             let mut all = items
                 .iter()
                 .map(|i| &i.expr)
+                .chain(&qualify)
                 .chain(by.iter().filter_map(By::expr));
             all.any(Expr::has_aggregate)
         };
@@ -161,6 +182,7 @@ impl Planner<'_> {
             let mut g = group::Groups::new(keys);
             let exprs = (items.iter_mut().map(|i| &mut i.expr))
                 .chain(&mut having)
+                .chain(&mut qualify)
                 .chain(by.iter_mut().filter_map(By::expr_mut))
                 .chain(jobs.iter_mut().filter_map(|j| match &mut j.kind {
                     JobKind::In(x) => Some(x),
@@ -174,6 +196,7 @@ impl Planner<'_> {
             let stand_ins: HashSet<&str> = jobs.iter().map(|j| j.stand_in.as_str()).collect();
             let all = (items.iter().map(|i| &i.expr))
                 .chain(&having)
+                .chain(&qualify)
                 .chain(by.iter().filter_map(By::expr));
             for e in all {
                 group::check(e, &rel, &stand_ins, &here)?;
@@ -183,14 +206,17 @@ impl Planner<'_> {
         if let Some(h) = having {
             rel = filtered(rel, substitute(h, &values)?)?;
         }
-        for i in &mut items {
-            i.expr = substitute(
-                std::mem::replace(&mut i.expr, Expr::Literal(Scalar::Null)),
-                &values,
-            )?;
+        let mut exprs: Vec<&mut Expr> = (items.iter_mut().map(|i| &mut i.expr))
+            .chain(&mut qualify)
+            .chain(by.iter_mut().filter_map(By::expr_mut))
+            .collect();
+        for e in &mut exprs {
+            **e = substitute(std::mem::replace(*e, Expr::Literal(Scalar::Null)), &values)?;
         }
-        for e in by.iter_mut().filter_map(By::expr_mut) {
-            *e = substitute(std::mem::replace(e, Expr::Literal(Scalar::Null)), &values)?;
+        window::check_qualify(s.qualify.is_some(), &exprs)?;
+        rel = self.windows_of(rel, exprs)?;
+        if let Some(q) = qualify {
+            rel = filtered(rel, q)?;
         }
         let distinct = match &s.distinct {
             None | Some(ast::Distinct::All) => false,
@@ -237,7 +263,7 @@ impl Planner<'_> {
                         S::CompoundIdentifier(parts) => {
                             parts.last().map_or(String::new(), |i| i.value.clone())
                         }
-                        other => other.to_string(),
+                        other => expr::unmarked(other.to_string()),
                     };
                     let expr = self.expr(e, names, jobs)?;
                     // as the file spells it, whatever was typed
@@ -358,7 +384,8 @@ impl Planner<'_> {
             return Err(unsupported("GROUP BY … WITH ROLLUP, CUBE or TOTALS"));
         }
         let Some(list) = list else {
-            let plain = items.iter().filter(|i| !i.expr.has_aggregate());
+            let plain = |i: &&Item| !i.expr.has_aggregate() && i.expr.window().is_none();
+            let plain = items.iter().filter(plain);
             return Ok(Some(plain.map(|i| i.expr.clone()).collect()));
         };
         let mut out = Vec::new();
@@ -373,6 +400,7 @@ impl Planner<'_> {
                     None => self.expr(e, names, jobs)?,
                 },
             };
+            window::refuse(&key, "GROUP BY")?;
             if key.has_aggregate() {
                 return Err(Error::query(format!("the aggregate {key} is a key of GROUP BY"))
                     .help("group by columns, aggregate in SELECT"));
@@ -630,8 +658,6 @@ fn check_clauses(s: &ast::Select) -> Result<()> {
         (!s.cluster_by.is_empty(), "CLUSTER BY"),
         (!s.distribute_by.is_empty(), "DISTRIBUTE BY"),
         (!s.sort_by.is_empty(), "SORT BY"),
-        (!s.named_window.is_empty(), "WINDOW"),
-        (s.qualify.is_some(), "QUALIFY"),
         (s.value_table_mode.is_some(), "SELECT AS VALUE"),
         (s.exclude.is_some(), "EXCLUDE behind the list"),
         (

@@ -481,7 +481,7 @@ fn is_one_row(plan: &LogicalPlan) -> bool {
 
 fn has_groups(s: &ast::Select) -> bool {
     let no_keys = matches!(&s.group_by, ast::GroupByExpr::Expressions(list, _) if list.is_empty());
-    !no_keys || s.having.is_some()
+    !no_keys || s.having.is_some() || s.qualify.is_some()
 }
 
 /// Refuses what would change which rows a subquery has beyond its WHERE.

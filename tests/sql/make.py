@@ -17,6 +17,8 @@ import sys
 
 import duckdb
 
+import windows
+
 HERE = pathlib.Path(__file__).parent
 DATA = "tests/sql/data"
 TABLES = {t: f"'{DATA}/{t}.csv'" for t in ("emp", "dept", "sales", "nums", "trades", "quotes")}
@@ -29,6 +31,9 @@ def topic(name):
         return f
 
     return register
+
+
+topic("window")(windows.questions)
 
 
 @topic("select")
@@ -293,6 +298,49 @@ def _():
         "SELECT e.name, q.px FROM emp e JOIN trades t ON e.id = t.qty ASOF JOIN quotes q ON t.sym = q.sym AND t.ts >= q.ts",
         "WITH t AS (SELECT * FROM trades WHERE qty < 9) SELECT qty, (SELECT max(px) FROM quotes q2 WHERE q2.sym = t.sym) FROM t ASOF JOIN quotes q USING (sym, ts)",
         "SELECT DISTINCT sym FROM trades ASOF JOIN quotes USING (sym, ts)",
+    ]
+
+
+@topic("plans")
+def _():
+    # what the optimiser takes apart, moves or shares, with nulls, ties and nothing
+    yield from [
+        "WITH t AS (SELECT dept, sum(salary) s FROM emp GROUP BY dept) SELECT a.dept, a.s FROM t a WHERE a.s = (SELECT max(s) FROM t)",
+        "WITH t AS (SELECT dept, sum(salary) s, count(*) n FROM emp GROUP BY dept) SELECT a.dept, a.s, b.n FROM t a, t b WHERE a.dept = b.dept",
+        "WITH t AS (SELECT dept, sum(salary) s, count(*) n FROM emp GROUP BY dept) SELECT (SELECT sum(n) FROM t), (SELECT max(s) FROM t)",
+        "WITH t AS (SELECT DISTINCT dept FROM emp) SELECT count(*) FROM t a CROSS JOIN t b",
+        "WITH t AS (SELECT DISTINCT dept FROM emp) SELECT a.dept FROM t a LEFT JOIN t b ON a.dept = b.dept + 10 WHERE b.dept IS NULL",
+        "WITH t AS (SELECT dept, salary FROM emp ORDER BY salary DESC NULLS LAST, id LIMIT 4) SELECT a.dept, count(*) FROM t a JOIN t b ON a.salary > b.salary GROUP BY a.dept",
+        "WITH t AS (SELECT count(*) n FROM emp WHERE id < 0) SELECT a.n + b.n FROM t a, t b",
+        "WITH t AS (SELECT item, sum(qty) q FROM sales GROUP BY item) SELECT * FROM t UNION ALL SELECT * FROM t",
+        "WITH t AS (SELECT item, sum(qty) q FROM sales GROUP BY item) SELECT q, item FROM t UNION SELECT q + 0, item FROM t",
+        "WITH t AS (SELECT item, sum(qty) q FROM sales GROUP BY item), u AS (SELECT item FROM t WHERE q > 5) SELECT t.item FROM t JOIN u USING (item)",
+        "SELECT a.n, b.n FROM (SELECT dept, count(*) n FROM emp GROUP BY dept) a JOIN (SELECT dept, count(*) n FROM emp GROUP BY dept) b ON a.dept = b.dept",
+        "SELECT a.n, b.n FROM (SELECT dept, count(*) n FROM emp WHERE id > 2 GROUP BY dept) a JOIN (SELECT dept, count(*) n FROM emp WHERE id > 3 GROUP BY dept) b ON a.dept = b.dept",
+        "SELECT e.name, d.title, s.item FROM sales s JOIN emp e ON s.emp = e.id JOIN dept d ON e.dept = d.dept",
+        "SELECT e.name, d.title, s.item FROM dept d JOIN emp e ON e.dept = d.dept JOIN sales s ON s.emp = e.id",
+        "SELECT e.name, d.title, s.item FROM dept d, sales s, emp e WHERE e.dept = d.dept AND s.emp = e.id",
+        "SELECT count(*), sum(s.qty) FROM dept d, sales s, emp e WHERE e.dept = d.dept AND s.emp = e.id AND d.title <> 'Sales'",
+        "SELECT count(*) FROM dept d, sales s, emp e WHERE s.emp = e.id",
+        "SELECT count(*) FROM emp a, emp b, emp c WHERE a.id = b.boss AND b.id = c.boss",
+        "SELECT a.name, c.name FROM emp a JOIN emp b ON a.id = b.boss JOIN emp c ON b.id = c.boss",
+        "SELECT a.name FROM emp a JOIN emp b ON a.id + 1 = b.id JOIN emp c ON a.id + b.id = c.id",
+        "SELECT count(*) FROM emp a JOIN emp b ON a.id = b.id AND a.salary > b.id JOIN dept d ON d.dept = a.dept AND d.dept > b.id",
+        "SELECT count(*) FROM emp a JOIN emp b ON a.dept = b.dept JOIN emp c ON b.dept = c.dept AND a.dept = c.dept",
+        "SELECT e.name, d.title FROM emp e JOIN dept d ON e.dept = d.dept WHERE (e.name = 'Ada' AND d.title = 'Research') OR (e.name = 'Cleo' AND d.title = 'Sales')",
+        "SELECT e.name, d.title FROM emp e JOIN dept d ON e.dept = d.dept WHERE (e.id = 1 AND d.title = 'Research') OR (e.salary IS NULL AND d.dept = 20) OR (e.id > 7 AND d.dept >= 10)",
+        "SELECT e.name, d.title FROM emp e JOIN dept d ON e.dept = d.dept WHERE e.id = 1 OR (e.id = 3 AND d.dept = 20)",
+        "SELECT e.name FROM emp e LEFT JOIN dept d ON e.dept = d.dept WHERE (e.id = 1 AND d.dept = 10) OR (e.id = 5 AND d.dept IS NULL)",
+        "SELECT sum(q) FROM (SELECT s.emp, sum(s.qty) q FROM sales s GROUP BY s.emp) t JOIN emp e ON e.id = t.emp JOIN dept d ON d.dept = e.dept WHERE d.title = 'Research'",
+        "SELECT e.name FROM emp e JOIN dept d ON d.dept = e.dept WHERE e.salary > (SELECT avg(x.salary) FROM emp x WHERE x.dept = e.dept)",
+        "SELECT e.name FROM emp e JOIN dept d ON d.dept = e.dept WHERE EXISTS (SELECT 1 FROM emp x WHERE x.dept = e.dept AND x.id <> e.id)",
+        "SELECT e.name FROM emp e JOIN dept d ON d.dept = e.dept WHERE NOT EXISTS (SELECT 1 FROM emp x WHERE x.dept = e.dept AND x.id <> e.id)",
+        "SELECT e.id, t.q FROM emp e LEFT JOIN (SELECT emp, sum(qty) q FROM sales GROUP BY emp) t ON t.emp = e.id WHERE e.dept IN (10, 30)",
+        "SELECT id FROM emp WHERE hired IN (DATE '2016-07-15', DATE '2020-02-29', NULL)",
+        "SELECT id FROM emp WHERE salary IN (3900, 4100.25)",
+        "SELECT id FROM emp WHERE name IN ('Ada', 'nobody') AND dept IN (10, 20)",
+        "SELECT id FROM emp WHERE dept = 10 AND 10 / (id - 1) > 2",
+        "SELECT id FROM emp WHERE id <> 1 AND name LIKE '%a%' AND dept = 10 AND hired < DATE '2018-01-01'",
     ]
 
 

@@ -395,17 +395,21 @@ impl ExactMoments {
     /// Adds one value. The number of long accumulators that this newly needed.
     #[inline]
     pub fn add(&mut self, x: f64) -> usize {
-        // x² = hi + lo exactly (Dekker 1971), short of overflow and underflow
-        let hi = x * x;
-        let c = 134_217_729.0 * x;
-        let high = c - (c - x);
-        let low = x - high;
-        let lo = ((high * high - hi) + 2.0 * high * low) + low * low;
+        let (hi, lo) = square(x);
         let mut new = self.sum.add(x) as usize + self.squares.add(hi) as usize;
         if lo != 0.0 && lo.is_finite() {
             new += self.squares.add(lo) as usize;
         }
         new
+    }
+    /// Takes a value out again that was added; its square must be finite.
+    pub fn remove(&mut self, x: f64) {
+        let (hi, lo) = square(x);
+        let _ = self.sum.add(-x);
+        let _ = self.squares.add(-hi);
+        if lo != 0.0 && lo.is_finite() {
+            let _ = self.squares.add(-lo);
+        }
     }
     /// Adds another state.
     pub fn merge(&mut self, other: &ExactMoments) {
@@ -444,6 +448,16 @@ impl ExactMoments {
         let total = total.to_f64();
         if total < 0.0 { 0.0 } else { total }
     }
+}
+
+/// `x² = hi + lo` exactly (Dekker 1971), short of overflow and underflow.
+#[inline(always)]
+fn square(x: f64) -> (f64, f64) {
+    let hi = x * x;
+    let c = 134_217_729.0 * x;
+    let high = c - (c - x);
+    let low = x - high;
+    (hi, ((high * high - hi) + 2.0 * high * low) + low * low)
 }
 
 /// `a · b` as an unevaluated sum of two floats (Dekker).

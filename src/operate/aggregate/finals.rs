@@ -157,7 +157,7 @@ impl Finals {
 }
 
 /// `(sum + more·2^128) / n / 10^scale`.
-fn mean(sum: i128, more: i64, n: u64, scale: i8) -> f64 {
+pub(in crate::operate) fn mean(sum: i128, more: i64, n: u64, scale: i8) -> f64 {
     let unit = 10f64.powi(scale as i32);
     if more != 0 {
         return (more as f64 * 2f64.powi(128) + sum as f64) / n as f64 / unit;
@@ -171,7 +171,12 @@ fn mean(sum: i128, more: i64, n: u64, scale: i8) -> f64 {
     sum as f64 / n as f64 / unit
 }
 
-fn spread(n: u64, ddof: u64, root: bool, deviations: impl FnOnce() -> f64) -> Option<f64> {
+pub(in crate::operate) fn spread(
+    n: u64,
+    ddof: u64,
+    root: bool,
+    deviations: impl FnOnce() -> f64,
+) -> Option<f64> {
     if n <= ddof {
         return None;
     }
@@ -180,7 +185,7 @@ fn spread(n: u64, ddof: u64, root: bool, deviations: impl FnOnce() -> f64) -> Op
 }
 
 /// `Σ(x - mean)² = (n·Σx² - (Σx)²) / n`, exact but for the last division.
-fn deviations(n: u64, sum: i128, squares: u128, more: u64) -> f64 {
+pub(in crate::operate) fn deviations(n: u64, sum: i128, squares: u128, more: u64) -> f64 {
     let (lo, hi) = wide_product(squares, n as u128);
     let hi = hi + more as u128 * n as u128;
     let (lo2, hi2) = wide_product(sum.unsigned_abs(), sum.unsigned_abs());

@@ -25,10 +25,10 @@
 //! | `ordered` | another road, by sorting, where groups are as many as rows and wanted in order |
 
 mod codec;
-mod column;
+pub(in crate::operate) mod column;
 mod direct;
-mod exact;
-mod finals;
+pub(in crate::operate) mod exact;
+pub(in crate::operate) mod finals;
 mod groups;
 mod heavy;
 mod keys;
@@ -40,7 +40,7 @@ mod rows;
 mod state;
 #[cfg(test)]
 mod tests;
-mod values;
+pub(in crate::operate) mod values;
 
 use arrow::datatypes::{DataType, Field, Schema};
 use serde::{Deserialize, Serialize};

@@ -12,7 +12,7 @@ use super::index::{self, Index, Rows};
 use super::scatter::{places_of, read};
 use crate::error::{Error, Result};
 use crate::kernel::group::NONE;
-use crate::kernel::{Batch, types};
+use crate::kernel::{Batch, KeySet, types};
 use crate::memory::Reservation;
 use crate::operate::aggregate::{Col, KeyEncoder};
 use crate::pipeline::{Partition, RunContext};
@@ -177,6 +177,25 @@ impl BuildSide {
     pub(super) fn columns(&self) -> &[ArrayRef] {
         &self.columns
     }
+}
+
+/// The keys that a build side has in a column; none where some of its rows lie on disk.
+///
+/// # Errors
+/// They are of a type that nothing is joined on.
+pub fn key_set(key: usize, partitions: &[Arc<Partition>]) -> Result<Option<KeySet>> {
+    if partitions.iter().any(|p| is_scattered(p)) {
+        return Ok(None);
+    }
+    let batches = partitions
+        .iter()
+        .flat_map(|p| p.buckets.iter().flat_map(|b| &b.batches));
+    let columns = batches
+        .map(|b| Col::new(&b.columns[key]))
+        .collect::<Result<Vec<_>>>()?;
+    let values: Vec<_> = columns.iter().map(|c| (c.ints(), c.nulls())).collect();
+    let values: Vec<_> = values.iter().map(|(v, nulls)| (&v[..], *nulls)).collect();
+    Ok(Some(KeySet::new(&values)))
 }
 
 /// One array of many, its texts in one buffer.

@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use crate::expr::{AsOfOp, Expr, JoinKind};
 
 pub use bucket::{BucketJoin, Start, bucket_bytes, bucket_tasks};
-pub use build::BuildSide;
+pub use build::{BuildSide, key_set};
 pub use collect::{BuildSink, is_scattered, scatter_build};
 pub use probe::Probe;
 pub use scatter::{ORDER, ScatterSink};

@@ -122,6 +122,11 @@ impl Codec {
         Ok(Codec { keys, hidden })
     }
 
+    /// Bits of a head, short of the last one, behind those of the first `keys`.
+    pub(super) fn bits_behind(&self, keys: usize) -> u32 {
+        self.keys.iter().skip(keys).map(|k| k.bits).sum()
+    }
+
     /// The columns of a block that hold keys.
     pub(super) fn columns(&self) -> impl Iterator<Item = usize> {
         self.keys.iter().map(|k| k.column)

@@ -50,4 +50,8 @@ pub struct SortSpec {
     pub keys: Vec<SortKey>,
     /// Only the first rows of the result are needed (offset + limit).
     pub limit: Option<u64>,
+    /// Rows that agree in so many leading keys come out of one task; none: the result may be cut
+    /// anywhere.
+    #[serde(default)]
+    pub whole: Option<usize>,
 }

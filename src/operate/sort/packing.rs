@@ -119,6 +119,11 @@ impl Packing {
         self.bits
     }
 
+    /// Bits of the codes behind those of the first `keys`.
+    pub(in crate::operate) fn bits_behind(&self, keys: usize) -> u32 {
+        self.spans.iter().skip(keys).map(|s| s.bits).sum()
+    }
+
     /// The codes of all rows of a block; `map` gives the ranks of a column's ids, if its values are
     /// ids that have others. None if a key is not kept as integers.
     pub(in crate::operate) fn codes<'a>(

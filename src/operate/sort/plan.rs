@@ -177,6 +177,14 @@ pub fn plan_ranges(
         Some(_) => bytes.div_ceil(target_bytes.max(1)).min(marks.len() as u64).max(1),
         None => 1,
     };
+    if let Some(keys) = spec.whole {
+        let behind = packing
+            .as_ref()
+            .map_or_else(|| codec.bits_behind(keys), |p| p.bits_behind(keys));
+        marks
+            .iter_mut()
+            .for_each(|(mark, _)| *mark = start_of(*mark, behind + 1));
+    }
     Ok(MergePlan {
         splitters: splitters(marks, ranges),
         other: schema
@@ -229,6 +237,12 @@ fn packed_marks(packing: &Packing, index: &RunIndex, run: &RunPlan, codec: &Code
         (packing.pack(&values) << 1, order)
     });
     Ok(marks.collect())
+}
+
+/// The least mark of the rows that share a mark's leading keys, as far as heads tell these apart.
+fn start_of((head, _): Mark, bits_behind: u32) -> Mark {
+    let above = head.checked_shr(bits_behind).unwrap_or(0);
+    (above.checked_shl(bits_behind).unwrap_or(0), 0)
 }
 
 /// The marks that cut the rows into so many ranges of similar size; fewer where keys repeat.

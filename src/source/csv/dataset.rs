@@ -60,6 +60,8 @@ pub struct CsvDataset {
     law: Vec<bool>,
     misfit: AtomicBool,
     warnings: Vec<Warning>,
+    /// What a record takes in the samples, on average; 0: unknown.
+    record_bytes: u64,
 }
 
 impl CsvDataset {
@@ -74,6 +76,7 @@ impl CsvDataset {
         let mut infos = Vec::with_capacity(paths.len());
         let mut samples = Vec::new();
         let mut warnings = Vec::new();
+        let (mut sampled, mut records) = (0u64, 0u64);
         let step = paths.len().div_ceil(SAMPLED_FILES).max(1);
         for (i, path) in paths.iter().enumerate() {
             let spooled = if path.as_os_str() == "-" {
@@ -88,6 +91,8 @@ impl CsvDataset {
                 warnings.push(note(&text, &text));
             }
             if i % step == 0 || i + 1 == paths.len() {
+                sampled += sniffed.sample.len() as u64;
+                records += memchr::memchr_iter(b'\n', &sniffed.sample).count() as u64;
                 samples.push((i, sniffed.sample));
             }
             infos.push((sniffed.info, spooled));
@@ -119,12 +124,9 @@ impl CsvDataset {
                 None => return Err(no_column(name, names.iter().map(String::as_str))),
             }
         }
-        Ok(Arc::new(Self::assemble(
-            infos,
-            Arc::new(Schema::new(fields)),
-            options.clone(),
-            warnings,
-        )))
+        let mut dataset = Self::assemble(infos, Arc::new(Schema::new(fields)), options.clone(), warnings);
+        dataset.record_bytes = sampled.checked_div(records).unwrap_or(0);
+        Ok(Arc::new(dataset))
     }
 
     fn assemble(
@@ -195,18 +197,18 @@ impl CsvDataset {
             before,
             misfit: AtomicBool::new(false),
             warnings,
+            record_bytes: 0,
         }
     }
 
     /// The same files as part of a larger table: columns that they lack are null, the others are
     /// read in the types of `schema`, which must hold all that was sampled.
     pub(in crate::source) fn declared(&self, schema: SchemaRef) -> CsvDataset {
-        Self::of_files(
-            self.files.clone(),
-            schema,
-            self.options.clone(),
-            self.warnings.clone(),
-        )
+        let (options, warnings) = (self.options.clone(), self.warnings.clone());
+        CsvDataset {
+            record_bytes: self.record_bytes,
+            ..Self::of_files(self.files.clone(), schema, options, warnings)
+        }
     }
 
     /// The number of partitions of each file.
@@ -387,6 +389,18 @@ impl Dataset for CsvDataset {
     }
     fn bytes(&self) -> u64 {
         self.files.iter().map(|f| f.info.size).sum()
+    }
+    fn estimated_rows(&self) -> u64 {
+        // compressed text becomes several times as long
+        let plain = |f: &Arc<CsvFile>| f.info.size * if f.info.streamed() { 4 } else { 1 };
+        let bytes: u64 = self.files.iter().map(plain).sum();
+        let guess = 8 * self.schema.fields().len().max(1) as u64;
+        bytes
+            / if self.record_bytes > 0 {
+                self.record_bytes
+            } else {
+                guess
+            }
     }
     fn describe(&self, part: usize) -> String {
         let (file, within) = self.locate(part);

@@ -42,6 +42,7 @@ use self::footer::FileFooter;
 use self::layout::{ColumnFrom, Layout};
 use super::{Dataset, Refine, ScanRequest};
 use crate::error::{Error, Result};
+use crate::kernel::Scalar;
 use crate::observe::Warning;
 use crate::pipeline::{RunContext, Source};
 
@@ -206,6 +207,12 @@ impl Dataset for ParquetDataset {
     }
     fn exact_rows(&self) -> Option<u64> {
         Some(self.parts.iter().map(|p| p.rows).sum())
+    }
+    fn range(&self, column: usize) -> Option<(Scalar, Scalar)> {
+        prune::range_of_all(self, column)
+    }
+    fn takes_keys(&self) -> bool {
+        true
     }
     fn describe(&self, part: usize) -> String {
         match self.parts.get(part) {

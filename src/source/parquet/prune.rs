@@ -17,7 +17,7 @@ use parquet::file::statistics::Statistics;
 use super::ParquetDataset;
 use super::layout::ColumnFrom;
 use crate::kernel::{Scalar, types};
-use crate::source::{Bound, Compare};
+use crate::source::{AnyOf, Bound, Compare};
 
 /// What is known of the values of a column in a row group or page.
 #[derive(Debug)]
@@ -33,7 +33,11 @@ pub(super) struct Known {
 }
 
 /// Whether statistics prove that no row of the group satisfies all of `bounds`.
-pub(super) fn group_is_empty(dataset: &ParquetDataset, file: usize, group: usize, bounds: &[Bound]) -> bool {
+pub(super) fn group_is_empty(
+    dataset: &ParquetDataset,
+    (file, group): (usize, usize),
+    bounds: &[Bound],
+) -> bool {
     bounds.iter().any(|bound| {
         let known = match dataset.column(file, bound.column) {
             ColumnFrom::Constant(value) => Some(of_constant(value, dataset.files[file].rows(group))),
@@ -50,6 +54,63 @@ pub(super) fn group_is_empty(dataset: &ParquetDataset, file: usize, group: usize
             }
         };
         known.is_some_and(|k| disproves(&k, bound))
+    })
+}
+
+/// Row groups whose statistics are looked at for the range of a column: more would only take time.
+const RANGED_GROUPS: usize = 4096;
+
+/// The least and the greatest value of a column, as far as all row groups tell.
+pub(super) fn range_of_all(dataset: &ParquetDataset, column: usize) -> Option<(Scalar, Scalar)> {
+    let groups = dataset.files.iter().enumerate();
+    let groups = groups.flat_map(|(f, file)| (0..file.metadata.num_row_groups()).map(move |g| (f, g)));
+    let mut all: Option<(Scalar, Scalar)> = None;
+    for (i, (file, group)) in groups.enumerate() {
+        if i == RANGED_GROUPS {
+            return None;
+        }
+        let ColumnFrom::File(root) = dataset.column(file, column) else {
+            return None;
+        };
+        let footer = &dataset.files[file];
+        let leaf = footer.leaves[*root].start;
+        let chunk = footer.metadata.row_group(group).columns().get(leaf)?;
+        let (statistics, rows) = (chunk.statistics(), footer.rows(group));
+        let known = known(dataset, (file, group), (*root, column), statistics, rows)?;
+        if rows == 0 || known.nulls == Some(rows) {
+            continue;
+        }
+        let (min, max) = known.range?;
+        all = Some(match all {
+            None => (min, max),
+            Some((a, b)) => (
+                if compare(&min, &a)? == Ordering::Less {
+                    min
+                } else {
+                    a
+                },
+                if compare(&max, &b)? == Ordering::Greater {
+                    max
+                } else {
+                    b
+                },
+            ),
+        });
+    }
+    all
+}
+
+/// Whether statistics prove for one of `lists` that no row of the group has any of its values.
+pub(super) fn group_lacks(dataset: &ParquetDataset, at: (usize, usize), lists: &[AnyOf]) -> bool {
+    lists.iter().any(|list| {
+        list.values.iter().all(|value| {
+            let bound = Bound {
+                column: list.column,
+                op: Compare::Eq,
+                value: value.clone(),
+            };
+            group_is_empty(dataset, at, &[bound])
+        })
     })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arrow::array::{Array, ArrayRef, BooleanArray};
-use arrow::compute::{concat, prep_null_mask_filter};
+use arrow::compute::{FilterBuilder, concat, prep_null_mask_filter};
 use parquet::arrow::arrow_reader::RowSelection;
 
 use super::flat::FlatGroup;
@@ -52,6 +52,8 @@ pub(super) struct Scan {
     filters: usize,
     /// Where the requested columns are among `decoded`.
     output_at: Vec<usize>,
+    /// The parts of the filter, each with its columns among `decoded`.
+    tests: Vec<Part>,
     file: Option<FileReader>,
     group: usize,
     reader: Option<Reading>,
@@ -61,6 +63,20 @@ pub(super) struct Scan {
     row: u64,
     rows_out: u64,
 }
+
+/// A part of a filter.
+struct Part {
+    columns: Vec<usize>,
+    /// Rows of the current row group that it saw, and those that passed: one that leaves out few is
+    /// given up, where it may.
+    seen: usize,
+    passed: usize,
+}
+
+/// Rows after which a test that need not be made is judged,
+const JUDGED_ROWS: usize = 16 << 10;
+/// and given up if it leaves out fewer than one row in so many.
+const WORTH: usize = 8;
 
 /// How the current row group is read.
 enum Reading {
@@ -88,7 +104,14 @@ impl Scan {
         }
         let at = |c: &usize| decoded.iter().position(|d| d == c).unwrap_or(0);
         let output_at = request.columns.iter().map(at).collect();
+        let tests = request.filter.as_ref().map_or(&[][..], |f| f.tests());
+        let tests = tests.iter().map(|t| Part {
+            columns: t.columns().iter().map(at).collect(),
+            seen: 0,
+            passed: 0,
+        });
         Scan {
+            tests: tests.collect(),
             group: dataset.parts[part].groups.start,
             dataset,
             part,
@@ -114,7 +137,10 @@ impl Scan {
             if self.group >= part.groups.end {
                 return Ok(false);
             }
-            if !prune::group_is_empty(&dataset, part.file, self.group, bounds) {
+            let lists = filter.as_ref().map_or(&[][..], |f| f.lists());
+            let group = (part.file, self.group);
+            if !prune::group_is_empty(&dataset, group, bounds) && !prune::group_lacks(&dataset, group, lists)
+            {
                 self.reader = self.open_group(cx)?;
             }
             if self.reader.is_none() {
@@ -130,6 +156,9 @@ impl Scan {
         self.group += 1;
         self.row = 0;
         self.reader = None;
+        for test in &mut self.tests {
+            (test.seen, test.passed) = (0, 0);
+        }
     }
 
     /// A reader of the current row group; `None` where the filter keeps nothing of it.
@@ -225,32 +254,50 @@ impl Scan {
         if self.row == range.end {
             wanted.pop();
         }
-        let (all, others) = (self.decoded.len(), self.filters..self.decoded.len());
+        let all = self.decoded.len();
         let Some(filter) = &self.request.filter else {
             let batch = Batch::new(group.read(footer, 0..all, rows)?, rows, position);
             return Ok(Some(batch.select(&self.output_at)));
         };
-        let mut batch = Batch::new(group.read(footer, 0..self.filters, rows)?, rows, position);
-        let mask = filter.mask(&batch)?;
-        let mask = match mask.null_count() {
-            0 => mask,
-            _ => prep_null_mask_filter(&mask),
+        let mut window = Window {
+            group,
+            footer,
+            rows,
+            left: None,
+            columns: vec![None; all],
+            position,
         };
-        let passes = |row: &usize| mask.value(*row);
-        let (Some(first), Some(last)) = ((0..rows).find(passes), (0..rows).rfind(passes)) else {
-            group.skip(others, rows);
-            return Ok(Some(Batch::new(Vec::new(), 0, position)));
+        let mut whole = [Part {
+            columns: (0..self.filters).collect(),
+            seen: 0,
+            passed: 0,
+        }];
+        let tests = filter.tests();
+        let parts = match tests.is_empty() {
+            true => &mut whole[..],
+            false => &mut self.tests[..],
         };
-        let span = last + 1 - first;
-        group.skip(others.clone(), first);
-        batch = batch.slice(first, span);
-        batch.columns.extend(group.read(footer, others.clone(), span)?);
-        group.skip(others, rows - last - 1);
-        let (mask, output) = (mask.slice(first, span), batch.select(&self.output_at));
-        match mask.true_count() == span {
-            true => Ok(Some(output)),
-            false => output.filter(&mask).map(Some),
+        for i in 0..parts.len() {
+            let part = &parts[i];
+            let optional = tests.get(i).is_some_and(|t| t.is_optional());
+            if optional && part.seen >= JUDGED_ROWS && (part.seen - part.passed) * WORTH < part.seen {
+                continue;
+            }
+            let batch = window.batch(&part.columns)?;
+            let mask = match tests.get(i) {
+                Some(test) => test.mask(&batch)?,
+                None => filter.mask(&batch)?,
+            };
+            let later = parts[i + 1..].iter().flat_map(|p| &p.columns);
+            let needed: Vec<usize> = later.chain(&self.output_at).copied().collect();
+            let passed = window.keep(&mask, &needed)?;
+            parts[i].seen += batch.rows;
+            parts[i].passed += passed;
+            if passed == 0 {
+                break;
+            }
         }
+        window.finish(&self.output_at).map(Some)
     }
 
     fn done(&mut self) {
@@ -264,6 +311,84 @@ impl Scan {
             Progress::add(&progress.bytes_read, file.take_bytes_read());
         }
         Progress::add(&progress.rows_read, rows as u64);
+    }
+}
+
+/// Some thousand rows of a flat group while they are filtered: each column is decoded once, for the rows
+/// that are left when it is first needed.
+struct Window<'a> {
+    group: &'a mut FlatGroup,
+    footer: &'a FileFooter,
+    rows: usize,
+    /// The rows that are left, ascending; none while all are.
+    left: Option<Vec<u32>>,
+    /// The columns decoded so far, of the rows that are left (or nothing, where nobody needs them).
+    columns: Vec<Option<ArrayRef>>,
+    position: u64,
+}
+
+impl Window<'_> {
+    fn rows_left(&self) -> usize {
+        self.left.as_ref().map_or(self.rows, Vec::len)
+    }
+
+    /// These columns, of the rows that are left.
+    fn batch(&mut self, columns: &[usize]) -> Result<Batch> {
+        let mut arrays = Vec::with_capacity(columns.len());
+        for &c in columns {
+            arrays.push(match &self.columns[c] {
+                Some(array) => array.clone(),
+                None => {
+                    let array = self
+                        .group
+                        .read_one(self.footer, c, self.rows, self.left.as_deref())?;
+                    self.columns[c].insert(array).clone()
+                }
+            });
+        }
+        Ok(Batch::new(arrays, self.rows_left(), self.position))
+    }
+
+    /// Keeps the rows that pass, and of what is decoded the columns that are `needed` later. The number
+    /// of rows left.
+    fn keep(&mut self, mask: &BooleanArray, needed: &[usize]) -> Result<usize> {
+        let mask = match mask.null_count() {
+            0 => mask.clone(),
+            _ => prep_null_mask_filter(mask),
+        };
+        let passed = mask.true_count();
+        if passed == mask.len() {
+            return Ok(passed);
+        }
+        let predicate = FilterBuilder::new(&mask).optimize().build();
+        for (c, column) in self.columns.iter_mut().enumerate() {
+            if let Some(array) = column {
+                *array = match needed.contains(&c) {
+                    true => predicate.filter(array)?,
+                    false => array.slice(0, 0),
+                };
+            }
+        }
+        let passing = mask.values().set_indices();
+        self.left = Some(match &self.left {
+            None => passing.map(|i| i as u32).collect(),
+            Some(left) => passing.map(|i| left[i]).collect(),
+        });
+        Ok(passed)
+    }
+
+    /// The columns to hand out; the others are passed over.
+    fn finish(mut self, output: &[usize]) -> Result<Batch> {
+        let none = self.rows_left() == 0;
+        for c in 0..self.columns.len() {
+            if self.columns[c].is_none() && (none || !output.contains(&c)) {
+                self.group.skip(c..c + 1, self.rows);
+            }
+        }
+        match none {
+            true => Ok(Batch::new(Vec::new(), 0, self.position)),
+            false => self.batch(output),
+        }
     }
 }
 

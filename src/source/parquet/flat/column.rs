@@ -30,6 +30,32 @@ impl Piece<'_> {
     }
 }
 
+/// Some rows of a piece, ascending.
+pub(super) struct Wanted<'a> {
+    rows: &'a [u32],
+    /// What the first row of the piece counts as in `rows`.
+    first: u32,
+}
+
+impl Wanted<'_> {
+    /// How many.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+    /// Their places within the piece.
+    #[inline(always)]
+    pub(super) fn places(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.rows.iter().map(|r| (r - self.first) as usize)
+    }
+    /// Of the rows that were appended from `start` on, only these stay.
+    pub(super) fn keep<T: Copy>(&self, all: &mut Vec<T>, start: usize) {
+        for (to, from) in self.places().enumerate() {
+            all[start + to] = all[start + from];
+        }
+        all.truncate(start + self.len());
+    }
+}
+
 /// Decodes values of one kind.
 pub(super) trait Values: Send {
     /// Takes `count` plain values for codes to refer to.
@@ -38,6 +64,14 @@ pub(super) trait Values: Send {
     fn page(&mut self, body: Bytes, encoding: Encoding) -> Result<(), ParquetError>;
     /// Appends rows of the page to the array.
     fn read(&mut self, piece: &Piece) -> Result<(), ParquetError>;
+    /// As [`Values::read`], but appends only the `wanted` rows of the piece; `kept` has the bits of all
+    /// rows appended before, where the column has nulls.
+    fn read_some(
+        &mut self,
+        piece: &Piece,
+        wanted: &Wanted,
+        kept: Option<&BitVec>,
+    ) -> Result<(), ParquetError>;
     /// Passes over that many values of the page.
     fn skip(&mut self, values: usize) -> Result<(), ParquetError>;
     /// The array of all `rows` rows appended.
@@ -121,6 +155,50 @@ impl Column {
             done += now;
         }
         self.values.finish(rows, valid)
+    }
+
+    /// Of the next `rows` rows those that `wanted` names, ascending from 0 on. Pages that hold none of
+    /// them are never read.
+    pub(super) fn read_some(&mut self, rows: usize, wanted: &[u32]) -> Result<ArrayRef, ParquetError> {
+        let mut kept: Option<BitVec> = None;
+        let (mut done, mut from) = (0, 0);
+        while let Some(&next) = wanted.get(from) {
+            self.skip(next as usize - done);
+            done = next as usize;
+            let page = self.open_page()?;
+            let now = page.left.min(rows - done);
+            let to = from + wanted[from..].partition_point(|&w| (w as usize) < done + now);
+            let mut valid = page.levels.is_some().then(|| BitVec::with_capacity(now));
+            let values = match &mut valid {
+                Some(bits) => page.take(now, bits)?,
+                None => page.take(now, &mut BitVec::default())?,
+            };
+            if valid.is_some() && kept.is_none() {
+                let mut bits = BitVec::with_capacity(wanted.len());
+                bits.fill(true, from);
+                kept = Some(bits);
+            }
+            let piece = Piece {
+                rows: now,
+                values,
+                valid: valid.as_ref(),
+                start: 0,
+            };
+            let some = Wanted {
+                rows: &wanted[from..to],
+                first: done as u32,
+            };
+            self.values.read_some(&piece, &some, kept.as_ref())?;
+            if let Some(kept) = &mut kept {
+                match piece.gaps() {
+                    None => kept.fill(true, some.len()),
+                    Some(gaps) => some.places().for_each(|i| kept.push(gaps.get(i) as u64, 1)),
+                }
+            }
+            (done, from) = (done + now, to);
+        }
+        self.skip(rows - done);
+        self.values.finish(wanted.len(), kept)
     }
 
     /// The page that holds the next wanted row.

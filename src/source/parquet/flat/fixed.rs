@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, ArrowPrimitiveType, Date32Array, Float64Array, Int64Array, PrimitiveArray,
+    ArrayRef, ArrowPrimitiveType, Date32Array, Decimal128Array, Float64Array, Int64Array, PrimitiveArray,
     TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
 };
 use arrow::buffer::NullBuffer;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
 
-use super::column::{Piece, Values};
+use super::column::{Piece, Values, Wanted};
 use super::wrong;
 use crate::kernel::bits::{BitVec, low};
 use crate::kernel::hybrid::Hybrid;
@@ -124,6 +124,27 @@ macro_rules! floats {
 }
 floats!(f32, 4 f64, 8);
 
+/// Decimals, stored as integers of 32 or 64 bits.
+pub(super) struct Decimal<T>(std::marker::PhantomData<T>);
+
+macro_rules! decimals {
+    ($($ty:ty, $bytes:literal)*) => {
+        $(impl Stored for Decimal<$ty> {
+            const BYTES: usize = $bytes;
+            type Out = i128;
+            #[inline(always)]
+            fn value(bytes: &[u8]) -> i128 {
+                <$ty>::from_le_bytes(le(bytes)) as i128
+            }
+            fn array(values: Vec<i128>, nulls: Option<NullBuffer>, ty: &DataType) -> ArrayRef {
+                let array: Decimal128Array = primitive(values, nulls);
+                Arc::new(array.with_data_type(crate::kernel::types::logical(ty)))
+            }
+        })*
+    };
+}
+decimals!(i32, 4 i64, 8);
+
 /// The values of a page that are not yet read.
 enum Body {
     None,
@@ -169,6 +190,24 @@ pub(super) fn unlisted(encoding: Encoding) -> ParquetError {
 /// The error for a page that ends before its values do.
 pub(super) fn short() -> ParquetError {
     wrong("a page has fewer values than it claims")
+}
+
+/// The next `n` codes, all of which are below `entries`.
+fn read_codes(
+    stream: &mut Hybrid,
+    codes: &mut Vec<i32>,
+    n: usize,
+    entries: usize,
+) -> Result<(), ParquetError> {
+    codes.clear();
+    stream.read(codes, n).ok_or_else(short)?;
+    let greatest = codes.iter().fold(0, |m, &c| m.max(c as u32));
+    if n > 0 && greatest as usize >= entries {
+        return Err(wrong(format!(
+            "code {greatest} of a dictionary of {entries} values"
+        )));
+    }
+    Ok(())
 }
 
 impl<S: Stored> Fixed<S> {
@@ -242,15 +281,7 @@ impl<S: Stored> Values for Fixed<S> {
             Body::Codes(stream) => {
                 // pages of nulls only need none
                 let dictionary = self.dictionary.as_deref().unwrap_or_default();
-                self.codes.clear();
-                stream.read(&mut self.codes, piece.values).ok_or_else(short)?;
-                let greatest = self.codes.iter().fold(0, |m, &c| m.max(c as u32));
-                if piece.values > 0 && greatest as usize >= dictionary.len() {
-                    return Err(wrong(format!(
-                        "code {greatest} of a dictionary of {} values",
-                        dictionary.len()
-                    )));
-                }
+                read_codes(stream, &mut self.codes, piece.values, dictionary.len())?;
                 let look = |c: i32| dictionary.get(c as u32 as usize).copied().unwrap_or_default();
                 match piece.gaps() {
                     None => self.out.extend(self.codes.iter().map(|&c| look(c))),
@@ -261,6 +292,42 @@ impl<S: Stored> Values for Fixed<S> {
                         Self::place(&mut self.out, piece, gaps, at);
                     }
                 }
+                Ok(())
+            }
+        }
+    }
+
+    fn read_some(&mut self, piece: &Piece, wanted: &Wanted, _: Option<&BitVec>) -> Result<(), ParquetError> {
+        if piece.gaps().is_some() {
+            let start = self.out.len();
+            self.read(piece)?;
+            wanted.keep(&mut self.out, start);
+            return Ok(());
+        }
+        match &mut self.body {
+            Body::None => Err(short()),
+            Body::Plain(bytes) => {
+                let size = piece.values * S::BYTES;
+                if size > bytes.len() {
+                    return Err(short());
+                }
+                let now = bytes.split_to(size);
+                let value = |k: usize| {
+                    let bytes = now.get(k * S::BYTES..(k + 1) * S::BYTES);
+                    bytes.map_or(S::Out::default(), S::value)
+                };
+                self.out.extend(wanted.places().map(value));
+                Ok(())
+            }
+            Body::Codes(stream) => {
+                let dictionary = self.dictionary.as_deref().unwrap_or_default();
+                read_codes(stream, &mut self.codes, piece.values, dictionary.len())?;
+                let codes = &self.codes;
+                let look = |k: usize| {
+                    let code = codes.get(k).copied().unwrap_or_default();
+                    dictionary.get(code as u32 as usize).copied().unwrap_or_default()
+                };
+                self.out.extend(wanted.places().map(look));
                 Ok(())
             }
         }

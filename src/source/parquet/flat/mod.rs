@@ -103,20 +103,32 @@ impl FlatGroup {
         which: std::ops::Range<usize>,
         rows: usize,
     ) -> Result<Vec<ArrayRef>> {
+        which.map(|at| self.read_one(footer, at, rows, None)).collect()
+    }
+
+    /// The next `rows` rows of the column at `at`: all of them, or those that `wanted` names, ascending
+    /// from 0 on.
+    pub(super) fn read_one(
+        &mut self,
+        footer: &FileFooter,
+        at: usize,
+        rows: usize,
+        wanted: Option<&[u32]>,
+    ) -> Result<ArrayRef> {
         let group = self.group;
-        let mut arrays = Vec::with_capacity(which.len());
-        for slot in &mut self.columns[which] {
-            arrays.push(match &mut slot.from {
-                From::Constant(value) => constant(value, &slot.ty, rows)?,
-                From::File(column) => {
-                    let what = place(&slot.name, group);
-                    let array = guarded(&footer.path, &what, || column.read(rows))?;
-                    let converted = slot.converter.convert(&array, &slot.ty);
-                    converted.map_err(|e| damaged(&footer.path, &what, e.what()))?
-                }
-            });
+        let slot = &mut self.columns[at];
+        match &mut slot.from {
+            From::Constant(value) => constant(value, &slot.ty, wanted.map_or(rows, <[u32]>::len)),
+            From::File(column) => {
+                let what = place(&slot.name, group);
+                let array = guarded(&footer.path, &what, || match wanted {
+                    None => column.read(rows),
+                    Some(wanted) => column.read_some(rows, wanted),
+                })?;
+                let converted = slot.converter.convert(&array, &slot.ty);
+                converted.map_err(|e| damaged(&footer.path, &what, e.what()))
+            }
         }
-        Ok(arrays)
     }
 
     /// Passes over the next `rows` rows of the columns at `which`; pages without a wanted row are
@@ -152,6 +164,10 @@ fn decoder(footer: &FileFooter, group: usize, root: usize) -> Option<Box<dyn Val
         (Physical::INT32, UInt8) => fixed::values::<u8>(ty),
         (Physical::INT32, UInt16) => fixed::values::<u16>(ty),
         (Physical::INT32, UInt32) => fixed::values::<u32>(ty),
+        (Physical::INT32, Decimal32(..) | Decimal64(..) | Decimal128(..)) => {
+            fixed::values::<fixed::Decimal<i32>>(ty)
+        }
+        (Physical::INT64, Decimal64(..) | Decimal128(..)) => fixed::values::<fixed::Decimal<i64>>(ty),
         (Physical::INT32, Date32) => fixed::values::<fixed::Days>(ty),
         (Physical::INT64, Int64) => fixed::values::<i64>(ty),
         (Physical::INT64, Timestamp(unit, _)) if *unit != TimeUnit::Second => fixed::values::<i64>(ty),

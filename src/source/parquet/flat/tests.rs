@@ -117,8 +117,17 @@ fn record(seeds: &[(u8, u16)], nullable: bool) -> RecordBatch {
             }),
         ),
         ("c", column!(StringArray, |v| format!("{:03}", v % 7))),
+        ("p", decimals(column!(Int64Array, |v| v - 9000), 9, 2)),
+        ("q", decimals(column!(Int64Array, |v| v * 1_000_000_007), 15, 4)),
     ];
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, a)| (n, a, nullable))).unwrap()
+}
+
+/// Whole numbers as decimals of that many digits, which are stored in 32 or 64 bits.
+fn decimals(numbers: ArrayRef, precision: u8, scale: i8) -> ArrayRef {
+    let numbers = numbers.as_primitive::<Int64Type>().clone();
+    let wide: Decimal128Array = numbers.unary(i128::from);
+    Arc::new(wide.with_precision_and_scale(precision, scale).unwrap())
 }
 
 fn write(path: &Path, record: &RecordBatch, properties: WriterProperties) {
@@ -205,6 +214,34 @@ proptest! {
                 false => concat(&refs).unwrap(),
             };
             prop_assert_eq!(got, &want, "{} of {:?}", field.name(), &shape);
+        }
+    }
+
+    /// Some rows of a window are those that are left when all are read.
+    #[test]
+    fn some_rows_are_read_as_all_are(
+        seeds in prop::collection::vec((any::<u8>(), prop_oneof![0u16..6, any::<u16>()]), 1..300),
+        shape in shape(),
+        window in 1usize..200,
+        wanted in prop::collection::vec(prop::bool::weighted(0.3), 300),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.parquet");
+        write(&path, &record(&seeds, shape.nullable), properties(&shape));
+        let dataset = open(std::slice::from_ref(&path)).unwrap();
+        let all = general(&path, &dataset);
+        let columns: Vec<usize> = (0..all.len()).collect();
+        let reader = FileReader::open(&path).unwrap();
+        let mut group = FlatGroup::open(&dataset, &reader, (0, 0), &columns).unwrap().unwrap();
+        for start in (0..seeds.len()).step_by(window) {
+            let rows = window.min(seeds.len() - start);
+            let some: Vec<u32> = (0..rows as u32).filter(|&i| wanted[start + i as usize]).collect();
+            for (c, all) in all.iter().enumerate() {
+                let got = group.read_one(&dataset.files[0], c, rows, Some(&some)).unwrap();
+                let at = UInt32Array::from_iter_values(some.iter().map(|i| start as u32 + i));
+                let want = arrow::compute::take(all, &at, None).unwrap();
+                prop_assert_eq!(&cast(&got, want.data_type()).unwrap(), &want, "column {} of {:?}", c, &shape);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, StringViewArray};
+use arrow::array::{Array, ArrayRef, StringViewArray, UInt32Array};
 use arrow::buffer::{Buffer, NullBuffer};
 use arrow::compute::{concat, take};
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
 
 use super::super::convert::DICTIONARY_BYTES;
-use super::column::{Piece, Values};
+use super::column::{Piece, Values, Wanted};
 use super::fixed::{codes, short, unlisted};
 use super::wrong;
 use crate::kernel::bits::{BitVec, low};
@@ -63,7 +63,11 @@ fn views(
     let rows = gaps.as_ref().map_or(spans.len(), NullBuffer::len);
     let mut views = ViewBuilder::new(page, rows);
     if let (Some(first), Some(last)) = (spans.first(), spans.last()) {
-        views.check(first.0..last.1);
+        // few texts of a page are better looked at by themselves
+        let own: usize = spans.iter().map(|(start, end)| end - start + 4).sum();
+        if last.1 - first.0 <= 2 * own {
+            views.check(first.0..last.1);
+        }
     }
     let bad = || wrong("a text is not UTF-8");
     let mut put = |&(start, end): &(usize, usize)| views.push(start, end).then_some(()).ok_or_else(bad);
@@ -174,6 +178,57 @@ impl Values for Texts {
                 self.close_codes(piece.valid)?;
                 self.done += array.len();
                 self.parts.push(Arc::new(array));
+                Ok(())
+            }
+        }
+    }
+
+    fn read_some(
+        &mut self,
+        piece: &Piece,
+        wanted: &Wanted,
+        kept: Option<&BitVec>,
+    ) -> Result<(), ParquetError> {
+        match &mut self.body {
+            Body::None => Err(short()),
+            Body::Codes(stream) => {
+                self.dense.clear();
+                stream.read(&mut self.dense, piece.values).ok_or_else(short)?;
+                match piece.gaps() {
+                    None => {
+                        let dense = &self.dense;
+                        let code = |k: usize| dense.get(k).copied().unwrap_or_default();
+                        self.codes.extend(wanted.places().map(code));
+                    }
+                    Some(gaps) => {
+                        let start = self.codes.len();
+                        self.dense.push(0);
+                        spread(&self.dense, gaps, piece, &mut self.codes);
+                        wanted.keep(&mut self.codes, start);
+                    }
+                }
+                Ok(())
+            }
+            Body::Plain(page, at) => {
+                self.spans.clear();
+                for _ in 0..piece.values {
+                    self.spans.push(next_span(page, at).ok_or_else(short)?);
+                }
+                let array: ArrayRef = match piece.gaps() {
+                    None => {
+                        wanted.keep(&mut self.spans, 0);
+                        Arc::new(views(page, &self.spans, None)?)
+                    }
+                    Some(_) => {
+                        let nulls = nulls(piece.gaps(), piece.start, piece.rows);
+                        let all = views(page, &self.spans, nulls)?;
+                        let rows = wanted.places().map(|i| i as u32);
+                        take(&all, &UInt32Array::from_iter_values(rows), None)?
+                    }
+                };
+                self.close_codes(kept)?;
+                self.done += array.len();
+                self.parts.push(array);
                 Ok(())
             }
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
 
-use super::column::{Piece, Values};
+use super::column::{Piece, Values, Wanted};
 use super::fixed::{short, unlisted};
 use super::wrong;
 use crate::kernel::bits::BitVec;
@@ -50,6 +50,16 @@ impl Truths {
     }
 }
 
+/// Appends a bit for each row of a piece, in order, and 0 where there is a gap.
+fn spread(values: &BitVec, piece: &Piece, out: &mut BitVec) {
+    let mut k = 0;
+    for i in 0..piece.rows {
+        let here = piece.gaps().is_none_or(|g| g.get(piece.start + i));
+        out.push((here && values.get(k)) as u64, 1);
+        k += here as usize;
+    }
+}
+
 impl Values for Truths {
     fn dictionary(&mut self, _: Bytes, _: usize) -> Result<(), ParquetError> {
         Err(wrong("truth values have no dictionary"))
@@ -78,12 +88,15 @@ impl Values for Truths {
 
     fn read(&mut self, piece: &Piece) -> Result<(), ParquetError> {
         self.take(piece.values)?;
-        let (read, mut k) = (&self.read, 0);
-        for i in 0..piece.rows {
-            let here = piece.gaps().is_none_or(|g| g.get(piece.start + i));
-            self.out.push((here && read.get(k)) as u64, 1);
-            k += here as usize;
-        }
+        spread(&self.read, piece, &mut self.out);
+        Ok(())
+    }
+
+    fn read_some(&mut self, piece: &Piece, wanted: &Wanted, _: Option<&BitVec>) -> Result<(), ParquetError> {
+        self.take(piece.values)?;
+        let mut all = BitVec::with_capacity(piece.rows);
+        spread(&self.read, piece, &mut all);
+        wanted.places().for_each(|i| self.out.push(all.get(i) as u64, 1));
         Ok(())
     }
 

@@ -1,0 +1,195 @@
+//! From a plan's window node to a sort and a pass over its rows.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+use super::lower::{Lowering, Open, project};
+use super::{StageSink, StageSource, StageTransform};
+use crate::error::{Error, Result};
+use crate::expr::{AggFunc, Expr, FrameBound, FrameUnit, OrderBy, WindowCall, WindowFunc};
+use crate::kernel::Scalar;
+use crate::operate::window::{CallSpec, Edge, FrameSpec, Func, WindowSpec};
+use crate::plan::{LogicalPlan, partition_of};
+
+impl Lowering {
+    pub(super) fn window(
+        &mut self,
+        input: &LogicalPlan,
+        order: &[OrderBy],
+        ties: &[OrderBy],
+        calls: &[(String, WindowCall)],
+        schema: SchemaRef,
+    ) -> Result<Open> {
+        let open = self.open(input)?;
+        let kept = open.schema.fields().len();
+        let ascending = partition_of(calls).iter().map(|e| OrderBy {
+            expr: e.clone(),
+            descending: false,
+            nulls_first: false,
+        });
+        let mut keys: Vec<OrderBy> = Vec::new();
+        let mut add = |list: &mut dyn Iterator<Item = OrderBy>| {
+            for key in list {
+                if !keys.iter().any(|k| k.expr == key.expr) {
+                    keys.push(key);
+                }
+            }
+            keys.len()
+        };
+        let partition = add(&mut ascending.into_iter());
+        // how many keys tell peers apart, by the number of keys of a call's own order
+        let mut peers = vec![partition];
+        for k in order {
+            peers.push(add(&mut std::iter::once(k.clone())));
+        }
+        let by_order = add(&mut std::iter::empty());
+        add(&mut ties.iter().cloned());
+        let (mut open, mut exprs) = match keys.is_empty() {
+            true => {
+                let exprs = Expr::columns_of(&open.schema);
+                let schema = open.schema.clone();
+                let input = self.close(open, StageSink::Batches);
+                (Open::new(StageSource::Gather { input }, schema), exprs)
+            }
+            false => self.sorted(open, &keys, None, Some(partition))?,
+        };
+        let sorted = open.schema.clone();
+        let stands = exprs.len();
+        let mut place = |e: Expr| match exprs.iter().position(|(_, x)| *x == e) {
+            Some(i) => i,
+            None => {
+                exprs.push((format!("\u{0}window{}", exprs.len()), e));
+                exprs.len() - 1
+            }
+        };
+        let columns = keys[..by_order].iter().map(|k| place(k.expr.clone())).collect();
+        let mut specs = Vec::new();
+        for (name, call) in calls {
+            let ty = call.data_type(&open_input(&sorted, kept))?;
+            specs.push(lower_call(name, call, ty, &peers, &sorted, &mut place)?);
+        }
+        let spec = WindowSpec {
+            kept,
+            keys: columns,
+            partition,
+            calls: specs,
+        };
+        if exprs.len() > stands {
+            let mut fields: Vec<Field> = sorted.fields().iter().map(|f| f.as_ref().clone()).collect();
+            for (name, e) in &exprs[stands..] {
+                fields.push(Field::new(name, e.data_type(&sorted)?, true));
+            }
+            // what was computed for the sort is there under its name
+            for (name, e) in &mut exprs[..stands] {
+                *e = Expr::Column(name.clone());
+            }
+            project(&mut open, exprs, Arc::new(Schema::new(fields)));
+        }
+        open.transforms.push(StageTransform::Window { spec });
+        open.schema = schema;
+        Ok(open)
+    }
+}
+
+/// The columns that expressions of the plan speak of.
+fn open_input(sorted: &Schema, kept: usize) -> Schema {
+    Schema::new(sorted.fields().iter().take(kept).cloned().collect::<Vec<_>>())
+}
+
+fn lower_call(
+    name: &str,
+    call: &WindowCall,
+    ty: DataType,
+    peers: &[usize],
+    schema: &Schema,
+    place: &mut dyn FnMut(Expr) -> usize,
+) -> Result<CallSpec> {
+    use WindowFunc::*;
+    let keys = *peers
+        .get(call.order.len())
+        .ok_or_else(|| Error::defect("a window with more keys than its node"))?;
+    let mut args = call.args.iter().cloned();
+    let (mut arg, default) = (args.next(), args.next());
+    if let Some(f) = &call.filter {
+        let value = arg.unwrap_or(Expr::Literal(Scalar::Bool(true)));
+        arg = Some(Expr::Case {
+            operand: None,
+            branches: vec![(f.clone(), value)],
+            otherwise: None,
+        });
+    }
+    if let Lag(_) | Lead(_) = call.func {
+        arg = arg.map(|e| e.as_type(schema, &ty)).transpose()?;
+    }
+    let default = default.map(|e| e.as_type(schema, &ty)).transpose()?;
+    let ignore_nulls = call.ignore_nulls;
+    let func = match call.func {
+        RowNumber => Func::RowNumber,
+        Rank => Func::Rank,
+        DenseRank => Func::DenseRank,
+        PercentRank => Func::PercentRank,
+        CumeDist => Func::CumeDist,
+        Ntile(n) => Func::Ntile(n),
+        Lag(by) => Func::Shift {
+            by: by.saturating_neg(),
+            ignore_nulls,
+        },
+        Lead(by) => Func::Shift { by, ignore_nulls },
+        FirstValue => Func::First { ignore_nulls },
+        LastValue => Func::Last { ignore_nulls },
+        NthValue(n) => Func::Nth { n, ignore_nulls },
+        Aggregate(AggFunc::First) => Func::First { ignore_nulls: true },
+        Aggregate(AggFunc::Last) => Func::Last { ignore_nulls: true },
+        Aggregate(a) => Func::Aggregate(a),
+    };
+    Ok(CallSpec {
+        name: name.to_string(),
+        func,
+        arg: arg.map(&mut *place),
+        default: default.map(&mut *place),
+        peers: keys,
+        frame: frame(call, schema, place)?,
+        ty,
+    })
+}
+
+/// The frame in numbers of rows and groups, or against columns of bounds.
+fn frame(call: &WindowCall, schema: &Schema, place: &mut dyn FnMut(Expr) -> usize) -> Result<FrameSpec> {
+    let f = &call.frame;
+    // without an order all rows are peers, and so the frame is the partition
+    let all = call.order.is_empty() && f.unit != FrameUnit::Rows;
+    let (key, bounds) = match call.range_bounds(schema)? {
+        Some((key, bounds)) => (Some(place(key)), bounds.map(|b| b.map(&mut *place))),
+        None => (None, [None, None]),
+    };
+    let [low, high] = bounds;
+    let edge = |b: &FrameBound, value: Option<usize>| match (b, value) {
+        (FrameBound::UnboundedPreceding | FrameBound::UnboundedFollowing, _) => Edge::Unbounded,
+        (FrameBound::CurrentRow, _) if all => Edge::Unbounded,
+        (FrameBound::CurrentRow, _) if f.unit == FrameUnit::Rows => Edge::Row(0),
+        (FrameBound::CurrentRow, _) => Edge::Group(0),
+        (_, Some(column)) => Edge::Value(column),
+        (FrameBound::Preceding(v) | FrameBound::Following(v), None) => {
+            let n = if let Scalar::Int(n) = v { *n } else { 0 };
+            let n = if matches!(b, FrameBound::Preceding(_)) {
+                -n
+            } else {
+                n
+            };
+            match f.unit {
+                FrameUnit::Rows => Edge::Row(n),
+                _ => Edge::Group(n),
+            }
+        }
+    };
+    let first = call.order.first();
+    Ok(FrameSpec {
+        start: edge(&f.start, low),
+        end: edge(&f.end, high),
+        exclude: f.exclude,
+        key,
+        descending: first.is_some_and(|k| k.descending),
+        nulls_first: first.is_some_and(|k| k.nulls_first),
+    })
+}
