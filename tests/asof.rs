@@ -347,6 +347,10 @@ fn what_is_no_asof_join_in_sql() {
     wrong("ASOF JOIN t b", "without ON or USING");
     wrong("ASOF RIGHT JOIN t b ON a.ts >= b.ts", "kind of ASOF join");
     wrong("ASOF FULL JOIN t b USING (ts)", "kind of ASOF join");
+    wrong(
+        "ASOF JOIN LATERAL (SELECT a.ts AS b) b ON a.ts >= b.b",
+        "ASOF JOIN LATERAL",
+    );
     wrong("GLOBAL JOIN t b USING (ts)", "GLOBAL");
     assert!(
         sql.query("SELECT \"ASOF\".ts FROM t \"ASOF\" JOIN t b ON true")

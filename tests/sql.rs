@@ -228,6 +228,18 @@ fn errors_name_the_place_and_what_was_meant() {
             "add it to GROUP BY",
         ),
         (
+            "SELECT uper(name) FROM emp",
+            "no function \"uper\"",
+            "uper",
+            "did you mean upper?",
+        ),
+        (
+            "SELECT strin_agg(name, ',') FROM emp",
+            "no function \"strin_agg\"",
+            "strin_agg",
+            "did you mean string_agg?",
+        ),
+        (
             "SELECT * EXCLUDE (nme) FROM emp",
             "no column \"nme\"",
             "nme",
@@ -271,21 +283,23 @@ fn what_is_not_supported_says_so() {
             "SELECT sum(DISTINCT id) OVER (ORDER BY id) FROM emp",
             "sum(DISTINCT",
         ),
-        ("SELECT dept FROM emp GROUP BY ROLLUP (dept)", "ROLLUP"),
-        ("SELECT DISTINCT ON (dept) id FROM emp", "DISTINCT ON"),
+        ("SELECT grouping(dept) FROM emp", "GROUPING"),
+        (
+            "SELECT grouping(boss) FROM emp GROUP BY ROLLUP (dept)",
+            "GROUPING of",
+        ),
         ("SELECT id FROM emp QUALIFY id > 1", "QUALIFY"),
         ("SELECT id FROM emp TABLESAMPLE (10)", "TABLESAMPLE"),
-        (
-            "SELECT dept FROM emp INTERSECT ALL SELECT dept FROM dept",
-            "INTERSECT ALL",
-        ),
         ("WITH RECURSIVE t AS (SELECT 1) SELECT * FROM t", "RECURSIVE"),
-        ("SELECT id FROM emp e, LATERAL (SELECT e.id) x", "LATERAL"),
+        (
+            "SELECT * FROM emp e, LATERAL (SELECT qty FROM sales s WHERE s.emp = e.id LIMIT 1) x",
+            "LIMIT in a LATERAL",
+        ),
         ("INSERT INTO emp VALUES (1)", "INSERT"),
         ("SELECT INTERVAL '1' DAY", "interval"),
-        ("SELECT avg(id), sum(DISTINCT id) FROM emp", "DISTINCT"),
-        ("SELECT first(id ORDER BY name) FROM emp", "ORDER BY"),
-        ("SELECT id FROM emp e WHERE 1 < ANY (SELECT 1)", "= ANY"),
+        ("SELECT string_agg(name, name) FROM emp", "separator"),
+        ("SELECT upper(name ORDER BY id) FROM emp", "no aggregate"),
+        ("SELECT id FROM emp e WHERE 1 < ANY (1)", "ANY"),
     ] {
         let e = error(text);
         assert!(e.what().contains(what), "{text}: {}", e.what());

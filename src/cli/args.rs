@@ -50,6 +50,15 @@ Examples:
 
 Text is in single quotes, names are bare or in double quotes; in FROM both name files.";
 
+const SHELL_EXAMPLES: &str = "\
+Examples:
+  ddf shell
+  ddf shell -t flights='data/*.csv'
+  ddf shell --json < questions.sql
+
+Statements end with a semicolon and may have several lines; .help lists the commands. Tab completes
+keywords, functions, tables, columns, and files within quotes. Ctrl-C stops a query, Ctrl-D leaves.";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Ask a question of files: filter, group, aggregate, sort, convert
@@ -58,6 +67,9 @@ pub enum Command {
     /// Ask in SQL: files in quotes are tables, FROM 'data/*.csv'
     #[command(after_help = SQL_EXAMPLES)]
     Sql(Box<SqlArgs>),
+    /// Ask in SQL, statement after statement, with history and completion
+    #[command(after_help = SHELL_EXAMPLES)]
+    Shell(Box<ShellArgs>),
     /// Join the first input with each of the others on the same keys
     #[command(after_help = JOIN_EXAMPLES)]
     Join(Box<QueryArgs>),
@@ -111,6 +123,19 @@ pub struct SqlArgs {
     /// Read statements from a file; - is standard input
     #[arg(short, long, value_name = "FILE")]
     pub file: Vec<PathBuf>,
+    /// Give files a name: a path, a glob, a folder
+    #[arg(short = 't', long = "with-table", value_name = "NAME=FILES")]
+    pub tables: Vec<String>,
+    #[command(flatten)]
+    pub read: InputArgs,
+    #[command(flatten)]
+    pub write: OutputArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ShellArgs {
     /// Give files a name: a path, a glob, a folder
     #[arg(short = 't', long = "with-table", value_name = "NAME=FILES")]
     pub tables: Vec<String>,
@@ -279,7 +304,7 @@ pub struct InputArgs {
     pub blocksize: Option<u64>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// Write to this file, whole or not at all; - is standard output

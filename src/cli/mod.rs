@@ -16,6 +16,8 @@ mod output;
 mod progress;
 mod query;
 mod select;
+mod shell;
+mod signals;
 mod sizes;
 mod sql;
 mod task;
@@ -23,7 +25,6 @@ mod task;
 use std::io::{IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
@@ -31,9 +32,9 @@ use crate::error::{Error, Kind, Result};
 use crate::frame::{Frame, Report};
 use crate::graph;
 use crate::pipeline::RunContext;
-use crate::schedule;
 use crate::write::{Format, Target, WriteOptions};
 use args::{Cli, Command, ErrorsAs, OutputArgs, QueryArgs, RunArgs, When};
+use signals::Signals;
 
 /// Runs the program with the process's arguments and answers its exit status.
 pub fn main() -> u8 {
@@ -50,9 +51,12 @@ pub fn main() -> u8 {
     };
     let json = matches!(run_args(&cli.command).map(|a| a.errors), Some(ErrorsAs::Json));
     let sub = matches.subcommand().map(|(_, m)| m);
-    let ran = AssertUnwindSafe(|| run(&cli.command, sub.unwrap_or(&matches)));
+    let ran = AssertUnwindSafe(|| match &cli.command {
+        Command::Shell(args) => shell::run(args),
+        other => run(other, sub.unwrap_or(&matches)).map(|()| 0),
+    });
     match catch_unwind(ran).unwrap_or_else(|_| Err(Error::defect("ddf failed in a way it should not"))) {
-        Ok(()) => 0,
+        Ok(status) => status,
         Err(e) => {
             messages::print_error(&e, json);
             e.exit_status()
@@ -70,6 +74,7 @@ fn run_args(command: &Command) -> Option<&RunArgs> {
         | Command::Schema(a) => Some(&a.run),
         Command::Plan(a) => Some(&a.query.run),
         Command::Sql(a) => Some(&a.run),
+        Command::Shell(a) => Some(&a.run),
         _ => None,
     }
 }
@@ -78,6 +83,7 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
     match command {
         Command::Query(args) => ask(args, query::frame(args, matches)?),
         Command::Sql(args) => sql::run(args),
+        Command::Shell(args) => shell::run(args).map(drop),
         Command::Join(args) => ask(args, query::join_frame(args, matches)?),
         Command::Head(args) => {
             let f = query::frame(args, matches)?;
@@ -121,14 +127,32 @@ fn ask(args: &QueryArgs, frame: Frame) -> Result<()> {
 fn answer(write: &OutputArgs, run: &RunArgs, frame: Frame) -> Result<()> {
     draw(write, &frame)?;
     let chosen = output::choose(write, run.color)?;
-    write_rows(run, &frame, chosen)
+    write_rows(run, &frame, chosen, &Signals::of_process())
 }
 
-fn write_rows(run: &RunArgs, frame: &Frame, chosen: (Target, Format, WriteOptions)) -> Result<()> {
+fn write_rows(
+    run: &RunArgs,
+    frame: &Frame,
+    chosen: (Target, Format, WriteOptions),
+    signals: &Signals,
+) -> Result<()> {
     let (target, format, options) = chosen;
-    let interrupted = note_signals();
-    let mut bar = None;
-    let outcome = frame.write_to(target, format, &options, |cx| {
+    let report = watched(run, signals, |watch| {
+        frame.write_to(target, format, &options, watch)
+    })?;
+    if run.stats {
+        print_stats(&report);
+    }
+    Ok(())
+}
+
+/// What lets a run be watched: it gets the run's context as it starts.
+type Watcher<'a> = &'a mut dyn FnMut(&Arc<RunContext>);
+
+/// Runs something with a bar, stopped by signals, and prints its warnings.
+fn watched(run: &RunArgs, signals: &Signals, go: impl FnOnce(Watcher) -> Result<Report>) -> Result<Report> {
+    let (mut bar, mut cancelling) = (None, None);
+    let outcome = go(&mut |cx| {
         drop(bar.take());
         if wants_bar(run) {
             bar = Some(progress::Bar::start(
@@ -136,20 +160,17 @@ fn write_rows(run: &RunArgs, frame: &Frame, chosen: (Target, Format, WriteOption
                 run.progress == When::Always,
             ));
         }
-        cancel_on_signal(cx, &interrupted);
+        cancelling = Some(signals.cancel(cx));
     });
-    drop(bar);
-    let report = outcome.map_err(|e| match interrupted.load(Relaxed) {
+    drop((bar, cancelling));
+    let report = outcome.map_err(|e| match signals.interrupted() {
         true => Error::new(Kind::Interrupted, "interrupted"),
         false => e,
     })?;
     if !run.quiet {
         messages::print_warnings(&report.warnings, run.errors == ErrorsAs::Json);
     }
-    if run.stats {
-        print_stats(&report);
-    }
-    Ok(())
+    Ok(report)
 }
 
 fn wants_bar(run: &RunArgs) -> bool {
@@ -157,29 +178,6 @@ fn wants_bar(run: &RunArgs) -> bool {
         When::Always => true,
         When::Never => false,
         When::Auto => !run.quiet && std::io::stderr().is_terminal(),
-    }
-}
-
-const STOP_SIGNALS: [i32; 2] = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
-
-/// Notes Ctrl-C and a polite kill; a second one ends the program at once.
-fn note_signals() -> Arc<AtomicBool> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in STOP_SIGNALS {
-        let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, interrupted.clone());
-        let _ = signal_hook::flag::register(signal, interrupted.clone());
-    }
-    interrupted
-}
-
-/// Lets those signals stop the tasks of a run, so that no half of an output is left; also one that
-/// came between two runs of a query.
-fn cancel_on_signal(cx: &RunContext, interrupted: &AtomicBool) {
-    for signal in STOP_SIGNALS {
-        let _ = signal_hook::flag::register(signal, cx.cancelled.clone());
-    }
-    if interrupted.load(Relaxed) {
-        schedule::cancel(cx);
     }
 }
 

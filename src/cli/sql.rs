@@ -3,21 +3,16 @@
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
-use super::args::SqlArgs;
-use super::{answer, draw, output, print, query, schema, write_rows};
+use super::args::{InputArgs, OutputArgs, RunArgs, SqlArgs};
+use super::signals::Signals;
+use super::{draw, output, print, query, schema, watched, write_rows};
 use crate::error::{Error, Result};
-use crate::sql::{Answer, Sql};
+use crate::sql::{Answer, Sql, Statement};
 use crate::write::{Format, Target};
 
 /// Runs all statements; the first that fails ends it.
 pub fn run(args: &SqlArgs) -> Result<()> {
-    let mut sql = Sql::new(query::settings(&args.run)?).with_options(query::read_options(&args.read)?);
-    for t in &args.tables {
-        let (name, files) = t.split_once('=').ok_or_else(|| {
-            Error::usage(format!("-t {t:?} is not NAME=FILES")).help("as in -t flights='data/*.csv'")
-        })?;
-        sql = sql.with_table(name.trim(), files);
-    }
+    let mut sql = open(&args.tables, &args.read, &args.run)?;
     let mut statements = Vec::new();
     for text in texts(args)? {
         statements.extend(sql.statements(&text)?);
@@ -29,28 +24,61 @@ pub fn run(args: &SqlArgs) -> Result<()> {
         return Err(Error::usage("--output with several statements")
             .help("COPY (SELECT …) TO 'file' writes the rows of one statement"));
     }
+    let signals = Signals::of_process();
     for s in &statements {
-        match sql.plan(s)? {
-            Answer::Rows(frame) => answer(&args.write, &args.run, frame)?,
-            Answer::Explain(frame) => {
-                draw(&args.write, &frame)?;
-                print(&frame.explain()?)?;
-            }
-            Answer::Describe(frame) => schema(&args.write, &frame)?,
-            Answer::Copy(frame, path, format) => {
-                let format = match format.or_else(|| Format::from_path(&path)) {
-                    Some(f) => f,
-                    None => {
-                        let what = format!("cannot tell a format from the name {}", path.display());
-                        return Err(Error::query(what).help("COPY (…) TO 'file' (FORMAT csv)"));
-                    }
-                };
-                let (_, _, options) = output::choose(&args.write, args.run.color)?;
-                write_rows(&args.run, &frame, (Target::File(path), format, options))?;
-            }
-        }
+        sql = run_one(sql, s, &args.write, &args.run, &signals)?;
     }
     Ok(())
+}
+
+/// SQL over the tables that were named with `-t`.
+pub(super) fn open(tables: &[String], read: &InputArgs, run: &RunArgs) -> Result<Sql> {
+    let mut sql = Sql::new(query::settings(run)?).with_options(query::read_options(read)?);
+    for t in tables {
+        let (name, files) = t.split_once('=').ok_or_else(|| {
+            Error::usage(format!("-t {t:?} is not NAME=FILES")).help("as in -t flights='data/*.csv'")
+        })?;
+        sql = sql.with_table(name.trim(), files);
+    }
+    Ok(sql)
+}
+
+/// Runs one statement; what it defines is there for the next.
+pub(super) fn run_one(
+    sql: Sql,
+    statement: &Statement,
+    write: &OutputArgs,
+    run: &RunArgs,
+    signals: &Signals,
+) -> Result<Sql> {
+    match sql.plan(statement)? {
+        Answer::Rows(frame) => {
+            draw(write, &frame)?;
+            write_rows(run, &frame, output::choose(write, run.color)?, signals)?;
+        }
+        Answer::Explain(frame) => {
+            draw(write, &frame)?;
+            print(&frame.explain()?)?;
+        }
+        Answer::Analyze(frame) => {
+            let report = watched(run, signals, |watch| frame.analyze(watch))?;
+            print(&report.analysis())?;
+        }
+        Answer::View(view) => return Ok(sql.with_view(view)),
+        Answer::Describe(frame) => schema(write, &frame)?,
+        Answer::Copy(frame, path, format) => {
+            let format = match format.or_else(|| Format::from_path(&path)) {
+                Some(f) => f,
+                None => {
+                    let what = format!("cannot tell a format from the name {}", path.display());
+                    return Err(Error::query(what).help("COPY (…) TO 'file' (FORMAT csv)"));
+                }
+            };
+            let (_, _, options) = output::choose(write, run.color)?;
+            write_rows(run, &frame, (Target::File(path), format, options), signals)?;
+        }
+    }
+    Ok(sql)
 }
 
 fn texts(args: &SqlArgs) -> Result<Vec<String>> {
@@ -64,7 +92,7 @@ fn texts(args: &SqlArgs) -> Result<Vec<String>> {
     Ok(out)
 }
 
-fn read(path: &Path) -> Result<String> {
+pub(super) fn read(path: &Path) -> Result<String> {
     if path != Path::new("-") {
         return std::fs::read_to_string(path).map_err(|e| Error::io("read", path, &e));
     }

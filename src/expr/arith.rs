@@ -182,16 +182,34 @@ fn out_of_range() -> Error {
     Error::query("a date beyond the calendar's range")
 }
 
-/// A date or timestamp some months, days and microseconds later. Dates stay dates unless there
-/// are microseconds to add.
-pub(super) fn shift(a: &ArrayRef, months: i64, days: i64, us: i64) -> Result<ArrayRef> {
-    let move_days = |d: i64| temporal::add_months(d, months)?.checked_add(days);
-    if *a.data_type() == DataType::Date32 && us == 0 {
+/// A span of time: months, days, microseconds.
+pub(super) type Span = (i64, i64, i64);
+
+/// A date or timestamp a span later. Dates stay dates unless there are microseconds to add.
+pub(super) fn shift(a: &ArrayRef, span: Span) -> Result<ArrayRef> {
+    shift_each(a, span.2 != 0, &|_| Some(span))
+}
+
+/// As [`shift`] by `times` spans, of each row; null where that is null.
+pub(super) fn shift_by(a: &ArrayRef, times: &ArrayRef, span: Span) -> Result<ArrayRef> {
+    let times = times.as_primitive::<Int64Type>();
+    let known = arrow::compute::nullif(a, &arrow::compute::is_null(times)?)?;
+    let (months, days, us) = span;
+    shift_each(&known, us != 0, &|i| {
+        let n = times.value(i);
+        Some((months.checked_mul(n)?, days.checked_mul(n)?, us.checked_mul(n)?))
+    })
+}
+
+fn shift_each(a: &ArrayRef, to_time: bool, span: &dyn Fn(usize) -> Option<Span>) -> Result<ArrayRef> {
+    let move_days = |d: i64, (months, days, _): Span| temporal::add_months(d, months)?.checked_add(days);
+    if *a.data_type() == DataType::Date32 && !to_time {
         let x = a.as_primitive::<Date32Type>();
-        let out = x.iter().map(|d| match d {
+        let out = x.iter().enumerate().map(|(i, d)| match d {
             None => Ok(None),
             Some(d) => {
-                let moved = move_days(i64::from(d)).and_then(|d| i32::try_from(d).ok());
+                let moved = span(i).and_then(|s| move_days(i64::from(d), s));
+                let moved = moved.and_then(|d| i32::try_from(d).ok());
                 moved.map(Some).ok_or_else(out_of_range)
             }
         });
@@ -203,13 +221,13 @@ pub(super) fn shift(a: &ArrayRef, months: i64, days: i64, us: i64) -> Result<Arr
     };
     let a = super::cast::array(a, &to, false)?;
     let x = a.as_primitive::<TimestampMicrosecondType>();
-    let out = x.iter().map(|t| match t {
+    let out = x.iter().enumerate().map(|(i, t)| match t {
         None => Ok(None),
         Some(t) => {
-            let day = move_days(t.div_euclid(DAY_US)).and_then(|d| d.checked_mul(DAY_US));
-            let moved = day
-                .and_then(|d| d.checked_add(t.rem_euclid(DAY_US)))
-                .and_then(|d| d.checked_add(us));
+            let moved = span(i).and_then(|s| {
+                let day = move_days(t.div_euclid(DAY_US), s)?.checked_mul(DAY_US)?;
+                day.checked_add(t.rem_euclid(DAY_US))?.checked_add(s.2)
+            });
             moved.map(Some).ok_or_else(out_of_range)
         }
     });

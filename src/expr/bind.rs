@@ -95,6 +95,26 @@ fn as_precise(l: &Typed, r: &Typed, common: &DataType) -> Option<DataType> {
     (back == wide).then(|| own.clone())
 }
 
+/// An interval, or a number of them.
+fn span_of(e: &Expr) -> Option<(Option<&Expr>, super::arith::Span)> {
+    let span = |e: &Expr| match e {
+        Expr::Literal(Scalar::Interval(m, d, us)) => Some((i64::from(*m), i64::from(*d), *us)),
+        _ => None,
+    };
+    match e {
+        Expr::Binary {
+            op: BinaryOp::Mul,
+            left,
+            right,
+        } => match (span(left), span(right)) {
+            (None, Some(s)) => Some((Some(left), s)),
+            (Some(s), None) => Some((Some(right), s)),
+            _ => None,
+        },
+        e => span(e).map(|s| (None, s)),
+    }
+}
+
 fn is_time(t: &DataType) -> bool {
     matches!(t, DataType::Date32 | DataType::Timestamp(..))
 }
@@ -131,6 +151,8 @@ impl Binder<'_> {
                 Ok(i) => Ok((Node::Column(i), types::logical(self.schema.field(i).data_type()))),
                 Err(_) => Err(unknown_column(name, self.schema)),
             },
+            Expr::Literal(Scalar::Interval(..)) => Err(Error::query("an interval that stands alone")
+                .help("intervals are added to dates and timestamps: day + INTERVAL 3 DAY")),
             Expr::Literal(v) => Ok(constant(v)),
             Expr::Place => Ok((Node::Place, DataType::Int64)),
             Expr::Unary {
@@ -417,11 +439,13 @@ impl Binder<'_> {
 
     /// A date or timestamp and an interval.
     fn shift(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<Option<Typed>> {
-        let (x, m, d, us) = match (op, left, right) {
-            (BinaryOp::Add | BinaryOp::Sub, x, Expr::Literal(Scalar::Interval(m, d, us))) => (x, m, d, us),
-            (BinaryOp::Add, Expr::Literal(Scalar::Interval(m, d, us)), x) => (x, m, d, us),
+        use BinaryOp::{Add, Sub};
+        let (x, span) = match (op, span_of(left), span_of(right)) {
+            (Add | Sub, None, Some(span)) => (left, span),
+            (Add, Some(span), None) => (right, span),
             _ => return Ok(None),
         };
+        let (times, (m, d, us)) = span;
         let (node, ty) = self.bind(x)?;
         if !is_time(&ty) {
             return Err(
@@ -429,25 +453,27 @@ impl Binder<'_> {
                     .help("intervals are added to dates and timestamps"),
             );
         }
-        let sign = if op == BinaryOp::Sub { -1 } else { 1 };
-        let (months, days) = (sign * i64::from(*m), sign * i64::from(*d));
+        let sign = if op == Sub { -1 } else { 1 };
         let us = us
             .checked_mul(sign)
             .ok_or_else(|| Error::query("an interval beyond int64 microseconds"))?;
+        let span = (sign * m, sign * d, us);
         let out = if ty == DataType::Date32 && us != 0 {
             types::timestamp()
         } else {
             ty
         };
-        Ok(Some((
-            Node::Shift {
-                node: Box::new(node),
-                months,
-                days,
-                us,
-            },
-            out,
-        )))
+        let node = Box::new(node);
+        let Some(times) = times else {
+            return Ok(Some((Node::Shift { node, span }, out)));
+        };
+        let (times, ty) = self.bind(times)?;
+        if !matches!(ty, DataType::Int64 | DataType::Null) {
+            return Err(Error::query(format!("{} intervals", types::name(&ty)))
+                .help("a whole number of intervals is added"));
+        }
+        let times = Box::new(coerce((times, ty), &DataType::Int64)?);
+        Ok(Some((Node::ShiftBy { node, times, span }, out)))
     }
 
     fn in_list(&self, expr: &Expr, list: &[Expr]) -> Result<Node> {

@@ -5,10 +5,10 @@ use sqlparser::ast::{
 };
 
 use super::functions::Func;
-use super::parse::AGGREGATES;
-use super::temporal;
-use super::tree::{AggCall, AggFunc, BinaryOp, CastType, Expr, UnaryOp, balanced};
+use super::pack::Term;
+use super::tree::{BinaryOp, CastType, Expr, UnaryOp, balanced};
 use super::window_sql::WINDOW_FUNCTIONS;
+use super::{aggregates, temporal};
 use crate::error::{Error, Result};
 use crate::kernel::Scalar;
 
@@ -59,7 +59,11 @@ pub(super) fn go(e: &S, h: &mut Hook) -> Result<Expr> {
         S::Nested(inner) => go(inner, h)?,
         S::Value(v) => Expr::Literal(value(&v.value, false)?),
         S::TypedString(t) => typed(&t.data_type, &t.value.value)?,
-        S::Interval(i) => interval(i)?,
+        S::Interval(i) => match (&*i.value, &i.leading_field) {
+            (S::Value(_), _) | (_, None) => interval(i)?,
+            // INTERVAL (x) DAY is x days
+            (x, Some(unit)) => Expr::binary(BinaryOp::Mul, go(x, h)?, spans(&unit.to_string())?),
+        },
         S::UnaryOp { op, expr } => unary(op, expr, h)?,
         S::BinaryOp { .. } => binary(e, h)?,
         S::IsNull(x) | S::IsUnknown(x) => Expr::IsNull {
@@ -365,6 +369,11 @@ fn typed(ty: &D, v: &Value) -> Result<Expr> {
     super::cast::scalar(&Scalar::Text(text), to).map(Expr::Literal)
 }
 
+/// One year, month, day, … as an interval.
+fn spans(unit: &str) -> Result<Expr> {
+    span(&format!("1 {unit}"))
+}
+
 fn interval(i: &ast::Interval) -> Result<Expr> {
     let mut text = match &*i.value {
         S::Value(v) => match &v.value {
@@ -376,6 +385,11 @@ fn interval(i: &ast::Interval) -> Result<Expr> {
     if let Some(f) = &i.leading_field {
         text = format!("{text} {f}");
     }
+    span(&text)
+}
+
+/// `3 days`, `1 month 2 hours`.
+fn span(text: &str) -> Result<Expr> {
     let bad = || {
         Error::query(format!("INTERVAL '{text}' is no interval"))
             .help("write INTERVAL '3 days', '2 months', '1 hour 30 minutes'")
@@ -492,34 +506,72 @@ fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
         return Err(Error::query(format!("\"{name}\" needs a window"))
             .help(format!("write {name}(…) OVER (PARTITION BY … ORDER BY …)")));
     }
-    let (mut args, mut star, mut distinct) = (vec![], false, false);
+    let mut c = aggregates::Call {
+        name,
+        args: vec![],
+        star: false,
+        distinct: false,
+        filter: f.filter.as_ref().map(|e| go(e, h)).transpose()?,
+        order: terms(&f.within_group, h)?,
+        within_group: !f.within_group.is_empty(),
+        ignore_nulls: f.null_treatment == Some(ast::NullTreatment::IgnoreNulls),
+    };
     if let ast::FunctionArguments::List(list) = &f.args {
-        distinct = matches!(list.duplicate_treatment, Some(ast::DuplicateTreatment::Distinct));
-        if !list.clauses.is_empty() {
-            return Err(unsupported(&f.to_string()));
-        }
+        c.distinct = matches!(list.duplicate_treatment, Some(ast::DuplicateTreatment::Distinct));
         for a in &list.args {
             match a {
-                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e)) => args.push(go(e, h)?),
-                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard) => star = true,
+                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e)) => c.args.push(go(e, h)?),
+                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard) => c.star = true,
                 other => return Err(unsupported(&other.to_string())),
+            }
+        }
+        for clause in &list.clauses {
+            use ast::FunctionArgumentClause as C;
+            match clause {
+                C::OrderBy(list) if c.order.is_empty() => c.order = terms(list, h)?,
+                C::Separator(v) => c.args.push(Expr::Literal(value(&v.value, false)?)),
+                C::IgnoreOrRespectNulls(n) => c.ignore_nulls = *n == ast::NullTreatment::IgnoreNulls,
+                _ => return Err(unsupported(&f.to_string())),
             }
         }
     } else if matches!(f.args, ast::FunctionArguments::Subquery(_)) {
         return Err(unsupported(&f.to_string()));
     }
-    let filter = f.filter.as_ref().map(|e| go(e, h)).transpose()?;
-    if let Some((_, func)) = AGGREGATES.iter().find(|(n, _)| *n == name) {
-        return aggregate(*func, args, star, distinct, filter);
-    }
-    if star || distinct || filter.is_some() {
+    let ordered = c.within_group || !c.order.is_empty();
+    let aggregates::Call {
+        name,
+        args,
+        star,
+        distinct,
+        filter,
+        ..
+    } = match c.aggregate() {
+        Ok(done) => return done,
+        Err(c) => *c,
+    };
+    if star || distinct || ordered || filter.is_some() {
         Func::find(&name)?;
         return Err(Error::query(format!(
-            "\"{name}\" is no aggregate: no *, DISTINCT or FILTER"
+            "\"{name}\" is no aggregate: no *, DISTINCT, ORDER BY or FILTER"
         )));
     }
     match (name.as_str(), args.as_slice()) {
         ("date_part" | "datepart", [Expr::Literal(Scalar::Text(unit)), x]) => part(unit, x.clone()),
+        ("date_add", [x, span]) => Ok(Expr::binary(BinaryOp::Add, x.clone(), span.clone())),
+        (
+            "to_years" | "to_months" | "to_weeks" | "to_days" | "to_hours" | "to_minutes" | "to_seconds",
+            [n],
+        ) => Ok(Expr::binary(BinaryOp::Mul, n.clone(), spans(&name[3..])?)),
+        ("last_day", [x]) => {
+            let unit = Expr::Literal(Scalar::Text("month".into()));
+            let first = call(Func::DateTrunc, vec![unit, x.clone()]);
+            let next = Expr::binary(BinaryOp::Add, first, spans("month")?);
+            Ok(Expr::Cast {
+                expr: Box::new(Expr::binary(BinaryOp::Sub, next, spans("day")?)),
+                to: CastType::Date,
+                try_: false,
+            })
+        }
         ("mod", [a, b]) => Ok(Expr::binary(BinaryOp::Mod, a.clone(), b.clone())),
         ("div", [a, b]) => Ok(Expr::binary(BinaryOp::IntDiv, a.clone(), b.clone())),
         ("date", [x]) => Ok(Expr::Cast {
@@ -531,51 +583,14 @@ fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
     }
 }
 
-fn aggregate(
-    func: AggFunc,
-    args: Vec<Expr>,
-    star: bool,
-    distinct: bool,
-    filter: Option<Expr>,
-) -> Result<Expr> {
-    let call = agg_call(func, args, star, distinct, filter)?;
-    if call.arg.iter().chain(&call.filter).any(Expr::has_aggregate) {
-        let name = call.func.name();
-        return Err(Error::query(format!("an aggregate inside the aggregate {name}")));
-    }
-    Ok(Expr::Aggregate(Box::new(call)))
-}
-
-/// An aggregate with its arguments, whatever they are.
-pub(super) fn agg_call(
-    mut func: AggFunc,
-    mut args: Vec<Expr>,
-    star: bool,
-    mut distinct: bool,
-    filter: Option<Expr>,
-) -> Result<AggCall> {
-    let name = func.name();
-    if let AggFunc::Quantile(_) = func {
-        let q = match args.pop() {
-            Some(Expr::Literal(Scalar::Float(q))) => q,
-            Some(Expr::Literal(Scalar::Int(q))) => q as f64,
-            Some(Expr::Literal(Scalar::Decimal(q, _, s))) => q as f64 / 10f64.powi(i32::from(s)),
-            _ => return Err(Error::query("quantile needs a share between 0 and 1").help("quantile(x, 0.95)")),
-        };
-        func = AggFunc::Quantile(q);
-    }
-    if distinct && func == AggFunc::Count {
-        (func, distinct) = (AggFunc::NUnique, false);
-    }
-    let arg = match (args.len(), func) {
-        (1, _) if !star => args.pop(),
-        (0, AggFunc::Count) => None,
-        _ => return Err(Error::query(format!("{name} takes one column")).help(format!("{name}(x)"))),
-    };
-    Ok(AggCall {
-        func,
-        arg,
-        distinct,
-        filter,
-    })
+/// The keys of an order within an aggregate.
+fn terms(list: &[ast::OrderByExpr], h: &mut Hook) -> Result<Vec<Term>> {
+    let each = list.iter().map(|k| {
+        Ok(Term {
+            expr: go(&k.expr, h)?,
+            descending: matches!(k.options.sort, Some(ast::OrderBySort::Desc)),
+            nulls_first: k.options.nulls_first == Some(true),
+        })
+    });
+    each.collect()
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::functions::Func;
 use super::temporal;
 use super::tree::{AggCall, AggFunc, BinaryOp, CastType, Expr, UnaryOp};
 use crate::kernel::Scalar;
@@ -157,7 +158,18 @@ impl fmt::Display for AggCall {
         write!(f, "{}(", self.func.name())?;
         match &self.arg {
             None => f.write_str("*")?,
-            Some(e) => write!(f, "{}{e}", if self.distinct { "DISTINCT " } else { "" })?,
+            Some(e) => {
+                if self.distinct || self.func == AggFunc::StringAgg(true) {
+                    f.write_str("DISTINCT ")?;
+                }
+                match e {
+                    Expr::Function {
+                        func: Func::Ordered,
+                        args,
+                    } => f.write_str(&super::pack::shown(args))?,
+                    e => write!(f, "{e}")?,
+                }
+            }
         }
         if let AggFunc::Quantile(q) = self.func {
             write!(f, ", {q:?}")?;

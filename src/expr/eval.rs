@@ -11,7 +11,7 @@ use regex::Regex;
 use super::functions::Func;
 use super::text::{LikeKind, Matcher};
 use super::tree::{BinaryOp, Expr};
-use super::{arith, bind, cast, compare, dates, math, text};
+use super::{arith, bind, cast, compare, dates, math, pack, text};
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
 
@@ -141,9 +141,12 @@ pub(super) enum Node {
     },
     Shift {
         node: Box<Node>,
-        months: i64,
-        days: i64,
-        us: i64,
+        span: arith::Span,
+    },
+    ShiftBy {
+        node: Box<Node>,
+        times: Box<Node>,
+        span: arith::Span,
     },
     AddDays {
         node: Box<Node>,
@@ -195,6 +198,7 @@ impl Node {
             InText { node, .. } | InInt { node, .. } | Shift { node, .. } => vec![node],
             Compare { l, r, .. } | Arith { l, r, .. } | Logic { l, r, .. } | DaysBetween(l, r) => vec![l, r],
             AddDays { node, days, .. } => vec![node, days],
+            ShiftBy { node, times, .. } => vec![node, times],
             Like { node, pattern, .. } => vec![node, pattern],
             Concat(args) | Call { args, .. } => args.iter().collect(),
             Case {
@@ -222,7 +226,7 @@ impl Node {
         let own = match self {
             Node::Cast { try_, .. } => !try_,
             Node::Arith { can_fail, .. } => *can_fail,
-            Node::Neg(_) | Node::Shift { .. } | Node::AddDays { .. } => true,
+            Node::Neg(_) | Node::Shift { .. } | Node::ShiftBy { .. } | Node::AddDays { .. } => true,
             Node::Like { matcher, .. } => matcher.is_none(),
             Node::Call { func, .. } => func.can_fail(),
             _ => false,
@@ -258,6 +262,9 @@ impl Node {
                 r.renumber(columns);
             }
             AddDays { node: l, days: r, .. }
+            | ShiftBy {
+                node: l, times: r, ..
+            }
             | Like {
                 node: l, pattern: r, ..
             } => {
@@ -384,12 +391,14 @@ impl Node {
                 ty,
                 regex,
             } => call(*func, args, ty, regex.as_ref(), batch)?,
-            Node::Shift {
-                node,
-                months,
-                days,
-                us,
-            } => wrap1(node.eval(batch)?, |a| arith::shift(a, *months, *days, *us))?,
+            Node::Shift { node, span } => wrap1(node.eval(batch)?, |a| arith::shift(a, *span))?,
+            Node::ShiftBy { node, times, span } => {
+                let (x, n) = (
+                    node.eval(batch)?.spread(batch.rows)?,
+                    times.eval(batch)?.spread(batch.rows)?,
+                );
+                Value::Array(arith::shift_by(&x, &n, *span)?)
+            }
             Node::AddDays { node, days, sign } => {
                 let (x, d) = (
                     node.eval(batch)?.spread(batch.rows)?,
@@ -575,7 +584,10 @@ fn call(func: Func, args: &[Node], ty: &DataType, regex: Option<&Regex>, batch: 
             Some(a) => Some(a),
             None => match dates::call(func, values, rows)? {
                 Some(a) => Some(a),
-                None => text::call(func, values, regex, rows)?,
+                None => match pack::call(func, values, rows)? {
+                    Some(a) => Some(a),
+                    None => text::call(func, values, regex, rows)?,
+                },
             },
         };
         done.ok_or_else(|| Error::defect(format!("function {func:?} is not there")))
@@ -588,7 +600,8 @@ fn call(func: Func, args: &[Node], ty: &DataType, regex: Option<&Regex>, batch: 
         .iter()
         .enumerate()
         .filter(|(_, v)| matches!(v, Value::Array(_)));
-    let ignores_nulls = matches!(func, Func::Concat | Func::ConcatWs | Func::Greatest | Func::Least);
+    use Func::{Concat, ConcatWs, Greatest, Least, Pack};
+    let ignores_nulls = matches!(func, Concat | ConcatWs | Greatest | Least | Pack);
     if let (Some((at, Value::Array(a))), None) = (arrays.next(), arrays.next())
         && let Some(d) = small_dictionary(a).filter(|_| !func.can_fail() && !ignores_nulls)
     {

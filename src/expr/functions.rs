@@ -2,8 +2,8 @@
 //! parser looks names up in it and the type check reads the argument letters.
 //!
 //! Letters of arguments: `t` text, `x` anything as text, `i` int64, `f` any number as float64,
-//! `n` any number as it is, `d` date or timestamp, `b` bool, `a` anything, all `a` united to one
-//! type; `+` repeats the last one. Letters of results: the same, and `=` the (united) type of the
+//! `n` any number as it is, `d` date or timestamp, `b` bool, `v` anything as it is, `a` anything, all
+//! `a` united to one type; `+` repeats the last one. Letters of results: the same, and `=` the (united) type of the
 //! arguments.
 
 use arrow::datatypes::DataType;
@@ -123,11 +123,17 @@ functions! {
     AtTimeZone "at_time_zone" [] "dt" 2 's' "at_time_zone(x, zone)" "The clock of a time zone at a moment; of a clock without zone, its moment. Also x AT TIME ZONE zone." "at_time_zone(at_time_zone(TIMESTAMP '2013-07-05 14:00:00', 'Europe/Berlin'), 'UTC') = TIMESTAMP '2013-07-05 12:00:00'";
     Zoned "zoned" [] "dt" 2 't' "zoned(x, zone)" "A moment as text, by the clock of a time zone and with its offset." "zoned(at_time_zone(TIMESTAMP '2013-07-05 14:00:00', 'Europe/Berlin'), 'Europe/Berlin') = '2013-07-05T14:00:00+02:00'";
     ToTimestamp "to_timestamp" [] "f" 1 's' "to_timestamp(seconds)" "The timestamp so many seconds after 1970." "to_timestamp(86400) = TIMESTAMP '1970-01-02'";
+    Ordered "__ordered" [] "vtv+" 2 '=' "" "The argument of an aggregate, and the order of its rows." "";
+    Pack "__pack" [] "tv+" 2 't' "" "A row as text that sorts as rows are ordered." "";
+    Unpack "__unpack" [] "ti" 2 't' "" "A value of such a row." "";
 }
+
+/// The functions at the end of the table that plans use and nobody writes.
+const HIDDEN: usize = 3;
 
 /// All functions, in the order of the manual.
 pub fn functions() -> &'static [FunctionInfo] {
-    TABLE
+    &TABLE[..TABLE.len() - HIDDEN]
 }
 
 impl Func {
@@ -147,7 +153,7 @@ impl Func {
     /// There is none; suggests a similar one.
     pub fn find(name: &str) -> Result<Func> {
         let lower = name.to_lowercase();
-        let hit = TABLE
+        let hit = functions()
             .iter()
             .find(|f| f.name == lower || f.aliases.contains(&lower.as_str()));
         if let Some(f) = hit {
@@ -167,10 +173,11 @@ impl Func {
         {
             return Err(error.help("answers must be reproducible: write the value, as in DATE '2024-01-31'"));
         }
-        let names = TABLE
+        let names = functions()
             .iter()
             .flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied()));
         let names = names.chain(super::parse::AGGREGATES.iter().map(|(n, _)| *n));
+        let names = names.chain(super::aggregates::COMPOSED.iter().copied());
         Err(match did_you_mean(&lower, names) {
             Some(n) => error.help(format!("did you mean {n}?")),
             None => error.help("`ddf functions` lists them all"),
@@ -182,7 +189,8 @@ impl Func {
         use Func::*;
         matches!(
             self,
-            Fail | Abs
+            Fail | Pack
+                | Abs
                 | Round
                 | Ceil
                 | Floor
@@ -284,6 +292,7 @@ impl FunctionInfo {
             'i' => (*t == DataType::Int64, DataType::Int64, "int64"),
             'f' => (types::is_numeric(t), DataType::Float64, "a number"),
             'n' => (types::is_numeric(t), t.clone(), "a number"),
+            'v' => return Ok(t.clone()),
             'b' => (*t == DataType::Boolean, DataType::Boolean, "bool"),
             'd' if literal => (true, types::timestamp(), ""),
             'd' => (

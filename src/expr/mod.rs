@@ -12,6 +12,7 @@
 //! for the single operations. Branches of `CASE`, `coalesce`, `AND` and `OR` that a row does not
 //! need are not evaluated for it where they could fail.
 
+mod aggregates;
 pub mod arith;
 pub mod bind;
 pub mod cast;
@@ -24,6 +25,7 @@ pub mod fold;
 pub mod functions;
 mod join;
 pub mod math;
+pub mod pack;
 pub mod parse;
 pub mod temporal;
 pub mod text;
@@ -42,6 +44,7 @@ pub use eval::Evaluator;
 pub use fold::fold;
 pub use functions::{Func, FunctionInfo, functions};
 pub use join::{AsOfOp, JoinKind};
+pub use pack::{Ordering, ordered_by, packed_text};
 pub use parse::{parse, parse_named, point_at};
 pub use tree::{AggCall, AggFunc, BinaryOp, CastType, CompareOp, Expr, UnaryOp};
 pub use window::{Exclude, FrameBound, FrameUnit, OrderBy, WindowCall, WindowFrame, WindowFunc};

@@ -158,6 +158,8 @@ pub enum AggFunc {
     First,
     /// The last value in input order.
     Last,
+    /// All texts in their order, one behind the other; if so said, each different one once.
+    StringAgg(bool),
     /// Whether all are true.
     BoolAnd,
     /// Whether any is true.
@@ -183,9 +185,15 @@ impl AggFunc {
             Quantile(_) => "quantile",
             First => "first",
             Last => "last",
+            StringAgg(_) => "string_agg",
             BoolAnd => "bool_and",
             BoolOr => "bool_or",
         }
+    }
+
+    /// Whether the result depends on the order of the rows.
+    pub fn sees_order(&self) -> bool {
+        matches!(self, AggFunc::First | AggFunc::Last | AggFunc::StringAgg(_))
     }
 
     /// The type of the result for an argument's type. Bools are summed as int64.
@@ -198,6 +206,8 @@ impl AggFunc {
         match self {
             Count | NUnique => Ok(DataType::Int64),
             Min | Max | First | Last => Ok(arg.clone()),
+            StringAgg(_) if matches!(arg, DataType::Null) || *arg == types::TEXT => Ok(types::TEXT),
+            StringAgg(_) => Err(self.misfit(arg, "text")),
             BoolAnd | BoolOr if matches!(arg, DataType::Boolean | DataType::Null) => Ok(DataType::Boolean),
             BoolAnd | BoolOr => Err(self.misfit(arg, "bool")),
             _ if !numeric => Err(self.misfit(arg, "a number")),

@@ -7,7 +7,8 @@ use sqlparser::ast::{self, WindowFrameBound as B};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
-use super::convert::{Hook, agg_call, go, unsupported};
+use super::aggregates::Call;
+use super::convert::{Hook, go, unsupported};
 use super::fold::fold;
 use super::parse::AGGREGATES;
 use super::tree::Expr;
@@ -298,7 +299,7 @@ fn arguments(f: &ast::Function, h: &mut Hook) -> Result<WindowCall> {
             return Err(Error::query(format!("{name} ignores nulls as it is"))
                 .help("IGNORE NULLS goes with first_value, last_value, nth_value, lag and lead"));
         }
-        let agg = agg_call(*func, args, star, distinct, None)?;
+        let agg = Call::plain(name.clone(), args, star, distinct).over_window(*func)?;
         if agg.counts_each_once() {
             return Err(Error::query(format!("{name}(DISTINCT …) OVER is not supported"))
                 .help("count(DISTINCT x) OVER is"));

@@ -157,8 +157,7 @@ fn united(name: &str, own: &SchemaRef, a: &SchemaRef, b: &SchemaRef) -> Result<E
         (None, None) => return Err(Error::defect("a column of no table")),
     };
     match ty(own) {
-        Some(t) if t == common => Ok(Expr::column(name)),
-        Some(_) => Expr::column(name).cast_to(&common),
+        Some(_) => Ok(Expr::column(name)),
         None => Expr::null_of(&common),
     }
 }

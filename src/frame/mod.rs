@@ -18,11 +18,13 @@
 //! # Ok::<(), ddf::Error>(())
 //! ```
 
+mod analysis;
 mod asof;
 mod group;
 mod join;
 mod run;
 mod settings;
+mod summary;
 mod window;
 mod zone;
 
@@ -295,9 +297,10 @@ impl Frame {
 
     /// The plan with moments by the clocks of the time zone that was asked for.
     fn local_plan(&self) -> Result<LogicalPlan> {
+        let plan = plan::unite(self.plan())?;
         match &self.settings.time_zone {
-            Some(zone) => zone::localize(self.plan(), zone),
-            None => Ok(self.plan()),
+            Some(zone) => zone::localize(plan, zone),
+            None => Ok(plan),
         }
     }
 
@@ -340,6 +343,15 @@ impl Frame {
     /// Whatever can go wrong with the files, the values in them, and the limits.
     pub fn collect(&self) -> Result<Rows> {
         run::Runner::new(self.settings.clone()).collect(self)
+    }
+
+    /// Runs it, forgets the rows, and answers how it went: [`Report::stages`] has a row for each stage,
+    /// [`Report::analysis`] is them as text. `watch` gets the run's context as it starts.
+    ///
+    /// # Errors
+    /// As [`Frame::collect`].
+    pub fn analyze(&self, watch: impl FnMut(&Arc<crate::pipeline::RunContext>)) -> Result<Report> {
+        run::Runner::new(self.settings.clone()).count(self, watch)
     }
 
     /// Runs it and writes the rows to a file, whole or not at all; the format follows the name.

@@ -10,7 +10,7 @@ use super::{Frame, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Batch;
 use crate::kernel::types::names_of;
-use crate::observe::{Progress, Warning};
+use crate::observe::{Progress, StageRun, Warning};
 use crate::pipeline::RunContext;
 use crate::plan::Table;
 use crate::schedule::{self, ResultSink};
@@ -60,6 +60,8 @@ pub struct Report {
     pub tasks: u64,
     /// Wall time.
     pub elapsed: Duration,
+    /// What each stage did, in the order in which they ran.
+    pub stages: Vec<StageRun>,
     /// Facts to tell the user.
     pub warnings: Vec<Warning>,
 }
@@ -103,6 +105,18 @@ impl Runner {
                 batches,
                 report,
             })
+        })
+    }
+
+    /// Runs it for what the run itself tells.
+    pub(super) fn count(mut self, frame: &Frame, mut watch: impl FnMut(&Arc<RunContext>)) -> Result<Report> {
+        self.settings.check()?;
+        self.repeat(frame, |runner, frame| {
+            let cx = runner.context();
+            watch(&cx);
+            let graph = frame.graph()?;
+            schedule::run(&graph, runner.settings.scheduler, &cx, &mut ResultSink::Count)?;
+            Ok(runner.report(frame, &cx))
         })
     }
 
@@ -203,6 +217,7 @@ impl Runner {
             peak_reserved: cx.budget.peak(),
             tasks: Progress::get(&p.tasks_done),
             elapsed: self.begun.elapsed(),
+            stages: p.stage_runs.lock().map(|s| s.clone()).unwrap_or_default(),
             warnings,
         }
     }

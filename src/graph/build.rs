@@ -13,7 +13,7 @@ use crate::operate::join::{self, BuildSide, BuildSink, Probe, ScatterSink};
 use crate::operate::limit::Limit;
 use crate::operate::sort::{self, MergePlan, SortSink};
 use crate::operate::window::Window;
-use crate::operate::{filter::Filter, project::Project};
+use crate::operate::{expand::Expand, filter::Filter, project::Project};
 use crate::pipeline::{Batches, Collect, Partition, Pipeline, RunContext, Sink, Source, Transform};
 use crate::source::ScanRequest;
 
@@ -301,6 +301,11 @@ impl Stage {
                     let p = Project::new(exprs, &schema)?;
                     schema = p.schema().clone();
                     Box::new(p)
+                }
+                StageTransform::Expand { lists, times } => {
+                    let e = Expand::new(lists, times.as_ref(), &schema)?;
+                    schema = e.schema().clone();
+                    Box::new(e)
                 }
                 StageTransform::Probe { build, spec } => {
                     let side = inputs.builds.get(build);

@@ -163,8 +163,10 @@ impl Graph {
                         }
                     }
                 }
-                // fewer rows below would be other windows
-                StageTransform::Limit { .. } | StageTransform::Window { .. } => return Ok(()),
+                // fewer rows below would be other windows, other totals
+                StageTransform::Limit { .. }
+                | StageTransform::Window { .. }
+                | StageTransform::Expand { .. } => return Ok(()),
             }
         }
         match &stage.source {
@@ -218,7 +220,7 @@ impl Graph {
             match &stage.transforms[at] {
                 // a window adds its columns behind the others
                 StageTransform::Filter { .. } | StageTransform::Window { .. } => {}
-                StageTransform::Limit { .. } => return Ok(()),
+                StageTransform::Limit { .. } | StageTransform::Expand { .. } => return Ok(()),
                 StageTransform::Project { exprs } => {
                     let schema: SchemaRef = self.schema_after(stage, at)?;
                     let names: Vec<&String> = columns.iter().map(|&c| schema.field(c).name()).collect();

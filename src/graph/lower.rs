@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::calls::Calls;
 use super::shared::Shared;
 use super::{Graph, Stage, StageSink, StageSource, StageTransform};
 use crate::error::Result;
-use crate::expr::{AggCall, AggFunc, Expr, JoinKind};
-use crate::kernel::Scalar;
+use crate::expr::{AggCall, Expr, JoinKind};
 use crate::operate::aggregate::AggregateSpec;
 use crate::operate::join::{AsOfSpec, JoinSpec};
 use crate::operate::sort::{SortKey, SortSpec};
@@ -170,6 +170,18 @@ impl Lowering {
                 }
                 Ok(Open::new(StageSource::Concat { inputs: stages }, plan.schema()?))
             }
+            LogicalPlan::Expand {
+                input, lists, times, ..
+            } => {
+                let mut open = self.open(input)?;
+                open.transforms.push(StageTransform::Expand {
+                    lists: lists.clone(),
+                    times: times.clone(),
+                });
+                open.schema = plan.schema()?;
+                open.rows_needed = None;
+                Ok(open)
+            }
             LogicalPlan::Limit { input, skip, take } => {
                 let mut open = self.open(input)?;
                 if let Some(take) = take {
@@ -209,10 +221,26 @@ impl Lowering {
             }
         };
         let key_columns = keys.iter().map(|(_, e)| place(e.clone())).collect();
-        let calls = aggs.iter().map(|(_, a)| call(a, &mut place)).collect();
+        let calls = Calls::new(aggs);
+        let unpacking = calls.unpacked(&schema, keys.len())?;
+        let engine = calls.aggs.into_iter();
+        let engine = engine.map(|(f, arg)| (f, arg.map(&mut place))).collect();
+        let totals = match input {
+            LogicalPlan::Expand {
+                totals: Some((name, values)),
+                ..
+            } => {
+                let at = keys
+                    .iter()
+                    .position(|(_, e)| matches!(e, Expr::Column(c) if c == name));
+                at.map(|at| (at, values.clone()))
+            }
+            _ => None,
+        };
         let spec = AggregateSpec {
             keys: key_columns,
-            aggs: calls,
+            aggs: engine,
+            totals,
         };
         // Different expressions have different texts; the texts serve in messages.
         let exprs: Vec<(String, Expr)> = needed.into_iter().map(|e| (e.to_string(), e)).collect();
@@ -222,7 +250,13 @@ impl Lowering {
             .collect();
         project(&mut open, exprs, Arc::new(Schema::new(fields?)));
         let input = self.close(open, StageSink::PartialAggregate { spec: spec.clone() });
-        Ok(Open::new(StageSource::AggregateBuckets { input, spec }, schema))
+        let source = StageSource::AggregateBuckets { input, spec };
+        let Some(unpacking) = unpacking else {
+            return Ok(Open::new(source, schema));
+        };
+        let mut open = Open::new(source, unpacking.schema);
+        project(&mut open, unpacking.exprs, schema);
+        Ok(open)
     }
 
     fn sort(&mut self, input: &LogicalPlan, keys: &[OrderBy], limit: Option<u64>) -> Result<Open> {
@@ -391,24 +425,4 @@ pub(super) fn project(open: &mut Open, exprs: Vec<(String, Expr)>, schema: Schem
         open.transforms.push(StageTransform::Project { exprs });
     }
     open.schema = schema;
-}
-
-/// An aggregate call over columns; its filter becomes a case around the argument.
-fn call(a: &AggCall, place: &mut impl FnMut(Expr) -> usize) -> (AggFunc, Option<usize>) {
-    let arg = match (&a.filter, &a.arg) {
-        (None, arg) => arg.clone(),
-        (Some(f), arg) => {
-            let value = arg.clone().unwrap_or(Expr::Literal(Scalar::Bool(true)));
-            Some(Expr::Case {
-                operand: None,
-                branches: vec![(f.clone(), value)],
-                otherwise: None,
-            })
-        }
-    };
-    let func = match a.func {
-        AggFunc::Count if a.distinct => AggFunc::NUnique,
-        func => func,
-    };
-    (func, arg.map(place))
 }

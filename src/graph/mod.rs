@@ -22,6 +22,7 @@
 //! tables are named by index and travel as their own JSON.
 
 mod build;
+mod calls;
 mod draw;
 mod keys;
 mod lower;
@@ -50,7 +51,7 @@ pub use draw::{dot, svg};
 pub use keys::KeySets;
 pub use lower::lower;
 pub use split::build_bytes;
-pub use text::text;
+pub use text::{steps, text};
 
 /// Where the batches of a stage's tasks come from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -143,6 +144,13 @@ pub enum StageTransform {
     Window {
         /// What is computed.
         spec: WindowSpec,
+    },
+    /// Makes several rows of each.
+    Expand {
+        /// Names and expressions of each row that is made.
+        lists: Vec<Vec<(String, Expr)>>,
+        /// How many copies of each there are; one if not given.
+        times: Option<Expr>,
     },
     /// Skips rows, then takes some, within one task.
     Limit {
@@ -360,6 +368,9 @@ impl Graph {
             }
             let mut name = merging.schema.field(key.column).name();
             for transform in merging.transforms.iter().rev() {
+                if let StageTransform::Expand { .. } = transform {
+                    return None; // what is sorted are more rows than groups
+                }
                 if let StageTransform::Project { exprs } = transform {
                     match exprs.iter().find(|(n, _)| n == name) {
                         Some((_, Expr::Column(column))) => name = column,

@@ -134,6 +134,26 @@ impl Shared {
                 }
                 Ok((self.number(text), fresh(keys.len() + aggs.len())))
             }
+            LogicalPlan::Expand {
+                input,
+                lists,
+                times,
+                totals,
+            } => {
+                let (below, columns) = self.part(input)?;
+                let names = Names::of(input, &columns)?;
+                let mut text = format!("expand {below} {totals:?}");
+                for list in lists {
+                    for (_, e) in list {
+                        text += &format!(" {:?}", names.within(e)?);
+                    }
+                    text += ";";
+                }
+                if let Some(times) = times {
+                    text += &format!(" times {:?}", names.within(times)?);
+                }
+                Ok((self.number(text), fresh(lists.first().map_or(0, Vec::len))))
+            }
             LogicalPlan::Window {
                 input,
                 order,
@@ -210,7 +230,9 @@ fn is_costly(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Aggregate { .. } | LogicalPlan::Window { .. } => true,
         LogicalPlan::Sort { input, limit, .. } => limit.is_some() || is_costly(input),
-        LogicalPlan::Filter { input, .. } | LogicalPlan::Project { input, .. } => is_costly(input),
+        LogicalPlan::Filter { input, .. }
+        | LogicalPlan::Project { input, .. }
+        | LogicalPlan::Expand { input, .. } => is_costly(input),
         LogicalPlan::Join { left, right, .. } => {
             plan.estimated_rows() <= FEW * (left.estimated_rows() + right.estimated_rows())
         }

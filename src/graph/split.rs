@@ -58,7 +58,10 @@ impl Graph {
         }
         let joined = self.joined(&left, build, &spec);
         let kept = kept(&joined, &spec);
-        let projects = matches!(after.first(), Some(StageTransform::Project { .. }));
+        let projects = matches!(
+            after.first(),
+            Some(StageTransform::Project { .. } | StageTransform::Expand { .. })
+        );
         let spread = Stage {
             id: self.stages.len(),
             source: whole.source.clone(),
@@ -158,6 +161,11 @@ impl Graph {
                     names.extend(exprs.iter().flat_map(|(_, e)| e.columns()));
                     return Ok(Some(names));
                 }
+                StageTransform::Expand { lists, times } => {
+                    let all = lists.iter().flatten().map(|(_, e)| e).chain(times);
+                    names.extend(all.flat_map(|e| e.columns()));
+                    return Ok(Some(names));
+                }
                 StageTransform::Probe { spec, .. } => {
                     let left = self.schema_after(stage, at)?;
                     let nearest = spec.asof.iter().map(|a| &a.left);
@@ -178,6 +186,10 @@ impl Graph {
                 StageTransform::Filter { .. } | StageTransform::Limit { .. } => schema,
                 StageTransform::Project { exprs } => Project::new(exprs, &schema)?.schema().clone(),
                 StageTransform::Window { spec } => spec.schema(&schema),
+                StageTransform::Expand { lists, .. } => match lists.first() {
+                    Some(first) => Project::new(first, &schema)?.schema().clone(),
+                    None => schema,
+                },
                 StageTransform::Probe { build, spec } => {
                     let fields = schema.fields().iter().take(spec.left_columns).cloned();
                     let right = self.stages[*build].schema.fields().iter();
@@ -242,12 +254,16 @@ fn sees_order(transforms: &[StageTransform], sink: &StageSink) -> bool {
         StageTransform::Filter { predicate } => names_place(predicate),
         StageTransform::Project { exprs } => exprs.iter().any(|(_, e)| names_place(e)),
         StageTransform::Probe { spec, .. } => spec.filter.as_ref().is_some_and(names_place),
+        StageTransform::Expand { lists, times } => {
+            let mut all = lists.iter().flatten().map(|(_, e)| e).chain(times);
+            all.any(names_place)
+        }
         StageTransform::Limit { .. } | StageTransform::Window { .. } => true,
     };
     transforms.iter().any(through)
         || match sink {
             StageSink::PartialAggregate { spec } => {
-                let first = |(a, _): &(AggFunc, Option<usize>)| matches!(a, AggFunc::First | AggFunc::Last);
+                let first = |(a, _): &(AggFunc, Option<usize>)| a.sees_order();
                 spec.aggs.iter().any(first)
             }
             // of rows that match only that they are there counts

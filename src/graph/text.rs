@@ -33,6 +33,10 @@ pub fn steps(graph: &Graph, s: &Stage) -> Vec<String> {
                 let items: Vec<String> = exprs.iter().map(|(n, e)| format!("{n} = {e}")).collect();
                 format!("project {}", items.join(", "))
             }
+            StageTransform::Expand { lists, times } => match times {
+                None => format!("expand into {} rows each", lists.len()),
+                Some(t) => format!("expand into {t} rows each"),
+            },
             StageTransform::Probe { build, spec } => format!(
                 "{}{} join with stage {build} on {} keys",
                 spec.kind.name(),

@@ -13,7 +13,9 @@ pub struct Budget(Arc<Pool>);
 struct Pool {
     limit: usize,
     used: AtomicUsize,
+    /// The most since [`Budget::take_peak`], and before.
     peak: AtomicUsize,
+    past_peak: AtomicUsize,
 }
 
 impl Budget {
@@ -23,6 +25,7 @@ impl Budget {
             limit,
             used: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
+            past_peak: AtomicUsize::new(0),
         }))
     }
 
@@ -52,7 +55,13 @@ impl Budget {
     }
     /// The most bytes that were reserved at once.
     pub fn peak(&self) -> usize {
-        self.0.peak.load(Relaxed)
+        self.0.peak.load(Relaxed).max(self.0.past_peak.load(Relaxed))
+    }
+    /// The most bytes that were reserved at once since this was asked last, while nothing runs.
+    pub fn take_peak(&self) -> usize {
+        let peak = self.0.peak.swap(self.used(), Relaxed);
+        self.0.past_peak.fetch_max(peak, Relaxed);
+        peak
     }
     /// Bytes left.
     pub fn available(&self) -> usize {

@@ -7,7 +7,12 @@
 //! Workers only ever add to relaxed atomics, so that observing costs next to nothing and a slow
 //! reader (a terminal, later a browser) never slows the query.
 
+mod stages;
+
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+pub use stages::StageRun;
 
 /// Counters of one run, shared by all its tasks.
 #[derive(Debug, Default)]
@@ -28,6 +33,8 @@ pub struct Progress {
     pub tasks_done: AtomicU64,
     /// Rows of the result.
     pub rows_out: AtomicU64,
+    /// The stages that are done.
+    pub stage_runs: Mutex<Vec<StageRun>>,
 }
 
 impl Progress {

@@ -8,6 +8,7 @@
 //! An operator reserves memory before it keeps rows, and spills itself when refused.
 
 pub mod aggregate;
+pub mod expand;
 pub mod filter;
 pub mod join;
 pub mod limit;

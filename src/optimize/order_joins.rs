@@ -18,7 +18,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::Rule;
 use crate::error::{Error, Result};
-use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, JoinKind};
+use crate::expr::{AggCall, BinaryOp, Expr, JoinKind};
 use crate::plan::LogicalPlan;
 
 /// See the module.
@@ -56,6 +56,9 @@ fn has_place(plan: &LogicalPlan) -> bool {
                 || aggs.iter().any(|(_, a)| a.arg.iter().chain(&a.filter).any(names))
         }
         LogicalPlan::Sort { keys, .. } => keys.iter().any(|k| names(&k.expr)),
+        LogicalPlan::Expand { lists, times, .. } => {
+            (lists.iter().flatten().map(|(_, e)| e).chain(times)).any(names)
+        }
         LogicalPlan::Window {
             order, ties, calls, ..
         } => {
@@ -74,7 +77,7 @@ fn has_place(plan: &LogicalPlan) -> bool {
 fn rewrite(plan: LogicalPlan, seen: bool) -> Result<LogicalPlan> {
     match plan {
         LogicalPlan::Aggregate { input, keys, aggs } => {
-            let by_order = |(_, a): &(String, AggCall)| matches!(a.func, AggFunc::First | AggFunc::Last);
+            let by_order = |(_, a): &(String, AggCall)| a.func.sees_order();
             let seen = aggs.iter().any(by_order);
             Ok(LogicalPlan::Aggregate {
                 input: Box::new(rewrite(*input, seen)?),

@@ -113,6 +113,22 @@ fn prune(plan: LogicalPlan, used: &Names) -> LogicalPlan {
             }
         }
         LogicalPlan::Union { inputs } => union(inputs, used),
+        LogicalPlan::Expand {
+            input,
+            mut lists,
+            times,
+            totals,
+        } => {
+            lists.iter_mut().for_each(|l| l.retain(|(n, _)| used.contains(n)));
+            let all = lists.iter().flatten().map(|(_, e)| e).chain(&times);
+            let below = all.flat_map(Expr::columns).collect();
+            LogicalPlan::Expand {
+                input: Box::new(prune(*input, &below)),
+                lists,
+                times,
+                totals,
+            }
+        }
         LogicalPlan::Limit { input, skip, take } => LogicalPlan::Limit {
             input: Box::new(prune(*input, used)),
             skip,

@@ -157,7 +157,10 @@ fn push(plan: LogicalPlan, part: Expr) -> Result<(LogicalPlan, Option<Expr>)> {
                 None,
             ))
         }
-        LogicalPlan::Aggregate { input, keys, aggs } if only_uses(&part, &keys) => {
+        // the grand total that ROLLUP has of no row at all must not come back below a filter
+        LogicalPlan::Aggregate { input, keys, aggs }
+            if only_uses(&part, &keys) && !matches!(*input, LogicalPlan::Expand { .. }) =>
+        {
             let below = substitute(part, &keys)?;
             let (input, rest) = push(*input, below)?;
             Ok((

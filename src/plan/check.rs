@@ -90,6 +90,27 @@ impl LogicalPlan {
                 unique(fields)
             }
             LogicalPlan::Limit { input, .. } => input.schema(),
+            LogicalPlan::Expand {
+                input, lists, times, ..
+            } => {
+                let schema = input.schema()?;
+                if let Some(t) = times
+                    && t.data_type(&schema)? != DataType::Int64
+                {
+                    return Err(Error::defect("a number of copies is no int64"));
+                }
+                let fields = |list: &Vec<(String, Expr)>| -> Result<Vec<Field>> {
+                    list.iter().map(|(name, e)| field(name, e, &schema)).collect()
+                };
+                let mut all = lists.iter().map(fields);
+                let first = all.next().unwrap_or_else(|| Ok(Vec::new()))?;
+                for other in all {
+                    if other? != first {
+                        return Err(Error::defect("rows become rows of different columns"));
+                    }
+                }
+                unique(first)
+            }
             LogicalPlan::Join {
                 left,
                 right,
@@ -124,17 +145,33 @@ impl LogicalPlan {
                     return Err(Error::defect("a union of nothing"));
                 };
                 let schema = first.schema()?;
+                let mut fields: Vec<Field> = schema.fields().iter().map(|f| f.as_ref().clone()).collect();
                 for other in rest {
-                    let types = |s: &SchemaRef| -> Vec<DataType> {
-                        s.fields().iter().map(|f| types::logical(f.data_type())).collect()
-                    };
-                    if types(&other.schema()?) != types(&schema) {
-                        return Err(Error::defect("a union of different types"));
+                    let other = other.schema()?;
+                    if other.fields().len() != fields.len() {
+                        return Err(Error::defect("a union of different columns"));
+                    }
+                    for (own, theirs) in fields.iter_mut().zip(other.fields()) {
+                        let ty = united(own.data_type(), theirs.data_type());
+                        if ty != *own.data_type() {
+                            *own = own.clone().with_data_type(ty).with_nullable(true);
+                        }
                     }
                 }
-                Ok(schema)
+                Ok(Arc::new(Schema::new(fields)))
             }
         }
+    }
+}
+
+/// The type of a column of a union: what does not go together otherwise is text, as within one scan.
+/// People get that only where a column turns out wider than its sample; they are asked for a cast
+/// where it can be seen from the start.
+pub(super) fn united(a: &DataType, b: &DataType) -> DataType {
+    let (a, b) = (types::logical(a), types::logical(b));
+    match a == b {
+        true => a,
+        false => expr::common(&a, &b).unwrap_or(types::TEXT),
     }
 }
 

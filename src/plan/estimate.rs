@@ -34,6 +34,7 @@ impl LogicalPlan {
                 let part = filter.as_ref().map_or(1.0, |f| self.part(f));
                 limited(all * part, *limit)
             }
+            LogicalPlan::Expand { input, lists, .. } => input.estimated_rows() * lists.len() as f64,
             LogicalPlan::Filter { input, predicate } => input.estimated_rows() * input.part(predicate),
             LogicalPlan::Project { input, .. } | LogicalPlan::Window { input, .. } => input.estimated_rows(),
             LogicalPlan::Aggregate { input, keys, .. } => {
@@ -103,7 +104,7 @@ impl LogicalPlan {
                     _ => rows,
                 }
             }
-            LogicalPlan::Union { .. } => rows,
+            LogicalPlan::Union { .. } | LogicalPlan::Expand { .. } => rows,
         };
         found.max(1.0)
     }

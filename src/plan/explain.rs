@@ -91,6 +91,23 @@ fn line(plan: &LogicalPlan) -> String {
             format!("Join {asof}{} [{}]", kind.name(), parts.join(", "))
         }
         LogicalPlan::Union { inputs } => format!("Union of {}", inputs.len()),
+        LogicalPlan::Expand { lists, times, .. } => {
+            let items = |l: &Vec<(String, Expr)>| {
+                let changed = l.iter().filter(|(n, e)| !matches!(e, Expr::Column(c) if c == n));
+                let items: Vec<_> = changed.map(|(n, e)| named(n, e)).collect();
+                format!("[{}]", items.join(", "))
+            };
+            // the sets of a large CUBE would fill pages
+            let shown: Vec<_> = lists.iter().take(16).map(items).collect();
+            let mut s = format!("Expand into {}: {}", lists.len(), shown.join(", "));
+            if lists.len() > shown.len() {
+                s += ", …";
+            }
+            if let Some(t) = times {
+                s += &format!(" {t} times");
+            }
+            s
+        }
         LogicalPlan::Limit { skip, take, .. } => match take {
             Some(n) if *skip == 0 => format!("Limit {n}"),
             Some(n) => format!("Limit {n} offset {skip}"),

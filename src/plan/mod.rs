@@ -15,6 +15,7 @@ mod check;
 mod estimate;
 mod explain;
 mod full;
+mod unite;
 mod window;
 
 use std::fmt;
@@ -27,6 +28,7 @@ use crate::source::Dataset;
 
 pub use check::{equal_sides, key_type, nearest_sides};
 pub use explain::explain;
+pub use unite::unite;
 pub use window::partition_of;
 
 /// A dataset with the name people gave it.
@@ -130,10 +132,23 @@ pub enum LogicalPlan {
         /// a further condition.
         asof: Option<AsOf>,
     },
-    /// The rows of all inputs, one input after the other; names and types are those of the first.
+    /// The rows of all inputs, one input after the other; names are those of the first, types united
+    /// (by [`unite`], before a plan is optimised).
     Union {
-        /// Where rows come from: at least one, all with the same types.
+        /// Where rows come from: at least one, all with the same number of columns.
         inputs: Vec<LogicalPlan>,
+    },
+    /// Makes several rows of each: one for each list of expressions.
+    Expand {
+        /// Where rows come from.
+        input: Box<LogicalPlan>,
+        /// Names and what they stand for, the same names and types in each list.
+        lists: Vec<Vec<(String, Expr)>>,
+        /// How many copies of each row there are; one if not given, none for null or less than one.
+        times: Option<Expr>,
+        /// A column that is a key of the groups above, and values of it whose group (nulls in all
+        /// other keys) is there even if no row is: the grand total of ROLLUP.
+        totals: Option<(String, Vec<i64>)>,
     },
     /// Skips rows, then takes some.
     Limit {
@@ -166,6 +181,7 @@ impl LogicalPlan {
             | LogicalPlan::Aggregate { input, .. }
             | LogicalPlan::Sort { input, .. }
             | LogicalPlan::Window { input, .. }
+            | LogicalPlan::Expand { input, .. }
             | LogicalPlan::Limit { input, .. } => vec![input],
             LogicalPlan::Join { left, right, .. } => vec![left, right],
             LogicalPlan::Union { inputs } => inputs.iter().collect(),
@@ -209,6 +225,17 @@ impl LogicalPlan {
                 order,
                 ties,
                 calls,
+            },
+            Expand {
+                input,
+                lists,
+                times,
+                totals,
+            } => Expand {
+                input: go(input)?,
+                lists,
+                times,
+                totals,
             },
             Limit { input, skip, take } => Limit {
                 input: go(input)?,
@@ -260,6 +287,10 @@ impl LogicalPlan {
                 let keys = order.iter_mut().chain(ties).map(|k| &mut k.expr);
                 keys.chain(calls.iter_mut().flat_map(|(_, c)| c.children_mut()))
                     .try_for_each(go)?;
+            }
+            LogicalPlan::Expand { lists, times, .. } => {
+                let all = lists.iter_mut().flatten().map(|(_, e)| e);
+                all.chain(times).try_for_each(go)?;
             }
             LogicalPlan::Join { on, filter, asof, .. } => {
                 let keys = on.iter_mut().flat_map(|(l, r)| [l, r]);

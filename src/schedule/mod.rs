@@ -18,6 +18,7 @@
 
 mod joins;
 mod results;
+mod watch;
 mod worker;
 
 use std::collections::{HashMap, VecDeque};
@@ -64,6 +65,7 @@ pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut Res
             continue;
         }
         let stage = &graph.stages[id];
+        let watch = watch::Watch::start(stage, &left, cx);
         // what several stages read stays until the last of them
         let again = |i: &usize| todo.iter().any(|&s| graph.stages[s].reads(*i));
         let mut take = |i: usize| match again(&i) {
@@ -75,10 +77,12 @@ pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut Res
         let job = worker::Job::new(&graph, stage, &inputs, cx);
         if id == last {
             results::run_last(&job, pool.as_ref(), &graph, result)?;
+            watch.stop(&graph, stage, None, cx);
         } else {
             let partitions = worker::run_stage(&job, pool.as_ref())?;
             let partitions = inputs.leave(stage, partitions);
             keys.add(&graph, id, &partitions, cx)?;
+            watch.stop(&graph, stage, Some(&partitions), cx);
             left.insert(id, partitions);
         }
     }

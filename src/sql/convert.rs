@@ -8,7 +8,7 @@ use sqlparser::ast::{self, Expr as S, Ident, Value};
 use super::scope::Scope;
 use super::{Planner, unsupported};
 use crate::error::{Error, Result};
-use crate::expr::{self, Expr};
+use crate::expr::{self, BinaryOp, Expr};
 use crate::kernel::Scalar;
 
 /// How deeply aliases may stand for expressions with aliases.
@@ -34,6 +34,18 @@ pub(super) enum JobKind {
     Exists,
     /// Whether the expression is among its values.
     In(Expr),
+    /// How the expression compares with its values: with all of them, or any.
+    Compare { x: Expr, op: BinaryOp, all: bool },
+}
+
+impl JobKind {
+    /// The expression that its values are compared with.
+    pub fn compared(&mut self) -> Option<&mut Expr> {
+        match self {
+            JobKind::In(x) | JobKind::Compare { x, .. } => Some(x),
+            JobKind::Scalar | JobKind::Exists => None,
+        }
+    }
 }
 
 /// The expressions that aliases of the select list stand for.
@@ -143,14 +155,22 @@ impl Planner<'_> {
             } if matches!(right.as_ref(), S::Subquery(_)) => {
                 not_if(true, self.among(left, right, names, jobs, depth)?)
             }
-            S::AnyOp { .. } | S::AllOp { .. } => {
-                return Err(unsupported("ANY other than = ANY, and ALL other than <> ALL"));
+            S::AnyOp {
+                left,
+                compare_op,
+                right,
+                ..
+            } => self.compared_with(left, compare_op, right, false, names, jobs, depth)?,
+            S::AllOp {
+                left,
+                compare_op,
+                right,
+            } => self.compared_with(left, compare_op, right, true, names, jobs, depth)?,
+            S::Function(f) if is_grouping(f) => {
+                let args = self.grouping_args(f, names)?;
+                self.grouping(args)
             }
             S::Function(f) if f.over.is_some() => self.window(f, names, jobs, depth)?,
-            S::Function(f) if !f.within_group.is_empty() => return Err(unsupported("WITHIN GROUP")),
-            S::Function(f) if f.null_treatment.is_some() => {
-                return Err(unsupported("IGNORE NULLS and RESPECT NULLS"));
-            }
             S::Tuple(_) => return Err(unsupported("a row of values (a, b)")),
             _ => return Ok(None),
         }))
@@ -162,6 +182,40 @@ impl Planner<'_> {
         };
         let x = self.expr_at(x, names, jobs, depth)?;
         Ok(self.job(JobKind::In(x), q, jobs))
+    }
+
+    /// `x > ANY (SELECT …)`, `x <= ALL (SELECT …)`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what every conversion takes, and the comparison"
+    )]
+    fn compared_with(
+        &mut self,
+        x: &S,
+        op: &ast::BinaryOperator,
+        query: &S,
+        all: bool,
+        names: Names,
+        jobs: &mut Vec<Job>,
+        depth: usize,
+    ) -> Result<Expr> {
+        let S::Subquery(q) = query else {
+            return Err(
+                unsupported("ANY and ALL of anything but a subquery").help("x IN (a, b) takes values")
+            );
+        };
+        use ast::BinaryOperator as B;
+        let op = match op {
+            B::Eq => BinaryOp::Eq,
+            B::NotEq => BinaryOp::NotEq,
+            B::Lt => BinaryOp::Lt,
+            B::LtEq => BinaryOp::LtEq,
+            B::Gt => BinaryOp::Gt,
+            B::GtEq => BinaryOp::GtEq,
+            other => return Err(unsupported(&format!("{other} with ANY and ALL"))),
+        };
+        let x = self.expr_at(x, names, jobs, depth)?;
+        Ok(self.job(JobKind::Compare { x, op, all }, q, jobs))
     }
 
     fn job(&mut self, kind: JobKind, query: &ast::Query, jobs: &mut Vec<Job>) -> Expr {
@@ -212,6 +266,11 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+fn is_grouping(f: &ast::Function) -> bool {
+    let name = f.name.to_string();
+    f.over.is_none() && (name.eq_ignore_ascii_case("grouping") || name.eq_ignore_ascii_case("grouping_id"))
 }
 
 fn not_if(negated: bool, e: Expr) -> Expr {

@@ -32,6 +32,17 @@ struct Condition {
     asof: Option<AsOf>,
 }
 
+impl Condition {
+    /// Equalities, and other parts that must hold as well.
+    fn of(on: Vec<(Expr, Expr)>, rest: Vec<Expr>) -> Condition {
+        Condition {
+            on,
+            filter: (!rest.is_empty()).then(|| Expr::and(rest)),
+            asof: None,
+        }
+    }
+}
+
 const ASOF_HELP: &str = "it takes equalities and one inequality: ON t.sym = q.sym AND t.ts >= q.ts";
 
 impl Planner<'_> {
@@ -42,6 +53,22 @@ impl Planner<'_> {
         }
         let mut items: Vec<Rel> = Vec::new();
         for item in from {
+            if let TableFactor::Derived {
+                lateral: true,
+                subquery,
+                alias,
+                sample: None,
+            } = &item.relation
+            {
+                // what it looks at must be there
+                let left = match items.is_empty() {
+                    true => self.one_row()?,
+                    false => joins::connect(std::mem::take(&mut items), &mut Vec::new())?,
+                };
+                let rel = self.lateral(left, subquery, alias.as_ref(), JoinKind::Inner, outer)?;
+                items.push(self.with_joins(rel, &item.joins, outer)?);
+                continue;
+            }
             let rel = self.joined(item, outer)?;
             for c in &rel.cols {
                 self.check_alias(&items, c)?;
@@ -51,7 +78,7 @@ impl Planner<'_> {
         Ok(items)
     }
 
-    fn check_alias(&self, others: &[Rel], c: &Col) -> Result<()> {
+    pub(super) fn check_alias(&self, others: &[Rel], c: &Col) -> Result<()> {
         let taken = |r: &Rel| c.table.is_some() && r.cols.iter().any(|o| o.table == c.table);
         match (others.iter().any(taken), &c.table) {
             (true, Some(t)) => Err(Error::query(format!("two tables in FROM are called \"{t}\""))
@@ -61,8 +88,27 @@ impl Planner<'_> {
     }
 
     fn joined(&mut self, t: &ast::TableWithJoins, outer: Option<&Scope>) -> Result<Rel> {
-        let mut rel = self.factor(&t.relation, outer)?;
-        for j in &t.joins {
+        let rel = self.factor(&t.relation, outer)?;
+        self.with_joins(rel, &t.joins, outer)
+    }
+
+    fn with_joins(&mut self, rel: Rel, joins: &[ast::Join], outer: Option<&Scope>) -> Result<Rel> {
+        let mut rel = rel;
+        for j in joins {
+            if let TableFactor::Derived {
+                lateral: true,
+                subquery,
+                alias,
+                sample: None,
+            } = &j.relation
+            {
+                if statement::is_asof(j) {
+                    return Err(unsupported("ASOF JOIN LATERAL"));
+                }
+                let kind = lateral_kind(&j.join_operator)?;
+                rel = self.lateral(rel, subquery, alias.as_ref(), kind, outer)?;
+                continue;
+            }
             let right = self.factor(&j.relation, outer)?;
             for c in &right.cols {
                 self.check_alias(std::slice::from_ref(&rel), c)?;
@@ -90,7 +136,10 @@ impl Planner<'_> {
                 let (rel, own) = match (args, self.cte(name)?) {
                     (Some(a), _) => self.table_function(name, &a.args)?,
                     (None, Some(found)) => found,
-                    (None, None) => self.file(name)?,
+                    (None, None) => match self.view(name)? {
+                        Some(found) => found,
+                        None => self.file(name)?,
+                    },
                 };
                 self.alias(rel, alias.as_ref(), Some(own))
             }
@@ -147,7 +196,43 @@ impl Planner<'_> {
         Ok(Some((rel, cte.name)))
     }
 
-    fn alias(&mut self, rel: Rel, alias: Option<&TableAlias>, own: Option<String>) -> Result<Rel> {
+    /// A view by that name, planned anew for each use.
+    fn view(&mut self, name: &ast::ObjectName) -> Result<Option<(Rel, String)>> {
+        /// A view that names itself would go on for ever.
+        const MAX_WITHIN: usize = 32;
+        let [part] = name.0.as_slice() else {
+            return Ok(None);
+        };
+        let Some(ident) = part.as_ident().filter(|i| i.quote_style != Some('\'')) else {
+            return Ok(None);
+        };
+        let sql = self.sql;
+        let same = |v: &&super::View| v.name.eq_ignore_ascii_case(&ident.value);
+        let Some(view) = sql.views.iter().find(same) else {
+            return Ok(None);
+        };
+        if self.within == MAX_WITHIN {
+            return Err(Error::query(format!(
+                "views within views within \"{}\", {MAX_WITHIN} deep: one may name itself",
+                view.name
+            )));
+        }
+        // it is of another text, and sees nothing of what stands around
+        let text = std::mem::replace(&mut self.text, &view.text);
+        let ctes = std::mem::take(&mut self.ctes);
+        self.within += 1;
+        let planned = self
+            .query(&view.query, &Scope::NOTHING)
+            .map_err(|e| self.shown(e));
+        self.within -= 1;
+        self.ctes = ctes;
+        self.text = text;
+        let mut rel = planned?;
+        rename(&mut rel, &view.name, &view.columns)?;
+        Ok(Some((rel, view.name.clone())))
+    }
+
+    pub(super) fn alias(&mut self, rel: Rel, alias: Option<&TableAlias>, own: Option<String>) -> Result<Rel> {
         let Some(a) = alias else {
             return Ok(match own {
                 Some(name) => rel.aliased(&name),
@@ -248,35 +333,68 @@ impl Planner<'_> {
     }
 
     fn join_on(&mut self, left: Rel, right: Rel, how: How, on: &S) -> Result<Rel> {
-        let parts = self.parts_of_on(&left, &right, on)?;
+        let both: Vec<Col> = left.cols.iter().chain(&right.cols).cloned().collect();
+        let scope = Scope {
+            cols: &both,
+            outer: None,
+        };
+        let mut jobs = Vec::new();
+        let condition = self.expr(on, Names::of(&scope), &mut jobs)?;
+        if condition.has_aggregate() {
+            return Err(Error::query("an aggregate in ON").help("aggregate in a subquery first"));
+        }
         let (ls, rs) = (left.plan.schema()?, right.plan.schema()?);
-        let (mut keys, mut rest) = (Vec::new(), Vec::new());
-        for part in parts {
+        let (mut keys, mut rest, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+        for part in joins::conjuncts(condition) {
+            let columns = part.columns();
+            if jobs.iter().any(|j| columns.contains(&j.stand_in)) {
+                asked.push(part);
+                continue;
+            }
             match equal_sides(&part, &ls, &rs)? {
                 Some(pair) => keys.push(pair),
                 None => rest.push(part),
             }
         }
-        let condition = Condition {
-            on: keys,
-            filter: (!rest.is_empty()).then(|| Expr::and(rest)),
-            asof: None,
-        };
-        self.pair(left, right, how, condition)
+        if how == How::Inner {
+            let mut rel = self.pair(left, right, how, Condition::of(keys, rest))?;
+            for part in asked {
+                rel = self.filter_by(rel, part, &mut jobs, None)?;
+            }
+            return Ok(rel);
+        }
+        // of the side whose rows come only if they match, fewer may be asked
+        let mut right = right;
+        for part in asked {
+            let stand_in = |c: &String| jobs.iter().any(|j| j.stand_in == *c);
+            let own = |c: &String| rs.index_of(c).is_ok() || stand_in(c);
+            let of_right = part.columns().iter().all(own)
+                && (jobs.iter_mut())
+                    .filter_map(|j| j.kind.compared())
+                    .all(|x| x.columns().iter().all(|c| rs.index_of(c).is_ok()));
+            if !of_right || !matches!(how, How::Left | How::Semi | How::Anti) {
+                return Err(unsupported(
+                    "a subquery in ON of an outer join, unless it is about the right side alone,",
+                )
+                .help("join with a subquery that has it in its WHERE"));
+            }
+            right = self.filter_by(right, part, &mut jobs, None)?;
+        }
+        self.pair(left, right, how, Condition::of(keys, rest))
     }
 
-    /// The parts of the condition of a join, all of which must hold.
+    /// The parts of the condition of an asof join, all of which must hold.
     fn parts_of_on(&mut self, left: &Rel, right: &Rel, on: &S) -> Result<Vec<Expr>> {
         let both: Vec<Col> = left.cols.iter().chain(&right.cols).cloned().collect();
         let scope = Scope {
             cols: &both,
             outer: None,
         };
-        let condition = self.plain_expr(on, Names::of(&scope), "ON")?;
+        let condition = self.plain_expr(on, Names::of(&scope), "the ON of an ASOF JOIN")?;
         if condition.has_aggregate() {
             return Err(Error::query("an aggregate in ON").help("aggregate in a subquery first"));
         }
-        Ok(joins::conjuncts(condition))
+        Ok(condition.conjuncts())
     }
 
     /// Columns of one name are one; of an asof join the last stands for `>=`.
@@ -399,6 +517,22 @@ impl Planner<'_> {
             cols,
             order: Vec::new(),
         })
+    }
+}
+
+/// How a LATERAL subquery is joined: its condition stands within it.
+fn lateral_kind(op: &JoinOperator) -> Result<JoinKind> {
+    use JoinOperator as J;
+    let (kind, constraint) = match op {
+        J::CrossJoin(c) | J::Join(c) | J::Inner(c) => (JoinKind::Inner, c),
+        J::Left(c) | J::LeftOuter(c) => (JoinKind::Left, c),
+        _ => return Err(unsupported("LATERAL in that kind of join").help("JOIN, LEFT JOIN and CROSS JOIN")),
+    };
+    match constraint {
+        JoinConstraint::None => Ok(kind),
+        JoinConstraint::On(S::Value(v)) if matches!(v.value, ast::Value::Boolean(true)) => Ok(kind),
+        _ => Err(unsupported("a condition beside JOIN LATERAL")
+            .help("write ON true, and the condition in the WHERE of the subquery")),
     }
 }
 

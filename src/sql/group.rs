@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Planner;
+use super::grouping::Sets;
 use super::scope::{Rel, Scope};
 use crate::error::{Error, Result};
 use crate::expr::{AggCall, AggFunc, Expr};
@@ -12,6 +13,8 @@ use crate::plan::{LogicalPlan, OrderBy};
 pub(super) struct Groups {
     pub keys: Vec<(String, Expr)>,
     pub aggs: Vec<(String, AggCall)>,
+    /// Sets of the keys; without them all keys are one.
+    pub sets: Option<Sets>,
 }
 
 impl Groups {
@@ -19,6 +22,7 @@ impl Groups {
         Groups {
             keys,
             aggs: Vec::new(),
+            sets: None,
         }
     }
 
@@ -34,6 +38,11 @@ impl Groups {
             Ok(Expr::Column(name))
         })?;
         e.map(&mut |e| {
+            if let Expr::Column(c) = &e
+                && let Some((_, args)) = p.groupings.iter().find(|(n, _)| n == c)
+            {
+                return p.grouping_of(args, &self.keys, self.sets.as_ref());
+            }
             let key = self.keys.iter().find(|(_, k)| *k == e);
             Ok(key.map_or(e, |(name, _)| Expr::column(name)))
         })
@@ -41,16 +50,28 @@ impl Groups {
 
     /// The groups of some rows.
     pub fn over(self, rel: Rel) -> Result<Rel> {
-        let by_order = |c: &AggCall| matches!(c.func, AggFunc::First | AggFunc::Last);
+        let by_order = |c: &AggCall| c.func.sees_order();
         let ordered = self.aggs.iter().any(|(_, c)| by_order(c));
         let input = if ordered { rel.settle() } else { rel };
-        let order = self.keys.iter().map(|(n, _)| OrderBy::ascending(n)).collect();
+        let mut order: Vec<_> = self.keys.iter().map(|(n, _)| OrderBy::ascending(n)).collect();
         let names: HashSet<String> = self.keys.iter().map(|(n, _)| n.clone()).collect();
-        let plan = match self.aggs.iter().any(|(_, c)| c.counts_each_once()) {
-            true => once_each(input.plan, self.keys, self.aggs)?,
-            false => LogicalPlan::Aggregate {
-                input: Box::new(input.plan),
-                keys: self.keys,
+        let finest = match &self.sets {
+            Some(sets) => {
+                order.push(OrderBy::ascending(&sets.id));
+                sets.finest_first(&input, &self.keys, &self.aggs)?
+            }
+            None => None,
+        };
+        let (rows, keys) = match &self.sets {
+            Some(sets) => sets.rows(&input, &self.keys)?,
+            None => (input.plan, self.keys),
+        };
+        let plan = match finest {
+            Some(plan) => plan,
+            None if self.aggs.iter().any(|(_, c)| c.counts_each_once()) => once_each(rows, keys, self.aggs)?,
+            None => LogicalPlan::Aggregate {
+                input: Box::new(rows),
+                keys,
                 aggs: self.aggs,
             },
         };
@@ -69,6 +90,7 @@ impl Groups {
 
 /// `sum(DISTINCT x)` and the like: groups of the keys and `x` first, then the groups of the keys over
 /// these. What else is asked for must be the aggregate of its own parts: a count is a sum of counts.
+/// Where it is not, or there are several `x`, each has rows of its own ([`super::distinct`]).
 fn once_each(
     input: LogicalPlan,
     keys: Vec<(String, Expr)>,
@@ -76,20 +98,29 @@ fn once_each(
 ) -> Result<LogicalPlan> {
     use AggFunc::{BoolAnd, BoolOr, Count, Max, Min, NUnique, Sum};
     const VALUE: &str = "\u{1}value";
-    let mut value: Option<Expr> = None;
-    for (_, c) in aggs.iter().filter(|(_, c)| c.counts_each_once()) {
-        let same = value.is_none() || value == c.arg;
-        if !same || c.filter.is_some() {
-            return Err(
-                super::unsupported("DISTINCT in several aggregates, or with FILTER,")
-                    .help("count(DISTINCT x) may stand beside anything"),
-            );
-        }
-        value.clone_from(&c.arg);
-    }
-    let Some(value) = value else {
+    let mut once = aggs.iter().filter(|(_, c)| c.counts_each_once());
+    let Some(Some(value)) = once.next().map(|(_, c)| c.arg.clone()) else {
         return Err(Error::defect("an aggregate of distinct nothings"));
     };
+    let schema = input.schema()?;
+    // floats are rounded once, at the end of all
+    let float = |e: &Expr| {
+        e.data_type(&schema)
+            .is_ok_and(|t| t == arrow::datatypes::DataType::Float64)
+    };
+    let simple = |c: &AggCall| match c.counts_each_once() {
+        true => c.arg.as_ref() == Some(&value) && c.filter.is_none(),
+        false => match c.func {
+            NUnique => c.arg.as_ref() == Some(&value) && c.filter.is_none(),
+            Sum => !c.arg.iter().any(float),
+            Count => !c.distinct,
+            Min | Max | BoolAnd | BoolOr => true,
+            _ => false,
+        },
+    };
+    if !aggs.iter().all(|(_, c)| simple(c)) {
+        return super::distinct::rows_of_their_own(input, keys, aggs);
+    }
     let (mut parts, mut wholes) = (Vec::new(), Vec::new());
     let whole = |func, column: &str| AggCall {
         func,
@@ -102,18 +133,11 @@ fn once_each(
         wholes.push(match c.func {
             NUnique if of_value => (name, whole(Count, VALUE)),
             _ if of_value && c.counts_each_once() => (name, whole(c.func, VALUE)),
-            Count | Sum | Min | Max | BoolAnd | BoolOr if !(c.func == Count && c.distinct) => {
+            _ => {
                 let again = if c.func == Count { Sum } else { c.func };
                 let part = (name.clone(), c);
                 parts.push(part);
                 (name.clone(), whole(again, &name))
-            }
-            other => {
-                return Err(super::unsupported(&format!(
-                    "{} beside an aggregate with DISTINCT",
-                    other.name()
-                ))
-                .help("count, sum, min and max may stand there"));
             }
         });
     }
@@ -137,23 +161,7 @@ fn once_each(
         keys: outer,
         aggs: wholes,
     };
-    let schema = grouped.schema()?;
-    let exprs = schema.fields().iter().map(|f| {
-        let column = Expr::column(f.name());
-        let zero = vec![column.clone(), Expr::Literal(crate::kernel::Scalar::Int(0))];
-        let e = match counts.contains(f.name()) {
-            true => Expr::Function {
-                func: crate::expr::Func::Coalesce,
-                args: zero,
-            },
-            false => column,
-        };
-        (f.name().clone(), e)
-    });
-    Ok(LogicalPlan::Project {
-        exprs: exprs.collect(),
-        input: Box::new(grouped),
-    })
+    super::grouping::zero_counts(grouped, counts)
 }
 
 /// The columns within the aggregates of an expression.

@@ -20,9 +20,12 @@
 //! ```
 
 mod convert;
+mod distinct;
 mod from;
 mod group;
+mod grouping;
 mod joins;
+mod lateral;
 mod query;
 mod scope;
 mod select;
@@ -34,6 +37,7 @@ mod window;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use sqlparser::ast;
@@ -52,8 +56,25 @@ pub use statement::Statement;
 #[derive(Debug, Clone)]
 pub struct Sql {
     tables: Vec<(String, Vec<String>)>,
+    views: Vec<View>,
     options: ReadOptions,
     settings: Settings,
+}
+
+/// A query with a name: `CREATE VIEW name AS SELECT …`.
+#[derive(Debug, Clone)]
+pub struct View {
+    name: String,
+    columns: Vec<String>,
+    query: Arc<ast::Query>,
+    text: Arc<str>,
+}
+
+impl View {
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// What a statement asks for.
@@ -63,6 +84,10 @@ pub enum Answer {
     Rows(Frame),
     /// The plan of a query, as text.
     Explain(Frame),
+    /// What each stage of a query does when it runs.
+    Analyze(Frame),
+    /// A query with a name, for [`Sql::with_view`].
+    View(View),
     /// Names and types of a query's columns.
     Describe(Frame),
     /// The rows of a query in a file; the format where the statement names one.
@@ -74,6 +99,7 @@ impl Sql {
     pub fn new(settings: Settings) -> Self {
         Sql {
             tables: Vec::new(),
+            views: Vec::new(),
             options: ReadOptions::default(),
             settings,
         }
@@ -90,6 +116,19 @@ impl Sql {
         self.tables.retain(|(n, _)| n != name);
         self.tables.push((name.to_string(), vec![input.to_string()]));
         self
+    }
+
+    /// Lets later statements name a view, in place of one of the same name.
+    pub fn with_view(mut self, view: View) -> Self {
+        self.views.retain(|v| !v.name.eq_ignore_ascii_case(&view.name));
+        self.views.push(view);
+        self
+    }
+
+    /// The names that FROM knows without a file: given tables, then views.
+    pub fn names(&self) -> Vec<&str> {
+        let tables = self.tables.iter().map(|(n, _)| n.as_str());
+        tables.chain(self.views.iter().map(|v| v.name.as_str())).collect()
     }
 
     /// The statements of a text, parsed.
@@ -136,11 +175,13 @@ impl Sql {
             windows: Vec::new(),
             opened: HashMap::new(),
             notes: Vec::new(),
+            groupings: Vec::new(),
+            within: 0,
         };
         let planned = p.query(query, &Scope::NOTHING).and_then(|rel| {
             let plan = finish(rel);
             let schema = plan.schema()?;
-            let interval = |f: &&std::sync::Arc<Field>| matches!(f.data_type(), DataType::Interval(_));
+            let interval = |f: &&Arc<Field>| matches!(f.data_type(), DataType::Interval(_));
             if let Some(f) = schema.fields().iter().find(interval) {
                 return Err(
                     unsupported(&format!("an interval as a result (\"{}\")", f.name()))
@@ -196,6 +237,10 @@ struct Planner<'a> {
     opened: HashMap<String, Frame>,
     /// The same, for what there is to tell about them.
     notes: Vec<Frame>,
+    /// Columns that stand in for `grouping(…)`, with its arguments.
+    groupings: Vec<(String, Vec<Expr>)>,
+    /// How many views stand around.
+    within: usize,
 }
 
 /// Stands between a name and its number in inner names.

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use sqlparser::ast::{self, Expr as S, GroupByExpr, Ident, OrderByKind, SelectItem};
 
 use super::convert::{First, Job, JobKind, Names};
+use super::grouping::Keys;
 use super::scope::{Col, Rel, Scope};
 use super::{Planner, group, joins, unsupported, window};
 use crate::error::{Error, Result};
@@ -17,9 +18,9 @@ use crate::kernel::Scalar;
 use crate::plan::{LogicalPlan, OrderBy};
 
 /// One column of the list.
-struct Item {
-    name: String,
-    expr: Expr,
+pub(super) struct Item {
+    pub name: String,
+    pub expr: Expr,
 }
 
 /// What an ORDER BY is made of.
@@ -91,7 +92,13 @@ impl Planner<'_> {
     }
 
     /// Keeps the rows where a condition with subqueries holds.
-    fn filter_by(&mut self, rel: Rel, part: Expr, jobs: &mut Vec<Job>, outer: Option<&Scope>) -> Result<Rel> {
+    pub(super) fn filter_by(
+        &mut self,
+        rel: Rel,
+        part: Expr,
+        jobs: &mut Vec<Job>,
+        outer: Option<&Scope>,
+    ) -> Result<Rel> {
         let (stand_in, negated) = match &part {
             Expr::Column(c) => (Some(c), false),
             Expr::Unary {
@@ -149,7 +156,8 @@ impl Planner<'_> {
         };
         let mut jobs = Vec::new();
         let mut items = self.items(s, names(First::Column), &mut jobs)?;
-        let mut keys = self.keys(s, &items, names(First::Column), &mut jobs)?;
+        let found = self.keys(s, &items, names(First::Column), &mut jobs)?;
+        let (mut keys, sets) = found.map_or((None, None), |k| (Some(k.exprs), k.sets));
         let mut having = match &s.having {
             Some(h) => Some(self.expr(h, names(First::Column), &mut jobs)?),
             None => None,
@@ -160,6 +168,13 @@ impl Planner<'_> {
             None => None,
         };
         let (mut by, flags) = self.order(order, &items, names(First::Alias), &mut jobs)?;
+        if let Some(ast::Distinct::On(keys)) = &s.distinct {
+            // behind the keys of the order, as far as there are flags
+            for key in keys {
+                let key = self.by(key, "DISTINCT ON", &items, names(First::Alias), &mut jobs)?;
+                by.push(key);
+            }
+        }
         let mut early: HashSet<String> = keys.iter().flatten().flat_map(|k| k.columns()).collect();
         let mut exprs: Vec<&mut Expr> = (items.iter_mut().map(|i| &mut i.expr))
             .chain(keys.iter_mut().flatten())
@@ -180,14 +195,12 @@ impl Planner<'_> {
         if groups {
             let keys = self.key_names(keys.unwrap_or_default(), &rel);
             let mut g = group::Groups::new(keys);
+            g.sets = sets.map(|masks| self.sets(masks, &g.keys));
             let exprs = (items.iter_mut().map(|i| &mut i.expr))
                 .chain(&mut having)
                 .chain(&mut qualify)
                 .chain(by.iter_mut().filter_map(By::expr_mut))
-                .chain(jobs.iter_mut().filter_map(|j| match &mut j.kind {
-                    JobKind::In(x) => Some(x),
-                    _ => None,
-                }));
+                .chain(jobs.iter_mut().filter_map(|j| j.kind.compared()));
             for e in exprs {
                 let old = std::mem::replace(e, Expr::Literal(Scalar::Null));
                 *e = g.rewrite(self, old)?;
@@ -201,6 +214,12 @@ impl Planner<'_> {
             for e in all {
                 group::check(e, &rel, &stand_ins, &here)?;
             }
+        } else {
+            let all = items
+                .iter()
+                .map(|i| &i.expr)
+                .chain(by.iter().filter_map(By::expr));
+            self.no_grouping(all)?;
         }
         let (mut rel, values) = self.attach(rel, jobs, outer)?;
         if let Some(h) = having {
@@ -218,11 +237,7 @@ impl Planner<'_> {
         if let Some(q) = qualify {
             rel = filtered(rel, q)?;
         }
-        let distinct = match &s.distinct {
-            None | Some(ast::Distinct::All) => false,
-            Some(ast::Distinct::Distinct) => true,
-            Some(ast::Distinct::On(_)) => return Err(unsupported("DISTINCT ON")),
-        };
+        let distinct = matches!(s.distinct, Some(ast::Distinct::Distinct));
         self.list(rel, items, by, flags, distinct, &here)
     }
 
@@ -249,7 +264,7 @@ impl Planner<'_> {
     }
 
     /// The list as expressions over FROM.
-    fn items(&mut self, s: &ast::Select, names: Names, jobs: &mut Vec<Job>) -> Result<Vec<Item>> {
+    pub(super) fn items(&mut self, s: &ast::Select, names: Names, jobs: &mut Vec<Job>) -> Result<Vec<Item>> {
         let mut out = Vec::new();
         let from_first = matches!(s.flavor, ast::SelectFlavor::FromFirstNoSelect);
         if from_first && s.projection.is_empty() {
@@ -369,51 +384,43 @@ impl Planner<'_> {
     }
 
     /// The keys of GROUP BY; none where there is none.
-    fn keys(
+    pub(super) fn keys(
         &mut self,
         s: &ast::Select,
         items: &[Item],
         names: Names,
         jobs: &mut Vec<Job>,
-    ) -> Result<Option<Vec<Expr>>> {
+    ) -> Result<Option<Keys>> {
         let (list, modifiers) = match &s.group_by {
             GroupByExpr::All(m) => (None, m),
             GroupByExpr::Expressions(list, m) => (Some(list), m),
         };
         if !modifiers.is_empty() {
-            return Err(unsupported("GROUP BY … WITH ROLLUP, CUBE or TOTALS"));
+            return Err(
+                unsupported("GROUP BY … WITH ROLLUP, CUBE or TOTALS").help("write GROUP BY ROLLUP (…)")
+            );
         }
         let Some(list) = list else {
-            let plain = |i: &&Item| !i.expr.has_aggregate() && i.expr.window().is_none();
-            let plain = items.iter().filter(plain);
-            return Ok(Some(plain.map(|i| i.expr.clone()).collect()));
+            let plain = items
+                .iter()
+                .filter(|i| !i.expr.has_aggregate() && i.expr.window().is_none());
+            let exprs = plain.map(|i| i.expr.clone()).collect();
+            return Ok(Some(Keys { exprs, sets: None }));
         };
-        let mut out = Vec::new();
-        for e in list {
-            let key = match e {
-                S::Rollup(_) | S::Cube(_) | S::GroupingSets(_) => {
-                    return Err(unsupported("GROUP BY ROLLUP, CUBE and GROUPING SETS"));
-                }
-                S::Tuple(list) if list.is_empty() => continue,
-                _ => match ordinal(e, items.len(), "GROUP BY")? {
-                    Some(i) => items[i].expr.clone(),
-                    None => self.expr(e, names, jobs)?,
-                },
-            };
-            window::refuse(&key, "GROUP BY")?;
-            if key.has_aggregate() {
-                return Err(Error::query(format!("the aggregate {key} is a key of GROUP BY"))
-                    .help("group by columns, aggregate in SELECT"));
-            }
-            if !out.contains(&key) {
-                out.push(key);
-            }
+        if list.is_empty() {
+            return Ok(None);
         }
-        Ok((!list.is_empty()).then_some(out))
+        let items: Vec<Expr> = items.iter().map(|i| i.expr.clone()).collect();
+        let keys = self.key_sets(list, &items, &mut |p, e| {
+            let key = p.expr(e, names, jobs)?;
+            window::refuse(&key, "GROUP BY")?;
+            Ok(key)
+        })?;
+        Ok(Some(keys))
     }
 
     /// A plain column keeps its name as a key, so that subqueries can go on naming it.
-    fn key_names(&mut self, keys: Vec<Expr>, rel: &Rel) -> Vec<(String, Expr)> {
+    pub(super) fn key_names(&mut self, keys: Vec<Expr>, rel: &Rel) -> Vec<(String, Expr)> {
         let shown = |c: &str| {
             rel.cols
                 .iter()
@@ -463,24 +470,27 @@ impl Planner<'_> {
                 return Err(unsupported("WITH FILL"));
             }
             flags.push(key.options.clone());
-            if let Some(i) = ordinal(&key.expr, items.len(), "ORDER BY")? {
-                by.push(By::Item(i));
-                continue;
-            }
-            if let S::Identifier(name) = &key.expr {
-                let mut same = (0..items.len()).filter(|&i| items[i].name.eq_ignore_ascii_case(&name.value));
-                if let (Some(i), None) = (same.next(), same.next()) {
-                    by.push(By::Item(i));
-                    continue;
-                }
-            }
-            let e = self.expr(&key.expr, names, jobs)?;
-            by.push(match items.iter().position(|i| i.expr == e) {
-                Some(i) => By::Item(i),
-                None => By::Expr(e),
-            });
+            by.push(self.by(&key.expr, "ORDER BY", items, names, jobs)?);
         }
         Ok((by, flags))
+    }
+
+    /// What a key of an order, or of DISTINCT ON, means: a column of the list, or an expression.
+    fn by(&mut self, key: &S, clause: &str, items: &[Item], names: Names, jobs: &mut Vec<Job>) -> Result<By> {
+        if let Some(i) = ordinal(key, items.len(), clause)? {
+            return Ok(By::Item(i));
+        }
+        if let S::Identifier(name) = key {
+            let mut same = (0..items.len()).filter(|&i| items[i].name.eq_ignore_ascii_case(&name.value));
+            if let (Some(i), None) = (same.next(), same.next()) {
+                return Ok(By::Item(i));
+            }
+        }
+        let e = self.expr(key, names, jobs)?;
+        Ok(match items.iter().position(|i| i.expr == e) {
+            Some(i) => By::Item(i),
+            None => By::Expr(e),
+        })
     }
 
     /// The list computed, made distinct, ordered.
@@ -495,6 +505,10 @@ impl Planner<'_> {
     ) -> Result<Rel> {
         let (mut cols, mut exprs) = (Vec::new(), Vec::new());
         let mut used: HashSet<String> = HashSet::new();
+        let mut by = by;
+        let on = by.split_off(flags.len());
+        // the first row of each key is the first in sight
+        let rel = if on.is_empty() { rel } else { rel.settle() };
         for i in items {
             if let Some(c) = i.expr.columns().iter().find(|c| here.is_outer(c)) {
                 return Err(unsupported(&format!(
@@ -537,6 +551,17 @@ impl Planner<'_> {
                 nulls_first: o.nulls_first == Some(true),
             });
         }
+        let mut on_columns: Vec<Expr> = Vec::new();
+        for b in on {
+            on_columns.push(match b {
+                By::Item(i) => Expr::column(&cols[i].inner),
+                By::Expr(e) => {
+                    let name = self.fresh("on");
+                    exprs.push((name.clone(), e));
+                    Expr::Column(name)
+                }
+            });
+        }
         let mut pending = rel.order;
         if !distinct {
             for k in &pending {
@@ -563,6 +588,9 @@ impl Planner<'_> {
                 keys,
                 aggs: Vec::new(),
             };
+        }
+        if !on_columns.is_empty() {
+            (plan, pending) = self.first_of_each(plan, on_columns, &keys)?;
         }
         let mut out = Rel {
             plan,
@@ -605,7 +633,7 @@ fn idents(names: &[ast::ObjectName]) -> Vec<Ident> {
     names.iter().filter_map(last).collect()
 }
 
-fn aliases(s: &ast::Select) -> Vec<(&Ident, &S)> {
+pub(super) fn aliases(s: &ast::Select) -> Vec<(&Ident, &S)> {
     let named = s.projection.iter().filter_map(|i| match i {
         SelectItem::ExprWithAlias { expr, alias } => Some((alias, expr)),
         _ => None,

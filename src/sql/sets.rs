@@ -12,7 +12,7 @@ use sqlparser::ast::{SetExpr, SetOperator, SetQuantifier};
 use super::scope::{Col, Rel, Scope};
 use super::{Planner, unsupported};
 use crate::error::{Error, Result};
-use crate::expr::{self, AggCall, AggFunc, BinaryOp, Expr};
+use crate::expr::{self, AggCall, AggFunc, BinaryOp, Expr, Func};
 use crate::kernel::{Scalar, types};
 use crate::plan::{LogicalPlan, OrderBy};
 
@@ -41,17 +41,16 @@ impl Planner<'_> {
             rel = match (op, all) {
                 (SetOperator::Union, true) => self.union_all(rel, right)?,
                 (SetOperator::Union, false) => distinct(self.union_all(rel, right)?),
-                (_, true) => return Err(unsupported(&format!("{op} ALL"))),
-                (SetOperator::Intersect, false) => self.compared(rel, right, BinaryOp::Gt)?,
-                (SetOperator::Except | SetOperator::Minus, false) => {
-                    self.compared(rel, right, BinaryOp::Eq)?
+                (SetOperator::Intersect, all) => self.compared(rel, right, BinaryOp::Gt, all)?,
+                (SetOperator::Except | SetOperator::Minus, all) => {
+                    self.compared(rel, right, BinaryOp::Eq, all)?
                 }
             };
         }
         Ok(rel)
     }
 
-    /// Both inputs with the same types under the names of the first, and the columns of the result.
+    /// Both inputs under the names of the first, and the columns of the result. The union unites the types.
     fn united(&mut self, left: Rel, right: Rel) -> Result<(LogicalPlan, LogicalPlan, Vec<Col>)> {
         let (left, right) = (left.settle(), right.settle());
         if left.cols.len() != right.cols.len() {
@@ -68,21 +67,17 @@ impl Planner<'_> {
                 Ok(types::logical(s.field_with_name(&c.inner)?.data_type()))
             };
             let (x, y) = (of(&ls, l)?, of(&rs, r)?);
-            let ty = expr::common(&x, &y).ok_or_else(|| {
+            if expr::common(&x, &y).is_none() {
                 let (x, y) = (types::name(&x), types::name(&y));
-                Error::query(format!(
+                return Err(Error::query(format!(
                     "column \"{}\" is {x} in one SELECT and {y} in the other",
                     l.name
                 ))
-                .help("cast one of them")
-            })?;
-            let cast = |c: &Col, own| match own == ty {
-                true => Ok(Expr::column(&c.inner)),
-                false => Expr::column(&c.inner).cast_to(&ty),
-            };
+                .help("cast one of them"));
+            }
             let inner = self.fresh(&l.name);
-            a.push((inner.clone(), cast(l, x)?));
-            b.push((inner.clone(), cast(r, y)?));
+            a.push((inner.clone(), Expr::column(&l.inner)));
+            b.push((inner.clone(), Expr::column(&r.inner)));
             cols.push(Col {
                 table: None,
                 name: l.name.clone(),
@@ -106,8 +101,9 @@ impl Planner<'_> {
         })
     }
 
-    /// Distinct rows of the left, by how often the right has them: not at all (`=`) or at least once (`>`).
-    fn compared(&mut self, left: Rel, right: Rel, on_right: BinaryOp) -> Result<Rel> {
+    /// Distinct rows of the left, by how often the right has them: not at all (`=`) or at least once
+    /// (`>`). With `all` each row as often as it is left over, or as both have it.
+    fn compared(&mut self, left: Rel, right: Rel, on_right: BinaryOp, all: bool) -> Result<Rel> {
         let (a, b, cols) = self.united(left, right)?;
         let side = self.fresh("side");
         let tagged = |plan, tag| {
@@ -132,13 +128,31 @@ impl Planner<'_> {
             keys,
             aggs: vec![(l.clone(), count(0)), (r.clone(), count(1))],
         };
-        let kept = Expr::and(vec![
-            Expr::binary(BinaryOp::Gt, Expr::Column(l), int(0)),
-            Expr::binary(on_right, Expr::Column(r), int(0)),
-        ]);
-        let plan = LogicalPlan::Filter {
-            input: Box::new(counted),
-            predicate: kept,
+        let (l, r) = (Expr::Column(l), Expr::Column(r));
+        let plan = match all {
+            true => {
+                let times = match on_right {
+                    BinaryOp::Eq => Expr::binary(BinaryOp::Sub, l, r),
+                    _ => Expr::Function {
+                        func: Func::Least,
+                        args: vec![l, r],
+                    },
+                };
+                let list = cols.iter().map(|c| (c.inner.clone(), Expr::column(&c.inner)));
+                LogicalPlan::Expand {
+                    input: Box::new(counted),
+                    lists: vec![list.collect()],
+                    times: Some(times),
+                    totals: None,
+                }
+            }
+            false => LogicalPlan::Filter {
+                input: Box::new(counted),
+                predicate: Expr::and(vec![
+                    Expr::binary(BinaryOp::Gt, l, int(0)),
+                    Expr::binary(on_right, r, int(0)),
+                ]),
+            },
         };
         plan.schema()?;
         let order = cols.iter().map(|c| OrderBy::ascending(&c.inner)).collect();

@@ -1,4 +1,4 @@
-//! Statements: queries, EXPLAIN, DESCRIBE, COPY.
+//! Statements: queries, EXPLAIN, DESCRIBE, SUMMARIZE, COPY, CREATE VIEW.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::{Answer, Sql, unsupported};
+use super::{Answer, Sql, View, unsupported};
 use crate::error::{Error, Result};
 use crate::expr::parse as lexer;
 use crate::write::Format;
@@ -24,16 +24,19 @@ const MAX_PARTS: usize = 200;
 pub struct Statement {
     text: Arc<str>,
     ast: ast::Statement,
+    /// SUMMARIZE stands before it.
+    summarize: bool,
 }
 
 /// The statements of a text; none if it has none.
 pub(super) fn parse(text: &str) -> Result<Vec<Statement>> {
     let shared: Arc<str> = text.into();
-    let each = lexer::statements(text)?.into_iter().map(|tokens| {
-        let ast = parse_one(text, tokens)?;
+    let each = lexer::statements(text)?.into_iter().map(|mut tokens| {
+        let summarize = summarized(&mut tokens);
         Ok(Statement {
             text: shared.clone(),
-            ast,
+            ast: parse_one(text, tokens)?,
+            summarize,
         })
     });
     each.collect()
@@ -73,6 +76,30 @@ pub(super) fn is_asof(join: &ast::Join) -> bool {
     join.global
 }
 
+/// Takes SUMMARIZE off the front, which the parser does not know; a table behind it becomes a query.
+fn summarized(tokens: &mut Vec<TokenWithSpan>) -> bool {
+    let real = |t: &TokenWithSpan| !matches!(t.token, Token::Whitespace(_));
+    let is_word = |t: &TokenWithSpan, name: &str| matches!(&t.token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(name));
+    let mut places = (0..tokens.len()).filter(|&i| real(&tokens[i]));
+    let (Some(first), Some(second)) = (places.next(), places.next()) else {
+        return false;
+    };
+    if !is_word(&tokens[first], "SUMMARIZE") {
+        return false;
+    }
+    let queries = ["SELECT", "WITH", "FROM", "VALUES", "TABLE"];
+    let query = tokens[second].token == Token::LParen || queries.iter().any(|q| is_word(&tokens[second], q));
+    match query {
+        true => drop(tokens.drain(..second)),
+        false => {
+            let from = Token::make_word("FROM", None);
+            tokens.drain(..first);
+            tokens[0].token = from;
+        }
+    }
+    true
+}
+
 fn parse_one(text: &str, mut tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
     mark_asof(text, &mut tokens)?;
     let counts = |t: &&TokenWithSpan| {
@@ -104,7 +131,10 @@ fn parse_one(text: &str, mut tokens: Vec<TokenWithSpan>) -> Result<ast::Statemen
 pub(super) fn plan(sql: &Sql, s: &Statement) -> Result<Answer> {
     use ast::Statement as S;
     match &s.ast {
+        S::Query(q) if s.summarize => Ok(Answer::Rows(sql.frame(q, &s.text)?.summarize()?)),
+        _ if s.summarize => Err(unsupported("SUMMARIZE of anything but a table or a query")),
         S::Query(q) => Ok(Answer::Rows(sql.frame(q, &s.text)?)),
+        S::CreateView(view) => Ok(Answer::View(create_view(sql, view, &s.text)?)),
         S::Explain {
             describe_alias,
             analyze,
@@ -116,7 +146,7 @@ pub(super) fn plan(sql: &Sql, s: &Statement) -> Result<Answer> {
             };
             let frame = sql.frame(q, &s.text)?;
             match describe_alias {
-                _ if *analyze => Err(unsupported("EXPLAIN ANALYZE").help("run the query with --stats")),
+                _ if *analyze => Ok(Answer::Analyze(frame)),
                 DescribeAlias::Explain => Ok(Answer::Explain(frame)),
                 _ => Ok(Answer::Describe(frame)),
             }
@@ -156,7 +186,39 @@ pub(super) fn plan(sql: &Sql, s: &Statement) -> Result<Answer> {
             let first = other.to_string();
             let first = first.split_whitespace().next().unwrap_or_default().to_string();
             Err(unsupported(&format!("the statement {first}"))
-                .help("there are SELECT, WITH, VALUES, EXPLAIN, DESCRIBE and COPY (…) TO 'file'"))
+                .help("there are SELECT, WITH, VALUES, EXPLAIN, DESCRIBE, SUMMARIZE, CREATE VIEW and COPY (…) TO 'file'"))
         }
     }
+}
+
+/// A view whose query holds together.
+fn create_view(sql: &Sql, v: &ast::CreateView, text: &Arc<str>) -> Result<View> {
+    let odd = v.materialized || v.secure || v.to.is_some() || v.with_no_schema_binding;
+    if odd || !v.cluster_by.is_empty() {
+        return Err(unsupported("CREATE VIEW with options"));
+    }
+    let [ast::ObjectNamePart::Identifier(name)] = v.name.0.as_slice() else {
+        return Err(Error::query(format!("{} is no name of a view", v.name)));
+    };
+    let view = View {
+        name: name.value.clone(),
+        columns: v.columns.iter().map(|c| c.name.value.clone()).collect(),
+        query: Arc::new(v.query.as_ref().clone()),
+        text: text.clone(),
+    };
+    let taken = sql.views.iter().any(|o| o.name.eq_ignore_ascii_case(&view.name));
+    if taken && !v.or_replace && !v.if_not_exists {
+        return Err(Error::query(format!("there is a view \"{}\" already", view.name))
+            .help("CREATE OR REPLACE VIEW puts another in its place"));
+    }
+    if taken && v.if_not_exists {
+        let there = sql.views.iter().find(|o| o.name.eq_ignore_ascii_case(&view.name));
+        return there.cloned().ok_or_else(|| Error::defect("a view went astray"));
+    }
+    let frame = sql.frame(&v.query, text)?;
+    if view.columns.len() > frame.schema()?.fields().len() {
+        let what = format!("the view \"{}\" names more columns than its query has", view.name);
+        return Err(Error::query(what));
+    }
+    Ok(view)
 }

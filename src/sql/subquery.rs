@@ -205,6 +205,43 @@ impl Planner<'_> {
                     .unzip();
                 self.marked(rel, inner.plan, keys, on)
             }
+            (JobKind::Compare { x, op, all }, Inner::Alone(inner)) => {
+                let value = one_column(&inner, "ANY and ALL")?;
+                let found = Found::new(self);
+                let counted = LogicalPlan::Aggregate {
+                    input: Box::new(inner.plan),
+                    keys: Vec::new(),
+                    aggs: found.aggs(&value),
+                };
+                let rel = beside(rel, counted, JoinKind::Inner, Vec::new())?;
+                let is = found.compared(x, *op, *all);
+                is.data_type(&*rel.plan.schema()?)?;
+                Ok((rel, is))
+            }
+            (JobKind::Compare { x, op, all }, Inner::Correlated(inner, outside, s)) => {
+                plain_rows(s, &job.query, "ANY and ALL")?;
+                let value = self.only_item(s, &inner, around)?;
+                let (on, filter) = split(outside, &rel, &inner)?;
+                if let Some(f) = filter {
+                    return Err(not_equal(&f));
+                }
+                let (keys, on): (Vec<_>, Vec<_>) = (on.into_iter())
+                    .map(|(l, r)| {
+                        let name = self.fresh("key");
+                        ((name.clone(), r), (l, Expr::Column(name)))
+                    })
+                    .unzip();
+                let found = Found::new(self);
+                let counted = LogicalPlan::Aggregate {
+                    input: Box::new(inner.plan),
+                    keys,
+                    aggs: found.aggs(&value),
+                };
+                let rel = beside(rel, counted, JoinKind::Left, on)?;
+                let is = found.compared(x, *op, *all);
+                is.data_type(&*rel.plan.schema()?)?;
+                Ok((rel, is))
+            }
             (JobKind::In(_), Inner::Correlated(..)) => Err(unsupported(
                 "IN beside OR or in SELECT with a subquery that refers to an outer query",
             )),
@@ -247,9 +284,7 @@ impl Planner<'_> {
         }
         let (on, filter) = split(outside, &rel, &inner)?;
         if let Some(f) = filter {
-            return Err(unsupported(&format!(
-                "a condition other than equality on a column of an outer query ({f})"
-            )));
+            return Err(not_equal(&f));
         }
         let value = self.only_item(s, &inner, around)?;
         let keys: Vec<(String, Expr)> = on.iter().map(|(_, r)| (self.fresh("key"), r.clone())).collect();
@@ -356,11 +391,80 @@ impl Planner<'_> {
     }
 }
 
-/// Equalities of both sides as keys, what else there is as a filter.
-type On = (Vec<(Expr, Expr)>, Filter);
-type Filter = Option<Expr>;
+fn not_equal(f: &Expr) -> Error {
+    unsupported(&format!(
+        "a condition other than equality on a column of an outer query ({f})"
+    ))
+}
 
-fn split(outside: Vec<Expr>, rel: &Rel, inner: &Rel) -> Result<On> {
+/// What is known of the values of a subquery: enough to compare with any or all of them.
+struct Found {
+    rows: String,
+    known: String,
+    least: String,
+    greatest: String,
+}
+
+impl Found {
+    fn new(p: &mut Planner) -> Found {
+        Found {
+            rows: p.fresh("rows"),
+            known: p.fresh("values"),
+            least: p.fresh("least"),
+            greatest: p.fresh("greatest"),
+        }
+    }
+
+    fn aggs(&self, value: &Expr) -> Vec<(String, AggCall)> {
+        let of = |f| call(f, Some(value.clone()));
+        vec![
+            (self.rows.clone(), call(AggFunc::Count, None)),
+            (self.known.clone(), of(AggFunc::Count)),
+            (self.least.clone(), of(AggFunc::Min)),
+            (self.greatest.clone(), of(AggFunc::Max)),
+        ]
+    }
+
+    /// `x op ANY`, or with `all` `x op ALL`, as true, false or null.
+    fn compared(&self, x: &Expr, op: BinaryOp, all: bool) -> Expr {
+        let (least, greatest) = (Expr::column(&self.least), Expr::column(&self.greatest));
+        let (x, is) = (x.clone(), Expr::binary);
+        let one = || is(BinaryOp::Eq, least.clone(), greatest.clone());
+        let among = |op, e: &Expr| is(op, x.clone(), e.clone());
+        // the value that is easiest to hold against for ANY, hardest for ALL
+        let holds = match op {
+            BinaryOp::Gt | BinaryOp::GtEq => among(op, if all { &greatest } else { &least }),
+            BinaryOp::Lt | BinaryOp::LtEq => among(op, if all { &least } else { &greatest }),
+            BinaryOp::Eq => Expr::and(vec![one(), among(BinaryOp::Eq, &least)]),
+            _ => Expr::unary(UnaryOp::Not, Expr::and(vec![one(), among(BinaryOp::Eq, &least)])),
+        };
+        let (null, truth) = (Expr::Literal(Scalar::Null), |b| Expr::Literal(Scalar::Bool(b)));
+        let zero = |c: &String| Expr::Function {
+            func: Func::Coalesce,
+            args: vec![Expr::column(c), int(0)],
+        };
+        let decided = match all {
+            true => Expr::unary(UnaryOp::Not, holds),
+            false => holds,
+        };
+        Expr::Case {
+            operand: None,
+            branches: vec![
+                (is(BinaryOp::Eq, zero(&self.rows), int(0)), truth(all)),
+                (is_null(x.clone(), false), null.clone()),
+                (decided, truth(!all)),
+                (is(BinaryOp::Gt, zero(&self.rows), zero(&self.known)), null),
+            ],
+            otherwise: Some(Box::new(truth(all))),
+        }
+    }
+}
+
+/// Equalities of both sides as keys, what else there is as a filter.
+pub(super) type On = (Vec<(Expr, Expr)>, Filter);
+pub(super) type Filter = Option<Expr>;
+
+pub(super) fn split(outside: Vec<Expr>, rel: &Rel, inner: &Rel) -> Result<On> {
     let (ls, rs) = (rel.plan.schema()?, inner.plan.schema()?);
     let (mut on, mut rest) = (Vec::new(), Vec::new());
     for part in outside {
@@ -479,7 +583,7 @@ fn is_one_row(plan: &LogicalPlan) -> bool {
     }
 }
 
-fn has_groups(s: &ast::Select) -> bool {
+pub(super) fn has_groups(s: &ast::Select) -> bool {
     let no_keys = matches!(&s.group_by, ast::GroupByExpr::Expressions(list, _) if list.is_empty());
     !no_keys || s.having.is_some() || s.qualify.is_some()
 }

@@ -44,7 +44,7 @@ impl Planner<'_> {
 
     fn no_table(&self, name: &str) -> Error {
         let known: Vec<&str> = (self.ctes.iter().map(|c| c.name.as_str()))
-            .chain(self.sql.tables.iter().map(|(n, _)| n.as_str()))
+            .chain(self.sql.names())
             .collect();
         let list = match known.is_empty() {
             true => {

@@ -180,6 +180,187 @@ def _():
     ]
 
 
+@topic("grouping")
+def _():
+    sets = ["ROLLUP (dept)", "ROLLUP (dept, boss)", "CUBE (dept, boss)", "GROUPING SETS ((dept, boss), (dept), ())",
+            "GROUPING SETS ((dept), (boss))", "GROUPING SETS ((dept), (dept), ())", "GROUPING SETS ((), ())",
+            "dept, ROLLUP (boss)", "ROLLUP (dept), ROLLUP (boss)", "ROLLUP ((dept, boss))", "boss, CUBE (dept)",
+            "GROUPING SETS (ROLLUP (dept, boss), CUBE (dept), (boss))", "ROLLUP (dept), CUBE (boss)"]
+    aggs = ["count(*)", "count(salary)", "sum(id)", "sum(salary)", "avg(salary)", "min(name)", "max(hired)", "count(DISTINCT boss)",
+            "sum(DISTINCT dept)", "median(salary)", "count(*) FILTER (WHERE salary > 4000)", "bool_or(salary > 6000)",
+            "sum(dept), sum(boss)", "stddev(salary)", "count(*) + sum(id)", "sum(DISTINCT salary), count(*)",
+            "sum(1), count(1), sum(coalesce(salary, 0))"]
+    for s, a in itertools.product(sets, aggs):
+        yield f"SELECT {a} FROM emp GROUP BY {s}"
+        yield f"SELECT {a} FROM emp WHERE id > 100 GROUP BY {s}"
+    for s in sets:
+        if "dept" in s and "boss" in s:
+            yield f"SELECT dept, boss, count(*), grouping(dept), grouping(boss), grouping(dept, boss), grouping_id(boss, dept) FROM emp GROUP BY {s}"
+            yield f"SELECT dept, boss, count(*) FROM emp WHERE false GROUP BY {s}"
+            yield f"SELECT dept + 1, boss * 2, dept + boss, sum(salary) FROM emp GROUP BY {s} HAVING count(*) > 1"
+            yield f"SELECT dept, sum(id) FROM emp GROUP BY {s} HAVING dept = 10"
+            yield f"SELECT dept, sum(id) FROM emp GROUP BY {s} HAVING grouping(dept) = 1"
+            yield f"SELECT sum(dept), sum(boss), max(dept), count(dept) FROM emp GROUP BY {s}"
+            yield f"SELECT DISTINCT dept FROM emp GROUP BY {s}"
+            yield f"SELECT dept, first(name) FROM (SELECT * FROM emp ORDER BY id) GROUP BY {s} HAVING count(*) = 1"
+    yield from [
+        "!SELECT dept, boss, count(*) FROM emp GROUP BY ROLLUP (dept, boss) ORDER BY grouping(dept), dept, grouping(boss), boss",
+        "!SELECT dept, sum(salary) s FROM emp GROUP BY ROLLUP (dept) ORDER BY s DESC NULLS LAST, dept NULLS FIRST LIMIT 3",
+        "!SELECT CASE WHEN grouping(dept) = 1 THEN 'all' ELSE coalesce(dept::text, 'none') END AS d, count(*) FROM emp GROUP BY ROLLUP (dept) ORDER BY 2 DESC, 1",
+        "SELECT dept AS d, length(name) AS n, count(*) FROM emp GROUP BY ROLLUP (d, n)",
+        "SELECT dept, boss, count(*) FROM emp GROUP BY ROLLUP (1, 2)",
+        "SELECT dept, boss, count(*) FROM emp GROUP BY CUBE (1, 2)",
+        "SELECT extract(year FROM hired) AS y, dept, count(*) FROM emp GROUP BY ROLLUP (y, dept)",
+        "SELECT extract(year FROM hired), count(*) FROM emp GROUP BY ROLLUP (extract(year FROM hired))",
+        "SELECT salary > 4000, boss IS NULL, count(*), sum(salary) FROM emp GROUP BY CUBE (salary > 4000, boss IS NULL)",
+        "SELECT item, extract(month FROM day) m, sum(qty), sum(qty * price), avg(price) FROM sales GROUP BY CUBE (item, m)",
+        "SELECT item, emp, day, count(*) FROM sales GROUP BY CUBE (item, emp, day)",
+        "SELECT item, emp, day, sum(qty) FROM sales GROUP BY ROLLUP (item, emp, day)",
+        "SELECT item, emp, grouping(day), sum(qty) FROM sales GROUP BY item, ROLLUP (emp, day)",
+        "SELECT d.title, e.boss, count(*) FROM emp e LEFT JOIN dept d ON e.dept = d.dept GROUP BY ROLLUP (d.title, e.boss)",
+        "SELECT * FROM (SELECT dept, count(*) n FROM emp GROUP BY ROLLUP (dept)) WHERE dept IS NULL",
+        "SELECT * FROM (SELECT dept, count(*) n FROM emp GROUP BY ROLLUP (dept)) WHERE dept = 10",
+        "SELECT * FROM (SELECT dept, grouping(dept) g, count(*) n FROM emp GROUP BY ROLLUP (dept)) WHERE g = 1",
+        "SELECT a.dept, a.n, b.n FROM (SELECT dept, count(*) n FROM emp GROUP BY ROLLUP (dept)) a JOIN (SELECT dept, count(*) n FROM dept GROUP BY CUBE (dept)) b ON a.dept = b.dept",
+        "SELECT dept, (SELECT count(*) FROM dept) FROM emp GROUP BY ROLLUP (dept)",
+        "SELECT dept, count(*) FROM emp GROUP BY ROLLUP (dept) HAVING count(*) > (SELECT avg(id) - 3 FROM emp)",
+        "SELECT grouping(dept), count(*) FROM emp GROUP BY dept",
+        "SELECT b, i > 0 AS p, count(*), sum(x), min(t) FROM nums GROUP BY CUBE (b, p)",
+        "SELECT b, count(*), avg(i), sum(i) FROM nums WHERE i IS NULL GROUP BY ROLLUP (b)",
+        "SELECT t, b, i, x, count(*) FROM nums GROUP BY GROUPING SETS ((t), (b), (i), (x))",
+        "SELECT v, count(*) FROM (VALUES ('é'), ('e'), (NULL), ('')) t(v) GROUP BY ROLLUP (v)",
+        "SELECT v, sum(w) FROM (VALUES (1.10, 2.5), (1.1, 0.05), (NULL, 1)) t(v, w) GROUP BY ROLLUP (v)",
+        "SELECT count(*), sum(x) FROM (SELECT 1 AS x WHERE false) GROUP BY GROUPING SETS ((), (), (x))",
+        "SELECT x, y FROM (SELECT 1 AS x, 2 AS y) GROUP BY CUBE (x, y)",
+        "SELECT dept, boss, id, count(*) FROM emp GROUP BY ROLLUP ((dept, boss), id)",
+        "SELECT dept FROM emp GROUP BY ROLLUP (dept) UNION ALL SELECT dept FROM dept",
+    ]
+
+
+@topic("ordered")
+def _():
+    keys = ["id", "id DESC", "salary, id", "salary DESC, id DESC", "salary NULLS FIRST, id", "name DESC", "hired DESC NULLS FIRST, id",
+            "boss, dept, id DESC", "length(name), name", "dept DESC NULLS LAST, id"]
+    for k, by in itertools.product(keys, [None, "dept", "boss", "dept IS NULL"]):
+        group = f" GROUP BY {by}" if by else ""
+        head = f"{by}, " if by else ""
+        for a in ["name", "salary", "boss", "hired"]:
+            yield f"SELECT {head}first({a} ORDER BY {k}), last({a} ORDER BY {k}) FROM emp{group}"
+        yield f"SELECT {head}string_agg(name, ', ' ORDER BY {k}) FROM emp{group}"
+        yield f"SELECT {head}string_agg(name, '' ORDER BY {k}), string_agg(dept, '-' ORDER BY {k}), count(*) FROM emp{group}"
+        yield f"SELECT {head}any_value(salary ORDER BY {k}), sum(id ORDER BY {k}) FROM emp{group}"
+    for x, y in itertools.product(["id", "name", "salary", "hired", "boss"], ["id", "name", "salary * 10 + id", "boss * 100 + id", "-id"]):
+        yield f"SELECT arg_min({x}, {y}), arg_max({x}, {y}), min_by({x}, {y}), max_by({x}, {y}) FROM emp"
+        yield f"SELECT dept, arg_min({x}, {y}), arg_max({x}, {y}) FROM emp GROUP BY dept"
+        yield f"SELECT arg_min({x}, {y}) FILTER (WHERE dept = 10), arg_max({x}, {y}) FROM emp WHERE id > 2"
+    for t in ["i", "x", "t", "b"]:
+        yield f"SELECT first({t} ORDER BY i), last({t} ORDER BY i), first({t} ORDER BY x DESC), arg_max({t}, x), arg_min({t}, i) FROM nums"
+        yield f"SELECT string_agg({t}, '|' ORDER BY i NULLS FIRST) FROM nums"
+    yield from [
+        "SELECT string_agg(name, ',') FROM (SELECT name FROM emp WHERE id = 3)",
+        "SELECT string_agg(name, ',') FROM emp WHERE false",
+        "SELECT string_agg(name) FROM emp WHERE id = 1",
+        "SELECT string_agg(NULL, ','), string_agg(name, ',') FROM emp WHERE id = 2",
+        "SELECT dept, string_agg(name, ',' ORDER BY name) FROM emp WHERE salary IS NULL GROUP BY dept",
+        "SELECT string_agg(DISTINCT boss, ',' ORDER BY boss) FROM emp",
+        "SELECT string_agg(DISTINCT boss::text, '' ORDER BY boss::text DESC) FROM emp",
+        "SELECT listagg(name, ';' ORDER BY id) FROM emp",
+        "SELECT group_concat(name, ';' ORDER BY id) FROM emp",
+        "SELECT string_agg(name, ', ' ORDER BY id) FILTER (WHERE dept = 10) FROM emp",
+        "SELECT dept, string_agg(name, ', ' ORDER BY id) AS names FROM emp GROUP BY dept HAVING names LIKE '%e%'",
+        "SELECT dept, upper(string_agg(name, 'é' ORDER BY name)), length(string_agg(name, 'é' ORDER BY name)) FROM emp GROUP BY dept",
+        "SELECT string_agg(v, '→' ORDER BY v) FROM (VALUES ('ü'), ('u'), ('z'), (''), (NULL), ('日本')) t(v)",
+        "SELECT string_agg(v, ',' ORDER BY v DESC) FROM (VALUES (1.50), (-2.25), (10.00)) t(v)",
+        "SELECT string_agg(v, ',' ORDER BY v) FROM (VALUES (DATE '2024-05-06'), (DATE '1999-01-01'), (NULL)) t(v)",
+        "SELECT first(v ORDER BY v), last(v ORDER BY v) FROM (VALUES (1.50), (-2.25), (10.00)) t(v)",
+        "SELECT first(v ORDER BY v), last(v ORDER BY v) FROM (VALUES (TIMESTAMP '2024-05-06 10:00:00'), (TIMESTAMP '1969-01-01 00:00:00')) t(v)",
+        "SELECT first(v ORDER BY v), last(v ORDER BY v) FROM (VALUES (1e300), (-1e-300), ('nan'::double), ('inf'::double)) t(v)",
+        "SELECT first(v ORDER BY v DESC NULLS FIRST) FROM (VALUES (1), (NULL), (3)) t(v)",
+        "SELECT first(v ORDER BY w), last(v ORDER BY w) FROM (VALUES (NULL, 1), (2, 2), (NULL, 3)) t(v, w)",
+        "SELECT any_value(v ORDER BY w) FROM (VALUES (NULL, 1), (2, 2), (NULL, 3)) t(v, w)",
+        "SELECT arg_max(v, w) FROM (VALUES (NULL, 9), (2, 2), (1, NULL)) t(v, w)",
+        "SELECT count_if(salary > 4000), count_if(salary IS NULL), countif(false) FROM emp",
+        "SELECT dept, count_if(salary > 4000) FROM emp GROUP BY dept",
+        "SELECT count_if(id > 3) FILTER (WHERE dept = 20) FROM emp",
+        "SELECT any_value(dept) FROM emp WHERE dept = 20",
+        "SELECT any_value(dept) FROM emp WHERE dept IS NULL",
+        "SELECT dept, any_value(title) FROM dept GROUP BY dept",
+        "SELECT dept, arg_max(name, salary), max(salary), string_agg(name, ',' ORDER BY salary DESC, id) FROM emp GROUP BY ROLLUP (dept)",
+        "SELECT d.title, string_agg(e.name, ',' ORDER BY e.id) FROM emp e JOIN dept d ON e.dept = d.dept GROUP BY d.title",
+        "!SELECT item, first(price ORDER BY day, qty), last(price ORDER BY day, qty) FROM sales GROUP BY item ORDER BY first(price ORDER BY day, qty) DESC, item",
+        "SELECT percentile_cont(0.25) WITHIN GROUP (ORDER BY salary) FROM emp",
+        "SELECT dept, percentile_cont(0.25) WITHIN GROUP (ORDER BY salary DESC) FROM emp GROUP BY dept",
+    ]
+    for d, by in itertools.product([None, "dept", "boss IS NULL", "ROLLUP (dept)", "CUBE (dept, boss)"],
+                                   ["sum(DISTINCT dept), count(DISTINCT boss)", "avg(DISTINCT salary), sum(DISTINCT boss), count(*)",
+                                    "avg(id), sum(DISTINCT dept)", "median(salary), avg(DISTINCT boss), stddev(id), min(name)",
+                                    "sum(DISTINCT salary) FILTER (WHERE id > 3), sum(DISTINCT salary), count(DISTINCT dept) FILTER (WHERE id > 3)",
+                                    "first(name ORDER BY id), sum(DISTINCT dept), avg(DISTINCT id % 3), string_agg(name, ',' ORDER BY id)",
+                                    "stddev(DISTINCT dept), var_pop(DISTINCT boss), max(DISTINCT id), bool_or(salary > 4000)"]):
+        group = f" GROUP BY {d}" if d else ""
+        yield f"SELECT {by} FROM emp{group}"
+        yield f"SELECT {by} FROM emp WHERE false{group}"
+    yield from [
+        "SELECT sum(DISTINCT i), avg(DISTINCT x), count(DISTINCT t), count(DISTINCT b) FROM nums",
+        "SELECT b, sum(DISTINCT i), avg(DISTINCT x), count(i) FROM nums GROUP BY b",
+        "SELECT item, sum(DISTINCT price), sum(price), avg(qty), count(DISTINCT day) FROM sales GROUP BY item",
+    ]
+    for k in ["dept", "boss", "dept, boss", "dept IS NULL", "length(name)", "extract(year FROM hired)"]:
+        yield f"!SELECT DISTINCT ON ({k}) id, name FROM emp ORDER BY id"
+        yield f"!SELECT DISTINCT ON ({k}) * FROM emp ORDER BY salary DESC, id"
+        yield f"!SELECT DISTINCT ON ({k}) name, salary FROM emp ORDER BY salary NULLS FIRST, id DESC LIMIT 3"
+        yield f"!SELECT DISTINCT ON ({k}) name AS n, id + 1 AS x FROM emp ORDER BY x DESC"
+        yield f"SELECT count(*), sum(id) FROM (SELECT DISTINCT ON ({k}) id FROM emp ORDER BY hired, id)"
+    yield from [
+        "!SELECT DISTINCT ON (1) dept, name FROM emp ORDER BY dept, name",
+        "!SELECT DISTINCT ON (d) dept AS d, name FROM emp ORDER BY d NULLS FIRST, name DESC",
+        "!SELECT DISTINCT ON (n) dept, count(*) AS n FROM emp GROUP BY dept ORDER BY n, dept",
+        "!SELECT DISTINCT ON (d.city) d.city, e.name FROM emp e JOIN dept d ON e.dept = d.dept ORDER BY d.city, e.salary DESC NULLS LAST, e.id",
+        "!SELECT DISTINCT ON (item) item, day, qty, price FROM sales ORDER BY item, day DESC, qty",
+        "!SELECT DISTINCT ON (item) * EXCLUDE (emp) FROM sales ORDER BY qty DESC NULLS LAST, day, item",
+        "SELECT DISTINCT ON (dept) dept FROM emp WHERE false",
+        "!SELECT DISTINCT ON (b) b, i, x, t FROM nums ORDER BY b, i NULLS FIRST",
+    ]
+
+
+@topic("lateral")
+def _():
+    subs = ["SELECT s.item, s.qty FROM sales s WHERE s.emp = e.id", "SELECT s.qty + e.id AS q FROM sales s WHERE s.emp = e.id AND s.qty > e.id",
+            "SELECT e.id * 2 AS double", "SELECT count(*) AS n, sum(s.qty) AS q FROM sales s WHERE s.emp = e.id",
+            "SELECT count(*) + 1 AS n, max(s.item) AS m, e.id AS i FROM sales s WHERE s.emp = e.id" if False else
+            "SELECT count(*) + 1 AS n, max(s.item) AS m FROM sales s WHERE s.emp = e.id",
+            "SELECT s.item, count(*) AS n FROM sales s WHERE s.emp = e.id GROUP BY s.item",
+            "SELECT s.item, sum(s.qty) AS n FROM sales s WHERE s.emp = e.id GROUP BY s.item HAVING count(*) > 1",
+            "SELECT b.name AS boss, 'x' AS x, coalesce(b.salary, 0) AS s FROM emp b WHERE b.id = e.boss",
+            "SELECT d.title FROM dept d WHERE d.dept = e.dept AND d.city = 'Bern'", "SELECT title FROM dept", "SELECT count(*) AS n FROM dept"]
+    for sub in subs:
+        yield f"SELECT * FROM emp e, LATERAL ({sub}) l"
+        yield f"SELECT e.name, l.* FROM emp e CROSS JOIN LATERAL ({sub}) l"
+        yield f"SELECT e.name, l.* FROM emp e LEFT JOIN LATERAL ({sub}) l ON true"
+        yield f"SELECT count(*) FROM emp e JOIN LATERAL ({sub}) l ON true WHERE e.dept = 10"
+    yield from [
+        "SELECT e.id, l.q, d.title FROM emp e, LATERAL (SELECT sum(qty) AS q FROM sales s WHERE s.emp = e.id) l, dept d WHERE d.dept = e.dept",
+        "SELECT * FROM (VALUES (1), (2)) t(x), LATERAL (SELECT x + 1) u(y), LATERAL (SELECT y * 10) v(z)",
+        "SELECT t.x, l.n FROM (VALUES (10), (20), (99), (NULL)) t(x), LATERAL (SELECT count(*) FROM emp WHERE dept = x) l(n)",
+    ]
+    for op, what in itertools.product(["=", "<>", "<", "<=", ">", ">="], ["ANY", "ALL"]):
+        for values in ["SELECT boss FROM emp", "SELECT boss FROM emp WHERE boss IS NOT NULL", "SELECT boss FROM emp WHERE false",
+                       "SELECT 3", "SELECT NULL::int", "SELECT boss FROM emp WHERE boss = 5"]:
+            yield f"SELECT id FROM emp WHERE id {op} {what} ({values})"
+            yield f"SELECT id FROM emp WHERE NOT (id {op} {what} ({values}))"
+            yield f"SELECT boss {op} {what} ({values}) FROM emp"
+        yield f"SELECT t {op} {what} (SELECT t FROM nums WHERE i > 1) FROM nums"
+        if (op, what) not in (("=", "ANY"), ("<>", "ALL")):
+            yield f"SELECT id, salary {op} {what} (SELECT b.salary FROM emp b WHERE b.dept = e.dept) FROM emp e"
+            yield f"SELECT id FROM emp e WHERE salary {op} {what} (SELECT b.salary FROM emp b WHERE b.dept = e.dept AND b.id <> 3)"
+    for kind in ["JOIN", "LEFT JOIN"]:
+        for c in ["d.dept IN (SELECT dept FROM emp)", "EXISTS (SELECT 1 FROM emp x WHERE x.dept = d.dept)", "d.dept > (SELECT min(dept) FROM dept)",
+                  "NOT EXISTS (SELECT 1 FROM sales s WHERE s.qty = d.dept)"]:
+            yield f"SELECT e.id, d.title FROM emp e {kind} dept d ON e.dept = d.dept AND {c}"
+    yield "SELECT e.id, d.title FROM emp e JOIN dept d ON e.dept = d.dept AND e.id IN (SELECT emp FROM sales)"
+    yield "SELECT e.id, d.title FROM emp e JOIN dept d ON e.dept = d.dept AND e.salary > (SELECT avg(salary) FROM emp x WHERE x.dept = d.dept)"
+
+
 @topic("order")
 def _():
     for k, d, n in itertools.product(["id", "name", "salary", "dept", "hired", "boss", "length(name)", "-id", "salary / 2", "2", "dept + id"],
@@ -348,12 +529,19 @@ def _():
 def _():
     sides = ["SELECT dept FROM emp", "SELECT dept FROM dept", "SELECT boss FROM emp", "SELECT 10", "SELECT NULL", "SELECT i FROM nums",
              "SELECT emp FROM sales WHERE qty > 5"]
-    for a, b, op in itertools.product(sides, sides, ["UNION", "UNION ALL", "INTERSECT", "EXCEPT"]):
+    for a, b, op in itertools.product(sides, sides, ["UNION", "UNION ALL", "INTERSECT", "EXCEPT", "INTERSECT ALL", "EXCEPT ALL"]):
         yield f"{a} {op} {b}"
     pairs = ["SELECT dept, boss FROM emp", "SELECT emp, qty FROM sales", "SELECT 10, NULL"]
-    for a, b, op in itertools.product(pairs, pairs, ["UNION", "UNION ALL", "INTERSECT", "EXCEPT"]):
+    for a, b, op in itertools.product(pairs, pairs, ["UNION", "UNION ALL", "INTERSECT", "EXCEPT", "INTERSECT ALL", "EXCEPT ALL"]):
         yield f"{a} {op} {b}"
     yield from [
+        "SELECT * FROM (VALUES (1), (1), (1), (NULL), (NULL)) a EXCEPT ALL SELECT * FROM (VALUES (1), (NULL), (3)) b",
+        "SELECT * FROM (VALUES (1), (1), (1), (NULL), (NULL)) a INTERSECT ALL SELECT * FROM (VALUES (1), (1), (NULL), (3)) b",
+        "SELECT count(*), count(x) FROM (SELECT x FROM (VALUES (1), (1), (NULL)) a(x) EXCEPT ALL SELECT 1) t",
+        "SELECT dept FROM emp EXCEPT ALL SELECT dept FROM dept EXCEPT ALL SELECT 20",
+        "SELECT dept FROM emp UNION ALL SELECT dept FROM emp INTERSECT ALL SELECT dept FROM dept",
+        "SELECT 'a' INTERSECT ALL SELECT 'a' WHERE false",
+        "!SELECT dept FROM emp EXCEPT ALL SELECT 10 ORDER BY dept DESC NULLS LAST LIMIT 4",
         "SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 2 UNION SELECT 3",
         "SELECT 1 UNION SELECT 2 INTERSECT SELECT 2",
         "(SELECT 1 UNION SELECT 2) INTERSECT SELECT 2",
@@ -500,6 +688,15 @@ def _():
         "SELECT extract(hour FROM TIMESTAMP '2024-01-01 10:20:30'), extract(minute FROM TIMESTAMP '2024-01-01 10:20:30')",
         "SELECT TIMESTAMP '2024-01-01 10:00:00' > DATE '2024-01-01'",
         "SELECT min(day), max(day) FROM sales",
+        "SELECT hired + INTERVAL (id) DAY, hired - INTERVAL (id) MONTH, INTERVAL (id) YEAR + hired FROM emp",
+        "SELECT hired + id * INTERVAL '1 month 1 day', hired - INTERVAL 2 HOUR * id FROM emp",
+        "SELECT hired + to_days(id), hired + to_months(boss), hired + to_years(1), hired - to_hours(id) FROM emp",
+        "SELECT date_add(hired, INTERVAL 1 MONTH), last_day(hired) FROM emp",
+        "SELECT last_day(DATE '2024-02-03'), last_day(TIMESTAMP '2023-12-31 23:59:59')",
+        "SELECT id FROM emp WHERE hired + INTERVAL (id) YEAR > DATE '2022-01-01'",
+        "SELECT DATE '2024-01-31' + INTERVAL (n) MONTH FROM (VALUES (-13), (0), (1), (25), (NULL)) t(n)",
+        "SELECT TIMESTAMP '2024-01-01 00:00:00' - INTERVAL (n) SECOND FROM (VALUES (1), (86400)) t(n)",
+        "SELECT day - lag_day, day + INTERVAL 1 WEEK FROM (SELECT day, day - INTERVAL 2 DAY AS before, DATE '2024-01-01' AS lag_day FROM sales)",
         "SELECT day, sum(qty) FROM sales GROUP BY day",
         "SELECT cast('2024-05-06' AS date), cast(DATE '2024-05-06' AS text)",
         "SELECT strftime(DATE '2024-05-06', '%Y/%m')",

@@ -125,6 +125,10 @@ impl State {
                     put_value(out, held);
                 }
             },
+            State::Texts(v, _) => {
+                put_varint(out, v[g].len() as u128);
+                out.extend_from_slice(&v[g]);
+            }
         }
     }
 
@@ -182,6 +186,11 @@ impl State {
                     let held = value(b)?;
                     keep_edge(&mut v[g], at, *last, owned, || held);
                 }
+            }
+            State::Texts(v, owned) => {
+                let n = varint(b)? as usize;
+                v[g].extend_from_slice(take(b, n)?);
+                *owned += n;
             }
         }
         Some(())

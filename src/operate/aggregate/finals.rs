@@ -6,12 +6,13 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, StringViewBuilder, new_null_array};
 use arrow::datatypes::DataType;
 
-use super::column;
 use super::exact::round;
 use super::plan::{Count, Final};
 use super::state::{State, Value};
 use super::values::ByGroup;
+use super::{codec, column};
 use crate::error::{Error, Result};
+use crate::expr::packed_text;
 
 /// Value lists by group and distinct counts.
 #[derive(Debug)]
@@ -152,6 +153,7 @@ impl Finals {
             }
             Final::Extreme(state, count, ty) => extreme(&states[*state], ty, groups.clone(), valid(*count)?)?,
             Final::Edge(state, ty) => edge(&states[*state], ty, groups)?,
+            Final::Texts(state, once) => texts(&states[*state], *once, groups)?,
         })
     }
 }
@@ -251,6 +253,40 @@ fn extreme(state: &State, ty: &DataType, groups: Range<usize>, valid: Vec<bool>)
         State::Text(v, ..) => text_column(v[groups].iter().cloned()),
         _ => Err(mixed()),
     }
+}
+
+/// The longest text that is put together.
+const MOST_TEXT: usize = 1 << 30;
+
+/// Packed texts in their order, without what orders them, one behind the other.
+fn texts(state: &State, once: bool, groups: Range<usize>) -> Result<ArrayRef> {
+    let State::Texts(v, _) = state else {
+        return Err(mixed());
+    };
+    let broken = || Error::defect("a list of texts is broken");
+    let mut b = StringViewBuilder::new();
+    for bytes in &v[groups] {
+        let (mut rest, mut parts) = (&bytes[..], Vec::new());
+        while !rest.is_empty() {
+            let n = codec::varint(&mut rest).ok_or_else(broken)? as usize;
+            parts.push(codec::take(&mut rest, n).ok_or_else(broken)?);
+        }
+        parts.sort_unstable();
+        let mut seen = hashbrown::HashSet::new();
+        let parts = parts.into_iter().map(packed_text);
+        let parts: Vec<&[u8]> = parts.filter(|p| !once || seen.insert(*p)).collect();
+        if parts.iter().map(|p| p.len()).sum::<usize>() > MOST_TEXT {
+            return Err(Error::limit("string_agg makes a text of more than 1 GiB"));
+        }
+        match parts.is_empty() {
+            true => b.append_null(),
+            false => {
+                let text = String::from_utf8(parts.concat());
+                b.append_value(text.map_err(|_| Error::defect("text is not UTF-8"))?);
+            }
+        }
+    }
+    Ok(Arc::new(b.finish()))
 }
 
 fn edge(state: &State, ty: &DataType, groups: Range<usize>) -> Result<ArrayRef> {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, StringViewArray};
+use arrow::array::{Array, ArrayRef, Int64Array, StringViewArray, new_null_array};
 
 use super::column::Col;
 use super::direct::Direct;
@@ -82,6 +82,15 @@ impl Groups {
             + owned
             + self.lists.iter().map(List::bytes).sum::<usize>()
             + self.sets.iter().map(Set::bytes).sum::<usize>()
+    }
+
+    /// Bytes of the texts that are put together.
+    pub fn text_bytes(&self) -> usize {
+        let texts = |s: &State| match s {
+            State::Texts(_, owned) => *owned,
+            _ => 0,
+        };
+        self.states.iter().map(texts).sum()
     }
 
     /// Bytes that `rows` more rows may take besides, with `long` bytes of long keys.
@@ -345,6 +354,21 @@ impl Groups {
         self.table.reserve(1);
         self.table.find_or_add(0, hash_u128(0), &[]);
         self.make_room();
+    }
+
+    /// Groups whose keys are null but for one, which has these values.
+    pub fn ensure_totals(&mut self, key: usize, values: Vec<i64>) -> Result<()> {
+        let rows = values.len();
+        let column = |(i, ty)| match i == key {
+            true => Col::new(&(Arc::new(Int64Array::from(values.clone())) as ArrayRef)),
+            false => Col::new(&new_null_array(ty, rows)),
+        };
+        let columns = self.plan.key_types.iter().enumerate().map(column);
+        self.encoder.encode(&columns.collect::<Result<Vec<_>>>()?, rows);
+        let e = &self.encoder;
+        self.table.groups(&e.keys, &e.hashes, &e.scratch, &mut self.ids);
+        self.make_room();
+        Ok(())
     }
 
     /// Bytes that [`Groups::finals`] takes besides.

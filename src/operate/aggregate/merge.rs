@@ -18,7 +18,7 @@ use super::groups::Groups;
 use super::heavy;
 use super::plan::Plan;
 use super::rows::{BUCKETS, BucketWriter, LEVELS, Rows, bucket_of, chunks};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::Batch;
 use crate::kernel::hash::hash_u128;
 use crate::memory::{Reservation, SpillBlock, SpillFile};
@@ -26,6 +26,9 @@ use crate::pipeline::{Bucket, Partition, RunContext, Source, TaskContext};
 
 /// Bytes of partial groups up to which neighbouring buckets are merged in one table.
 const TOGETHER: u64 = 1 << 20;
+
+/// Text that one group may make however small the memory limit is.
+const LEAST_TEXT: usize = 1 << 20;
 
 /// Bytes of a table that is kept from one job to the next.
 const RECYCLE: usize = 16 << 20;
@@ -55,6 +58,8 @@ pub fn merge_buckets(
 ) -> Result<Box<dyn Source>> {
     let plan = Arc::new(Plan::new(spec, input)?);
     let unit = plan.keys.is_empty() && buckets.contains(&bucket_of(hash_u128(0), 0));
+    let nothing = inputs.iter().all(|p| p.bytes() == 0);
+    let totals = spec.totals.clone().filter(|_| nothing && buckets.contains(&0));
     let mut work = VecDeque::new();
     let mut job = Job::default();
     for b in buckets {
@@ -69,7 +74,7 @@ pub fn merge_buckets(
         job.bytes += bytes;
         job.inputs.extend(inputs.iter().map(|p| (p.clone(), b)));
     }
-    if job.bytes > 0 || unit {
+    if job.bytes > 0 || unit || totals.is_some() {
         work.push_back(job);
     }
     Ok(Box::new(Merge {
@@ -78,6 +83,7 @@ pub fn merge_buckets(
         run: run.clone(),
         work,
         unit,
+        totals,
         ready: None,
     }))
 }
@@ -101,6 +107,8 @@ struct Merge {
     run: Arc<RunContext>,
     work: VecDeque<Job>,
     unit: bool,
+    /// What groups there are although there is no row.
+    totals: Option<(usize, Vec<i64>)>,
     ready: Option<Ready>,
 }
 
@@ -181,13 +189,26 @@ impl Merge {
         if std::mem::take(&mut self.unit) {
             self.groups.ensure_unit();
         }
+        if let Some((key, values)) = self.totals.take() {
+            self.groups.ensure_totals(key, values)?;
+        }
         Ok(self.groups.finals())
     }
 
     /// The one group of a job whose values exceed the memory.
     fn heavy(&mut self, job: &Job, cx: &TaskContext) -> Result<Finals> {
         self.forget();
-        each_input(job, cx, &mut |chunk| self.groups.merge(chunk, false))?;
+        each_input(job, cx, &mut |chunk| {
+            self.groups.merge(chunk, false)?;
+            // no passes over the input make this smaller: the result is as large
+            match self.groups.text_bytes() > self.run.budget.limit().max(LEAST_TEXT) {
+                true => Err(Error::limit(
+                    "the text that string_agg makes of a group exceeds the memory limit",
+                )
+                .help("it needs room for all of it; raise --memory")),
+                false => Ok(()),
+            }
+        })?;
         self.unit = false;
         self.held.grow_anyway(self.groups.bytes());
         let plan = self.groups.plan.clone();

@@ -62,6 +62,10 @@ pub struct AggregateSpec {
     pub keys: Vec<usize>,
     /// The aggregates and the column of each (`None`: rows are counted).
     pub aggs: Vec<(AggFunc, Option<usize>)>,
+    /// Groups that are there even of no row: which of the keys, an int64, has a value, and the value
+    /// for each such group; their other keys are null.
+    #[serde(default)]
+    pub totals: Option<(usize, Vec<i64>)>,
 }
 
 impl AggregateSpec {

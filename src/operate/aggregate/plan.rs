@@ -40,6 +40,8 @@ pub enum Kind {
     First,
     /// Last value by row position.
     Last,
+    /// All texts.
+    Texts,
 }
 
 /// The states that tell how many values there were.
@@ -78,6 +80,8 @@ pub enum Final {
     Edge(usize, DataType),
     /// Distinct values of set.
     Distinct(usize),
+    /// State of texts, and whether each different one comes once.
+    Texts(usize, bool),
     /// Values list, quantile, whether the values are integers (else ordered floats).
     Quantile(usize, f64, bool),
 }
@@ -180,6 +184,9 @@ impl Plan {
                 Kind::Last
             };
             return Final::Edge(self.state(kind, at), ty);
+        }
+        if let AggFunc::StringAgg(once) = agg {
+            return Final::Texts(self.state(Kind::Texts, at), once);
         }
         let count = Count {
             rows: self.state(Kind::Rows, 0),

@@ -184,6 +184,8 @@ pub enum State {
     Text(Vec<Text>, bool, usize),
     /// First or last (true) values with their position, and the bytes they own.
     Edge(Vec<Option<(u64, Value)>>, bool, usize),
+    /// All texts of a group, each behind its length, in any order, and the bytes they own.
+    Texts(Vec<Vec<u8>>, usize),
 }
 
 use State::*;
@@ -206,6 +208,7 @@ impl State {
             Kind::MaxText => Text(Vec::new(), true, 0),
             Kind::First => Edge(Vec::new(), false, 0),
             Kind::Last => Edge(Vec::new(), true, 0),
+            Kind::Texts => Texts(Vec::new(), 0),
         }
     }
 
@@ -221,6 +224,8 @@ impl State {
             Moments(_) => (size_of::<ExactMoments>(), 0),
             Text(_, _, owned) => (16, *owned),
             Edge(_, _, owned) => (size_of::<Option<(u64, Value)>>(), *owned),
+            // vectors that grow hold up to twice what is in them
+            Texts(_, owned) => (size_of::<Vec<u8>>(), 2 * *owned),
         }
     }
 
@@ -239,6 +244,7 @@ impl State {
             MaxDec(v) => v.resize(groups, i128::MIN),
             Text(v, ..) => v.resize(groups, None),
             Edge(v, ..) => v.resize(groups, None),
+            Texts(v, _) => v.resize(groups, Vec::new()),
         }
     }
 
@@ -249,7 +255,7 @@ impl State {
             match self {
                 Sum(_, m) => m.clear(),
                 Squares(_, m) => m.clear(),
-                Text(_, _, owned) | Edge(_, _, owned) => *owned = 0,
+                Text(_, _, owned) | Edge(_, _, owned) | Texts(_, owned) => *owned = 0,
                 _ => {}
             }
             return;
@@ -267,6 +273,7 @@ impl State {
             MaxDec(_) => MaxDec(Vec::new()),
             Text(_, max, _) => Text(Vec::new(), *max, 0),
             Edge(_, last, _) => Edge(Vec::new(), *last, 0),
+            Texts(..) => Texts(Vec::new(), 0),
         };
     }
 
@@ -345,6 +352,17 @@ impl State {
                 }
             }
             Edge(v, last, owned) => edge_update(v, *last, owned, arg),
+            Texts(v, owned) => {
+                let Some(texts) = arg.texts() else { return };
+                for (i, &g) in groups.iter().enumerate() {
+                    let text = texts.value(arg.row(i)).as_bytes();
+                    let all = &mut v[g as usize];
+                    let before = all.len();
+                    super::codec::put_varint(all, text.len() as u128);
+                    all.extend_from_slice(text);
+                    *owned += all.len() - before;
+                }
+            }
         }
     }
 }

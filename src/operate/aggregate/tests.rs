@@ -276,7 +276,7 @@ proptest! {
                 }
             }
         }
-        let spec = AggregateSpec { keys, aggs };
+        let spec = AggregateSpec { keys, aggs, totals: None };
         let input = batches(&lines, size);
         let limit = if tiny { 1 } else { 1 << 30 };
         let ours = aggregate(&spec, &schema(), &input, sinks, limit, together).unwrap();
@@ -300,6 +300,7 @@ fn variance_is_stable() {
     let values = Float64Array::from_iter_values((0..10).map(|i| 1e9 + i as f64));
     let input2 = vec![Batch::new(vec![Arc::new(values)], 10, 0)];
     let spec = AggregateSpec {
+        totals: None,
         keys: vec![],
         aggs: vec![(AggFunc::Std, Some(0)), (AggFunc::VarPop, Some(0))],
     };
@@ -323,6 +324,7 @@ fn variance_is_stable() {
 fn overflow_and_bad_types_are_errors() {
     let (schema, input) = ints("x", vec![i64::MAX, 1]);
     let spec = |agg| AggregateSpec {
+        totals: None,
         keys: vec![],
         aggs: vec![(agg, Some(0))],
     };
@@ -341,6 +343,7 @@ fn overflow_and_bad_types_are_errors() {
 #[test]
 fn no_rows() {
     let mut spec = AggregateSpec {
+        totals: None,
         keys: vec![],
         aggs: vec![
             (AggFunc::Count, None),
@@ -368,6 +371,7 @@ fn quantiles_interpolate() {
     let (schema, input) = ints("x", vec![1, 2, 3, 4, 100_000]);
     let at = |q| (AggFunc::Quantile(q), Some(0));
     let spec = AggregateSpec {
+        totals: None,
         keys: vec![],
         aggs: vec![at(0.0), at(0.25), at(0.9), at(1.0)],
     };
@@ -404,7 +408,11 @@ fn a_million_groups() {
         (AggFunc::Sum, Some(1)),
         (AggFunc::Last, Some(1)),
     ];
-    let spec = AggregateSpec { keys: vec![0], aggs };
+    let spec = AggregateSpec {
+        keys: vec![0],
+        aggs,
+        totals: None,
+    };
     let free = aggregate(&spec, &schema, &input, 2, 1 << 30, false).unwrap();
     assert_eq!(free.len(), n as usize);
     assert_eq!(
@@ -450,6 +458,7 @@ fn a_heavy_group() {
             (AggFunc::Sum, 1),
         ];
         let spec = AggregateSpec {
+            totals: None,
             keys,
             aggs: aggs.map(|(a, c)| (a, Some(c))).to_vec(),
         };
@@ -481,6 +490,7 @@ fn grouping_is_taken_up_again() {
         part: 0,
     };
     let spec = AggregateSpec {
+        totals: None,
         keys: vec![0],
         aggs: vec![(AggFunc::Count, None)],
     };
@@ -581,7 +591,11 @@ fn aggregate_speed() {
         ("nunique of 1e5 texts by 14", vec![1], vec![(NUnique, Some(6))]),
     ];
     for (name, keys, aggs) in cases {
-        let spec = AggregateSpec { keys, aggs };
+        let spec = AggregateSpec {
+            keys,
+            aggs,
+            totals: None,
+        };
         let run = run(8 << 30);
         let cx = TaskContext {
             run: run.clone(),

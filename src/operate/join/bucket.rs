@@ -233,6 +233,10 @@ impl BucketJoin {
             let mut probe = self.probe(right)?;
             for (piece, marks) in job.left.iter().zip(&mut marks) {
                 cx.check()?;
+                // nothing more is owed to these
+                if self.spec.asof.is_some() && marks.iter().all(|m| *m) {
+                    continue;
+                }
                 let batch = read(piece)?;
                 let flow = match last {
                     false => probe.push_part(&batch, marks, emit, cx)?,

@@ -277,7 +277,12 @@ impl ScatterSink {
     /// A key is of a type that nothing is joined on.
     pub fn new(spec: &JoinSpec, schema: &SchemaRef, run: &Arc<RunContext>) -> Result<Self> {
         let (ordered, schema) = ordered_left(spec, schema);
-        let how = (spec.left_nulls(), Keyless::Around);
+        // what must be put in order for each bucket had better be one
+        let keyless = match spec.asof {
+            Some(_) => Keyless::First,
+            None => Keyless::Around,
+        };
+        let how = (spec.left_nulls(), keyless);
         Ok(ScatterSink {
             scatter: Scatter::new(&ordered.left_keys, &schema, how, 0, run)?,
             at: spec.left_columns,

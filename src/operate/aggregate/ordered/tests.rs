@@ -142,7 +142,11 @@ fn spec(keys: Vec<usize>) -> AggregateSpec {
             }
         }
     }
-    AggregateSpec { keys, aggs }
+    AggregateSpec {
+        keys,
+        aggs,
+        totals: None,
+    }
 }
 
 /// Sorts rows of the reference as an order asks for; its own is ascending with nulls last.
@@ -318,7 +322,11 @@ fn rows_on_disk_are_given_back_when_keys_turn_out_to_repeat() {
 fn only_states_of_integers_in_any_order_are_kept() {
     let run = run(1 << 30);
     let fits = |keys: Vec<usize>, aggs, order: &[SortKey]| {
-        let spec = AggregateSpec { keys, aggs };
+        let spec = AggregateSpec {
+            keys,
+            aggs,
+            totals: None,
+        };
         let plan = Arc::new(Plan::new(&spec, &schema()).unwrap());
         Kept::new(&plan, &Order::new(order.to_vec()), &run).is_some()
     };
