@@ -37,5 +37,5 @@ pub mod sql;
 pub mod write;
 
 pub use error::{Error, Result};
-pub use frame::{Frame, How, Settings};
+pub use frame::{AsOf, Direction, Frame, How, Settings};
 pub use sql::Sql;

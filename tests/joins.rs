@@ -264,6 +264,7 @@ fn further_conditions_in_any_memory() {
                         kind,
                         on: on[..keys].to_vec(),
                         filter: Some(ddf::expr::parse("lv < rv").unwrap()),
+                        asof: None,
                     };
                     let graph = graph::lower(&plan).unwrap();
                     let (batches, _) = run(&graph, &s);
@@ -316,5 +317,33 @@ fn what_follows_a_join_does_not_see_how_it_was_made() {
                 assert_eq!(&got, want, "{threads} threads, {memory} bytes, {block}");
             }
         }
+    }
+}
+
+#[test]
+fn joins_in_a_row_of_columns_that_nobody_reads() {
+    let f = Folder::new();
+    let mut r = Random(31);
+    let (left, right) = (rows(&mut r, 150, 30, 10), rows(&mut r, 80, 30, 5));
+    f.file("l.csv", csv(&left, "lv", whole));
+    f.file("r.csv", csv(&right, "rv", whole));
+    f.file("s.csv", csv(&right[..40], "sv", whole));
+    let text = "SELECT l.lv, s.sv FROM l JOIN r ON l.k = r.k LEFT JOIN s ON l.t = s.t \
+                ASOF LEFT JOIN r q ON r.t = q.t AND s.sv >= q.rv WHERE r.rv IS NOT NULL";
+    let mut first = None;
+    for &(threads, memory, block) in WAYS {
+        let s = settings(threads, memory);
+        let options = ReadOptions {
+            blocksize: Some(block),
+            ..ReadOptions::default()
+        };
+        let mut sql = ddf::Sql::new(s.clone()).with_options(options);
+        for name in ["l", "r", "s"] {
+            sql = sql.with_table(name, &f.at(&format!("{name}.csv")));
+        }
+        let got = all_text(&run(&sql.query(text).unwrap().graph().unwrap(), &s).0);
+        assert!(got.len() > 100);
+        let want = first.get_or_insert_with(|| got.clone());
+        assert_eq!(&got, want, "{threads} threads, {memory} bytes, {block}");
     }
 }

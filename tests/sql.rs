@@ -12,7 +12,7 @@ use ddf::frame::Settings;
 use ddf::sql::{Answer, Sql};
 use sqllogictest::{DB, DBOutput, DefaultColumnType, Runner};
 
-const TABLES: [&str; 4] = ["emp", "dept", "sales", "nums"];
+const TABLES: [&str; 6] = ["emp", "dept", "sales", "nums", "trades", "quotes"];
 
 struct Ddf(Settings);
 
@@ -65,7 +65,7 @@ fn cell(a: &dyn Array, i: usize) -> String {
                 .as_primitive::<TimestampMicrosecondType>()
                 .value_as_datetime(i)
                 .unwrap();
-            let t = t.format("%Y-%m-%dT%H:%M:%S").to_string();
+            let t = t.format("%Y-%m-%dT%H:%M:%S%.f").to_string();
             t.strip_suffix("T00:00:00").unwrap_or(&t).to_string()
         }
         _ => {

@@ -170,9 +170,16 @@ pub struct AskArgs {
     /// Columns that must be equal: id, id=key, or several, comma separated
     #[arg(long, value_name = "KEYS")]
     pub on: Vec<String>,
-    /// Which rows: inner (as a rule), left, right, full, semi, anti, cross
+    /// Which rows: inner (as a rule), left, right, full, semi, anti, cross, or asof: each left row beside
+    /// the nearest right row by the last of the keys, the others being equal
     #[arg(long, value_name = "KIND")]
     pub how: Vec<String>,
+    /// Where an asof join looks: backward (as a rule), forward, nearest
+    #[arg(long, value_name = "DIRECTION")]
+    pub asof_direction: Vec<String>,
+    /// How far away the row of an asof join may be: 5, 0.5, '10 seconds'
+    #[arg(long, value_name = "DISTANCE")]
+    pub tolerance: Vec<String>,
     /// Keep rows where this is true
     #[arg(short = 'w', long = "where", visible_alias = "filter", value_name = "EXPR")]
     pub filter: Vec<String>,

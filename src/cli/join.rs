@@ -5,14 +5,15 @@ use clap::ArgMatches;
 
 use super::query::split_list;
 use crate::error::{Error, Result};
-use crate::frame::{Frame, How};
+use crate::frame::{AsOf, Direction, Frame, How};
 
 /// One `--join` with what was typed after it.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Typed {
     file: String,
     on: Vec<String>,
     how: Option<String>,
+    asof: AsOf,
 }
 
 /// The frame joined with every `--join`; `read` opens a file.
@@ -20,22 +21,46 @@ pub fn joined(f: Frame, matches: &ArgMatches, read: impl Fn(&str) -> Result<Fram
     let mut f = f;
     for join in typed(&flags(matches))? {
         let how = match &join.how {
-            Some(name) => How::from_name(name)?,
+            Some(name) => how(name, &join.asof)?,
+            None if join.asof != AsOf::default() => return Err(only_asof()),
             None if join.on.is_empty() => {
                 return Err(Error::usage(format!("--join {} does not say on what", join.file))
                     .help("add --on id, --on id=key, or --how cross"));
             }
             None => How::Inner,
         };
-        f = f.join(read(&join.file)?, join.on.iter().map(String::as_str), how)?;
+        f = one(f, read(&join.file)?, &join.on, how, &join.asof)?;
     }
     Ok(f)
+}
+
+/// The kind of that name; what is said of asof joins must be of one.
+pub fn how(name: &str, asof: &AsOf) -> Result<How> {
+    match How::from_name(name)? {
+        How::Asof => Ok(How::Asof),
+        _ if *asof != AsOf::default() => Err(only_asof()),
+        how => Ok(how),
+    }
+}
+
+/// The error for flags of asof joins without one.
+pub fn only_asof() -> Error {
+    Error::usage("--asof-direction and --tolerance belong to asof joins").help("add --how asof")
+}
+
+/// `f` joined with `right`.
+pub fn one(f: Frame, right: Frame, on: &[String], how: How, asof: &AsOf) -> Result<Frame> {
+    let on = on.iter().map(String::as_str);
+    match how {
+        How::Asof => f.join_asof(right, on, asof),
+        how => f.join(right, on, how),
+    }
 }
 
 /// The flags of joins in the order in which they were typed.
 fn flags(matches: &ArgMatches) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
-    for flag in ["join", "on", "how"] {
+    for flag in ["join", "on", "how", "asof_direction", "tolerance"] {
         if let (Ok(Some(values)), Some(indices)) =
             (matches.try_get_many::<String>(flag), matches.indices_of(flag))
         {
@@ -55,13 +80,17 @@ fn typed(flags: &[(&'static str, String)]) -> Result<Vec<Typed>> {
                 file: value.clone(),
                 on: Vec::new(),
                 how: None,
+                asof: AsOf::default(),
             }),
             ("on", Some(join)) => join.on.extend(split_list(value)),
+            ("asof_direction", Some(join)) => join.asof.direction = Direction::from_name(value)?,
+            ("tolerance", Some(join)) => join.asof.tolerance = Some(AsOf::distance(value)?),
             (_, Some(join)) if join.how.is_none() => join.how = Some(value.clone()),
             (_, Some(join)) => {
                 return Err(Error::usage(format!("two kinds for the join with {}", join.file)));
             }
             (flag, None) => {
+                let flag = flag.replace('_', "-");
                 return Err(Error::usage(format!("--{flag} {value} belongs to no --join"))
                     .help("put it after a --join FILE"));
             }

@@ -6,7 +6,7 @@ use super::args::{AskArgs, InputArgs, QueryArgs, RunArgs, SchedulerArg};
 use super::{join, select};
 use crate::error::{Error, Result};
 use crate::expr::{self, AggCall, AggFunc, Expr};
-use crate::frame::{Frame, How, Settings};
+use crate::frame::{AsOf, Direction, Frame, How, Settings};
 use crate::kernel;
 use crate::schedule::Scheduler;
 use crate::source::{Format, OnBadRow, ReadOptions, Union};
@@ -34,16 +34,24 @@ pub fn join_frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
     }
     let options = read_options(&args.read)?;
     let settings = settings(&args.run)?;
+    let mut asof = AsOf::default();
+    for d in &args.ask.asof_direction {
+        asof.direction = Direction::from_name(d)?;
+    }
+    for t in &args.ask.tolerance {
+        asof.tolerance = Some(AsOf::distance(t)?);
+    }
     let how = match args.ask.how.as_slice() {
+        [] if asof != AsOf::default() => return Err(join::only_asof()),
         [] => How::Inner,
-        [one] => How::from_name(one)?,
+        [one] => join::how(one, &asof)?,
         _ => return Err(Error::usage("ddf join takes one --how")),
     };
     let on: Vec<String> = args.ask.on.iter().flat_map(|s| split_list(s)).collect();
     let mut f = Frame::read_with([first.as_str()], &options, settings.clone())?;
     for other in others {
         let right = Frame::read_with([other.as_str()], &options, settings.clone())?;
-        f = f.join(right, on.iter().map(String::as_str), how)?;
+        f = join::one(f, right, &on, how, &asof)?;
     }
     answer(f, &args.ask, matches)
 }

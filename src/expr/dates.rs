@@ -23,6 +23,8 @@ pub(super) enum Unit {
     Hour,
     Minute,
     Second,
+    Millisecond,
+    Microsecond,
 }
 
 impl Unit {
@@ -37,6 +39,8 @@ impl Unit {
             ("hour", Hour),
             ("minute", Minute),
             ("second", Second),
+            ("millisecond", Millisecond),
+            ("microsecond", Microsecond),
         ];
         let lower = text.to_lowercase();
         let wanted = lower.strip_suffix('s').unwrap_or(&lower);
@@ -46,7 +50,7 @@ impl Unit {
             .map(|(_, u)| *u)
             .ok_or_else(|| {
                 let near = did_you_mean(wanted, names.iter().map(|n| n.0));
-                let all = "the units are year, quarter, month, week, day, hour, minute, second";
+                let all = "the units are year, quarter, month, week, day, hour, minute, second, millisecond, microsecond";
                 let help = near.map_or(all.to_string(), |n| format!("did you mean {n}? {all}"));
                 Error::query(format!("no unit of time '{text}'")).help(help)
             })
@@ -65,6 +69,8 @@ impl Unit {
             Unit::Hour => us.div_euclid(3_600_000_000),
             Unit::Minute => us.div_euclid(60_000_000),
             Unit::Second => us.div_euclid(1_000_000),
+            Unit::Millisecond => us.div_euclid(1_000),
+            Unit::Microsecond => us,
         }
     }
 
@@ -80,6 +86,8 @@ impl Unit {
             Unit::Hour => n * 3_600_000_000,
             Unit::Minute => n * 60_000_000,
             Unit::Second => n * 1_000_000,
+            Unit::Millisecond => n * 1_000,
+            Unit::Microsecond => n,
         }
     }
 }
@@ -197,7 +205,9 @@ pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<Option<Arr
             let out = (0..rows).map(|i| match (u.get(i), a.get(i), b.get(i)) {
                 (Some(u), Some(a), Some(b)) => {
                     let u = Unit::parse(u)?;
-                    Ok(Some(u.index(b) - u.index(a)))
+                    let n = u.index(b).checked_sub(u.index(a));
+                    let far = || Error::query("moments too far apart to count microseconds between");
+                    n.map(Some).ok_or_else(far)
                 }
                 _ => Ok(None),
             });

@@ -43,7 +43,7 @@ pub use display::quote_name;
 pub use eval::Evaluator;
 pub use fold::fold;
 pub use functions::{Func, FunctionInfo, functions};
-pub use join::JoinKind;
+pub use join::{AsOfOp, JoinKind};
 pub use pack::{Ordering, ordered_by, packed_text};
 pub use parse::{parse, parse_named, point_at};
 pub use tree::{AggCall, AggFunc, BinaryOp, CastType, CompareOp, Expr, UnaryOp};

@@ -10,6 +10,7 @@
 use arrow::datatypes::SchemaRef;
 
 use super::Frame;
+use super::asof::AsOf;
 use crate::error::{Error, Result};
 use crate::expr::{Expr, Func, JoinKind};
 use crate::kernel::types::names_of;
@@ -32,6 +33,9 @@ pub enum How {
     Anti,
     /// Each left row with each right row.
     Cross,
+    /// Left rows, each beside the right row with the greatest last key that is not above its own, all other
+    /// keys being equal; see [`Frame::join_asof`].
+    Asof,
 }
 
 impl How {
@@ -48,23 +52,24 @@ impl How {
             "semi" => How::Semi,
             "anti" => How::Anti,
             "cross" => How::Cross,
+            "asof" => How::Asof,
             _ => {
                 return Err(Error::usage(format!("there is no join of kind {name:?}"))
-                    .help("the kinds are inner, left, right, full, semi, anti and cross"));
+                    .help("the kinds are inner, left, right, full, semi, anti, cross and asof"));
             }
         })
     }
 }
 
 /// The two inputs of a join and the names of its result.
-struct Sides {
-    left: LogicalPlan,
-    right: LogicalPlan,
-    on: Vec<(Expr, Expr)>,
+pub(super) struct Sides {
+    pub(super) left: LogicalPlan,
+    pub(super) right: LogicalPlan,
+    pub(super) on: Vec<(Expr, Expr)>,
     /// Names of the left columns.
-    left_names: Vec<String>,
+    pub(super) left_names: Vec<String>,
     /// Right columns of the result: the name within the right plan.
-    right_names: Vec<String>,
+    pub(super) right_names: Vec<String>,
     /// Key columns that both sides share: the left name, the right's inner name.
     shared: Vec<(String, String)>,
 }
@@ -89,6 +94,9 @@ impl Frame {
     /// A column is unknown, keys of types that do not go together, no key (except for
     /// [`How::Cross`], which takes none).
     pub fn join<'a>(self, right: Frame, on: impl IntoIterator<Item = &'a str>, how: How) -> Result<Frame> {
+        if how == How::Asof {
+            return self.join_asof(right, on, &AsOf::default());
+        }
         let on: Vec<(String, String)> = on.into_iter().map(key_names).collect();
         if on.is_empty() != (how == How::Cross) {
             return Err(match how {
@@ -98,7 +106,7 @@ impl Frame {
             .help("name them with --on id, --on id=key or --on id,day; a cross join takes none"));
         }
         let left = self.ordered();
-        let sides = sides(left.plan.clone(), right.ordered().plan, &on, how)?;
+        let sides = sides(left.plan.clone(), right.ordered().plan, &on, on.len())?;
         let plan = match how {
             How::Inner | How::Cross => sides.forward(JoinKind::Inner)?,
             How::Left => sides.forward(JoinKind::Left)?,
@@ -106,6 +114,7 @@ impl Frame {
             How::Anti => sides.join(JoinKind::Anti),
             How::Right => sides.backward()?,
             How::Full => sides.full()?,
+            How::Asof => return Err(Error::defect("an asof join among the others")),
         };
         left.wrap(|_| plan)
     }
@@ -153,23 +162,29 @@ fn united(name: &str, own: &SchemaRef, a: &SchemaRef, b: &SchemaRef) -> Result<E
     }
 }
 
-fn key_names(text: &str) -> (String, String) {
+pub(super) fn key_names(text: &str) -> (String, String) {
     let (l, r) = text.split_once('=').unwrap_or((text, text));
     (l.trim().to_string(), r.trim().to_string())
 }
 
-/// Renames the right columns so that no name stands on both sides.
-fn sides(left: LogicalPlan, right: LogicalPlan, on: &[(String, String)], how: How) -> Result<Sides> {
+/// Renames the right columns so that no name stands on both sides. Of the first `merged` keys those of
+/// one name are one column of the result.
+pub(super) fn sides(
+    left: LogicalPlan,
+    right: LogicalPlan,
+    on: &[(String, String)],
+    merged: usize,
+) -> Result<Sides> {
     let (ls, rs) = (left.schema()?, right.schema()?);
     let left_names = names_of(&ls);
     let mut taken: std::collections::HashSet<String> =
         left_names.iter().chain(&names_of(&rs)).cloned().collect();
-    let (mut exprs, mut right_names, mut shared, mut keys) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut exprs, mut right_names, mut shared) = (Vec::new(), Vec::new(), Vec::new());
     for (l, r) in on {
         plan::key_type(&Expr::column(l), &ls, &Expr::column(r), &rs)?;
     }
     for name in names_of(&rs) {
-        let is_shared = on.iter().any(|(l, r)| l == r && *r == name);
+        let is_shared = on[..merged].iter().any(|(l, r)| l == r && *r == name);
         let inner = match () {
             _ if is_shared => format!("\u{0}right {name}"),
             _ if ls.index_of(&name).is_ok() => {
@@ -181,18 +196,18 @@ fn sides(left: LogicalPlan, right: LogicalPlan, on: &[(String, String)], how: Ho
             }
             _ => name.clone(),
         };
-        for (l, _) in on.iter().filter(|(_, r)| *r == name) {
-            keys.push((Expr::column(l), Expr::column(&inner)));
-        }
         match is_shared {
             true => shared.push((name.clone(), inner.clone())),
             false => right_names.push(inner.clone()),
         }
         exprs.push((inner, Expr::Column(name)));
     }
-    if !matches!(how, How::Cross) && keys.is_empty() {
-        return Err(Error::defect("a join lost its keys"));
-    }
+    let key = |(l, r): &(String, String)| {
+        let right = exprs.iter().find(|(_, e)| matches!(e, Expr::Column(c) if c == r));
+        let (inner, _) = right.ok_or_else(|| Error::defect("a join lost a key"))?;
+        Ok((Expr::column(l), Expr::column(inner)))
+    };
+    let keys = on.iter().map(key).collect::<Result<_>>()?;
     let right = LogicalPlan::Project {
         input: Box::new(right),
         exprs,
@@ -215,6 +230,7 @@ impl Sides {
             kind,
             on: self.on.clone(),
             filter: None,
+            asof: None,
         }
     }
 
@@ -236,6 +252,7 @@ impl Sides {
             kind: JoinKind::Left,
             on: self.on.iter().map(|(l, r)| (r.clone(), l.clone())).collect(),
             filter: None,
+            asof: None,
         };
         let exprs = self.columns(&mut |name, shared| {
             Ok(match shared {

@@ -19,6 +19,7 @@
 //! ```
 
 mod analysis;
+mod asof;
 mod group;
 mod join;
 mod run;
@@ -41,6 +42,7 @@ use crate::plan::{self, LogicalPlan, OrderBy, Table};
 use crate::source::{self, ReadOptions};
 use crate::write::{Format, Target, WriteOptions};
 
+pub use asof::{AsOf, Direction};
 pub use group::GroupBy;
 pub use join::How;
 pub use run::{Report, Rows, write_aside};

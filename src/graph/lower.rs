@@ -11,9 +11,9 @@ use super::{Graph, Stage, StageSink, StageSource, StageTransform};
 use crate::error::Result;
 use crate::expr::{AggCall, Expr, JoinKind};
 use crate::operate::aggregate::AggregateSpec;
-use crate::operate::join::JoinSpec;
+use crate::operate::join::{AsOfSpec, JoinSpec};
 use crate::operate::sort::{SortKey, SortSpec};
-use crate::plan::{self, LogicalPlan, OrderBy, Table};
+use crate::plan::{self, AsOf, LogicalPlan, OrderBy, Table};
 
 /// Lowers a checked and optimised plan.
 pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
@@ -157,7 +157,11 @@ impl Lowering {
                 kind,
                 on,
                 filter,
-            } => self.join(left, right, *kind, on, filter.as_ref(), plan.schema()?),
+                asof,
+            } => {
+                let how = (*kind, filter.as_ref(), asof.as_ref());
+                self.join(left, right, how, on, plan.schema()?)
+            }
             LogicalPlan::Union { inputs } => {
                 let mut stages = Vec::new();
                 for input in inputs {
@@ -313,22 +317,31 @@ impl Lowering {
         &mut self,
         left: &LogicalPlan,
         right: &LogicalPlan,
-        kind: JoinKind,
+        (kind, filter, asof): (JoinKind, Option<&Expr>, Option<&AsOf>),
         on: &[(Expr, Expr)],
-        filter: Option<&Expr>,
         schema: SchemaRef,
     ) -> Result<Open> {
         let mut build = self.open(right)?;
         let mut probe = self.open(left)?;
         let right_width = build.schema.fields().len();
         let left_schema = probe.schema.clone();
-        let types = on
+        let nearest = asof.iter().map(|a| (&a.left, &a.right));
+        let keys: Vec<(&Expr, &Expr)> = on.iter().map(|(l, r)| (l, r)).chain(nearest).collect();
+        let types = keys
             .iter()
             .map(|(l, r)| plan::key_type(l, &left_schema, r, &build.schema))
             .collect::<Result<Vec<_>>>()?;
-        let (ls, rs): (Vec<Expr>, Vec<Expr>) = on.iter().cloned().unzip();
-        let left_keys = with_keys(&mut probe, &ls, &types)?;
-        let right_keys = with_keys(&mut build, &rs, &types)?;
+        let (ls, rs): (Vec<&Expr>, Vec<&Expr>) = keys.into_iter().unzip();
+        let mut left_keys = with_keys(&mut probe, &ls, &types)?;
+        let mut right_keys = with_keys(&mut build, &rs, &types)?;
+        let asof = asof.and_then(|a| {
+            let (left, right) = left_keys.pop().zip(right_keys.pop())?;
+            Some(AsOfSpec {
+                left,
+                right,
+                op: a.op,
+            })
+        });
         let spec = JoinSpec {
             kind,
             left_keys,
@@ -336,6 +349,7 @@ impl Lowering {
             left_columns: left_schema.fields().len(),
             right_columns: right_width,
             filter: filter.cloned(),
+            asof,
             unused: Vec::new(),
         };
         let build = self.close(build, StageSink::Build { spec: spec.clone() });
@@ -376,13 +390,13 @@ impl Lowering {
 }
 
 /// Sees that each key is a column of its common type; those that are not yet are added at the end.
-fn with_keys(open: &mut Open, keys: &[Expr], types: &[DataType]) -> Result<Vec<usize>> {
+fn with_keys(open: &mut Open, keys: &[&Expr], types: &[DataType]) -> Result<Vec<usize>> {
     let fields = open.schema.fields().clone();
     let mut exprs = Expr::columns_of(&open.schema);
     let mut all: Vec<Field> = fields.iter().map(|f| f.as_ref().clone()).collect();
     let mut places = Vec::new();
     for (key, ty) in keys.iter().zip(types) {
-        let key = key.clone().as_type(&open.schema, ty)?;
+        let key = (*key).clone().as_type(&open.schema, ty)?;
         places.push(match exprs.iter().position(|(_, e)| *e == key) {
             Some(i) => i,
             None => {

@@ -179,6 +179,7 @@ impl Shared {
                 kind,
                 on,
                 filter,
+                asof,
             } => {
                 let ((l, lc), (r, rc)) = (self.part(left)?, self.part(right)?);
                 let side = |columns: Vec<Expr>, side: &str| -> Result<Vec<Expr>> {
@@ -194,6 +195,10 @@ impl Shared {
                 let mut text = format!("join {kind:?} {l} {r}");
                 for (a, b) in on {
                     text += &format!(" {:?} {:?}", names.within(a)?, names.within(b)?);
+                }
+                if let Some(a) = asof {
+                    let (left, right) = (names.within(&a.left)?, names.within(&a.right)?);
+                    text += &format!(" asof {left:?} {:?} {right:?}", a.op);
                 }
                 if let Some(f) = filter {
                     text += &format!(" and {:?}", names.within(f)?);

@@ -168,7 +168,9 @@ impl Graph {
                 }
                 StageTransform::Probe { spec, .. } => {
                     let left = self.schema_after(stage, at)?;
-                    names.extend(spec.left_keys.iter().map(|&k| left.field(k).name().clone()));
+                    let nearest = spec.asof.iter().map(|a| &a.left);
+                    let keys = spec.left_keys.iter().chain(nearest);
+                    names.extend(keys.map(|&k| left.field(k).name().clone()));
                     names.extend(spec.filter.iter().flat_map(|f| f.columns()));
                 }
             }

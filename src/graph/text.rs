@@ -38,8 +38,9 @@ pub fn steps(graph: &Graph, s: &Stage) -> Vec<String> {
                 Some(t) => format!("expand into {t} rows each"),
             },
             StageTransform::Probe { build, spec } => format!(
-                "{} join with stage {build} on {} keys",
+                "{}{} join with stage {build} on {} keys",
                 spec.kind.name(),
+                if spec.asof.is_some() { " asof" } else { "" },
                 spec.left_keys.len()
             ),
             StageTransform::Window { spec } => {

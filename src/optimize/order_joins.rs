@@ -91,12 +91,30 @@ fn rewrite(plan: LogicalPlan, seen: bool) -> Result<LogicalPlan> {
             kind: kind @ (JoinKind::Semi | JoinKind::Anti),
             on,
             filter,
+            asof: None,
         } => Ok(LogicalPlan::Join {
             left: Box::new(rewrite(*left, seen)?),
             right: Box::new(rewrite(*right, false)?),
             kind,
             on,
             filter,
+            asof: None,
+        }),
+        // which of two rows that are equally near is taken depends on the order of the right
+        LogicalPlan::Join {
+            left,
+            right,
+            kind,
+            on,
+            filter,
+            asof: asof @ Some(_),
+        } => Ok(LogicalPlan::Join {
+            left: Box::new(rewrite(*left, seen)?),
+            right: Box::new(rewrite(*right, true)?),
+            kind,
+            on,
+            filter,
+            asof,
         }),
         join @ LogicalPlan::Join {
             kind: JoinKind::Inner,
@@ -123,6 +141,7 @@ impl Parts {
                 kind: JoinKind::Inner,
                 on,
                 filter,
+                asof: None,
             } => {
                 self.take(*left)?;
                 self.take(*right)?;
@@ -275,6 +294,7 @@ fn lay(parts: Parts, order: &[usize], inputs: &[Input]) -> Result<LogicalPlan> {
             kind: JoinKind::Inner,
             on,
             filter: (!now.is_empty()).then(|| Expr::and(now)),
+            asof: None,
         };
     }
     Ok(plan)

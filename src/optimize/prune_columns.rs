@@ -94,10 +94,13 @@ fn prune(plan: LogicalPlan, used: &Names) -> LogicalPlan {
             kind,
             on,
             filter,
+            asof,
         } => {
             let mut below = with(used, filter.iter().flat_map(|f| f.columns()));
             below.extend(
                 on.iter()
+                    .map(|(l, r)| (l, r))
+                    .chain(asof.iter().map(|a| (&a.left, &a.right)))
                     .flat_map(|(l, r)| l.columns().into_iter().chain(r.columns())),
             );
             LogicalPlan::Join {
@@ -106,6 +109,7 @@ fn prune(plan: LogicalPlan, used: &Names) -> LogicalPlan {
                 kind,
                 on,
                 filter,
+                asof,
             }
         }
         LogicalPlan::Union { inputs } => union(inputs, used),

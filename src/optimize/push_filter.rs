@@ -9,7 +9,7 @@ use super::Rule;
 use crate::error::Result;
 use crate::expr::{BinaryOp, Expr, JoinKind, WindowCall};
 use crate::kernel::types::names_of;
-use crate::plan::{LogicalPlan, equal_sides, partition_of};
+use crate::plan::{AsOf, LogicalPlan, equal_sides, partition_of};
 
 /// See the module.
 pub struct PushFilter;
@@ -26,6 +26,7 @@ impl Rule for PushFilter {
                 kind,
                 on,
                 filter: Some(filter),
+                asof: None,
             } => self.rewrite_condition(*left, *right, kind, on, filter),
             LogicalPlan::Filter { input, predicate } => {
                 let mut pushed = *input;
@@ -73,6 +74,7 @@ impl PushFilter {
             kind,
             on,
             filter: conjunction(kept),
+            asof: None,
         };
         let mut rest = Vec::new();
         for part in above {
@@ -176,7 +178,8 @@ fn push(plan: LogicalPlan, part: Expr) -> Result<(LogicalPlan, Option<Expr>)> {
             kind,
             on,
             filter,
-        } => push_join(*left, *right, kind, on, filter, part),
+            asof,
+        } => push_join((*left, *right), kind, on, filter, asof, part),
         LogicalPlan::Union { inputs } => {
             let names = match inputs.first() {
                 Some(first) => names_of(&*first.schema()?),
@@ -197,13 +200,14 @@ fn push(plan: LogicalPlan, part: Expr) -> Result<(LogicalPlan, Option<Expr>)> {
 }
 
 /// A condition on one side goes to that side (but not below an outer join's null side); one on the
-/// keys goes to both; `a.x = b.y` over an inner join becomes a key.
+/// keys goes to both; `a.x = b.y` over an inner join becomes a key. Below an asof join the right rows stay
+/// as they are, apart from their keys: without some of them another would be the nearest.
 fn push_join(
-    left: LogicalPlan,
-    right: LogicalPlan,
+    (left, right): (LogicalPlan, LogicalPlan),
     kind: JoinKind,
     mut on: Vec<(Expr, Expr)>,
     mut filter: Option<Expr>,
+    asof: Option<AsOf>,
     part: Expr,
 ) -> Result<(LogicalPlan, Option<Expr>)> {
     let (ls, rs) = (left.schema()?, right.schema()?);
@@ -225,6 +229,8 @@ fn push_join(
             let (r, kept) = push(right, m)?;
             right = rewrap(r, kept);
         }
+    } else if asof.is_some() {
+        rest = Some(part);
     } else if only(&rs) && kind == JoinKind::Inner {
         let (r, kept) = push(right, part)?;
         right = rewrap(r, kept);
@@ -255,6 +261,7 @@ fn push_join(
             kind,
             on,
             filter,
+            asof,
         },
         rest,
     ))

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::LogicalPlan;
+use super::{AsOf, LogicalPlan};
 use crate::error::{Error, Result, no_column};
-use crate::expr::{self, Expr};
+use crate::expr::{self, AsOfOp, Expr};
 use crate::kernel::types;
 
 impl LogicalPlan {
@@ -117,8 +117,15 @@ impl LogicalPlan {
                 kind,
                 on,
                 filter,
+                asof,
             } => {
                 let (left, right) = (left.schema()?, right.schema()?);
+                if let Some(a) = asof {
+                    key_type(&a.left, &left, &a.right, &right)?;
+                    if filter.is_some() || !kind.yields_right() {
+                        return Err(Error::defect("an asof join of a kind that there is not"));
+                    }
+                }
                 for (l, r) in on {
                     key_type(l, &left, r, &right)?;
                 }
@@ -193,6 +200,34 @@ pub fn key_type(l: &Expr, left: &Schema, r: &Expr, right: &Schema) -> Result<Dat
     })
 }
 
+/// Whether an expression looks at columns of a schema and at no others.
+fn is_of(e: &Expr, s: &Schema) -> bool {
+    let columns = e.columns();
+    !columns.is_empty() && columns.iter().all(|c| s.index_of(c).is_ok())
+}
+
+/// The key of an asof join in an inequality between the columns of two inputs; none if the condition is
+/// not that.
+///
+/// # Errors
+/// It is, but the types do not go together.
+pub fn nearest_sides(part: &Expr, ls: &Schema, rs: &Schema) -> Result<Option<AsOf>> {
+    let Expr::Binary { op, left, right } = part else {
+        return Ok(None);
+    };
+    let Some(op) = AsOfOp::of(*op) else {
+        return Ok(None);
+    };
+    let (left, right, op) = match () {
+        _ if is_of(left, ls) && is_of(right, rs) => (left, right, op),
+        _ if is_of(right, ls) && is_of(left, rs) => (right, left, op.mirrored()),
+        _ => return Ok(None),
+    };
+    key_type(left, ls, right, rs)?;
+    let (left, right) = (left.as_ref().clone(), right.as_ref().clone());
+    Ok(Some(AsOf { left, right, op }))
+}
+
 /// The two sides of an equality between the columns of two inputs, that of the left first; none if
 /// the condition is not that.
 ///
@@ -207,13 +242,9 @@ pub fn equal_sides(part: &Expr, ls: &Schema, rs: &Schema) -> Result<Option<(Expr
     else {
         return Ok(None);
     };
-    let of = |e: &Expr, s: &Schema| {
-        let c = e.columns();
-        !c.is_empty() && c.iter().all(|c| s.index_of(c).is_ok())
-    };
     let (l, r) = match () {
-        _ if of(left, ls) && of(right, rs) => (left, right),
-        _ if of(right, ls) && of(left, rs) => (right, left),
+        _ if is_of(left, ls) && is_of(right, rs) => (left, right),
+        _ if is_of(right, ls) && is_of(left, rs) => (right, left),
         _ => return Ok(None),
     };
     key_type(l, ls, r, rs)?;

@@ -51,6 +51,7 @@ impl LogicalPlan {
                 kind,
                 on,
                 filter,
+                asof,
             } => {
                 let (l, r) = (left.estimated_rows(), right.estimated_rows());
                 let distinct = on
@@ -59,6 +60,8 @@ impl LogicalPlan {
                 let both = l * r / distinct.product::<f64>().max(1.0);
                 let both = if filter.is_some() { both * UNKNOWN } else { both };
                 match kind {
+                    // one row at most for each of the left
+                    JoinKind::Inner | JoinKind::Left if asof.is_some() => l,
                     JoinKind::Inner => both,
                     JoinKind::Left => both.max(l),
                     JoinKind::Semi => both.min(l),

@@ -74,10 +74,21 @@ fn line(plan: &LogicalPlan) -> String {
                 list(calls)
             )
         }
-        LogicalPlan::Join { kind, on, filter, .. } => {
+        LogicalPlan::Join {
+            kind,
+            on,
+            filter,
+            asof,
+            ..
+        } => {
             let mut parts: Vec<_> = on.iter().map(|(l, r)| format!("{l} = {r}")).collect();
+            parts.extend(
+                asof.iter()
+                    .map(|a| format!("{} {} {}", a.left, a.op.symbol(), a.right)),
+            );
             parts.extend(filter.iter().map(|f| f.to_string()));
-            format!("Join {} [{}]", kind.name(), parts.join(", "))
+            let asof = if asof.is_some() { "asof " } else { "" };
+            format!("Join {asof}{} [{}]", kind.name(), parts.join(", "))
         }
         LogicalPlan::Union { inputs } => format!("Union of {}", inputs.len()),
         LogicalPlan::Expand { lists, times, .. } => {

@@ -29,6 +29,7 @@ impl LogicalPlan {
             kind: JoinKind::Anti,
             on: on.iter().map(|(l, r)| (r.clone(), l.clone())).collect(),
             filter: filter.clone(),
+            asof: None,
         };
         let matched = LogicalPlan::Join {
             left: Box::new(left),
@@ -36,6 +37,7 @@ impl LogicalPlan {
             kind: JoinKind::Left,
             on,
             filter,
+            asof: None,
         };
         let unmatched = LogicalPlan::Project {
             input: Box::new(unmatched),

@@ -22,11 +22,11 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use crate::expr::OrderBy;
-use crate::expr::{AggCall, Expr, JoinKind, WindowCall};
+use crate::expr::{AggCall, AsOfOp, Expr, JoinKind, WindowCall};
 use crate::kernel::Scalar;
 use crate::source::Dataset;
 
-pub use check::{equal_sides, key_type};
+pub use check::{equal_sides, key_type, nearest_sides};
 pub use explain::explain;
 pub use unite::unite;
 pub use window::partition_of;
@@ -44,6 +44,17 @@ impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Table({})", self.name)
     }
+}
+
+/// The key of an asof join, of which the nearest is taken instead of an equal one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AsOf {
+    /// Over the left; null meets nothing.
+    pub left: Expr,
+    /// Over the right; null is met by nothing.
+    pub right: Expr,
+    /// `left op right` must hold.
+    pub op: AsOfOp,
 }
 
 /// A relational operator and its input.
@@ -117,6 +128,9 @@ pub enum LogicalPlan {
         on: Vec<(Expr, Expr)>,
         /// A further condition over the columns of both, part of the match (not a filter above it).
         filter: Option<Expr>,
+        /// Of the right rows that match, only the nearest by this key; of inner and left joins without
+        /// a further condition.
+        asof: Option<AsOf>,
     },
     /// The rows of all inputs, one input after the other; names are those of the first, types united
     /// (by [`unite`], before a plan is optimised).
@@ -234,12 +248,14 @@ impl LogicalPlan {
                 kind,
                 on,
                 filter,
+                asof,
             } => Join {
                 left: go(left)?,
                 right: go(right)?,
                 kind,
                 on,
                 filter,
+                asof,
             },
             Union { inputs } => Union {
                 inputs: inputs.into_iter().map(f).collect::<Result<_, E>>()?,
@@ -276,9 +292,10 @@ impl LogicalPlan {
                 let all = lists.iter_mut().flatten().map(|(_, e)| e);
                 all.chain(times).try_for_each(go)?;
             }
-            LogicalPlan::Join { on, filter, .. } => {
+            LogicalPlan::Join { on, filter, asof, .. } => {
                 let keys = on.iter_mut().flat_map(|(l, r)| [l, r]);
-                keys.chain(filter.iter_mut()).try_for_each(go)?;
+                let nearest = asof.iter_mut().flat_map(|a| [&mut a.left, &mut a.right]);
+                keys.chain(nearest).chain(filter.iter_mut()).try_for_each(go)?;
             }
             LogicalPlan::Union { .. } | LogicalPlan::Limit { .. } => {}
         }

@@ -5,10 +5,10 @@ use sqlparser::ast::{self, Expr as S, Ident, JoinConstraint, JoinOperator, Table
 use super::convert::Names;
 use super::joins::{self, Side};
 use super::scope::{Col, Rel, Scope};
-use super::{Planner, unsupported};
+use super::{Planner, statement, unsupported};
 use crate::error::{Error, Result, no_column};
-use crate::expr::{Expr, Func, JoinKind};
-use crate::plan::{LogicalPlan, equal_sides};
+use crate::expr::{AsOfOp, Expr, Func, JoinKind};
+use crate::plan::{AsOf, LogicalPlan, equal_sides, nearest_sides};
 
 /// The kinds of joins that people write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,30 @@ enum How {
     Semi,
     Anti,
 }
+
+/// When rows belong together.
+#[derive(Debug, Default)]
+struct Condition {
+    /// What must be equal.
+    on: Vec<(Expr, Expr)>,
+    /// The rest of it.
+    filter: Option<Expr>,
+    /// What must be nearest.
+    asof: Option<AsOf>,
+}
+
+impl Condition {
+    /// Equalities, and other parts that must hold as well.
+    fn of(on: Vec<(Expr, Expr)>, rest: Vec<Expr>) -> Condition {
+        Condition {
+            on,
+            filter: (!rest.is_empty()).then(|| Expr::and(rest)),
+            asof: None,
+        }
+    }
+}
+
+const ASOF_HELP: &str = "it takes equalities and one inequality: ON t.sym = q.sym AND t.ts >= q.ts";
 
 impl Planner<'_> {
     /// The items of FROM, each with its joins; a row without columns where there are none.
@@ -78,6 +102,9 @@ impl Planner<'_> {
                 sample: None,
             } = &j.relation
             {
+                if statement::is_asof(j) {
+                    return Err(unsupported("ASOF JOIN LATERAL"));
+                }
                 let kind = lateral_kind(&j.join_operator)?;
                 rel = self.lateral(rel, subquery, alias.as_ref(), kind, outer)?;
                 continue;
@@ -86,7 +113,10 @@ impl Planner<'_> {
             for c in &right.cols {
                 self.check_alias(std::slice::from_ref(&rel), c)?;
             }
-            rel = self.join(rel, right, &j.join_operator)?;
+            rel = match statement::is_asof(j) {
+                true => self.join_asof(rel, right, &j.join_operator)?,
+                false => self.join(rel, right, &j.join_operator)?,
+            };
         }
         Ok(rel)
     }
@@ -223,14 +253,14 @@ impl Planner<'_> {
                 if !matches!(c, JoinConstraint::None) {
                     return Err(Error::query("CROSS JOIN has no condition").help("write JOIN … ON"));
                 }
-                return self.pair(left, right, How::Inner, Vec::new(), None);
+                return self.pair(left, right, How::Inner, Condition::default());
             }
             J::Left(c) | J::LeftOuter(c) => (How::Left, c),
             J::Right(c) | J::RightOuter(c) => (How::Right, c),
             J::FullOuter(c) => (How::Full, c),
             J::Semi(c) | J::LeftSemi(c) => (How::Semi, c),
             J::Anti(c) | J::LeftAnti(c) => (How::Anti, c),
-            J::AsOf { .. } => return Err(unsupported("ASOF JOIN")),
+            J::AsOf { .. } => return Err(unsupported("MATCH_CONDITION")),
             J::CrossApply | J::OuterApply => return Err(unsupported("APPLY")),
             J::RightSemi(_) | J::RightAnti(_) => return Err(unsupported("RIGHT SEMI and RIGHT ANTI JOIN")),
             _ => return Err(unsupported("that kind of join")),
@@ -241,7 +271,7 @@ impl Planner<'_> {
                 let idents: Vec<Ident> = (names.iter())
                     .filter_map(|n| n.0.last().and_then(|p| p.as_ident()).cloned())
                     .collect();
-                self.join_using(left, right, how, &idents)
+                self.join_using(left, right, (how, false), &idents)
             }
             JoinConstraint::Natural => {
                 let common: Vec<Ident> = (left.cols.iter().filter(|c| c.open))
@@ -250,13 +280,55 @@ impl Planner<'_> {
                     .collect();
                 match common.is_empty() {
                     true => Err(Error::query("NATURAL JOIN of tables without a common column")),
-                    false => self.join_using(left, right, how, &common),
+                    false => self.join_using(left, right, (how, false), &common),
                 }
             }
             JoinConstraint::None => {
                 Err(Error::query("JOIN without ON or USING")
                     .help("write JOIN … ON a.id = b.id, or CROSS JOIN"))
             }
+        }
+    }
+
+    /// `ASOF JOIN`: equalities and one inequality, of which the nearest right row is taken.
+    fn join_asof(&mut self, left: Rel, right: Rel, op: &JoinOperator) -> Result<Rel> {
+        use JoinOperator as J;
+        let (how, constraint) = match op {
+            J::Join(c) | J::Inner(c) => (How::Inner, c),
+            J::Left(c) | J::LeftOuter(c) => (How::Left, c),
+            _ => {
+                return Err(
+                    unsupported("that kind of ASOF join").help("there are ASOF JOIN and ASOF LEFT JOIN")
+                );
+            }
+        };
+        match constraint {
+            JoinConstraint::On(e) => {
+                let parts = self.parts_of_on(&left, &right, e)?;
+                let (ls, rs) = (left.plan.schema()?, right.plan.schema()?);
+                let mut condition = Condition::default();
+                for part in parts {
+                    match (equal_sides(&part, &ls, &rs)?, nearest_sides(&part, &ls, &rs)?) {
+                        (Some(pair), _) => condition.on.push(pair),
+                        (_, Some(asof)) if condition.asof.is_none() => condition.asof = Some(asof),
+                        _ => {
+                            let what = format!("{part} in the condition of an ASOF JOIN");
+                            return Err(unsupported(&what).help(ASOF_HELP));
+                        }
+                    }
+                }
+                if condition.asof.is_none() {
+                    return Err(Error::query("an ASOF JOIN without an inequality").help(ASOF_HELP));
+                }
+                self.pair(left, right, how, condition)
+            }
+            JoinConstraint::Using(names) if !names.is_empty() => {
+                let idents: Vec<Ident> = (names.iter())
+                    .filter_map(|n| n.0.last().and_then(|p| p.as_ident()).cloned())
+                    .collect();
+                self.join_using(left, right, (how, true), &idents)
+            }
+            _ => Err(Error::query("ASOF JOIN without ON or USING").help(ASOF_HELP)),
         }
     }
 
@@ -285,8 +357,7 @@ impl Planner<'_> {
             }
         }
         if how == How::Inner {
-            let filter = (!rest.is_empty()).then(|| Expr::and(rest));
-            let mut rel = self.pair(left, right, how, keys, filter)?;
+            let mut rel = self.pair(left, right, how, Condition::of(keys, rest))?;
             for part in asked {
                 rel = self.filter_by(rel, part, &mut jobs, None)?;
             }
@@ -309,11 +380,31 @@ impl Planner<'_> {
             }
             right = self.filter_by(right, part, &mut jobs, None)?;
         }
-        let filter = (!rest.is_empty()).then(|| Expr::and(rest));
-        self.pair(left, right, how, keys, filter)
+        self.pair(left, right, how, Condition::of(keys, rest))
     }
 
-    fn join_using(&mut self, mut left: Rel, mut right: Rel, how: How, names: &[Ident]) -> Result<Rel> {
+    /// The parts of the condition of an asof join, all of which must hold.
+    fn parts_of_on(&mut self, left: &Rel, right: &Rel, on: &S) -> Result<Vec<Expr>> {
+        let both: Vec<Col> = left.cols.iter().chain(&right.cols).cloned().collect();
+        let scope = Scope {
+            cols: &both,
+            outer: None,
+        };
+        let condition = self.plain_expr(on, Names::of(&scope), "the ON of an ASOF JOIN")?;
+        if condition.has_aggregate() {
+            return Err(Error::query("an aggregate in ON").help("aggregate in a subquery first"));
+        }
+        Ok(condition.conjuncts())
+    }
+
+    /// Columns of one name are one; of an asof join the last stands for `>=`.
+    fn join_using(
+        &mut self,
+        mut left: Rel,
+        mut right: Rel,
+        (how, is_asof): (How, bool),
+        names: &[Ident],
+    ) -> Result<Rel> {
         let mut keys = Vec::new();
         let mut merged = Vec::new();
         for name in names {
@@ -379,33 +470,38 @@ impl Planner<'_> {
                 .collect(),
             _ => Vec::new(),
         };
-        let mut rel = self.pair(left, right, how, keys, None)?;
+        let nearest = match is_asof {
+            true => keys.pop(),
+            false => None,
+        };
+        let op = AsOfOp::Ge;
+        let condition = Condition {
+            on: keys,
+            filter: None,
+            asof: nearest.map(|(left, right)| AsOf { left, right, op }),
+        };
+        let mut rel = self.pair(left, right, how, condition)?;
         if !added.is_empty() {
             rel.plan = joins::with_columns(rel.plan, added)?;
         }
         Ok(rel)
     }
 
-    /// The join of two relations; equalities are keys, the rest is part of the match.
-    fn pair(
-        &mut self,
-        left: Rel,
-        right: Rel,
-        how: How,
-        on: Vec<(Expr, Expr)>,
-        filter: Option<Expr>,
-    ) -> Result<Rel> {
+    /// The join of two relations.
+    fn pair(&mut self, left: Rel, right: Rel, how: How, condition: Condition) -> Result<Rel> {
         let yields_right = !matches!(how, How::Semi | How::Anti);
         let (left, right) = (left.settle(), if yields_right { right.settle() } else { right });
         let mut cols = left.cols;
         if yields_right {
             cols.extend(right.cols);
         }
+        let Condition { on, filter, asof } = condition;
         let sides = Side {
             left: left.plan,
             right: right.plan,
             on,
             filter,
+            asof,
         };
         let plan = match how {
             How::Inner => sides.join(JoinKind::Inner),

@@ -8,7 +8,7 @@
 use super::scope::{Col, Rel};
 use crate::error::Result;
 use crate::expr::{BinaryOp, Expr, JoinKind};
-use crate::plan::{LogicalPlan, equal_sides};
+use crate::plan::{AsOf, LogicalPlan, equal_sides};
 
 /// Both inputs of a join and its condition.
 pub(super) struct Side {
@@ -16,6 +16,7 @@ pub(super) struct Side {
     pub right: LogicalPlan,
     pub on: Vec<(Expr, Expr)>,
     pub filter: Option<Expr>,
+    pub asof: Option<AsOf>,
 }
 
 impl Side {
@@ -26,6 +27,7 @@ impl Side {
             kind,
             on: self.on,
             filter: self.filter,
+            asof: self.asof,
         }
     }
 
@@ -35,6 +37,7 @@ impl Side {
             right: self.left,
             on: self.on.into_iter().map(|(l, r)| (r, l)).collect(),
             filter: self.filter,
+            asof: None,
         }
     }
 }
@@ -151,6 +154,7 @@ pub(super) fn connect(items: Vec<Rel>, conditions: &mut Vec<Expr>) -> Result<Rel
             right,
             on,
             filter,
+            asof: None,
         }
         .join(JoinKind::Inner);
     }

@@ -241,6 +241,7 @@ fn beside(
             right: right.plan,
             on,
             filter,
+            asof: None,
         };
         sides.join(kind)
     });

@@ -42,6 +42,40 @@ pub(super) fn parse(text: &str) -> Result<Vec<Statement>> {
     each.collect()
 }
 
+/// Puts GLOBAL, which the parser takes before any kind of join and which means nothing here, for ASOF,
+/// which it only takes in the form of another dialect.
+fn mark_asof(text: &str, tokens: &mut [TokenWithSpan]) -> Result<()> {
+    use Keyword::{ASOF, FULL, GLOBAL, INNER, JOIN, LEFT, RIGHT};
+    let word = |t: &TokenWithSpan| match &t.token {
+        Token::Word(w) if w.quote_style.is_none() => Some(w.keyword),
+        _ => None,
+    };
+    let mut next = None;
+    for t in tokens.iter_mut().rev() {
+        if matches!(t.token, Token::Whitespace(_)) {
+            continue;
+        }
+        let this = word(t);
+        if matches!(next, Some(INNER | JOIN | LEFT | RIGHT | FULL)) {
+            match this {
+                Some(ASOF) => t.token = Token::make_keyword("GLOBAL"),
+                Some(GLOBAL) => {
+                    let range = lexer::range_of(text, t.span.start, t.span.end);
+                    return Err(unsupported("GLOBAL").span(text, range));
+                }
+                _ => {}
+            }
+        }
+        next = this;
+    }
+    Ok(())
+}
+
+/// Whether a join was written as `ASOF JOIN`.
+pub(super) fn is_asof(join: &ast::Join) -> bool {
+    join.global
+}
+
 /// Takes SUMMARIZE off the front, which the parser does not know; a table behind it becomes a query.
 fn summarized(tokens: &mut Vec<TokenWithSpan>) -> bool {
     let real = |t: &TokenWithSpan| !matches!(t.token, Token::Whitespace(_));
@@ -66,7 +100,8 @@ fn summarized(tokens: &mut Vec<TokenWithSpan>) -> bool {
     true
 }
 
-fn parse_one(text: &str, tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
+fn parse_one(text: &str, mut tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
+    mark_asof(text, &mut tokens)?;
     let counts = |t: &&TokenWithSpan| {
         use Keyword::{EXCEPT, INTERSECT, JOIN, SELECT, UNION};
         matches!(&t.token, Token::Word(w) if matches!(w.keyword, SELECT | UNION | EXCEPT | INTERSECT | JOIN))

@@ -495,6 +495,7 @@ fn joined(rel: Rel, inner: Rel, kind: JoinKind, on: Vec<(Expr, Expr)>, filter: F
             right: inner.plan,
             on,
             filter,
+            asof: None,
         };
         sides.join(kind)
     });
@@ -510,6 +511,7 @@ fn beside(rel: Rel, right: LogicalPlan, kind: JoinKind, on: Vec<(Expr, Expr)>) -
             right,
             on,
             filter: None,
+            asof: None,
         };
         sides.join(kind)
     });

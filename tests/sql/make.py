@@ -21,7 +21,7 @@ import windows
 
 HERE = pathlib.Path(__file__).parent
 DATA = "tests/sql/data"
-TABLES = {t: f"'{DATA}/{t}.csv'" for t in ("emp", "dept", "sales", "nums")}
+TABLES = {t: f"'{DATA}/{t}.csv'" for t in ("emp", "dept", "sales", "nums", "trades", "quotes")}
 TOPICS = {}
 
 
@@ -442,6 +442,43 @@ def _():
         "SELECT n.i, e.id FROM nums n JOIN emp e ON n.i = e.id",
         "SELECT n.x, e.id FROM nums n JOIN emp e ON n.x = e.id - 0.5",
         "SELECT n.i, e.dept FROM nums n JOIN emp e ON n.i * 10 = e.dept",
+    ]
+
+
+@topic("asof")
+def _():
+    # no two quotes are of one symbol and moment: which of them DuckDB takes is not said
+    for how, op in itertools.product(["ASOF JOIN", "ASOF LEFT JOIN"], [">=", ">", "<=", "<"]):
+        yield f"SELECT t.sym, t.ts, qty, q.ts, px FROM trades t {how} quotes q ON t.sym = q.sym AND t.ts {op} q.ts"
+        yield f"SELECT qty, px FROM trades t {how} quotes q ON q.ts {op} t.ts AND q.sym = t.sym"
+        yield f"SELECT qty, q.sym, px FROM trades t {how} (SELECT * FROM quotes WHERE sym <> 'A') q ON t.ts {op} q.ts"
+        yield f"SELECT a.id, b.id FROM emp a {how} emp b ON a.dept = b.dept AND a.salary {op} b.salary WHERE b.id IS NULL OR a.salary <> b.salary OR a.id = b.id"
+        yield f"SELECT a.i, b.i FROM nums a {how} (SELECT * FROM nums WHERE x IS NOT NULL) b ON a.x {op} b.x + 0.5"
+        yield f"SELECT a.name, b.title FROM emp a {how} dept b ON a.name {op} b.title"
+        yield f"SELECT a.hired, b.day, b.n FROM emp a {how} (SELECT day, count(*) AS n FROM sales GROUP BY day) b ON a.hired {op} b.day"
+        yield f"SELECT a.id, b.v FROM emp a {how} (VALUES (3900.0, 'x'), (5000.5, 'y')) b(s, v) ON a.salary {op} b.s"
+        yield f"SELECT t.qty, n.i FROM trades t {how} nums n ON t.qty {op} n.x"
+        yield f"SELECT a.x, b.y FROM (VALUES (1.5), ('nan'::DOUBLE), ('inf'::DOUBLE), (-0.0::DOUBLE), (NULL), ('-inf'::DOUBLE)) a(x) {how} (VALUES ('nan'::DOUBLE), (0.0::DOUBLE), (1e300), (NULL), (1.5)) b(y) ON a.x {op} b.y"
+        yield f"SELECT qty FROM trades t {how} (SELECT * FROM quotes WHERE false) q ON t.sym = q.sym AND t.ts {op} q.ts"
+        yield f"SELECT qty, px FROM (SELECT * FROM trades WHERE false) t {how} quotes q ON t.sym = q.sym AND t.ts {op} q.ts"
+    yield from [
+        "SELECT * FROM trades ASOF JOIN quotes USING (sym, ts)",
+        "SELECT * FROM trades ASOF LEFT JOIN quotes USING (sym, ts)",
+        "SELECT * FROM trades t ASOF LEFT JOIN (SELECT * FROM quotes WHERE sym IS NOT NULL) q USING (ts) WHERE q.sym = 'B'",
+        "SELECT qty, px FROM trades ASOF LEFT OUTER JOIN quotes ON trades.sym = quotes.sym AND trades.ts >= quotes.ts",
+        "SELECT qty, px FROM trades ASOF INNER JOIN quotes ON trades.sym = quotes.sym AND trades.ts >= quotes.ts",
+        "SELECT qty, px FROM trades t asof join quotes q ON lower(t.sym) = lower(q.sym) AND t.ts - INTERVAL '1 minute' >= q.ts",
+        "SELECT qty, px FROM trades t ASOF JOIN quotes q ON t.sym = q.sym AND t.ts >= q.ts WHERE px > 5",
+        "SELECT qty, px FROM trades t ASOF JOIN quotes q ON t.sym = q.sym AND t.ts >= q.ts WHERE q.sym = 'B' AND qty > 2",
+        "SELECT qty, px FROM trades t ASOF LEFT JOIN quotes q ON t.sym = q.sym AND t.ts >= q.ts WHERE px IS NULL",
+        "SELECT qty, px FROM trades t ASOF LEFT JOIN quotes q ON t.sym = q.sym AND t.ts >= q.ts WHERE t.sym = 'A' AND q.ts > TIMESTAMP '2024-01-01 10:00:00'",
+        "SELECT t.sym, count(*), count(px), sum(qty) FROM trades t ASOF LEFT JOIN quotes q ON t.sym = q.sym AND t.ts >= q.ts GROUP BY t.sym",
+        "!SELECT qty, px FROM trades t ASOF JOIN quotes q ON t.sym = q.sym AND t.ts >= q.ts ORDER BY px DESC, qty LIMIT 3",
+        "SELECT t.qty, q.px, r.px FROM trades t ASOF LEFT JOIN quotes q ON t.sym = q.sym AND t.ts >= q.ts ASOF LEFT JOIN quotes r ON t.sym = r.sym AND t.ts < r.ts",
+        "SELECT t.qty, q.px, e.name FROM trades t ASOF JOIN quotes q ON t.sym = q.sym AND t.ts >= q.ts JOIN emp e ON e.id = t.qty",
+        "SELECT e.name, q.px FROM emp e JOIN trades t ON e.id = t.qty ASOF JOIN quotes q ON t.sym = q.sym AND t.ts >= q.ts",
+        "WITH t AS (SELECT * FROM trades WHERE qty < 9) SELECT qty, (SELECT max(px) FROM quotes q2 WHERE q2.sym = t.sym) FROM t ASOF JOIN quotes q USING (sym, ts)",
+        "SELECT DISTINCT sym FROM trades ASOF JOIN quotes USING (sym, ts)",
     ]
 
 

@@ -4,7 +4,8 @@
 //!   bucket b: right rows, left rows (both on disk)
 //!     right fits the task's share ─► index it, probe it with the left rows, block by block
 //!     it does not                 ─► spread both sides by further bits of the hash, each part the same way
-//!     one key is most of it       ─► index as much of the right as fits, probe, and again (nested loops)
+//!     one key is most of it       ─► index as much of the right as fits, probe, and again (nested loops);
+//!                                    for asof joins the right is sorted first, nearest parts first
 //! ```
 //!
 //! What comes out is not in the order of the left: each row brings its left row's place along, by
@@ -13,16 +14,20 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use arrow::array::UInt32Array;
+use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
 
+use super::asof;
 use super::build::{Build, TABLE_BYTES};
 use super::scatter::{
     BUCKETS, InOrder, Keyless, LEVELS, Nulls, Piece, Scatter, ordered_left, read, with_order,
 };
-use super::{BuildSide, JoinSpec, Probe};
+use super::{AsOfSpec, BuildSide, JoinSpec, Probe};
 use crate::error::Result;
 use crate::kernel::Batch;
-use crate::pipeline::{Bucket, Emit, Flow, Partition, RunContext, Source, TaskContext, Transform};
+use crate::operate::sort::{SortKey, SortSink, SortSpec, merge_range, plan_ranges};
+use crate::pipeline::{Bucket, Emit, Flow, Partition, RunContext, Sink, Source, TaskContext, Transform};
 
 /// The right rows of all tasks together may take this part of the limit.
 const RIGHT_SHARE: usize = 3;
@@ -138,7 +143,7 @@ impl BucketJoin {
         if job.left.is_empty() {
             return Ok(Flow::More);
         }
-        let need = job.bytes * 2 + job.rows * TABLE_BYTES as u64;
+        let need = job.bytes * 2 + job.rows * (TABLE_BYTES + asof::row_bytes(&self.spec)) as u64;
         if need <= self.share as u64 {
             self.whole(job, emit, cx)
         } else if job.heavy || job.level + 1 >= LEVELS {
@@ -201,26 +206,37 @@ impl BucketJoin {
     /// As many right rows as fit, and all left rows; then the next right rows.
     fn nested(&mut self, job: Job, emit: &mut Emit, cx: &TaskContext) -> Result<Flow> {
         let mut held = self.run.budget.reservation("a bucket of a join");
-        let row_bytes = 2 * (job.bytes / job.rows.max(1)) as usize + TABLE_BYTES;
+        let row_bytes =
+            2 * (job.bytes / job.rows.max(1)) as usize + TABLE_BYTES + asof::row_bytes(&self.spec);
         let mut marks: Vec<Vec<bool>> = job
             .left
             .iter()
             .map(|(_, block)| vec![false; block.rows as usize])
             .collect();
         held.grow_anyway(marks.iter().map(Vec::len).sum());
-        let mut rows = InOrder::new(job.right, self.order())?;
+        let (mut rows, backward) = match self.spec.asof {
+            None => (Parts::InOrder(InOrder::new(job.right, self.order())?), false),
+            Some(a) => (self.nearest_first(job.right, a, cx)?, a.op.is_backward()),
+        };
         loop {
             let (mut right, mut need) = (Vec::new(), 0);
             while (need < self.share || right.is_empty())
-                && let Some(batch) = rows.next()?
+                && let Some(batch) = rows.next(cx)?
             {
                 need += batch.rows * row_bytes;
                 right.push(batch);
+            }
+            if backward {
+                right = right.iter().rev().map(reversed).collect::<Result<_>>()?;
             }
             let last = right.is_empty();
             let mut probe = self.probe(right)?;
             for (piece, marks) in job.left.iter().zip(&mut marks) {
                 cx.check()?;
+                // nothing more is owed to these
+                if self.spec.asof.is_some() && marks.iter().all(|m| *m) {
+                    continue;
+                }
                 let batch = read(piece)?;
                 let flow = match last {
                     false => probe.push_part(&batch, marks, emit, cx)?,
@@ -234,6 +250,63 @@ impl BucketJoin {
                 return Ok(Flow::More);
             }
         }
+    }
+}
+
+/// The right rows of a bucket that does not fit.
+enum Parts {
+    /// As they came in.
+    InOrder(InOrder),
+    /// In an order of their own.
+    Sorted(Box<dyn Source>),
+}
+
+impl Parts {
+    fn next(&mut self, cx: &TaskContext) -> Result<Option<Batch>> {
+        match self {
+            Parts::InOrder(rows) => rows.next(),
+            Parts::Sorted(rows) => rows.next(cx),
+        }
+    }
+}
+
+/// The rows of a batch, last first.
+fn reversed(batch: &Batch) -> Result<Batch> {
+    let rows = UInt32Array::from_iter_values((0..batch.rows as u32).rev());
+    let columns = batch.columns.iter().map(|c| Ok(take(c, &rows, None)?));
+    Ok(Batch::new(
+        columns.collect::<Result<_>>()?,
+        batch.rows,
+        batch.position,
+    ))
+}
+
+impl BucketJoin {
+    /// Right rows by their asof key, so that of several parts the first that has a match for a left row
+    /// has its nearest one: for `>=` descending, those of one key last first.
+    fn nearest_first(&self, right: Vec<Vec<Piece>>, asof: AsOfSpec, cx: &TaskContext) -> Result<Parts> {
+        let key = |column: usize| SortKey {
+            column,
+            descending: asof.op.is_backward(),
+            nulls_first: false,
+        };
+        let spec = SortSpec {
+            keys: vec![key(asof.right), key(self.order())],
+            limit: None,
+            whole: None,
+        };
+        let mut sink = Box::new(SortSink::new(&spec, &self.right, &self.run)?);
+        let (mut rows, mut position) = (InOrder::new(right, self.order())?, 0);
+        while let Some(mut batch) = rows.next()? {
+            cx.check()?;
+            batch.position = position;
+            position += batch.rows as u64;
+            sink.push(batch, cx)?;
+        }
+        let runs = [Arc::new(sink.finish(cx)?)];
+        let plan = Arc::new(plan_ranges(&spec, &self.right, &runs, u64::MAX)?);
+        let rows = merge_range(&spec, &self.right, &plan, 0, &runs, &self.run)?;
+        Ok(Parts::Sorted(rows))
     }
 }
 

@@ -9,8 +9,10 @@
 use arrow::datatypes::{DataType, Schema};
 
 use super::JoinSpec;
+use super::asof::{self, Nearest};
 use super::build::{TABLE_BYTES, encoder, key_columns};
 use crate::error::Result;
+use crate::expr::AsOfOp;
 use crate::kernel::group::{KeyTable, NONE};
 use crate::kernel::{Batch, types};
 use crate::operate::aggregate::{Col, KeyEncoder};
@@ -38,6 +40,8 @@ enum Lists {
     Single(Vec<u32>),
     /// Group `g` is `rows[starts[g]..starts[g + 1]]`.
     Many { starts: Vec<u32>, rows: Vec<u32> },
+    /// Of each group one row comes out, the nearest.
+    Nearest(Nearest),
 }
 
 /// The index of a build side.
@@ -57,7 +61,7 @@ impl Index {
     /// Indexes the keys of all rows; null keys are left out.
     pub(super) fn new(spec: &JoinSpec, schema: &Schema, batches: &[Batch]) -> Result<Self> {
         if let [key] = spec.right_keys[..]
-            && let Some(index) = direct(key, schema, batches)?
+            && let Some(index) = direct(spec, key, schema, batches)?
         {
             return Ok(index);
         }
@@ -70,7 +74,7 @@ impl Index {
             drop_nulls(&keys, &mut ids);
             groups.extend_from_slice(&ids);
         }
-        let lists = lists(table.len(), groups);
+        let lists = lists(spec, table.len(), groups, batches)?;
         Ok(Index {
             find: Find::Table(table),
             lists,
@@ -93,10 +97,18 @@ impl Index {
         drop_nulls(keys, out);
     }
 
+    /// Makes rows of groups, where each row of `column` meets only the nearest of its group's.
+    pub(super) fn nearest(&self, op: AsOfOp, column: &Col, groups: &mut [u32]) {
+        if let Lists::Nearest(nearest) = &self.lists {
+            nearest.find(op, column, groups);
+        }
+    }
+
     /// Makes rows of groups, if no key has several rows.
     pub(super) fn unique(&self, groups: &mut [u32]) -> bool {
         match &self.lists {
-            Lists::Same => true,
+            // groups are rows already
+            Lists::Same | Lists::Nearest(_) => true,
             Lists::Single(rows) => {
                 groups
                     .iter_mut()
@@ -112,7 +124,7 @@ impl Index {
     pub(super) fn rows(&self, group: u32) -> Rows<'_> {
         let g = group as usize;
         match &self.lists {
-            Lists::Same => Rows::One(group),
+            Lists::Same | Lists::Nearest(_) => Rows::One(group),
             Lists::Single(rows) => Rows::One(rows[g]),
             Lists::Many { starts, rows } => Rows::Many(&rows[starts[g] as usize..starts[g + 1] as usize]),
         }
@@ -127,7 +139,7 @@ fn drop_nulls(keys: &[Col], groups: &mut [u32]) {
 }
 
 /// The index of an integer key whose values lie close together.
-fn direct(key: usize, schema: &Schema, batches: &[Batch]) -> Result<Option<Index>> {
+fn direct(spec: &JoinSpec, key: usize, schema: &Schema, batches: &[Batch]) -> Result<Option<Index>> {
     if !is_integer(schema, key) {
         return Ok(None);
     }
@@ -147,7 +159,7 @@ fn direct(key: usize, schema: &Schema, batches: &[Batch]) -> Result<Option<Index
         });
         first += batch.rows as u32;
     }
-    if unique {
+    if unique && spec.asof.is_none() {
         return Ok(Some(Index {
             find: Find::Direct { least, groups },
             lists: Lists::Same,
@@ -168,7 +180,7 @@ fn direct(key: usize, schema: &Schema, batches: &[Batch]) -> Result<Option<Index
     }
     Ok(Some(Index {
         find: Find::Direct { least, groups },
-        lists: lists(known as usize, of_row),
+        lists: lists(spec, known as usize, of_row, batches)?,
     }))
 }
 
@@ -188,7 +200,7 @@ fn dense(columns: &[Col], rows: u64) -> Option<(i64, u64)> {
 /// The bytes that an index of these rows takes while it is made, at most.
 pub(super) fn bytes(spec: &JoinSpec, schema: &Schema, batches: &[&Batch]) -> Result<usize> {
     let rows: usize = batches.iter().map(|b| b.rows).sum();
-    let by_hash = rows * TABLE_BYTES;
+    let by_hash = rows * (TABLE_BYTES + asof::row_bytes(spec));
     let [key] = spec.right_keys[..] else {
         return Ok(by_hash);
     };
@@ -198,7 +210,8 @@ pub(super) fn bytes(spec: &JoinSpec, schema: &Schema, batches: &[&Batch]) -> Res
     let columns = batches.iter().map(|b| Col::new(&b.columns[key]));
     let span = dense(&columns.collect::<Result<Vec<_>>>()?, rows as u64);
     // slots, and for keys that repeat their groups and lists
-    Ok(span.map_or(by_hash, |(_, span)| by_hash.min(4 * span as usize + 12 * rows)))
+    let lists = 12 + asof::row_bytes(spec);
+    Ok(span.map_or(by_hash, |(_, span)| by_hash.min(4 * span as usize + lists * rows)))
 }
 
 fn is_integer(schema: &Schema, key: usize) -> bool {
@@ -217,18 +230,18 @@ fn each(column: &Col, see: &mut impl FnMut(usize, i64)) {
     }
 }
 
-fn lists(groups: usize, of_row: Vec<u32>) -> Lists {
-    if groups == of_row.len() {
-        return Lists::Same; // groups are numbered as they are first seen
+fn lists(spec: &JoinSpec, groups: usize, of_row: Vec<u32>, batches: &[Batch]) -> Result<Lists> {
+    match spec.asof {
+        Some(asof) => Ok(Lists::Nearest(Nearest::new(asof.right, groups, of_row, batches)?)),
+        None => Ok(lists_of(groups, &of_row)),
     }
+}
+
+/// The rows of each group in the order of the input: group `g` is `rows[starts[g]..starts[g + 1]]`.
+pub(super) fn grouped(groups: usize, of_row: &[u32]) -> (Vec<u32>, Vec<u32>) {
     let mut starts = vec![0u32; groups + 1];
     let known = || of_row.iter().enumerate().filter(|(_, g)| **g != NONE);
     known().for_each(|(_, &g)| starts[g as usize + 1] += 1);
-    if starts[1..].iter().all(|&n| n <= 1) {
-        let mut rows = vec![NONE; groups];
-        known().for_each(|(row, &g)| rows[g as usize] = row as u32);
-        return Lists::Single(rows);
-    }
     for g in 0..groups {
         starts[g + 1] += starts[g];
     }
@@ -239,5 +252,19 @@ fn lists(groups: usize, of_row: Vec<u32>) -> Lists {
         rows[*at as usize] = row as u32;
         *at += 1;
     }
-    Lists::Many { starts, rows }
+    (starts, rows)
+}
+
+fn lists_of(groups: usize, of_row: &[u32]) -> Lists {
+    if groups == of_row.len() {
+        return Lists::Same; // groups are numbered as they are first seen
+    }
+    let (starts, rows) = grouped(groups, of_row);
+    match starts.windows(2).all(|w| w[1] - w[0] <= 1) {
+        false => Lists::Many { starts, rows },
+        true => {
+            let row = |w: &[u32]| rows[w[0] as usize..w[1] as usize].first().copied();
+            Lists::Single(starts.windows(2).map(|w| row(w).unwrap_or(NONE)).collect())
+        }
+    }
 }

@@ -11,6 +11,9 @@
 //! right input, so the answer does not depend on threads. Null keys match nothing. An outer join to
 //! the right and a full one are made of these four kinds when the frame is built.
 //!
+//! An **asof join** gives each left row the nearest of the right rows that have its keys: the lists of
+//! the index are sorted by the asof key, and a binary search makes the one row of the group ([`asof`]).
+//!
 //! A build side that does not fit into memory is spread over buckets on disk, and so is then the left
 //! side; each bucket is joined by itself, and what comes out is sorted by the places of the left rows:
 //!
@@ -19,6 +22,7 @@
 //!   left  ─► ScatterSink ───► buckets ─┴─► BucketJoin ─► sorted runs ─► merge ─► as if it had fitted
 //! ```
 
+mod asof;
 mod bucket;
 mod build;
 mod collect;
@@ -30,7 +34,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::expr::{Expr, JoinKind};
+use crate::expr::{AsOfOp, Expr, JoinKind};
 
 pub use bucket::{BucketJoin, Start, bucket_bytes, bucket_tasks};
 pub use build::{BuildSide, key_set};
@@ -53,10 +57,24 @@ pub struct JoinSpec {
     pub right_columns: usize,
     /// A further condition over the columns that come out of an inner join.
     pub filter: Option<Expr>,
+    /// Of the rows that match only the nearest by this key: of inner and left joins without a condition.
+    #[serde(default)]
+    pub asof: Option<AsOfSpec>,
     /// Which of the columns that come out, left then right, nobody reads: in their place come nulls.
     /// Empty where all are read.
     #[serde(default)]
     pub unused: Vec<bool>,
+}
+
+/// The key of an asof join, by place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsOfSpec {
+    /// The left column.
+    pub left: usize,
+    /// The right column, of the same type.
+    pub right: usize,
+    /// `left op right` must hold.
+    pub op: AsOfOp,
 }
 
 impl JoinSpec {

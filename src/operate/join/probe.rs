@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::expr::{Evaluator, JoinKind};
 use crate::kernel::Batch;
 use crate::kernel::group::NONE;
-use crate::operate::aggregate::KeyEncoder;
+use crate::operate::aggregate::{Col, KeyEncoder};
 use crate::pipeline::{Emit, Flow, TaskContext, Transform};
 
 /// Joins the batches that pass with a build side.
@@ -105,6 +105,10 @@ impl Probe {
         let keys = key_columns(&batch.columns, &self.spec.left_keys)?;
         let index = self.side.index();
         index.find(&keys, batch.rows, &mut self.encoder, &mut self.groups);
+        if let Some(asof) = &self.spec.asof {
+            let column = Col::new(&batch.columns[asof.left])?;
+            index.nearest(asof.op, &column, &mut self.groups);
+        }
         Ok(())
     }
 
@@ -356,6 +360,14 @@ impl Probe {
         }
         let mut batch = batch.clone();
         self.blank(&mut batch);
+        if self.spec.asof.is_some() {
+            // parts come nearest first: what an earlier one has found stands
+            let found = self.groups.iter().zip(marks.iter()).enumerate();
+            for (row, (&right, _)) in found.filter(|(_, (g, marked))| **g != NONE && !**marked) {
+                self.pairs.push(row as u32, right);
+            }
+            return self.flush_marking(&batch, marks, emit, cx);
+        }
         self.pairs(&batch, Some(marks), emit, cx)
     }
 

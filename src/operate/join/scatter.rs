@@ -15,8 +15,8 @@ use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, UInt32Array};
 use arrow::compute::{concat, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::JoinSpec;
 use super::build::{encoder, key_columns};
+use super::{AsOfSpec, JoinSpec};
 use crate::error::Result;
 use crate::kernel::Batch;
 use crate::memory::{Reservation, SpillBlock, SpillFile, SpillWriter};
@@ -87,6 +87,10 @@ pub(super) fn ordered_left(spec: &JoinSpec, left: &Schema) -> (JoinSpec, SchemaR
     let ordered = JoinSpec {
         unused,
         left_keys: spec.left_keys.iter().map(moved).collect(),
+        asof: spec.asof.map(|a| AsOfSpec {
+            left: moved(&a.left),
+            ..a
+        }),
         left_columns: at + 1,
         ..spec.clone()
     };
@@ -273,7 +277,12 @@ impl ScatterSink {
     /// A key is of a type that nothing is joined on.
     pub fn new(spec: &JoinSpec, schema: &SchemaRef, run: &Arc<RunContext>) -> Result<Self> {
         let (ordered, schema) = ordered_left(spec, schema);
-        let how = (spec.left_nulls(), Keyless::Around);
+        // what must be put in order for each bucket had better be one
+        let keyless = match spec.asof {
+            Some(_) => Keyless::First,
+            None => Keyless::Around,
+        };
+        let how = (spec.left_nulls(), keyless);
         Ok(ScatterSink {
             scatter: Scatter::new(&ordered.left_keys, &schema, how, 0, run)?,
             at: spec.left_columns,

@@ -77,6 +77,7 @@ fn joined(
         left_columns: 3,
         right_columns: 3,
         filter: less.then(|| expr::parse("lv < rv").unwrap()),
+        asof: None,
         unused: Vec::new(),
     };
     let mut sink = Box::new(BuildSink::new(&spec, &schema("r"), &cx.run).unwrap());
