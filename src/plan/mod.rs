@@ -133,7 +133,7 @@ pub enum LogicalPlan {
         asof: Option<AsOf>,
     },
     /// The rows of all inputs, one input after the other; names are those of the first, types united
-    /// (by [`unite`], before a plan is optimised).
+    /// (by [`unite()`], before a plan is optimised).
     Union {
         /// Where rows come from: at least one, all with the same number of columns.
         inputs: Vec<LogicalPlan>,
