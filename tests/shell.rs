@@ -74,7 +74,8 @@ impl Typist {
         let ddf = c.get_program().to_str().unwrap().to_string();
         let mut script = std::process::Command::new("script");
         script
-            .args(["-qefc", &format!("{ddf} shell {flags}"), "/dev/null"])
+            // a shell that stays between would be stopped by Ctrl-C as well
+            .args(["-qefc", &format!("exec {ddf} shell {flags}"), "/dev/null"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("XDG_STATE_HOME", folder.path())
             .env("TERM", "xterm")
