@@ -4,11 +4,14 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ddf::frame::{Frame, Settings};
+use ddf::graph::{Delayed, RunOptions, TaskGraph};
 use ddf::kernel::Batch;
+use ddf::observe::{Observer, TaskEnd};
 use ddf::pipeline::{RunContext, Source, TaskContext};
 use ddf::plan::Table;
 use ddf::source::{Dataset, Refine, ScanRequest};
@@ -113,5 +116,82 @@ fn planning(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, tasks, planning);
+/// An observer that counts.
+#[derive(Default)]
+struct Counter(AtomicU64);
+
+impl Observer for Counter {
+    fn posttask(&self, _task: &TaskEnd) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// A graph of empty tasks of one's own, and what is wanted of it.
+fn own(shape: &str, n: usize) -> (TaskGraph, Vec<Delayed<()>>) {
+    let mut g = TaskGraph::new();
+    let wanted = match shape {
+        "independent" => (0..n).map(|_| g.delayed("empty", |()| (), ())).collect(),
+        "chain" => {
+            let mut last = g.delayed("empty", |()| (), ());
+            for _ in 1..n {
+                last = g.delayed("empty", |_| (), last);
+            }
+            vec![last]
+        }
+        "tree" => {
+            let leaves: Vec<_> = (0..n * 7 / 8).map(|_| g.delayed("leaf", |()| (), ())).collect();
+            vec![g.tree_reduce("unite", 8, |_| (), &leaves)]
+        }
+        // each task depends on up to three of the hundred before it
+        _ => {
+            let mut all: Vec<Delayed<()>> = Vec::with_capacity(n);
+            let mut state = 1u64;
+            for i in 0..n {
+                let mut near = || {
+                    state = state
+                        .wrapping_mul(6364136223846793005)
+                        .wrapping_add(1442695040888963407);
+                    i.saturating_sub(1 + (state >> 33) as usize % 100)
+                };
+                all.push(match i {
+                    0 => g.delayed("empty", |()| (), ()),
+                    _ => {
+                        let inputs = (all[near()], all[near()], all[near()]);
+                        g.delayed("empty", |_| (), inputs)
+                    }
+                });
+            }
+            all.split_off(n - 100.min(n))
+        }
+    };
+    (g, wanted)
+}
+
+fn own_tasks(c: &mut Criterion) {
+    const TASKS: usize = 1_000_000;
+    let mut group = c.benchmark_group("a million tasks of one's own");
+    group
+        .sample_size(10)
+        .throughput(Throughput::Elements(TASKS as u64));
+    for shape in ["independent", "chain", "tree", "random"] {
+        group.bench_function(format!("{shape}, built"), |b| b.iter(|| own(shape, TASKS)));
+        let (g, wanted) = own(shape, TASKS);
+        let ways = [
+            ("sync", RunOptions::sync()),
+            ("two threads", RunOptions::threads(2)),
+            (
+                "observed",
+                RunOptions::threads(2).observed(Arc::new(Counter::default())),
+            ),
+        ];
+        for (name, options) in ways {
+            group.bench_function(format!("{shape}, {name}"), |b| {
+                b.iter(|| g.compute_with(wanted.clone(), &options).unwrap())
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, tasks, own_tasks, planning);
 criterion_main!(benches);

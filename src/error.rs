@@ -77,6 +77,8 @@ pub enum Kind {
     BrokenPipe,
     /// A fault of `ddf` itself. Exit status 1.
     Defect,
+    /// A function of the program's own, in a task graph, failed. Exit status 1.
+    Task,
     /// Not an error for users: a column's type or a file's structure turned out otherwise than
     /// sampled, and the scan must be planned again. The session catches it.
     Replan,

@@ -34,6 +34,7 @@ pub mod plan;
 pub mod schedule;
 pub mod source;
 pub mod sql;
+pub mod tasks;
 pub mod write;
 
 pub use error::{Error, Result};

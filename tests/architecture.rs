@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("observe", &[]),
     ("kernel", &[]),
     ("memory", &["observe"]),
+    ("tasks", &["observe"]),
     ("expr", &["kernel"]),
     ("pipeline", &["kernel", "memory", "observe"]),
     ("source", &["pipeline", "expr", "kernel", "memory", "observe"]),
@@ -26,18 +27,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "graph",
         &[
-            "plan", "pipeline", "source", "operate", "write", "expr", "memory", "kernel",
+            "tasks", "plan", "pipeline", "source", "operate", "write", "expr", "memory", "kernel",
         ],
     ),
     (
         "schedule",
-        &["graph", "pipeline", "memory", "observe", "kernel", "write"],
+        &[
+            "tasks", "graph", "pipeline", "memory", "observe", "kernel", "write",
+        ],
     ),
     (
         "frame",
         &[
-            "plan", "expr", "optimize", "graph", "schedule", "source", "write", "pipeline", "memory",
-            "observe", "kernel",
+            "tasks", "plan", "expr", "optimize", "graph", "schedule", "source", "write", "pipeline",
+            "memory", "observe", "kernel",
         ],
     ),
     ("sql", &["frame", "plan", "expr", "source", "write", "kernel"]),

@@ -1,4 +1,10 @@
-//! The task graph: a plan lowered to stages of tasks, as plain data.
+//! Task graphs: your own, and those that queries become.
+//!
+//! A program builds a [`TaskGraph`] of its own functions, with [`TaskGraph::delayed`], and computes it, or
+//! submits them one by one to a [`Pool`]; [`crate::tasks`] shows how. The rest of this module is
+//! what a query is lowered to:
+//!
+//! # The graph of a query: stages of tasks, as plain data
 //!
 //! ```text
 //!   stage 0  scan ► filter ► project ► partial aggregate     × partitions of the table
@@ -52,6 +58,12 @@ pub use keys::KeySets;
 pub use lower::lower;
 pub use split::build_bytes;
 pub use text::{steps, text};
+
+#[doc(inline)]
+pub use crate::tasks::{
+    AsCompleted, Cancel, Delayed, Handle, InGraph, InPool, Inputs, Outputs, Pool, RunOptions, Scheduler,
+    Status, TaskGraph, World, as_completed,
+};
 
 /// Where the batches of a stage's tasks come from.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -31,17 +31,8 @@ use crate::observe::Progress;
 use crate::pipeline::{Partition, RunContext};
 use crate::write::Output;
 
+pub use crate::tasks::Scheduler;
 pub use results::ResultSink;
-
-/// Who runs the tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Scheduler {
-    /// As many threads as the run has.
-    #[default]
-    Threads,
-    /// The calling thread alone, task after task: for debugging and profiles.
-    Sync,
-}
 
 /// Runs a graph and hands its rows, in order, to `result`.
 pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut ResultSink) -> Result<()> {
