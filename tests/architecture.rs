@@ -27,7 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "graph",
         &[
-            "tasks", "plan", "pipeline", "source", "operate", "write", "expr", "memory", "kernel",
+            "tasks", "plan", "pipeline", "source", "operate", "write", "expr", "memory", "kernel", "observe",
         ],
     ),
     (
