@@ -302,6 +302,10 @@ pub struct InputArgs {
     /// Bytes of CSV in a partition
     #[arg(long, value_name = "SIZE", value_parser = super::sizes::parse)]
     pub blocksize: Option<u64>,
+    /// How often a read that fails for a moment (EIO, ETIMEDOUT, ESTALE, …) is tried again, with growing
+    /// pauses [default: 3]
+    #[arg(long, value_name = "N", env = "DDF_RETRIES", hide_env = true)]
+    pub retries: Option<u32>,
 }
 
 #[derive(Debug, Clone, Args)]

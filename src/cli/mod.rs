@@ -193,6 +193,10 @@ fn print_stats(r: &Report) {
         sizes::show(peak_resident()),
         sizes::show(r.bytes_spilled),
     );
+    let text = match r.retries {
+        0 => text,
+        n => format!("{}  reads tried again {n}\n", text.trim_end()),
+    };
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 

@@ -9,7 +9,7 @@ use crate::expr::{self, AggCall, AggFunc, Expr};
 use crate::frame::{AsOf, Direction, Frame, How, Settings};
 use crate::kernel;
 use crate::schedule::Scheduler;
-use crate::source::{Format, OnBadRow, ReadOptions, Union};
+use crate::source::{Format, OnBadRow, ReadOptions, Retries, Union};
 
 /// The frame that the flags describe. `matches` tells in which order aggregates were typed.
 pub fn frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
@@ -341,6 +341,7 @@ pub fn read_options(a: &InputArgs) -> Result<ReadOptions> {
         filename_col: a.filename_col.clone(),
         format: a.input_format.as_deref().map(input_format).transpose()?,
         blocksize: a.blocksize,
+        retries: a.retries.map_or_else(Retries::default, Retries::new),
         ..ReadOptions::default()
     })
 }

@@ -71,6 +71,8 @@ pub struct Report {
     pub peak_reserved: usize,
     /// Tasks that ran.
     pub tasks: u64,
+    /// Reads that failed for a moment and were tried again, since the files were opened.
+    pub retries: u64,
     /// Wall time.
     pub elapsed: Duration,
     /// What each stage did, in the order in which they ran.
@@ -229,6 +231,7 @@ impl Runner {
         if let Ok(found) = cx.warnings.lock() {
             warnings.extend(found.iter().cloned());
         }
+        warnings.extend(cx.spill.retries().warning());
         Report {
             rows: Progress::get(&p.rows_out),
             rows_read: Progress::get(&p.rows_read),
@@ -236,11 +239,23 @@ impl Runner {
             bytes_spilled: Progress::get(&p.bytes_spilled),
             peak_reserved: cx.budget.peak(),
             tasks: Progress::get(&p.tasks_done),
+            retries: retried(frame, cx),
             elapsed: self.begun.elapsed(),
             stages: p.stage_runs.lock().map(|s| s.clone()).unwrap_or_default(),
             warnings,
         }
     }
+}
+
+/// Reads of inputs and spill files that were tried again.
+fn retried(frame: &Frame, cx: &RunContext) -> u64 {
+    let plan = frame.plan();
+    let mut tables = plan.tables();
+    let place = |t: &&Table| Arc::as_ptr(&t.dataset).cast::<()>() as usize;
+    tables.sort_by_key(place);
+    tables.dedup_by_key(|t| place(&&**t));
+    let of_tables: u64 = tables.iter().map(|t| t.dataset.retries()).sum();
+    of_tables + cx.spill.retries().made()
 }
 
 /// Writes the file of rejected rows, if the user asked for one.

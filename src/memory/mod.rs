@@ -11,7 +11,9 @@
 //! reserved from its birth.
 
 mod budget;
+mod retry;
 mod spill;
 
 pub use budget::{Budget, Reservation};
+pub use retry::{Retries, is_transient};
 pub use spill::{SpillBlock, SpillDir, SpillFile, SpillParts, SpillWriter};

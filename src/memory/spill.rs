@@ -23,6 +23,7 @@ use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
+use super::Retries;
 use crate::error::{Error, Kind, Result, plain_io};
 use crate::observe::Progress;
 
@@ -33,6 +34,7 @@ pub struct SpillDir {
     max_bytes: u64,
     now: AtomicU64,
     progress: Arc<Progress>,
+    retries: Retries,
     /// The file of [`SpillDir::write_shared`] while somebody holds a block of it.
     shared: Mutex<Weak<SpillFile>>,
 }
@@ -40,11 +42,22 @@ pub struct SpillDir {
 impl SpillDir {
     /// Spill files below `path` (created when first needed), at most `max_bytes` in all.
     pub fn new(path: impl Into<PathBuf>, max_bytes: u64, progress: Arc<Progress>) -> Arc<Self> {
+        SpillDir::with_retries(path, max_bytes, progress, Retries::default())
+    }
+
+    /// The same, with a number of times that a read is tried again.
+    pub fn with_retries(
+        path: impl Into<PathBuf>,
+        max_bytes: u64,
+        progress: Arc<Progress>,
+        retries: Retries,
+    ) -> Arc<Self> {
         Arc::new(SpillDir {
             path: path.into(),
             max_bytes,
             now: AtomicU64::new(0),
             progress,
+            retries,
             shared: Mutex::default(),
         })
     }
@@ -80,6 +93,11 @@ impl SpillDir {
         Ok(SpillWriter {
             file: Arc::new(shared),
         })
+    }
+
+    /// How often reads were tried again.
+    pub fn retries(&self) -> &Retries {
+        &self.retries
     }
 
     /// The folder.
@@ -238,7 +256,9 @@ impl SpillFile {
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> Result<()> {
-        (self.file.read_exact_at(into, offset))
+        let what = || format!("a spill file in {}", self.dir.path.display());
+        (self.dir.retries)
+            .read(what, offset, || self.file.read_exact_at(into, offset))
             .map_err(|e| Error::io("read back a spill file in", &self.dir.path, &e))
     }
 
@@ -386,6 +406,26 @@ mod tests {
             ..second
         };
         assert!(wrong.read(0, &mut bytes).is_err());
+    }
+
+    #[test]
+    fn reads_that_fail_for_a_moment_are_tried_again() {
+        let calls = Arc::new(AtomicU64::new(0));
+        let count = calls.clone();
+        // every read fails twice
+        let fault = move |_| (count.fetch_add(1, Relaxed) % 3 < 2).then(|| std::io::Error::from_raw_os_error(libc::EIO));
+        let temp = std::env::temp_dir();
+        let dir = SpillDir::with_retries(&temp, 1000, Arc::default(), Retries::with_faults(2, fault));
+        let mut w = dir.create().unwrap();
+        let block = w.write_bytes(b"hello", 0).unwrap();
+        assert_eq!(w.file().read_bytes(&block).unwrap(), b"hello");
+        assert_eq!((dir.retries().made(), calls.load(Relaxed)), (2, 3));
+        let always = |_| Some(std::io::Error::from_raw_os_error(libc::EIO));
+        let dir = SpillDir::with_retries(&temp, 1000, Arc::default(), Retries::with_faults(2, always));
+        let mut w = dir.create().unwrap();
+        let block = w.write_bytes(b"hello", 0).unwrap();
+        let e = w.file().read_bytes(&block).unwrap_err();
+        assert_eq!((e.kind(), dir.retries().made()), (Kind::Environment, 2));
     }
 
     #[test]

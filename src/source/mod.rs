@@ -31,6 +31,7 @@ use crate::pipeline::RunContext;
 use crate::pipeline::Source;
 
 pub use crate::expr::CompareOp as Compare;
+pub use crate::memory::Retries;
 pub use filter::{ColumnKeys, ExprFilter, Test};
 pub use memory::MemoryDataset;
 pub use open::{from_json, open};
@@ -145,7 +146,11 @@ pub trait Dataset: Send + Sync {
     fn set_aside(&self, _run: &RunContext) -> Result<Option<PathBuf>> {
         Ok(None)
     }
-    /// Facts for the user that opening the files brought up.
+    /// How often reads were tried again so far.
+    fn retries(&self) -> u64 {
+        0
+    }
+    /// Facts for the user that opening and reading the files brought up.
     fn warnings(&self) -> Vec<Warning> {
         Vec::new()
     }

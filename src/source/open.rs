@@ -51,6 +51,7 @@ fn open_files(
     let (csv, parquet) = (of(Format::Csv), of(Format::Parquet));
     let mut csv_options = ReadOptions {
         threads,
+        retries: options.retries.fresh(),
         ..options.clone()
     };
     if parquet.is_empty() {
@@ -60,6 +61,7 @@ fn open_files(
         strict: options.union == Union::Strict,
         filename_column: options.filename_col.clone(),
         threads,
+        retries: csv_options.retries.clone(),
         ..ParquetOptions::default()
     };
     let parquet = ParquetDataset::open(&parquet, &parquet_options)?;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::kernel::types;
+use crate::memory::Retries;
 
 /// What to do with a row that has too few or too many fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +81,8 @@ pub struct ReadOptions {
     pub format: Option<Format>,
     /// Bytes of a partition; none: chosen.
     pub blocksize: Option<u64>,
+    /// How often a read that failed for a moment is tried again.
+    pub retries: Retries,
     /// Types found by an exact pass: (column, type).
     pub widened: Vec<(String, String)>,
     /// Worker threads, which read headers.
@@ -108,6 +111,7 @@ impl Default for ReadOptions {
             filename_col: None,
             format: None,
             blocksize: None,
+            retries: Retries::default(),
             widened: Vec::new(),
             threads: 2,
             known_elsewhere: Vec::new(),

@@ -252,6 +252,10 @@ impl Dataset for UnionDataset {
     fn set_aside(&self, run: &RunContext) -> Result<Option<PathBuf>> {
         self.csv.set_aside(run)
     }
+    fn retries(&self) -> u64 {
+        // both count in the same place
+        self.csv.retries().max(self.parquet.retries())
+    }
     fn warnings(&self) -> Vec<Warning> {
         let mut all = self.warnings.clone();
         all.extend(Dataset::warnings(&*self.csv));

@@ -142,7 +142,8 @@ impl CsvDataset {
             .map_or(chosen, |b| b.clamp(LEAST_BLOCK, 32 << 20));
         let files = infos
             .into_iter()
-            .map(|(info, spooled)| Arc::new(CsvFile::new(info, marks(&options, b','), block, spooled)))
+            .map(|(info, spooled)| CsvFile::new(info, marks(&options, b','), block, spooled))
+            .map(|file| Arc::new(file.with_retries(&options.retries)))
             .collect();
         Self::of_files(files, schema, options, warnings)
     }
@@ -426,7 +427,11 @@ impl Dataset for CsvDataset {
         Ok(Some(path.clone()))
     }
     fn warnings(&self) -> Vec<Warning> {
-        self.warnings.clone()
+        let retried = self.options.retries.warning();
+        self.warnings.iter().cloned().chain(retried).collect()
+    }
+    fn retries(&self) -> u64 {
+        self.options.retries.made()
     }
     fn to_json(&self) -> serde_json::Value {
         let columns: Vec<_> = self

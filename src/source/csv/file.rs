@@ -13,6 +13,7 @@ use super::chain::Chain;
 use super::exact::Marks;
 use super::windows::Windows;
 use crate::error::{Error, Result, plain_io};
+use crate::memory::{Retries, is_transient};
 
 /// How a file's bytes are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,36 +79,43 @@ pub(crate) struct CsvFile {
     starts: OnceLock<Result<Vec<u64>>>,
     /// Standard input, spooled.
     pub spooled: Option<Arc<File>>,
+    retries: Retries,
 }
 
-/// Bytes that can be read in order or anywhere.
-#[derive(Debug)]
-pub(crate) enum Handle {
-    Own(File),
-    Shared(Arc<File>),
+/// Bytes that can be read in order or anywhere. Clones share the open file.
+#[derive(Debug, Clone)]
+pub(crate) struct Handle {
+    pub file: Arc<File>,
+    path: Arc<Path>,
+    retries: Retries,
 }
 
 impl Handle {
     /// Reads until `buf` is full or the file ends.
     pub(crate) fn read_at(&self, mut buf: &mut [u8], mut offset: u64) -> io::Result<usize> {
-        let file = match self {
-            Handle::Own(f) => f,
-            Handle::Shared(f) => f,
-        };
         let mut done = 0;
         while !buf.is_empty() {
-            match file.read_at(buf, offset) {
-                Ok(0) => break,
-                Ok(n) => {
-                    done += n;
-                    offset += n as u64;
-                    buf = &mut buf[n..];
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
+            let n = self.retries.read(
+                || self.path.display().to_string(),
+                offset,
+                || reread(&self.file, &self.path, |f| f.read_at(buf, offset)),
+            )?;
+            if n == 0 {
+                break;
             }
+            done += n;
+            offset += n as u64;
+            buf = &mut buf[n..];
         }
         Ok(done)
+    }
+}
+
+/// Reads; from the file opened anew where a server has forgotten the open one.
+fn reread<T>(file: &File, path: &Path, mut read: impl FnMut(&File) -> io::Result<T>) -> io::Result<T> {
+    match read(file) {
+        Err(e) if e.raw_os_error() == Some(libc::ESTALE) => read(&File::open(path)?),
+        other => other,
     }
 }
 
@@ -246,6 +254,15 @@ impl CsvFile {
             marks,
             starts: OnceLock::new(),
             spooled,
+            retries: Retries::default(),
+        }
+    }
+
+    /// The same with retries that are counted with those of others.
+    pub(crate) fn with_retries(self, retries: &Retries) -> Self {
+        CsvFile {
+            retries: retries.clone(),
+            ..self
         }
     }
 
@@ -272,7 +289,7 @@ impl CsvFile {
 
     /// A handle of its own for a task.
     pub(crate) fn handle(&self) -> Result<Handle> {
-        open(&self.info.path, self.spooled.as_ref())
+        open(&self.info.path, self.spooled.as_ref(), &self.retries)
     }
 
     /// Whether the exact reader is needed.
@@ -360,13 +377,20 @@ impl CsvFile {
 }
 
 /// Opens a file, or takes the spooled standard input.
-pub(crate) fn open(path: &Path, spooled: Option<&Arc<File>>) -> Result<Handle> {
-    match spooled {
-        Some(file) => Ok(Handle::Shared(file.clone())),
-        None => File::open(path)
-            .map(Handle::Own)
-            .map_err(|e| Error::io("open", path, &e)),
-    }
+pub(crate) fn open(path: &Path, spooled: Option<&Arc<File>>, retries: &Retries) -> Result<Handle> {
+    let file = match spooled {
+        Some(file) => file.clone(),
+        None => {
+            let what = || format!("opening {}", path.display());
+            let file = retries.read(what, 0, || File::open(path));
+            Arc::new(file.map_err(|e| Error::io("open", path, &e))?)
+        }
+    };
+    Ok(Handle {
+        file,
+        path: path.into(),
+        retries: retries.clone(),
+    })
 }
 
 /// What to say when reading fails: a packed file that ends early is the file's fault.
@@ -378,6 +402,8 @@ pub(crate) fn read_error(path: &Path, e: &io::Error) -> Error {
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
             Error::input(format!("{} is damaged: {}", path.display(), plain_io(e))).at(path, 0, 0)
         }
+        _ if is_transient(e) => Error::io("read", path, e)
+            .help("it may pass: --retries N says how often such a read is tried again"),
         _ => Error::io("read", path, e),
     }
 }

@@ -33,14 +33,11 @@ pub(crate) fn marks(options: &ReadOptions, delimiter: u8) -> Marks {
 
 /// Looks at one file.
 pub(crate) fn sniff(path: &Path, spooled: Option<&Arc<File>>, options: &ReadOptions) -> Result<Sniffed> {
-    let handle = open(path, spooled)?;
+    let handle = open(path, spooled, &options.retries)?;
     let mut magic = [0; 8];
     let n = handle.read_at(&mut magic, 0).map_err(|e| read_error(path, &e))?;
     let packing = Packing::of(&magic[..n]);
-    let size = match &handle {
-        super::file::Handle::Own(f) => f.metadata(),
-        super::file::Handle::Shared(f) => f.metadata(),
-    }
+    let size = (handle.file.metadata())
     .map_err(|e| Error::io("read", path, &e))?
     .len();
     let mut from = stream(handle, packing, None)?;
@@ -59,7 +56,7 @@ pub(crate) fn sniff(path: &Path, spooled: Option<&Arc<File>>, options: &ReadOpti
     };
     let mut at = bom;
     if encoding.is_some() {
-        from = stream(open(path, spooled)?, packing, encoding.as_deref())?;
+        from = stream(open(path, spooled, &options.retries)?, packing, encoding.as_deref())?;
         head.clear();
         read_more(&mut from, &mut head, SAMPLE, path)?;
         at = 0;

@@ -9,7 +9,6 @@
 //! A partition owns the records that *start* in it. A streamed file (packed, transcoded) is one
 //! partition, whose buffer is refilled; what is left of an open record moves to its front.
 
-use std::fs::File;
 use std::io::Read;
 use std::sync::{Arc, Mutex};
 
@@ -36,7 +35,7 @@ const TINY_TAIL: usize = 512;
 pub(crate) struct Pool {
     buffers: Mutex<Vec<Buffer>>,
     /// The file of several partitions that was opened last.
-    last: Mutex<Option<(Arc<CsvFile>, Arc<File>)>>,
+    last: Mutex<Option<(Arc<CsvFile>, Handle)>>,
 }
 
 impl Pool {
@@ -62,16 +61,13 @@ impl Pool {
             && let Some((whose, open)) = &*last
             && Arc::ptr_eq(whose, file)
         {
-            return Ok(Handle::Shared(open.clone()));
+            return Ok(open.clone());
         }
-        let open = match file.handle()? {
-            Handle::Own(open) => Arc::new(open),
-            Handle::Shared(open) => open,
-        };
+        let open = file.handle()?;
         if let Ok(mut last) = self.last.lock() {
             *last = Some((file.clone(), open.clone()));
         }
-        Ok(Handle::Shared(open))
+        Ok(open)
     }
 
     fn give(&self, buffer: Buffer) {

@@ -14,8 +14,10 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::ParquetOptions;
 use super::guard::{damaged, guarded};
 use crate::error::{Error, Result};
+use crate::memory::Retries;
 
 /// What is known of a file without reading its data.
 pub(super) struct FileFooter {
@@ -36,17 +38,17 @@ impl FileFooter {
 }
 
 /// The footers of all files, in their order; the error of the first bad one.
-pub(super) fn read_all(paths: &[PathBuf], threads: usize) -> Result<Vec<FileFooter>> {
+pub(super) fn read_all(paths: &[PathBuf], options: &ParquetOptions) -> Result<Vec<FileFooter>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
         loop {
             let i = next.fetch_add(1, Relaxed);
             let Some(path) = paths.get(i) else { return done };
-            done.push((i, read(path)));
+            done.push((i, read(path, &options.retries)));
         }
     };
-    let threads = threads.clamp(1, 16).min(paths.len());
+    let threads = options.threads.clamp(1, 16).min(paths.len());
     let mut all = std::thread::scope(|scope| {
         let handles: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mut all = work();
@@ -59,8 +61,8 @@ pub(super) fn read_all(paths: &[PathBuf], threads: usize) -> Result<Vec<FileFoot
     all.into_iter().map(|(_, footer)| footer).collect()
 }
 
-fn read(path: &Path) -> Result<FileFooter> {
-    let reader = FileReader::open(path)?;
+fn read(path: &Path, retries: &Retries) -> Result<FileFooter> {
+    let reader = FileReader::open(path, retries)?;
     let bytes = reader.len();
     if bytes < 12 {
         let why = format!("{bytes} bytes are too few for a Parquet file");
@@ -68,7 +70,7 @@ fn read(path: &Path) -> Result<FileFooter> {
     }
     let mut magic = [0; 4];
     let read = |e: io::Error| Error::io("read", path, &e);
-    reader.file.read_exact_at(&mut magic, 0).map_err(read)?;
+    reader.read_exact(&mut magic, 0).map_err(read)?;
     if &magic != b"PAR1" {
         return Err(damaged(
             path,
@@ -143,23 +145,41 @@ fn check(metadata: &ParquetMetaData, bytes: u64) -> Result<(), ParquetError> {
 #[derive(Clone)]
 pub(super) struct FileReader {
     file: Arc<File>,
+    path: Arc<Path>,
     length: u64,
     read: Arc<AtomicU64>,
+    retries: Retries,
 }
 
 impl FileReader {
-    pub(super) fn open(path: &Path) -> Result<FileReader> {
+    pub(super) fn open(path: &Path, retries: &Retries) -> Result<FileReader> {
         let fail = |e: &io::Error| Error::io("open", path, e);
-        let file = File::open(path).map_err(|e| fail(&e))?;
+        let what = || format!("opening {}", path.display());
+        let file = retries.read(what, 0, || File::open(path)).map_err(|e| fail(&e))?;
         let meta = file.metadata().map_err(|e| fail(&e))?;
         if meta.is_dir() {
             return Err(Error::input("this is a folder, not a Parquet file").at(path, 0, 0));
         }
         Ok(FileReader {
             file: Arc::new(file),
+            path: path.into(),
             length: meta.len(),
             read: Arc::default(),
+            retries: retries.clone(),
         })
+    }
+
+    /// Reads from a place; from the file opened anew where a server has forgotten the open one.
+    fn retry<T>(&self, offset: u64, mut read: impl FnMut(&File) -> io::Result<T>) -> io::Result<T> {
+        let what = || self.path.display().to_string();
+        self.retries.read(what, offset, || match read(&self.file) {
+            Err(e) if e.raw_os_error() == Some(libc::ESTALE) => read(&File::open(&self.path)?),
+            other => other,
+        })
+    }
+
+    fn read_exact(&self, into: &mut [u8], offset: u64) -> io::Result<()> {
+        self.retry(offset, |f| f.read_exact_at(into, offset))
     }
 
     /// Bytes read since the last call.
@@ -196,7 +216,7 @@ impl ChunkReader for FileReader {
             )));
         }
         let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, start)?;
+        self.read_exact(&mut bytes, start)?;
         self.read.fetch_add(length as u64, Relaxed);
         Ok(bytes.into())
     }
@@ -218,7 +238,8 @@ impl HeaderReader {
     pub(super) fn fill(&mut self) -> io::Result<&[u8]> {
         if self.at == self.buffer.len() {
             self.buffer.resize(HEADER_BYTES, 0);
-            let n = self.reader.file.read_at(&mut self.buffer, self.next)?;
+            let (buffer, next) = (&mut self.buffer, self.next);
+            let n = self.reader.retry(next, |f| f.read_at(buffer, next))?;
             self.buffer.truncate(n);
             self.next += n as u64;
             self.at = 0;

@@ -1,6 +1,7 @@
 //! Decoders of foreign bytes under guard: a panic in one is an error, and says nothing on stderr.
 
 use std::cell::Cell;
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Once;
@@ -8,6 +9,7 @@ use std::sync::Once;
 use parquet::errors::ParquetError;
 
 use crate::error::{Error, Result};
+use crate::memory::is_transient;
 
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
@@ -25,13 +27,25 @@ pub(super) fn guarded<T>(
     GUARDED.set(before);
     match result {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(e)) => Err(damaged(path, what, &plain(&e))),
+        Ok(Err(e)) => Err(match passing(&e) {
+            Some(e) => Error::io("read", path, e)
+                .help("it may pass: --retries N says how often such a read is tried again"),
+            None => damaged(path, what, &plain(&e)),
+        }),
         Err(panic) => {
             let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
             let text = text.unwrap_or_else(|| "the decoder gave up".into());
             Err(damaged(path, what, text.lines().next().unwrap_or_default()))
         }
+    }
+}
+
+/// The error of the operating system behind it, if it is one that may pass.
+fn passing(e: &ParquetError) -> Option<&io::Error> {
+    match e {
+        ParquetError::External(e) => e.downcast_ref::<io::Error>().filter(|e| is_transient(e)),
+        _ => None,
     }
 }
 

@@ -43,11 +43,12 @@ use self::layout::{ColumnFrom, Layout};
 use super::{Dataset, Refine, ScanRequest};
 use crate::error::{Error, Result};
 use crate::kernel::Scalar;
+use crate::memory::Retries;
 use crate::observe::Warning;
 use crate::pipeline::{RunContext, Source};
 
 /// How files become one table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ParquetOptions {
     /// Files must agree in their columns (`--union strict`).
@@ -58,6 +59,8 @@ pub struct ParquetOptions {
     pub filename_column: Option<String>,
     /// Threads that read footers.
     pub threads: usize,
+    /// How often a read that failed for a moment is tried again.
+    pub retries: Retries,
     /// The table's columns, where these files are only a part of it; they hold what the files do.
     pub declared: Option<SchemaRef>,
 }
@@ -69,6 +72,7 @@ impl Default for ParquetOptions {
             hive: true,
             filename_column: None,
             threads: 4,
+            retries: Retries::default(),
             declared: None,
         }
     }
@@ -104,7 +108,7 @@ impl ParquetDataset {
         if paths.is_empty() {
             return Err(Error::input("no Parquet files"));
         }
-        Self::of_files(Arc::new(footer::read_all(paths, options.threads)?), options)
+        Self::of_files(Arc::new(footer::read_all(paths, options)?), options)
     }
 
     /// The same files as part of a larger table: columns that they lack are null, the others are
@@ -241,7 +245,11 @@ impl Dataset for ParquetDataset {
                 key: n.clone(),
                 text: n.clone(),
             })
+            .chain(self.options.retries.warning())
             .collect()
+    }
+    fn retries(&self) -> u64 {
+        self.options.retries.made()
     }
     fn to_json(&self) -> serde_json::Value {
         serde_json::json!({

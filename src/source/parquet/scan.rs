@@ -167,7 +167,7 @@ impl Scan {
         let part = &dataset.parts[self.part];
         let file = match &self.file {
             Some(f) => f.clone(),
-            None => FileReader::open(&dataset.files[part.file].path)?,
+            None => FileReader::open(&dataset.files[part.file].path, &dataset.options.retries)?,
         };
         self.file = Some(file.clone());
         let at = (part.file, self.group);

@@ -156,7 +156,7 @@ fn flat(
 ) -> Result<(Vec<ArrayRef>, Vec<std::ops::Range<usize>>)> {
     let columns: Vec<usize> = (0..dataset.layout.schema.fields().len()).collect();
     let n = columns.len();
-    let reader = FileReader::open(path)?;
+    let reader = FileReader::open(path, &Default::default())?;
     let footer = &dataset.files[0];
     let mut group = FlatGroup::open(dataset, &reader, (0, 0), &columns)?.expect("all columns are ours");
     let rows = footer.rows(0) as usize;
@@ -231,7 +231,7 @@ proptest! {
         let dataset = open(std::slice::from_ref(&path)).unwrap();
         let all = general(&path, &dataset);
         let columns: Vec<usize> = (0..all.len()).collect();
-        let reader = FileReader::open(&path).unwrap();
+        let reader = FileReader::open(&path, &Default::default()).unwrap();
         let mut group = FlatGroup::open(&dataset, &reader, (0, 0), &columns).unwrap().unwrap();
         for start in (0..seeds.len()).step_by(window) {
             let rows = window.min(seeds.len() - start);
@@ -320,7 +320,7 @@ fn dictionaries_give_way_to_plain_pages() {
         .build();
     write(&path, &record, properties);
     let dataset = open(std::slice::from_ref(&path)).unwrap();
-    let reader = FileReader::open(&path).unwrap();
+    let reader = FileReader::open(&path, &Default::default()).unwrap();
     let mut group = FlatGroup::open(&dataset, &reader, (0, 0), &[0]).unwrap().unwrap();
     let mut next = |rows| group.read(&dataset.files[0], 0..1, rows).unwrap().remove(0);
     let (first, second, third) = (next(450), next(450), next(1100));
@@ -347,7 +347,7 @@ fn unwanted_pages_are_not_read() {
         .build();
     write(&path, &record, properties);
     let dataset = open(std::slice::from_ref(&path)).unwrap();
-    let reader = FileReader::open(&path).unwrap();
+    let reader = FileReader::open(&path, &Default::default()).unwrap();
     let mut group = FlatGroup::open(&dataset, &reader, (0, 0), &[0]).unwrap().unwrap();
     group.skip(0..1, 90_500);
     let got = group.read(&dataset.files[0], 0..1, 10).unwrap().remove(0);
