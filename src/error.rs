@@ -56,6 +56,20 @@ struct Inner {
     excerpt: Option<String>,
     span: Option<(String, Range<usize>)>,
     help: Option<String>,
+    task: Option<FailedTask>,
+}
+
+/// The task of a query in which an error arose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedTask {
+    /// Its stage.
+    pub stage: usize,
+    /// Its number within the stage; of a scan that is the partition.
+    pub part: usize,
+    /// What it read: `data/a.csv, bytes 0 to 4194304`.
+    pub what: String,
+    /// The table that it scans, if it scans one: its number among the tables of the frame's plan.
+    pub table: Option<usize>,
 }
 
 /// The family of an error; decides the exit status.
@@ -94,6 +108,7 @@ impl Error {
             excerpt: None,
             span: None,
             help: None,
+            task: None,
         };
         Error(Arc::new(inner))
     }
@@ -147,6 +162,28 @@ impl Error {
             })
         })
     }
+    /// Adds the task in which it arose, unless one is known, or nothing could be learned from it.
+    pub fn in_task(self, task: impl FnOnce() -> Option<FailedTask>) -> Self {
+        let of_no_task = matches!(
+            self.kind(),
+            Kind::Interrupted | Kind::BrokenPipe | Kind::Replan | Kind::Limit | Kind::Usage
+        );
+        if of_no_task || self.0.task.is_some() {
+            return self;
+        }
+        self.with(|i| i.task = task())
+    }
+    /// Puts the number of a table in other terms; none: nobody knows it.
+    pub fn renumbered(self, table: impl FnOnce(usize) -> Option<usize>) -> Self {
+        match self.0.task.as_ref().and_then(|t| t.table) {
+            None => self,
+            Some(old) => self.with(|i| {
+                if let Some(task) = &mut i.task {
+                    task.table = table(old);
+                }
+            }),
+        }
+    }
     /// Adds an excerpt of the input, cut to 200 bytes with control characters escaped.
     pub fn excerpt(self, bytes: &[u8]) -> Self {
         self.with(|i| i.excerpt = Some(escape_excerpt(bytes)))
@@ -190,6 +227,10 @@ impl Error {
     /// One thing to do about it, if any.
     pub fn help_text(&self) -> Option<&str> {
         self.0.help.as_deref()
+    }
+    /// The task of the query in which it arose, if it is known and not the only one.
+    pub fn task(&self) -> Option<&FailedTask> {
+        self.0.task.as_ref()
     }
     /// The exit status of the program that ends with this error.
     pub fn exit_status(&self) -> u8 {

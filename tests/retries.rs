@@ -57,8 +57,8 @@ fn answers_are_the_same_and_retries_are_told() {
 #[test]
 fn what_does_not_pass_is_an_error_that_names_the_flag() {
     for input in FILES {
-        // the headers and footers can be read, what lies behind 20,000 bytes cannot
-        let fault = |offset| (offset > 20_000 && offset < 30_000).then(|| Error::from_raw_os_error(libc::EIO));
+        // headers and footers can be read, what lies in the middle of a CSV file cannot
+        let fault = |offset| (offset > 150_000 && offset < 350_000).then(|| Error::from_raw_os_error(libc::EIO));
         let footers_too = |_| Some(Error::from_raw_os_error(libc::EIO));
         for retries in [Retries::with_faults(2, footers_too), Retries::with_faults(0, fault)] {
             let Err(e) = ask(input, retries) else {
@@ -75,7 +75,7 @@ fn what_does_not_pass_is_an_error_that_names_the_flag() {
 fn packed_files_are_read_again_where_they_broke() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.csv.zst");
-    let text: String = (0..300_000).map(|i| format!("{i},{}\n", i * 7919 % 100_003)).collect();
+    let text: String = (0..300_000u64).map(|i| format!("{i},{}\n", i * 7919 % 100_003)).collect();
     std::fs::write(&path, zstd::encode_all(format!("a,b\n{text}").as_bytes(), 1).unwrap()).unwrap();
     let sum = |retries| {
         let options = ReadOptions {

@@ -361,6 +361,9 @@ pub struct RunArgs {
     /// Who runs the tasks
     #[arg(long, value_enum, default_value = "threads")]
     pub scheduler: SchedulerArg,
+    /// Run only one partition of the first table (TABLE:N: of another), such as one that failed
+    #[arg(long, value_name = "N")]
+    pub partition: Option<String>,
     /// Show, truncate and take apart timestamps with an offset by the clocks of this time zone
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use crate::error::{Error, Kind};
+use super::again;
+use crate::error::{Error, FailedTask, Kind};
 use crate::observe::Warning;
 
 /// `error: …`, its place and excerpt, and one thing to do.
@@ -24,7 +25,18 @@ pub fn error_text(e: &Error) -> String {
     if let Some(h) = e.help_text() {
         out += &format!("help: {h}\n");
     }
+    if let Some(t) = e.task() {
+        out += &match rerun(t) {
+            Some(command) => format!("help: partition {} ({}) alone: {command}\n", t.part, t.what),
+            None => format!("note: in task {} of stage {} ({})\n", t.part, t.stage, t.what),
+        };
+    }
     out
+}
+
+/// The command that runs only the partition of a failed task.
+fn rerun(t: &FailedTask) -> Option<String> {
+    again::command(t.table?, t.part)
 }
 
 /// The most bytes of a typed line that an error shows.
@@ -79,6 +91,10 @@ pub fn error_json(e: &Error) -> String {
         "column": place.map(|p| p.column).filter(|c| *c > 0).or(typed.map(|t| t.1 as u64)),
         "excerpt": e.excerpt_text(),
         "help": e.help_text(),
+        "stage": e.task().map(|t| t.stage),
+        "partition": e.task().map(|t| t.part),
+        "reads": e.task().map(|t| t.what.as_str()),
+        "rerun": e.task().and_then(rerun),
     });
     value.to_string() + "\n"
 }

@@ -9,6 +9,7 @@
 //!
 //! Only results go to standard output; everything else goes to standard error.
 
+mod again;
 mod args;
 mod join;
 mod messages;

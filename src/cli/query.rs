@@ -19,7 +19,7 @@ pub fn frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
     let read = |file: &str| Frame::read_with([file], &options, settings.clone());
     let f = Frame::read_with(inputs.iter().map(String::as_str), &options, settings.clone())?;
     let f = join::joined(f, matches, read)?;
-    answer(f, &args.ask, matches)
+    only_partition(&args.run, answer(f, &args.ask, matches)?)
 }
 
 /// The frame of `ddf join`: the first input joined with the others, then what `query` would do.
@@ -53,7 +53,19 @@ pub fn join_frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
         let right = Frame::read_with([other.as_str()], &options, settings.clone())?;
         f = join::one(f, right, &on, how, &asof)?;
     }
-    answer(f, &args.ask, matches)
+    only_partition(&args.run, answer(f, &args.ask, matches)?)
+}
+
+/// The frame, or what `--partition N` or `--partition TABLE:N` leaves of it.
+pub fn only_partition(run: &RunArgs, frame: Frame) -> Result<Frame> {
+    let Some(text) = &run.partition else {
+        return Ok(frame);
+    };
+    let (table, part) = text.split_once(':').unwrap_or(("0", text));
+    match (table.parse(), part.parse()) {
+        (Ok(table), Ok(part)) => frame.only_partition(table, part),
+        _ => Err(Error::usage(format!("--partition {text:?} is not a number, nor TABLE:NUMBER"))),
+    }
 }
 
 /// What is asked of the rows.
@@ -272,6 +284,7 @@ pub fn settings(run: &RunArgs) -> Result<Settings> {
         reserved: base.reserved,
         batch_rows: base.batch_rows,
         observers: base.observers,
+        cancel: None,
     })
 }
 

@@ -53,20 +53,24 @@ pub(super) fn run_one(
 ) -> Result<Sql> {
     match sql.plan(statement)? {
         Answer::Rows(frame) => {
+            let frame = query::only_partition(run, frame)?;
             draw(write, &frame)?;
             write_rows(run, &frame, output::choose(write, run.color)?, signals)?;
         }
         Answer::Explain(frame) => {
+            let frame = query::only_partition(run, frame)?;
             draw(write, &frame)?;
             print(&frame.explain()?)?;
         }
         Answer::Analyze(frame) => {
+            let frame = query::only_partition(run, frame)?;
             let report = watched(run, signals, |watch| frame.analyze(watch))?;
             print(&report.analysis())?;
         }
         Answer::View(view) => return Ok(sql.with_view(view)),
         Answer::Describe(frame) => schema(write, &frame)?,
         Answer::Copy(frame, path, format) => {
+            let frame = query::only_partition(run, frame)?;
             let format = match format.or_else(|| Format::from_path(&path)) {
                 Some(f) => f,
                 None => {

@@ -20,12 +20,14 @@
 
 mod analysis;
 mod asof;
+mod delayed;
 mod events;
 mod group;
 mod join;
 mod run;
 mod settings;
 mod summary;
+mod together;
 mod window;
 mod zone;
 
@@ -283,6 +285,27 @@ impl Frame {
             .wrap(|input| LogicalPlan::Limit { input, skip, take })
     }
 
+    /// The same questions of only one partition of a table: for running what failed again. Tables count
+    /// in the order of the plan, from zero; [`crate::error::FailedTask`] has the numbers of a failure.
+    ///
+    /// # Errors
+    /// There is no such table, or it has fewer partitions.
+    pub fn only_partition(&self, table: usize, part: usize) -> Result<Frame> {
+        let plan = self.plan();
+        let Some(wanted) = plan.tables().get(table).map(|t| t.dataset.clone()) else {
+            return Err(Error::usage(format!("there is no table {table}: the query has {}", plan.tables().len())));
+        };
+        let one: Arc<dyn source::Dataset> = Arc::new(source::OnePartition::new(wanted.clone(), part)?);
+        self.replace_tables(&mut |t| {
+            let dataset = match Arc::ptr_eq(&t.dataset, &wanted) {
+                true => one.clone(),
+                false => t.dataset.clone(),
+            };
+            let name = t.name.clone();
+            Ok(Table { name, dataset })
+        })
+    }
+
     /// Names and types of the columns.
     ///
     /// # Errors
@@ -336,6 +359,16 @@ impl Frame {
             indent(&plan::explain(&self.optimized()?)),
             indent(&graph::text(&self.graph()?))
         ))
+    }
+
+    /// What it holds in memory at most, stage after stage, with its settings: nothing of it follows the
+    /// number of partitions.
+    ///
+    /// # Errors
+    /// As [`Frame::optimized`].
+    pub fn pressure(&self) -> Result<graph::Pressure> {
+        let (threads, limit) = (self.settings.threads(), self.settings.memory() as u64);
+        Ok(self.graph()?.pressure(threads, limit))
     }
 
     /// Runs it and keeps the rows in memory.

@@ -20,7 +20,7 @@ use crate::write::{self, Format, Output, Target, WriteOptions};
 
 /// A frame is planned again at most this often: each time a column widens or a file turns out to
 /// need the exact scanner, and both can happen only so many times.
-const MAX_REPLANS: usize = 64;
+pub(super) const MAX_REPLANS: usize = 64;
 
 /// An encoder may gather this part of a thread's share of the memory: its rows may hold more
 /// (whole read buffers), and their encoded form comes on top.
@@ -83,8 +83,8 @@ pub struct Report {
 
 /// Runs frames.
 pub(super) struct Runner {
-    settings: Arc<Settings>,
-    warnings: Vec<Warning>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) warnings: Vec<Warning>,
     begun: Instant,
 }
 
@@ -185,7 +185,7 @@ impl Runner {
             let graph = graph::lower(&plan)?;
             let observers = cx.progress.observers();
             events::begin(&observers, &self.settings, &plan, &graph, &cx);
-            let outcome = once(self, &frame, &graph, &cx);
+            let outcome = once(self, &frame, &graph, &cx).map_err(|e| e.renumbered(|t| table_of(&frame, &graph, t)));
             match outcome {
                 Err(e) if e.kind() == Kind::Replan => frame = self.refine(&frame, Refine::Misfit)?,
                 other => {
@@ -216,11 +216,11 @@ impl Runner {
         refined
     }
 
-    fn context(&self) -> Arc<RunContext> {
+    pub(super) fn context(&self) -> Arc<RunContext> {
         self.settings.context()
     }
 
-    fn report(&self, frame: &Frame, cx: &RunContext) -> Report {
+    pub(super) fn report(&self, frame: &Frame, cx: &RunContext) -> Report {
         let p = &cx.progress;
         let mut warnings = [&frame.notes[..], &self.warnings[..]].concat();
         for w in frame.plan().tables().iter().flat_map(|t| t.dataset.warnings()) {
@@ -245,6 +245,14 @@ impl Runner {
             warnings,
         }
     }
+}
+
+/// The number that table `t` of a graph has among those of the frame's plan.
+pub(super) fn table_of(frame: &Frame, graph: &Graph, t: usize) -> Option<usize> {
+    let dataset = &graph.tables.get(t)?.dataset;
+    let plan = frame.plan();
+    let tables = plan.tables();
+    tables.iter().position(|t| Arc::ptr_eq(&t.dataset, dataset))
 }
 
 /// Reads of inputs and spill files that were tried again.
@@ -272,7 +280,7 @@ pub fn write_aside<'a>(tables: impl IntoIterator<Item = &'a Table>, cx: &RunCont
 }
 
 /// The columns that the scans of a frame read, for each table: indices in its schema.
-fn used_columns(frame: &Frame) -> Result<Vec<Vec<usize>>> {
+pub(super) fn used_columns(frame: &Frame) -> Result<Vec<Vec<usize>>> {
     use crate::plan::LogicalPlan;
     let plan = frame.optimized()?;
     let mut out = Vec::new();
@@ -302,7 +310,7 @@ fn used_columns(frame: &Frame) -> Result<Vec<Vec<usize>>> {
 }
 
 /// A batch with names; text that came as a dictionary becomes plain text.
-fn record_batch(schema: &SchemaRef, batch: &Batch) -> Result<RecordBatch> {
+pub(super) fn record_batch(schema: &SchemaRef, batch: &Batch) -> Result<RecordBatch> {
     let columns = batch.columns.iter().zip(schema.fields()).map(|(c, f)| {
         if c.data_type() == f.data_type() {
             Ok(c.clone())

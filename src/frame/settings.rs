@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
@@ -10,6 +9,7 @@ use crate::memory::{Budget, SpillDir};
 use crate::observe::{Observers, Progress};
 use crate::pipeline::{Aside, RunContext};
 use crate::schedule::Scheduler;
+use crate::tasks::Cancel;
 
 /// Threads, memory, disk. [`Settings::default`] takes all processors and 60 % of the memory.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct Settings {
     pub batch_rows: usize,
     /// Who sees its runs.
     pub observers: Observers,
+    /// Stops its runs, from anywhere.
+    pub cancel: Option<Cancel>,
 }
 
 impl Default for Settings {
@@ -50,6 +52,7 @@ impl Default for Settings {
             reserved: None,
             batch_rows: usize::MAX,
             observers: Observers::default(),
+            cancel: None,
         }
     }
 }
@@ -113,7 +116,7 @@ impl Settings {
             budget: Budget::new(self.budget()),
             spill: SpillDir::new(self.spill_dir(), self.max_spill, progress.clone()),
             progress,
-            cancelled: Arc::new(AtomicBool::new(false)),
+            cancelled: self.cancel.as_ref().map_or_else(Arc::default, |c| c.0.clone()),
             threads: self.threads(),
             batch_rows: self.batch_rows,
             warnings: Mutex::default(),

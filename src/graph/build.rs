@@ -84,7 +84,12 @@ impl StageInputs {
         let bytes: u64 = partitions.iter().map(|p| p.bytes()).sum();
         let mut merge = None;
         let tasks = match &stage.source {
-            StageSource::Scan { table, .. } => Tasks::singles(graph.tables[*table].dataset.partitions()),
+            // what branches off runs in the tasks of the scan
+            StageSource::Scan { .. } if matches!(stage.sink, StageSink::Branches) => Tasks::singles(0),
+            StageSource::Scan { .. } | StageSource::Branch { .. } => {
+                let table = graph.scanned(stage).map(|t| &graph.tables[t]);
+                Tasks::singles(table.map_or(0, |t| t.dataset.partitions()))
+            }
             StageSource::Gather { .. } => Tasks::singles(1),
             StageSource::JoinBuckets { .. } => Tasks::singles(join::bucket_tasks()),
             StageSource::Concat { .. } => Tasks::singles(partitions.len()),
@@ -200,6 +205,9 @@ pub fn keeps_rows(transform: &StageTransform) -> bool {
 
 /// What the tasks of a scan ask for: the filter is bound once for all of them.
 fn request(graph: &Graph, stage: &Stage, keys: &KeySets) -> Result<ScanRequest> {
+    if let StageSource::Branch { of } = &stage.source {
+        return request(graph, &graph.stages[*of], keys);
+    }
     let StageSource::Scan { columns, limit, .. } = &stage.source else {
         return Ok(ScanRequest::default());
     };
@@ -224,8 +232,9 @@ impl Stage {
         }
         let range = inputs.tasks.range(part);
         let source: Box<dyn Source> = match &self.source {
-            StageSource::Scan { table, .. } => {
-                let dataset = graph.tables[*table].dataset.clone();
+            StageSource::Scan { .. } | StageSource::Branch { .. } => {
+                let table = graph.scanned(self).ok_or_else(|| Error::defect("a scan without a table"))?;
+                let dataset = graph.tables[table].dataset.clone();
                 dataset.open(range.start, &inputs.request)?
             }
             StageSource::AggregateBuckets { input, spec } => {
@@ -290,7 +299,11 @@ impl Stage {
         })
     }
 
-    fn build_transforms(
+    /// What its rows go through.
+    ///
+    /// # Errors
+    /// The stage does not fit its inputs.
+    pub fn build_transforms(
         &self,
         inputs: &StageInputs,
         run: &Arc<RunContext>,
@@ -347,7 +360,7 @@ impl Stage {
             StageSink::SortRuns { spec } => Box::new(SortSink::new(spec, &self.schema, run)?),
             StageSink::Build { spec } => Box::new(BuildSink::new(spec, &self.schema, run)?),
             StageSink::Scatter { spec } => Box::new(ScatterSink::new(spec, &self.schema, run)?),
-            StageSink::Batches => Box::new(Collect::default()),
+            StageSink::Branches | StageSink::Batches => Box::new(Collect::default()),
         })
     }
 }

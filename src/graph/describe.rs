@@ -30,6 +30,7 @@ pub fn stage_name(graph: &Graph, stage: &Stage) -> String {
         StageSource::SortedRuns { .. } => "merge sorted".to_string(),
         StageSource::Concat { inputs } if inputs.len() > 1 => "read in turn".to_string(),
         StageSource::Concat { .. } | StageSource::Gather { .. } => "read".to_string(),
+        StageSource::Branch { of } => format!("rows of stage {of}"),
         StageSource::JoinBuckets { .. } => "join buckets".to_string(),
     };
     let joins = stage.builds().len() - usize::from(matches!(stage.source, StageSource::JoinBuckets { .. }));
@@ -44,6 +45,7 @@ pub fn stage_name(graph: &Graph, stage: &Stage) -> String {
         StageSink::SortRuns { .. } => "sort",
         StageSink::Build { .. } => "build side",
         StageSink::Scatter { .. } => "spread",
+        StageSink::Branches => "branches",
         StageSink::Batches if stage.id + 1 == graph.stages.len() => "result",
         StageSink::Batches => "keep",
     };
@@ -92,8 +94,11 @@ pub fn describe_task(graph: &Graph, stage: &Stage, tasks: Tasks, part: usize) ->
 /// [`describe_task`] as something that outlives the graph.
 pub fn describer(graph: &Graph, stage: &Stage, tasks: Tasks) -> Arc<dyn Fn(usize) -> String + Send + Sync> {
     match &stage.source {
-        StageSource::Scan { table, .. } => {
-            let dataset = graph.tables[*table].dataset.clone();
+        StageSource::Scan { .. } | StageSource::Branch { .. } => {
+            let Some(table) = graph.scanned(stage) else {
+                return Arc::new(|part| format!("partition {part}"));
+            };
+            let dataset = graph.tables[table].dataset.clone();
             Arc::new(move |part| dataset.describe(part))
         }
         StageSource::AggregateBuckets { input, .. } => {

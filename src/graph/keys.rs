@@ -285,7 +285,12 @@ impl Graph {
         let mut left: Vec<usize> = (0..self.stages.len()).collect();
         let mut order = Vec::with_capacity(left.len());
         while !left.is_empty() {
-            let ready = |&s: &usize| self.stages[s].waits_for().iter().all(|d| order.contains(d));
+            let ready = |&s: &usize| {
+                let own = self.stages[s].waits_for();
+                // a shared scan runs what branches off
+                let branches = self.branches(s).into_iter().flat_map(|b| self.stages[b].builds());
+                own.into_iter().chain(branches).all(|d| order.contains(&d))
+            };
             let next = left.iter().position(ready).unwrap_or(0);
             order.push(left.remove(next));
         }

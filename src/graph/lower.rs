@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::calls::Calls;
 use super::shared::Shared;
-use super::{Graph, Stage, StageSink, StageSource, StageTransform};
+use super::{Graph, GraphResult, Stage, StageSink, StageSource, StageTransform};
 use crate::error::Result;
 use crate::expr::{AggCall, Expr, JoinKind};
 use crate::operate::aggregate::AggregateSpec;
@@ -17,32 +17,50 @@ use crate::plan::{self, AsOf, LogicalPlan, OrderBy, Table};
 
 /// Lowers a checked and optimised plan.
 pub fn lower(plan: &LogicalPlan) -> Result<Graph> {
+    let mut graph = lower_all(&[plan], 1)?;
+    if let Some(only) = graph.results.pop() {
+        (graph.skip, graph.take) = (only.skip, only.take);
+    }
+    Ok(graph)
+}
+
+/// Lowers several plans to one graph, which computes once what they have in common, and in which up to
+/// `most` of them share the scan of a table.
+pub fn lower_all(plans: &[&LogicalPlan], most: usize) -> Result<Graph> {
     let mut l = Lowering {
-        shared: Shared::of(plan),
+        shared: Shared::of(plans),
         ..Lowering::default()
     };
-    let (inner, skip, take) = match plan {
-        LogicalPlan::Limit { input, skip, take } => (input.as_ref(), *skip, *take),
-        other => (other, 0, None),
-    };
-    let mut open = l.open(inner)?;
-    if let Some(take) = take {
-        let rows = skip.saturating_add(take);
-        open.transforms.push(StageTransform::Limit {
-            skip: 0,
-            take: Some(rows),
-        });
-        open.rows_needed = Some(rows);
+    let mut results = Vec::new();
+    for plan in plans {
+        let (inner, skip, take) = match plan {
+            LogicalPlan::Limit { input, skip, take } => (input.as_ref(), *skip, *take),
+            other => (*other, 0, None),
+        };
+        let mut open = l.open(inner)?;
+        if let Some(take) = take {
+            let rows = skip.saturating_add(take);
+            open.transforms.push(StageTransform::Limit {
+                skip: 0,
+                take: Some(rows),
+            });
+            open.rows_needed = Some(rows);
+        }
+        let stage = l.close(open, StageSink::Batches);
+        results.push(GraphResult { stage, skip, take });
     }
-    l.close(open, StageSink::Batches);
     let mut graph = Graph {
         tables: l.tables,
         stages: l.stages,
-        skip,
-        take,
+        skip: 0,
+        take: None,
+        results,
     };
     graph.mark_unused()?;
     graph.find_keys(&l.shares)?;
+    if most > 1 {
+        graph.share_scans(most);
+    }
     Ok(graph)
 }
 

@@ -33,6 +33,8 @@ mod describe;
 mod draw;
 mod keys;
 mod lower;
+mod pressure;
+mod share;
 mod shared;
 mod split;
 mod text;
@@ -57,7 +59,8 @@ pub use build::{StageInputs, TaskRange, Tasks, keeps_rows};
 pub use describe::{describe_task, describer, stage_info, stage_name};
 pub use draw::{dot, svg};
 pub use keys::KeySets;
-pub use lower::lower;
+pub use lower::{lower, lower_all};
+pub use pressure::{Held, Pressure, StagePressure};
 pub use split::build_bytes;
 pub use text::{steps, text};
 
@@ -113,6 +116,11 @@ pub enum StageSource {
         right: usize,
         /// What matches, and what comes out.
         spec: JoinSpec,
+    },
+    /// The rows of a scan that several stages share: its tasks run within those of the scan.
+    Branch {
+        /// The stage that scans.
+        of: usize,
     },
     /// A single task that reads the partitions of stage `input` in order.
     Gather {
@@ -199,6 +207,8 @@ pub enum StageSink {
         /// Of this join.
         spec: JoinSpec,
     },
+    /// Nothing: its rows go to the stages that branch off, as they come.
+    Branches,
     /// Batches as they are, in order of the tasks.
     Batches,
 }
@@ -231,6 +241,7 @@ impl Stage {
             | StageSource::SortedRuns { input, .. }
             | StageSource::Gather { input } => vec![*input],
             StageSource::Concat { inputs } => inputs.clone(),
+            StageSource::Branch { of } => vec![*of],
             StageSource::JoinBuckets { left, .. } => vec![*left],
         }
     }
@@ -256,11 +267,22 @@ impl Stage {
 
     /// Whether tasks may share a sink: one for each thread then serves all of a thread's tasks.
     pub fn parks_sinks(&self) -> bool {
-        !matches!(self.sink, StageSink::Batches)
+        !matches!(self.sink, StageSink::Batches | StageSink::Branches)
     }
 }
 
-/// A query, ready to run. The last stage's partitions, in order, are its result.
+/// One of several results of a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GraphResult {
+    /// The stage whose partitions, in order, it is.
+    pub stage: usize,
+    /// Rows to leave out.
+    pub skip: u64,
+    /// Rows to take at most.
+    pub take: Option<u64>,
+}
+
+/// A query, ready to run. The last stage's partitions, in order, are its result, unless it has several.
 #[derive(Debug, Clone)]
 pub struct Graph {
     /// The tables that scans name by index.
@@ -271,6 +293,8 @@ pub struct Graph {
     pub skip: u64,
     /// Rows of the result to take at most.
     pub take: Option<u64>,
+    /// The results of several queries that run together; else empty.
+    pub results: Vec<GraphResult>,
 }
 
 impl Graph {
@@ -284,7 +308,8 @@ impl Graph {
 
     /// The graph as the documented JSON `ddf.taskgraph/1`: `tables` (as their sources describe
     /// themselves), `stages` in the order of their `id`, each with `source`, `transforms`, `sink`,
-    /// and the number of `tasks` where it is known before the run.
+    /// and the number of `tasks` where it is known before the run; where several queries run together,
+    /// their `results`: `stage`, `skip`, `take` for each.
     pub fn to_json(&self) -> serde_json::Value {
         let stages: Vec<_> = self.stages.iter().map(|s| self.stage_json(s)).collect();
         let tables: Vec<_> = self
@@ -292,13 +317,18 @@ impl Graph {
             .iter()
             .map(|t| serde_json::json!({"name": t.name, "dataset": t.dataset.to_json()}))
             .collect();
-        serde_json::json!({
+        let mut json = serde_json::json!({
             "format": "ddf.taskgraph/1",
             "tables": tables,
             "stages": stages,
             "skip": self.skip,
             "take": self.take,
-        })
+        });
+        if let (false, Some(o)) = (self.results.is_empty(), json.as_object_mut()) {
+            let results = self.results.iter().map(|r| serde_json::json!(r));
+            o.insert("results".into(), results.collect());
+        }
+        json
     }
 
     /// The graph that [`Graph::to_json`] described; files are opened without being sniffed again.
@@ -333,12 +363,18 @@ impl Graph {
                 .map_err(|e| Error::usage(format!("a stage of the task graph is wrong: {e}")))
         });
         let stages = stages.collect::<Result<Vec<Stage>>>()?;
+        let results = list("results").into_iter().map(|r| {
+            serde_json::from_value(r)
+                .map_err(|e| Error::usage(format!("a result of the task graph is wrong: {e}")))
+        });
+        let results = results.collect::<Result<Vec<GraphResult>>>()?;
         let number = |key: &str| value.get(key).and_then(|v| v.as_u64());
         Ok(Graph {
             tables,
             stages,
             skip: number("skip").unwrap_or(0),
             take: number("take"),
+            results,
         })
     }
 
@@ -410,6 +446,7 @@ impl Graph {
     pub fn known_tasks(&self, stage: &Stage) -> Option<usize> {
         match &stage.source {
             StageSource::Scan { table, .. } => Some(self.tables[*table].dataset.partitions()),
+            StageSource::Branch { .. } => (self.scanned(stage)).map(|t| self.tables[t].dataset.partitions()),
             StageSource::Gather { .. } => Some(1),
             StageSource::JoinBuckets { .. } => Some(bucket_tasks()),
             _ => None,

@@ -32,11 +32,11 @@ pub(super) struct Shared {
 type Part = (usize, Vec<Expr>);
 
 impl Shared {
-    /// Looks for parts that are worth keeping and stand in `plan` more than once.
-    pub(super) fn of(plan: &LogicalPlan) -> Shared {
+    /// Looks for parts that are worth keeping and stand in `plans` more than once.
+    pub(super) fn of(plans: &[&LogicalPlan]) -> Shared {
         let mut shared = Shared::default();
         let mut seen = HashSet::new();
-        let mut todo = vec![plan];
+        let mut todo = plans.to_vec();
         while let Some(plan) = todo.pop() {
             if worth_keeping(plan)
                 && let Ok((number, _)) = shared.part(plan)

@@ -35,6 +35,10 @@ pub fn steps(graph: &Graph, s: &Stage) -> Vec<String> {
         },
         StageSink::Build { .. } => "build side of a join".to_string(),
         StageSink::Scatter { .. } => "spread over buckets for a join".to_string(),
+        StageSink::Branches => {
+            let to: Vec<String> = graph.branches(s.id).iter().map(usize::to_string).collect();
+            format!("hand rows to stages {}", to.join(", "))
+        }
         StageSink::Batches => "result".to_string(),
     });
     out
@@ -106,6 +110,7 @@ fn source(graph: &Graph, s: &Stage) -> String {
             spec.kind.name(),
             spec.left_keys.len()
         ),
+        StageSource::Branch { of } => format!("rows of the scan of stage {of}, as they come"),
         StageSource::Gather { input } => format!("read stage {input} in order"),
     }
 }

@@ -317,16 +317,42 @@ impl Pipeline {
                 break;
             }
         }
-        for i in 0..self.transforms.len() {
-            let (head, rest) = self.transforms.split_at_mut(i + 1);
-            if let Some(c) = clock {
-                c.switch(i + 1);
-            }
-            let mut emit = |b: Batch| push_through((&mut *rest, i + 2), b, last, cx, clock);
-            head[i].finish(&mut emit, cx)?;
-        }
-        Ok(())
+        finish(&mut self.transforms, last, cx, clock)
     }
+}
+
+/// Pushes a batch through transforms, for rows that go several ways.
+///
+/// # Errors
+/// Theirs, and those of `last`.
+pub fn push(
+    transforms: &mut [Box<dyn Transform>],
+    batch: Batch,
+    last: &mut Emit,
+    cx: &TaskContext,
+) -> Result<Flow> {
+    push_through((transforms, 1), batch, last, cx, None)
+}
+
+/// Tells transforms, one after the other, that no more will come.
+///
+/// # Errors
+/// Theirs, and those of `last`.
+pub fn finish(
+    transforms: &mut [Box<dyn Transform>],
+    last: &mut Emit,
+    cx: &TaskContext,
+    clock: Option<&Clock>,
+) -> Result<()> {
+    for i in 0..transforms.len() {
+        let (head, rest) = transforms.split_at_mut(i + 1);
+        if let Some(c) = clock {
+            c.switch(i + 1);
+        }
+        let mut emit = |b: Batch| push_through((&mut *rest, i + 2), b, last, cx, clock);
+        head[i].finish(&mut emit, cx)?;
+    }
+    Ok(())
 }
 
 /// The first rows of a batch and those behind them, if there are more than `rows`.

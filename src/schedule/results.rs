@@ -10,9 +10,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use super::worker::{Job, guarded};
+use super::worker::{Job, guarded, guarded_task};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, StageSource, StageTransform, keeps_rows};
+use crate::graph::{Graph, StageTransform, keeps_rows};
 use crate::kernel::Batch;
 use crate::memory::Reservation;
 use crate::observe::{Progress, tally};
@@ -50,8 +50,29 @@ pub fn write_partitions(
     cx: &Arc<RunContext>,
 ) -> Result<Output> {
     let mut result = ResultSink::Write(Box::new(output));
-    let mut out = Ordered::new(graph, &mut result, cx);
-    let mut source = Batches::new(partitions.to_vec());
+    read_into(Ordered::new((graph.skip, graph.take), &mut result, cx), partitions.to_vec(), cx)?;
+    match result {
+        ResultSink::Write(output) => Ok(*output),
+        _ => Err(Error::defect("an output went astray")),
+    }
+}
+
+/// The rows of a result that lies in partitions.
+pub fn collect(
+    cut: (u64, Option<u64>),
+    partitions: Vec<Arc<Partition>>,
+    cx: &Arc<RunContext>,
+) -> Result<Vec<Batch>> {
+    let mut result = ResultSink::Collect(Vec::new());
+    read_into(Ordered::new(cut, &mut result, cx), partitions, cx)?;
+    match result {
+        ResultSink::Collect(batches) => Ok(batches),
+        _ => Err(Error::defect("rows went astray")),
+    }
+}
+
+fn read_into(mut out: Ordered, partitions: Vec<Arc<Partition>>, cx: &Arc<RunContext>) -> Result<()> {
+    let mut source = Batches::new(partitions);
     let task = TaskContext {
         run: cx.clone(),
         part: 0,
@@ -61,11 +82,7 @@ pub fn write_partitions(
             break;
         }
     }
-    out.flush_collected()?;
-    match result {
-        ResultSink::Write(output) => Ok(*output),
-        _ => Err(Error::defect("an output went astray")),
-    }
+    out.flush_collected()
 }
 
 /// What waits for its turn may take this part of the memory limit,
@@ -113,7 +130,7 @@ pub fn run_last(
     {
         job.inputs.number_rows();
     }
-    let mut out = Ordered::new(graph, result, job.cx);
+    let mut out = Ordered::new((graph.skip, graph.take), result, job.cx);
     let encode = matches!(out.result, ResultSink::Write(_)) && graph.skip == 0 && graph.take.is_none();
     let turn = Turn {
         most_waiting: (job.cx.budget.limit() / WAITING_SHARE).max(WAITING_BYTES),
@@ -170,10 +187,10 @@ impl Encoders {
 
 /// How many partitions of a table are worth being handed on together.
 fn tiny(job: &Job) -> usize {
-    let StageSource::Scan { table, .. } = &job.stage.source else {
+    let Some(table) = job.graph.scanned(job.stage) else {
         return 1;
     };
-    let of_task = job.graph.tables[*table].dataset.bytes() / job.inputs.tasks.len().max(1) as u64;
+    let of_task = job.graph.tables[table].dataset.bytes() / job.inputs.tasks.len().max(1) as u64;
     (SPAN_BYTES / of_task.max(1)).clamp(1, MOST_TINY) as usize
 }
 
@@ -249,7 +266,7 @@ fn run_span(
     };
     for part in parts {
         let before = sink.rows;
-        guarded(job, part, || job.run_into(part, &mut |b| sink.take(b))).map_err(|e| (part, e))?;
+        guarded_task(job, part, || job.run_into(part, &mut |b| sink.take(b))).map_err(|e| (part, e))?;
         job.done(part, sink.rows - before);
         if job.stopped() {
             break;
@@ -409,11 +426,11 @@ struct Ordered<'a> {
 }
 
 impl<'a> Ordered<'a> {
-    fn new(graph: &Graph, result: &'a mut ResultSink, cx: &'a RunContext) -> Self {
+    fn new((skip, left): (u64, Option<u64>), result: &'a mut ResultSink, cx: &'a RunContext) -> Self {
         Ordered {
             result,
-            skip: graph.skip,
-            left: graph.take,
+            skip,
+            left,
             encoder: None,
             held: cx.budget.reservation("writing"),
             progress: &cx.progress,

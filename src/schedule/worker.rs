@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use super::observed::Observed;
-use crate::error::{Error, Kind, Result};
-use crate::graph::{Graph, Stage, StageInputs};
+use crate::error::{Error, FailedTask, Kind, Result};
+use crate::graph::{self, Graph, Stage, StageInputs};
 use crate::observe::{Clock, Progress};
 use crate::pipeline::{Emit, Partition, RunContext, Sink, TaskContext};
 
@@ -176,6 +176,11 @@ pub fn guarded<T>(job: &Job, part: usize, f: impl FnOnce() -> Result<T>) -> Resu
     })
 }
 
+/// [`guarded`] for a task: its error names it.
+pub fn guarded_task<T>(job: &Job, part: usize, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    guarded(job, part, f).map_err(|e| e.in_task(|| job.failed_task(part)))
+}
+
 /// Runs `work` once on every worker and waits for all of them.
 pub fn on_all(pool: Option<&rayon::ThreadPool>, work: impl Fn() + Sync) {
     match pool {
@@ -226,7 +231,7 @@ fn parked(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> {
         }
         if let Some(s) = sink.as_deref_mut() {
             let task = job.task(part);
-            guarded(job, part, || job.run_into(part, &mut |b| s.push(b, &task))).map_err(at)?;
+            guarded_task(job, part, || job.run_into(part, &mut |b| s.push(b, &task))).map_err(at)?;
         }
         job.done(part, 0);
     }
@@ -247,7 +252,7 @@ fn parked(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> {
 /// Every task has its own sink.
 fn separate(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> {
     while let Some(part) = job.take() {
-        let p = guarded(job, part, || {
+        let p = guarded_task(job, part, || {
             let mut sink = job.new_sink()?;
             let task = job.task(part);
             job.run_into(part, &mut |b| sink.push(b, &task))?;
@@ -261,6 +266,17 @@ fn separate(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> 
 }
 
 impl Job<'_> {
+    /// What an error says of the task it arose in; nothing where that is the only one of its kind.
+    fn failed_task(&self, part: usize) -> Option<FailedTask> {
+        let table = self.graph.scanned(self.stage);
+        (self.inputs.tasks.len() > 1).then(|| FailedTask {
+            stage: self.stage.id,
+            part,
+            what: graph::describe_task(self.graph, self.stage, self.inputs.tasks, part),
+            table,
+        })
+    }
+
     fn failed(&self) -> bool {
         self.failure.lock().map(|f| f.is_some()).unwrap_or(true)
     }

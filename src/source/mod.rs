@@ -16,6 +16,7 @@ mod memory;
 mod open;
 pub mod options;
 pub mod parquet;
+mod partition;
 mod union;
 
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ pub use crate::memory::Retries;
 pub use filter::{ColumnKeys, ExprFilter, Test};
 pub use memory::MemoryDataset;
 pub use open::{from_json, open};
+pub use partition::OnePartition;
 pub use options::{Format, OnBadRow, ReadOptions, Union};
 pub use union::UnionDataset;
 
@@ -127,6 +129,10 @@ pub trait Dataset: Send + Sync {
     /// The least and the greatest value of a column, where metadata tell them (Parquet).
     fn range(&self, _column: usize) -> Option<(Scalar, Scalar)> {
         None
+    }
+    /// About the most bytes that a task holds of the partition that it reads, for these columns.
+    fn block_bytes(&self, _columns: &[usize]) -> u64 {
+        self.bytes() / self.partitions().max(1) as u64
     }
     /// What a partition is, for messages, profiles and graphs: `FILE, bytes a to b` (`b` excluded), `FILE,
     /// row group n`, or just the file where it is read as a whole.

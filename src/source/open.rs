@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::csv::CsvDataset;
 use super::glob::{self, Files};
 use super::parquet::{ParquetDataset, ParquetOptions};
-use super::{Dataset, Format, ReadOptions, Union, UnionDataset};
+use super::{Dataset, Format, OnePartition, ReadOptions, Union, UnionDataset};
 use crate::error::{Error, Result};
 use crate::observe::Warning;
 
@@ -84,6 +84,7 @@ pub fn from_json(value: &serde_json::Value) -> Result<Arc<dyn Dataset>> {
     match value.get("format").and_then(|f| f.as_str()) {
         Some("parquet") => Ok(Arc::new(ParquetDataset::from_json(value)?)),
         Some("values") => Ok(Arc::new(super::MemoryDataset::from_json(value)?)),
+        Some("partition") => Ok(Arc::new(OnePartition::from_json(value)?)),
         Some("union") => Ok(Arc::new(UnionDataset::from_json(value)?)),
         _ => Ok(CsvDataset::from_json(value)?),
     }

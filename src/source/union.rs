@@ -252,6 +252,10 @@ impl Dataset for UnionDataset {
     fn set_aside(&self, run: &RunContext) -> Result<Option<PathBuf>> {
         self.csv.set_aside(run)
     }
+    fn block_bytes(&self, columns: &[usize]) -> u64 {
+        let csv = Dataset::block_bytes(&*self.csv, columns);
+        csv.max(self.parquet.block_bytes(columns))
+    }
     fn retries(&self) -> u64 {
         // both count in the same place
         self.csv.retries().max(self.parquet.retries())

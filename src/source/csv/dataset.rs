@@ -403,6 +403,14 @@ impl Dataset for CsvDataset {
                 guess
             }
     }
+    fn block_bytes(&self, _columns: &[usize]) -> u64 {
+        // a buffer for a partition, its tail, and once more where views of the one before still live
+        let of = |f: &Arc<CsvFile>| match f.info.streamed() {
+            true => super::windows::STREAM as u64,
+            false => f.blocksize(),
+        };
+        2 * self.files.iter().map(of).max().unwrap_or(0) + super::windows::WINDOW as u64
+    }
     fn describe(&self, part: usize) -> String {
         let (file, within) = self.locate(part);
         let file = &self.files[file];

@@ -271,6 +271,11 @@ impl CsvFile {
         self.parts
     }
 
+    /// Bytes of a partition.
+    pub(crate) fn blocksize(&self) -> u64 {
+        self.blocksize
+    }
+
     /// Where a partition begins (before the first record start is found); behind the last, the end
     /// of the file.
     pub(crate) fn bound(&self, part: usize) -> u64 {

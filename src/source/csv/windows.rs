@@ -21,11 +21,11 @@ use crate::kernel::parse::Text;
 use crate::kernel::scan::{self, Dialect};
 
 /// Bytes scanned at once: their field ends stay in the second-level cache.
-const WINDOW: usize = 256 << 10;
+pub(super) const WINDOW: usize = 256 << 10;
 /// Bytes read at once from a file: their quotes are counted while they are in the second-level cache.
 const PIECE: usize = 256 << 10;
 /// Bytes read at once from a stream, and first past a partition's end.
-const STREAM: usize = 1 << 20;
+pub(super) const STREAM: usize = 1 << 20;
 const TAIL: usize = 16 << 10;
 /// The same where partitions are tiny.
 const TINY_TAIL: usize = 512;

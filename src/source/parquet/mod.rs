@@ -218,6 +218,25 @@ impl Dataset for ParquetDataset {
     fn takes_keys(&self) -> bool {
         true
     }
+    fn block_bytes(&self, columns: &[usize]) -> u64 {
+        let group = |file: usize, group: usize| {
+            let footer = &self.files[file];
+            let stored = |c: &usize| match self.column(file, *c) {
+                ColumnFrom::File(root) => {
+                    let leaves = footer.leaves[*root].clone();
+                    let of = |leaf| footer.metadata.row_group(group).column(leaf).compressed_size().max(0) as u64;
+                    leaves.map(of).sum()
+                }
+                ColumnFrom::Constant(_) => 0u64,
+            };
+            columns.iter().map(stored).sum::<u64>()
+        };
+        let of_file = |file: usize| {
+            let groups = self.files[file].metadata.num_row_groups();
+            (0..groups).map(|g| group(file, g)).max().unwrap_or(0)
+        };
+        (0..self.files.len()).map(of_file).max().unwrap_or(0)
+    }
     fn describe(&self, part: usize) -> String {
         match self.parts.get(part) {
             Some(p) => {
