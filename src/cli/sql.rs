@@ -54,14 +54,14 @@ pub(super) fn run_one(
     match sql.plan(statement)? {
         Answer::Rows(frame) => {
             draw(write, &frame)?;
-            write_rows(run, &frame, output::choose(write, run.color)?, signals)?;
+            write_rows((write, run), &frame, output::choose(write, run.color)?, signals)?;
         }
         Answer::Explain(frame) => {
             draw(write, &frame)?;
             print(&frame.explain()?)?;
         }
         Answer::Analyze(frame) => {
-            let report = watched(run, signals, |watch| frame.analyze(watch))?;
+            let (report, _) = watched(run, false, signals, |watch| frame.analyze(watch))?;
             print(&report.analysis())?;
         }
         Answer::View(view) => return Ok(sql.with_view(view)),
@@ -75,7 +75,7 @@ pub(super) fn run_one(
                 }
             };
             let (_, _, options) = output::choose(write, run.color)?;
-            write_rows(run, &frame, (Target::File(path), format, options), signals)?;
+            write_rows((write, run), &frame, (Target::File(path), format, options), signals)?;
         }
     }
     Ok(sql)
