@@ -1,5 +1,7 @@
 //! The command that runs one partition of what was asked again.
 
+use super::record::quoted;
+
 /// The command as it was typed, but for `--partition {}` (`{}` is for its number) and one thread; none
 /// where what was asked is not in the command.
 pub fn template() -> Option<String> {
@@ -18,7 +20,7 @@ pub fn command(table: usize, part: usize) -> Option<String> {
 fn of(args: impl Iterator<Item = String>) -> Option<String> {
     let mut out = String::from("ddf");
     let mut args = args.peekable();
-    if !matches!(args.peek()?.as_str(), "query" | "sql" | "join" | "head" | "count") {
+    if !matches!(args.peek()?.as_str(), "query" | "sql" | "join" | "head" | "count" | "explain") {
         return None;
     }
     while let Some(arg) = args.next() {
@@ -30,15 +32,6 @@ fn of(args: impl Iterator<Item = String>) -> Option<String> {
         }
     }
     Some(out + " --partition {} --scheduler sync")
-}
-
-/// As a shell reads it.
-fn quoted(arg: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:+%@^".contains(c);
-    match !arg.is_empty() && arg.chars().all(plain) {
-        true => arg.to_string(),
-        false => format!("'{}'", arg.replace('\'', "'\\''")),
-    }
 }
 
 #[cfg(test)]

@@ -5,17 +5,22 @@
 //!   args.rs  what can be typed        output.rs   where rows go, in which format
 //!   query.rs flags ► frame            progress.rs the bar on stderr
 //!   select.rs the little language of --select     messages.rs errors and warnings
+//!   record.rs --profile                           graphs.rs   --graph and ddf graph
+//!   explain.rs plans, and what runs took
 //! ```
 //!
 //! Only results go to standard output; everything else goes to standard error.
 
 mod again;
 mod args;
+mod explain;
+mod graphs;
 mod join;
 mod messages;
 mod output;
 mod progress;
 mod query;
+mod record;
 mod select;
 mod shell;
 mod signals;
@@ -31,10 +36,11 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::error::{Error, Kind, Result};
 use crate::frame::{Frame, Report};
-use crate::graph;
+use crate::observe::Model;
 use crate::pipeline::RunContext;
 use crate::write::{Format, Target, WriteOptions};
 use args::{Cli, Command, ErrorsAs, OutputArgs, QueryArgs, RunArgs, When};
+use record::Recording;
 use signals::Signals;
 
 /// Runs the program with the process's arguments and answers its exit status.
@@ -69,11 +75,12 @@ fn run_args(command: &Command) -> Option<&RunArgs> {
     match command {
         Command::Query(a)
         | Command::Join(a)
-        | Command::Explain(a)
         | Command::Head(a)
         | Command::Count(a)
         | Command::Schema(a) => Some(&a.run),
         Command::Plan(a) => Some(&a.query.run),
+        Command::Explain(a) => Some(&a.query.run),
+        Command::Graph(a) => Some(&a.query.run),
         Command::Sql(a) => Some(&a.run),
         Command::Shell(a) => Some(&a.run),
         _ => None,
@@ -81,6 +88,7 @@ fn run_args(command: &Command) -> Option<&RunArgs> {
 }
 
 fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
+    check_colors(command)?;
     match command {
         Command::Query(args) => ask(args, query::frame(args, matches)?),
         Command::Sql(args) => sql::run(args),
@@ -99,11 +107,8 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
         }
         Command::Count(args) => ask(args, query::frame(args, matches)?.agg(["count = count(*)"])?),
         Command::Schema(args) => schema(&args.write, &query::frame(args, matches)?),
-        Command::Explain(args) => {
-            let f = query::frame(args, matches)?;
-            draw(&args.write, &f)?;
-            print(&f.explain()?)
-        }
+        Command::Explain(args) => explain::run(args, matches),
+        Command::Graph(args) => graphs::run(args, matches),
         Command::Plan(args) => {
             let f = query::frame(&args.query, matches)?;
             let args::Emit::Taskgraph = args.emit;
@@ -119,6 +124,28 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
     }
 }
 
+/// What colours tell, and where they are drawn: only `ddf graph` draws without `--graph`.
+fn check_colors(command: &Command) -> Result<()> {
+    let (write, run) = match command {
+        Command::Query(a) | Command::Join(a) | Command::Head(a) | Command::Count(a) | Command::Schema(a) => {
+            (&a.write, &a.run)
+        }
+        Command::Plan(a) => (&a.query.write, &a.query.run),
+        Command::Explain(a) => (&a.query.write, &a.query.run),
+        Command::Sql(a) => (&a.write, &a.run),
+        Command::Shell(a) => (&a.write, &a.run),
+        _ => return Ok(()),
+    };
+    if run.color.by().is_some() {
+        let e = Error::usage("--color is auto, always or never");
+        return Err(e.help("--graph FILE --color-by time colours the stages by what the run took"));
+    }
+    match (write.color_by, &write.graph) {
+        (Some(_), None) => Err(Error::usage("--color-by colours a graph").help("add --graph FILE")),
+        _ => Ok(()),
+    }
+}
+
 /// Runs a query and sends its rows where the flags say.
 fn ask(args: &QueryArgs, frame: Frame) -> Result<()> {
     answer(&args.write, &args.run, frame)
@@ -128,19 +155,23 @@ fn ask(args: &QueryArgs, frame: Frame) -> Result<()> {
 fn answer(write: &OutputArgs, run: &RunArgs, frame: Frame) -> Result<()> {
     draw(write, &frame)?;
     let chosen = output::choose(write, run.color)?;
-    write_rows(run, &frame, chosen, &Signals::of_process())
+    write_rows((write, run), &frame, chosen, &Signals::of_process())
 }
 
 fn write_rows(
-    run: &RunArgs,
+    (write, run): (&OutputArgs, &RunArgs),
     frame: &Frame,
     chosen: (Target, Format, WriteOptions),
     signals: &Signals,
 ) -> Result<()> {
     let (target, format, options) = chosen;
-    let report = watched(run, signals, |watch| {
+    let colored = write.graph.as_ref().zip(write.color_by);
+    let (report, model) = watched(run, colored.is_some(), signals, |watch| {
         frame.write_to(target, format, &options, watch)
     })?;
+    if let (Some((path, by)), Some(model)) = (colored, model) {
+        graphs::draw_run(&model, by, path)?;
+    }
     if run.stats {
         print_stats(&report);
     }
@@ -150,20 +181,29 @@ fn write_rows(
 /// What lets a run be watched: it gets the run's context as it starts.
 type Watcher<'a> = &'a mut dyn FnMut(&Arc<RunContext>);
 
-/// Runs something with a bar, stopped by signals, and prints its warnings.
-fn watched(run: &RunArgs, signals: &Signals, go: impl FnOnce(Watcher) -> Result<Report>) -> Result<Report> {
+/// Runs something with a bar, stopped by signals, and prints its warnings. What it was is recorded if a
+/// flag asks for it, or `record` is set.
+fn watched(
+    run: &RunArgs,
+    record: bool,
+    signals: &Signals,
+    go: impl FnOnce(Watcher) -> Result<Report>,
+) -> Result<(Report, Option<Model>)> {
+    let recording = Recording::start(run, record)?;
     let (mut bar, mut cancelling) = (None, None);
     let outcome = go(&mut |cx| {
         drop(bar.take());
+        if let Some(recording) = &recording {
+            recording.watch(cx);
+        }
         if wants_bar(run) {
-            bar = Some(progress::Bar::start(
-                cx.progress.clone(),
-                run.progress == When::Always,
-            ));
+            let at_once = run.progress == When::Always;
+            bar = Some(progress::Bar::start(cx.progress.clone(), at_once));
         }
         cancelling = Some(signals.cancel(cx));
     });
     drop((bar, cancelling));
+    let model = recording.map(|r| r.end(run, outcome.as_ref()));
     let report = outcome.map_err(|e| match signals.interrupted() {
         true => Error::new(Kind::Interrupted, "interrupted"),
         false => e,
@@ -171,7 +211,7 @@ fn watched(run: &RunArgs, signals: &Signals, go: impl FnOnce(Watcher) -> Result<
     if !run.quiet {
         messages::print_warnings(&report.warnings, run.errors == ErrorsAs::Json);
     }
-    Ok(report)
+    Ok((report, model.transpose()?))
 }
 
 fn wants_bar(run: &RunArgs) -> bool {
@@ -210,22 +250,13 @@ fn peak_resident() -> u64 {
         * 1024
 }
 
+/// Draws the plan of a query, where it is not drawn after the run.
 fn draw(write: &OutputArgs, frame: &Frame) -> Result<()> {
-    let Some(path) = &write.graph else {
-        return Ok(());
-    };
-    let g = frame.graph()?;
-    let text = match path.extension().and_then(|e| e.to_str()) {
-        Some("svg") => graph::svg(&g),
-        Some("dot") => graph::dot(&g),
-        Some("json") => serde_json::to_string_pretty(&g.to_json()).unwrap_or_default(),
-        Some("txt") => graph::text(&g),
-        _ => {
-            let e = Error::usage(format!("cannot draw a graph into {}", path.display()));
-            return Err(e.help("end the name in .svg, .dot, .json or .txt"));
-        }
-    };
-    std::fs::write(path, text).map_err(|e| Error::io("write", path, &e))
+    match (&write.graph, write.color_by) {
+        (Some(path), None) => graphs::draw_plan(&frame.graph()?, path),
+        (Some(path), Some(_)) => graphs::check(path),
+        (None, _) => Ok(()),
+    }
 }
 
 fn schema(write: &OutputArgs, frame: &Frame) -> Result<()> {

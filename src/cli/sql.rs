@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::args::{InputArgs, OutputArgs, RunArgs, SqlArgs};
 use super::signals::Signals;
-use super::{draw, output, print, query, schema, watched, write_rows};
+use super::{draw, explain, output, query, schema, write_rows};
 use crate::error::{Error, Result};
 use crate::sql::{Answer, Sql, Statement};
 use crate::write::{Format, Target};
@@ -55,17 +55,16 @@ pub(super) fn run_one(
         Answer::Rows(frame) => {
             let frame = query::only_partition(run, frame)?;
             draw(write, &frame)?;
-            write_rows(run, &frame, output::choose(write, run.color)?, signals)?;
+            write_rows((write, run), &frame, output::choose(write, run.color)?, signals)?;
         }
         Answer::Explain(frame) => {
             let frame = query::only_partition(run, frame)?;
             draw(write, &frame)?;
-            print(&frame.explain()?)?;
+            explain::plan(write, &frame)?;
         }
         Answer::Analyze(frame) => {
             let frame = query::only_partition(run, frame)?;
-            let report = watched(run, signals, |watch| frame.analyze(watch))?;
-            print(&report.analysis())?;
+            explain::analyze((write, run), &frame, signals)?;
         }
         Answer::View(view) => return Ok(sql.with_view(view)),
         Answer::Describe(frame) => schema(write, &frame)?,
@@ -79,7 +78,7 @@ pub(super) fn run_one(
                 }
             };
             let (_, _, options) = output::choose(write, run.color)?;
-            write_rows(run, &frame, (Target::File(path), format, options), signals)?;
+            write_rows((write, run), &frame, (Target::File(path), format, options), signals)?;
         }
     }
     Ok(sql)

@@ -11,6 +11,8 @@
 
 use arrow::datatypes::{DataType, Schema};
 
+use serde::Serialize;
+
 use super::describe::stage_name;
 use super::{Graph, Stage, StageSink, StageSource, StageTransform};
 use crate::kernel::Batch;
@@ -28,7 +30,7 @@ const WAITING_BYTES: u64 = 2 << 20;
 const MERGE_BYTES: u64 = 8 << 20;
 
 /// Something that a stage holds while it runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Held {
     /// What it is.
     pub what: String,
@@ -39,7 +41,7 @@ pub struct Held {
 }
 
 /// What a stage holds at most.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StagePressure {
     /// Its number.
     pub stage: usize,
@@ -52,7 +54,7 @@ pub struct StagePressure {
 }
 
 /// What a graph holds at most over its run, in the order in which its stages run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pressure {
     /// Worker threads.
     pub threads: usize,
@@ -80,6 +82,11 @@ impl Pressure {
     /// The most bytes that are held at once.
     pub fn most(&self) -> u64 {
         self.stages.iter().map(|s| s.most(self.limit)).max().unwrap_or(0)
+    }
+
+    /// As JSON: these fields.
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
     /// As text, for people.
