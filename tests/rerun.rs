@@ -48,7 +48,7 @@ fn user_errors_keep_their_place_and_get_one_line() {
         &["query", "*.csv", "--sum", "v"][..],
         &["query", "*.csv", "-w", "v > 3"],
         &["query", "*.csv", "-g", "k % 7", "--mean", "v", "-j", "3"],
-        &["sql", "SELECT sum(v) FROM '*.csv'", "--scheduler", "threads"],
+        &["sql", "SELECT sum(v) FROM \"*.csv\"", "--scheduler", "threads"],
     ] {
         let out = ddf(folder.path(), &[asked, &flags[..]].concat());
         let text = String::from_utf8(out.stderr).unwrap();

@@ -84,7 +84,7 @@ fn what_is_read_is_read_once() {
         let frames = [
             f.clone().groupby(["Origin"]).unwrap().agg(["mean(DepDelay)"]).unwrap(),
             f.clone().filter("Distance > 1000").unwrap().agg(["sum(AirTime)"]).unwrap(),
-            f.clone().sort(["ArrDelay"]).unwrap().select(["ArrDelay", "Dest"]).unwrap(),
+            f.clone().sort(["ArrDelay"]).unwrap().select(["ArrDelay", "Dest", "DepDelay"]).unwrap(),
         ];
         let columns = ["Origin", "DepDelay", "Distance", "AirTime", "ArrDelay", "Dest"];
         let union = f.select(columns).unwrap().sort(["ArrDelay"]).unwrap().collect().unwrap().report;
@@ -161,6 +161,33 @@ fn graphs_of_several_results_are_plain_data() {
     };
     assert_eq!(scans(&Frame::graph_of_all(&questions(&read(CSV, &small))).unwrap()), 8);
     assert!(Frame::compute_all(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn tasks_that_branch_off_can_run_alone() {
+    use ddf::graph::{KeySets, StageInputs};
+    use ddf::pipeline::Partition;
+    let settings = threads(2);
+    let frames = questions(&read(CSV, &settings));
+    let graph = Graph::from_json(&Frame::graph_of_all(&frames).unwrap().to_json()).unwrap();
+    let cx = settings.context();
+    let mut left: Vec<Vec<Arc<Partition>>> = vec![Vec::new(); graph.stages.len()];
+    for id in graph.run_order() {
+        let stage = &graph.stages[id];
+        let mut take = |i: usize| left[i].clone();
+        let inputs = StageInputs::plan(&graph, stage, &mut take, &KeySets::default(), &cx).unwrap();
+        let run = |part| Arc::new(ddf::schedule::run_task(&graph, stage, &inputs, part, &cx).unwrap());
+        let mut partitions: Vec<_> = (0..inputs.tasks.len()).map(run).collect();
+        if inputs.tasks.is_empty() && stage.parks_sinks() {
+            partitions.clear();
+        }
+        left[id] = partitions;
+    }
+    for (result, frame) in graph.results.iter().zip(&frames) {
+        let rows: u64 = left[result.stage].iter().map(|p| p.rows).sum();
+        let rows = rows.saturating_sub(result.skip).min(result.take.unwrap_or(u64::MAX));
+        assert_eq!(rows, frame.collect().unwrap().rows() as u64);
+    }
 }
 
 /// Counts tasks and stages.

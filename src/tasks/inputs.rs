@@ -224,7 +224,10 @@ pub enum Held<'a> {
 
 impl<'g> Values<'g> {
     fn leaf(&self, id: u32) -> Option<&'g (dyn Any + Send + Sync)> {
-        match &self.graph.nodes.get(id as usize)?.work {
+        if *self.graph.is_task.get(id as usize)? {
+            return None;
+        }
+        match &self.graph.work[id as usize] {
             Work::Value(v) => Some(v.as_ref()),
             Work::Task(_) | Work::Foreign => None,
         }

@@ -118,20 +118,18 @@ enum Work {
     Foreign,
 }
 
-struct Node {
-    work: Work,
-    /// Where its inputs end in the list of all inputs.
-    inputs_end: u32,
-    name: u32,
-}
-
 /// Functions and what they depend on; see the [module's examples](self).
 #[derive(Default)]
 pub struct TaskGraph {
     /// Tells handles of one graph from those of another.
     id: u32,
-    nodes: Vec<Node>,
+    /// What each node is. What planning looks at has lists of its own, so that it stays in the caches.
+    work: Vec<Work>,
+    is_task: Vec<bool>,
+    /// Where the inputs of each node end in the list of all inputs.
+    ends: Vec<u32>,
     inputs: Vec<u32>,
+    name_of: Vec<u32>,
     names: Vec<Arc<str>>,
     known_names: HashMap<Arc<str>, u32>,
 }
@@ -219,7 +217,7 @@ impl TaskGraph {
         let own = keys
             .all()
             .iter()
-            .all(|(graph, id)| *graph == self.id && (*id as usize) < self.nodes.len());
+            .all(|(graph, id)| *graph == self.id && (*id as usize) < self.len());
         if !own {
             return self.add(name, Work::Foreign, |_| {});
         }
@@ -293,31 +291,30 @@ impl TaskGraph {
 
     /// The number of nodes: tasks and values.
     pub fn len(&self) -> usize {
-        self.nodes.len()
+        self.work.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.work.is_empty()
     }
 
     fn add<T>(&mut self, name: &str, work: Work, inputs: impl FnOnce(&mut Vec<u32>)) -> Delayed<T> {
-        let id = self.nodes.len() as u32;
+        let id = self.len() as u32;
         let name = self.name_number(name);
         inputs(&mut self.inputs);
-        self.nodes.push(Node {
-            work,
-            inputs_end: self.inputs.len() as u32,
-            name,
-        });
+        self.is_task.push(!matches!(work, Work::Value(_)));
+        self.work.push(work);
+        self.ends.push(self.inputs.len() as u32);
+        self.name_of.push(name);
         Delayed::new(self.id, id)
     }
 
     fn name_number(&mut self, name: &str) -> u32 {
-        if let Some(node) = self.nodes.last()
-            && *self.names[node.name as usize] == *name
+        if let Some(&last) = self.name_of.last()
+            && *self.names[last as usize] == *name
         {
-            return node.name;
+            return last;
         }
         if let Some(&n) = self.known_names.get(name) {
             return n;
@@ -330,12 +327,12 @@ impl TaskGraph {
 
     /// The inputs of a node, in the order in which its function gets them.
     fn inputs(&self, id: usize) -> &[u32] {
-        let start = id.checked_sub(1).map_or(0, |i| self.nodes[i].inputs_end);
-        &self.inputs[start as usize..self.nodes[id].inputs_end as usize]
+        let start = id.checked_sub(1).map_or(0, |i| self.ends[i]);
+        &self.inputs[start as usize..self.ends[id] as usize]
     }
 
     fn name(&self, id: usize) -> &Arc<str> {
-        &self.names[self.nodes[id].name as usize]
+        &self.names[self.name_of[id] as usize]
     }
 }
 

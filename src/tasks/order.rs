@@ -13,7 +13,7 @@
 //! become ready at once, the last first, as Dask's schedulers do: it wins where several results are
 //! made of the same sources.
 
-use super::{TaskGraph, Work};
+use super::TaskGraph;
 
 /// No rank: a value, or a task that nobody needs.
 const NONE: u32 = u32::MAX;
@@ -41,25 +41,25 @@ impl Plan {
 
     /// Plans the tasks that `wanted` need; `requests` counts for each node how often it is wanted.
     pub fn of(graph: &TaskGraph, wanted: &[u32]) -> Plan {
-        let mut needed = vec![false; graph.nodes.len()];
-        let mut wanted_node = vec![false; graph.nodes.len()];
+        let mut needed = vec![false; graph.len()];
+        let mut wanted_node = vec![false; graph.len()];
         for &w in wanted {
             needed[w as usize] = true;
             wanted_node[w as usize] = true;
         }
         let (mut tasks, mut edges) = (0, 0);
         // inputs have lower numbers than what reads them
-        for id in (0..needed.len()).rev().filter(|&id| graph.is_task(id)) {
+        for id in (0..needed.len()).rev().filter(|&id| graph.is_task[id]) {
             if needed[id] {
                 tasks += 1;
                 for &d in graph.inputs(id) {
                     needed[d as usize] = true;
-                    edges += usize::from(graph.is_task(d as usize));
+                    edges += usize::from(graph.is_task[d as usize]);
                 }
             }
         }
         if edges == 0 {
-            let all = (0..needed.len()).filter(|&id| needed[id] && graph.is_task(id));
+            let all = (0..needed.len()).filter(|&id| needed[id] && graph.is_task[id]);
             return Plan {
                 node_of: all.map(|id| id as u32).collect(),
                 waits: vec![0; tasks],
@@ -79,7 +79,7 @@ impl Plan {
     }
 
     fn in_order(graph: &TaskGraph, node_of: Vec<u32>, wanted: &[bool], edges: usize) -> Plan {
-        let mut rank_of = vec![NONE; graph.nodes.len()];
+        let mut rank_of = vec![NONE; graph.len()];
         for (rank, &node) in node_of.iter().enumerate() {
             rank_of[node as usize] = rank as u32;
         }
@@ -167,17 +167,11 @@ impl Plan {
     }
 }
 
-impl TaskGraph {
-    fn is_task(&self, id: usize) -> bool {
-        !matches!(self.nodes[id].work, Work::Value(_))
-    }
-}
-
 /// Inputs before what reads them, from what is wanted downwards, the most demanding input first.
 fn depth_first(graph: &TaskGraph, wanted: &[u32], tasks: usize) -> Vec<u32> {
     let demand = demands(graph);
     let mut out = Vec::with_capacity(tasks);
-    let mut seen = vec![false; graph.nodes.len()];
+    let mut seen = vec![false; graph.len()];
     // a task goes onto the stack twice: to be entered, and (marked) to be left
     let mut todo: Vec<(u32, bool)> = wanted.iter().rev().map(|&w| (w, false)).collect();
     while let Some((id, leave)) = todo.pop() {
@@ -185,7 +179,7 @@ fn depth_first(graph: &TaskGraph, wanted: &[u32], tasks: usize) -> Vec<u32> {
             out.push(id);
             continue;
         }
-        if std::mem::replace(&mut seen[id as usize], true) || !graph.is_task(id as usize) {
+        if std::mem::replace(&mut seen[id as usize], true) || !graph.is_task[id as usize] {
             continue;
         }
         todo.push((id, true));
@@ -204,9 +198,9 @@ fn depth_first(graph: &TaskGraph, wanted: &[u32], tasks: usize) -> Vec<u32> {
 
 /// How many results must be held at once to make each node's, if nothing were shared.
 fn demands(graph: &TaskGraph) -> Vec<u32> {
-    let mut demand = vec![0u32; graph.nodes.len()];
+    let mut demand = vec![0u32; graph.len()];
     let mut of_inputs: Vec<u32> = Vec::new();
-    for id in (0..graph.nodes.len()).filter(|&id| graph.is_task(id)) {
+    for id in (0..graph.len()).filter(|&id| graph.is_task[id]) {
         let inputs = graph.inputs(id);
         demand[id] = match inputs {
             [] => 1,

@@ -127,7 +127,7 @@ impl TaskGraph {
         let mut wanted = Vec::new();
         let mut foreign = false;
         outputs.each(&mut |(graph, id)| {
-            foreign |= graph != self.id || id as usize >= self.nodes.len();
+            foreign |= graph != self.id || id as usize >= self.len();
             wanted.push(id);
         });
         if foreign {
@@ -153,16 +153,13 @@ impl TaskGraph {
     }
 
     fn cells(&self, plan: &Plan, wanted: &[u32]) -> Vec<Cell> {
-        let cell = |node: &super::Node| match node.work {
-            Work::Value(_) => Cell::kept(),
-            Work::Task(_) | Work::Foreign => Cell::default(),
-        };
-        let mut cells: Vec<Cell> = self.nodes.iter().map(cell).collect();
+        let cell = |task: &bool| if *task { Cell::default() } else { Cell::kept() };
+        let mut cells: Vec<Cell> = self.is_task.iter().map(cell).collect();
         for (rank, &node) in plan.node_of.iter().enumerate() {
             *cells[node as usize].uses.get_mut() = plan.consumers(rank).len() as u32;
         }
         for &w in wanted {
-            if let Work::Task(_) = self.nodes[w as usize].work {
+            if self.is_task[w as usize] {
                 *cells[w as usize].uses.get_mut() += 1;
             }
         }
@@ -358,7 +355,7 @@ impl<'a> Run<'a> {
 
     /// Calls a task's function until it succeeds or has failed too often.
     fn attempts(&self, node: usize) -> Result<Value> {
-        let Work::Task(call) = &self.graph.nodes[node].work else {
+        let Work::Task(call) = &self.graph.work[node] else {
             let what = format!(
                 "task {} depends on a handle of another graph",
                 self.graph.name(node)
@@ -436,7 +433,7 @@ impl<'a> Run<'a> {
         };
         observers.each(|o| o.start(&start));
         let names = Arc::new(self.graph.names.clone());
-        let of: Arc<Vec<u32>> = Arc::new(self.graph.nodes.iter().map(|n| n.name).collect());
+        let of: Arc<Vec<u32>> = Arc::new(self.graph.name_of.clone());
         let describe = move |node: usize| {
             let name = of.get(node).map_or("", |n| &*names[*n as usize]);
             format!("{name} (number {node})")

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use super::{TaskGraph, Work};
+use super::TaskGraph;
 use crate::error::{Error, Result};
 
 /// Graphs of more nodes are drawn by kind, not node by node.
@@ -147,7 +147,7 @@ impl TaskGraph {
     }
 
     fn is_value(&self, id: usize) -> bool {
-        matches!(self.nodes[id].work, Work::Value(_))
+        !self.is_task[id]
     }
 
     /// What is drawn, inputs first: a box for each node, or for each name and depth.
@@ -166,7 +166,7 @@ impl TaskGraph {
             let new = out.len();
             let place = match single {
                 true => new,
-                false => *of_kind.entry((depth[id], self.nodes[id].name)).or_insert(new),
+                false => *of_kind.entry((depth[id], self.name_of[id])).or_insert(new),
             };
             at.push(place);
             if place == new {
