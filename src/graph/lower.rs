@@ -80,6 +80,16 @@ impl Open {
     }
 }
 
+impl Open {
+    /// The stages that it reads in turn, if that is all it does.
+    fn only_reads(&self) -> Option<&[usize]> {
+        match &self.source {
+            StageSource::Concat { inputs } if self.transforms.is_empty() && self.rows_needed.is_none() => Some(inputs),
+            _ => None,
+        }
+    }
+}
+
 impl Lowering {
     /// The stage that yields the rows of a plan, or reads them where another use of the same has left them.
     pub(super) fn open(&mut self, plan: &LogicalPlan) -> Result<Open> {
@@ -166,7 +176,11 @@ impl Lowering {
                 let mut stages = Vec::new();
                 for input in inputs {
                     let open = self.open(input)?;
-                    stages.push(self.close(open, StageSink::Batches));
+                    match open.only_reads() {
+                        // a union within a union; a stage that stands there twice is read by a stage of its own
+                        Some(more) if !more.iter().any(|s| stages.contains(s)) => stages.extend_from_slice(more),
+                        _ => stages.push(self.close(open, StageSink::Batches)),
+                    }
                 }
                 Ok(Open::new(StageSource::Concat { inputs: stages }, plan.schema()?))
             }
