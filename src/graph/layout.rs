@@ -12,8 +12,9 @@
 /// Between boxes of a row, and between rows.
 const GAP: f64 = 22.0;
 const ROW_GAP: f64 = 44.0;
-/// What a joint takes in its row.
-const JOINT: f64 = 10.0;
+/// What a joint takes in its row, and keeps free beside it: two of them are enough between boxes.
+const JOINT: f64 = 6.0;
+const JOINT_GAP: f64 = 8.0;
 /// The most boxes of a row.
 const MOST_IN_ROW: usize = 12;
 /// How often boxes are put in order, and how often in their places.
@@ -202,7 +203,9 @@ fn settle(row: &[usize], wishes: &[f64], nodes: &mut [Node]) {
     let mut offset = 0.0;
     for (i, &n) in row.iter().enumerate() {
         if i > 0 {
-            offset += (nodes[row[i - 1]].width + nodes[n].width) / 2.0 + GAP;
+            let before = &nodes[row[i - 1]];
+            let boxes = before.height > 0.0 && nodes[n].height > 0.0;
+            offset += (before.width + nodes[n].width) / 2.0 + if boxes { GAP } else { JOINT_GAP };
         }
         offsets.push(offset);
     }

@@ -81,12 +81,23 @@ impl Open {
 }
 
 impl Open {
-    /// The stages that it reads in turn, if that is all it does.
+    /// The stages that it reads in turn, if it does no more than giving their columns other names.
     fn only_reads(&self) -> Option<&[usize]> {
-        match &self.source {
-            StageSource::Concat { inputs } if self.transforms.is_empty() && self.rows_needed.is_none() => Some(inputs),
-            _ => None,
+        let StageSource::Concat { inputs } = &self.source else {
+            return None;
+        };
+        let mut names: Vec<&String> = self.source_schema.fields().iter().map(|f| f.name()).collect();
+        for t in &self.transforms {
+            let StageTransform::Project { exprs } = t else {
+                return None;
+            };
+            let in_place = |((_, e), name): (&(String, Expr), &String)| matches!(e, Expr::Column(c) if c == name);
+            if exprs.len() != names.len() || !exprs.iter().zip(names).all(in_place) {
+                return None;
+            }
+            names = exprs.iter().map(|(name, _)| name).collect();
         }
+        self.rows_needed.is_none().then_some(inputs)
     }
 }
 
