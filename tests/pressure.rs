@@ -47,7 +47,11 @@ impl Dataset for Parts {
 }
 
 fn table(partitions: usize, settings: &Settings) -> Frame {
-    let columns = [("k", DataType::Int64), ("v", DataType::Float64), ("t", DataType::Utf8View)];
+    let columns = [
+        ("k", DataType::Int64),
+        ("v", DataType::Float64),
+        ("t", DataType::Utf8View),
+    ];
     let fields: Vec<Field> = columns.into_iter().map(|(n, t)| Field::new(n, t, true)).collect();
     let dataset = Arc::new(Parts {
         schema: Arc::new(Schema::new(fields)),
@@ -66,11 +70,21 @@ fn step(f: Frame, step: usize, other: Frame) -> Frame {
         0 => f.filter("v > 3").unwrap(),
         1 => f.sort(["v:desc", "k"]).unwrap(),
         2 => f.sort(["v"]).unwrap().limit(0, Some(10)).unwrap(),
-        3 => f.groupby(["k"]).unwrap().agg(["v = sum(v)", "t = max(t)"]).unwrap(),
+        3 => f
+            .groupby(["k"])
+            .unwrap()
+            .agg(["v = sum(v)", "t = max(t)"])
+            .unwrap(),
         4 => f.distinct().unwrap(),
         5 => f.join(other, ["k"], ddf::How::Semi).unwrap(),
         6 => f.limit(5, Some(100)).unwrap(),
-        _ => f.groupby(["t"]).unwrap().agg(["k = count()", "v = mean(v)"]).unwrap().select(["k", "v", "t"]).unwrap(),
+        _ => f
+            .groupby(["t"])
+            .unwrap()
+            .agg(["k = count()", "v = mean(v)"])
+            .unwrap()
+            .select(["k", "v", "t"])
+            .unwrap(),
     }
 }
 
@@ -113,8 +127,20 @@ proptest! {
 fn it_can_be_typed() {
     let ask = |more: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ddf"));
-        command.args(["explain", "--pressure", "testdata/nycflights/*.csv", "--memory", "1GiB", "-j", "2"]);
-        let out = command.args(["-g", "Origin", "--mean", "DepDelay"]).args(more).output().unwrap();
+        command.args([
+            "explain",
+            "--pressure",
+            "testdata/nycflights/*.csv",
+            "--memory",
+            "1GiB",
+            "-j",
+            "2",
+        ]);
+        let out = command
+            .args(["-g", "Origin", "--mean", "DepDelay"])
+            .args(more)
+            .output()
+            .unwrap();
         assert!(out.status.success(), "{}", String::from_utf8(out.stderr).unwrap());
         String::from_utf8(out.stdout).unwrap()
     };
@@ -130,5 +156,8 @@ fn it_can_be_typed() {
         assert!(text.lines().any(|l| l == line), "{line:?} in\n{text}");
     }
     let json: serde_json::Value = serde_json::from_str(&ask(&["--json"])).unwrap();
-    assert_eq!((json["threads"].as_u64(), json["stages"][0]["stage"].as_u64()), (Some(2), Some(0)));
+    assert_eq!(
+        (json["threads"].as_u64(), json["stages"][0]["stage"].as_u64()),
+        (Some(2), Some(0))
+    );
 }

@@ -54,7 +54,11 @@ fn user_errors_keep_their_place_and_get_one_line() {
         let text = String::from_utf8(out.stderr).unwrap();
         assert_eq!(out.status.code(), Some(1));
         assert!(text.contains("b.csv:702:"), "{text}");
-        assert_eq!(text.lines().filter(|l| l.contains("partition")).count(), 1, "{text}");
+        assert_eq!(
+            text.lines().filter(|l| l.contains("partition")).count(),
+            1,
+            "{text}"
+        );
         let line = text.lines().find(|l| l.contains(" alone: ")).unwrap();
         assert!(line.contains("(b.csv, bytes "), "{line}");
         assert!(line.ends_with("--scheduler sync"), "{line}");
@@ -62,19 +66,39 @@ fn user_errors_keep_their_place_and_get_one_line() {
         let same = String::from_utf8(rerun.stderr).unwrap();
         assert_eq!(rerun.status.code(), Some(1), "{same}");
         // the same error, with nothing more to narrow down
-        assert_eq!(same, text.lines().filter(|l| *l != line).map(|l| format!("{l}\n")).collect::<String>());
+        assert_eq!(
+            same,
+            text.lines()
+                .filter(|l| *l != line)
+                .map(|l| format!("{l}\n"))
+                .collect::<String>()
+        );
     }
 }
 
 #[test]
 fn errors_as_json_have_it_as_fields() {
     let folder = folder();
-    let asked = ["query", "b.csv", "--sum", "v", "--types", "v=int64", "--blocksize", "1000", "--errors", "json"];
+    let asked = [
+        "query",
+        "b.csv",
+        "--sum",
+        "v",
+        "--types",
+        "v=int64",
+        "--blocksize",
+        "1000",
+        "--errors",
+        "json",
+    ];
     let out = ddf(folder.path(), &asked);
     let error: serde_json::Value = serde_json::from_slice(&out.stderr).unwrap();
     let part = error["partition"].as_u64().unwrap();
     assert!(part > 3, "{error}");
-    assert!(error["reads"].as_str().unwrap().starts_with("b.csv, bytes "), "{error}");
+    assert!(
+        error["reads"].as_str().unwrap().starts_with("b.csv, bytes "),
+        "{error}"
+    );
     let wanted = format!("--partition {part} --scheduler sync");
     assert!(error["rerun"].as_str().unwrap().ends_with(&wanted), "{error}");
 }
@@ -83,7 +107,18 @@ fn errors_as_json_have_it_as_fields() {
 fn partitions_of_each_table_can_be_run_alone() {
     let folder = folder();
     let rows = |more: &[&str]| {
-        let asked = ["query", "a.csv", "--join", "b.csv", "--on", "k", "--count", "--blocksize", "1000", "--csv"];
+        let asked = [
+            "query",
+            "a.csv",
+            "--join",
+            "b.csv",
+            "--on",
+            "k",
+            "--count",
+            "--blocksize",
+            "1000",
+            "--csv",
+        ];
         let out = ddf(folder.path(), &[&asked[..], more].concat());
         let text = String::from_utf8(out.stdout).unwrap();
         assert!(out.status.success(), "{}", String::from_utf8(out.stderr).unwrap());
@@ -96,11 +131,29 @@ fn partitions_of_each_table_can_be_run_alone() {
         let mut part = 0;
         loop {
             let name = format!("{table}{part}");
-            let asked = ["query", "a.csv", "--join", "b.csv", "--on", "k", "--count", "--blocksize", "1000"];
-            let out = ddf(folder.path(), &[&asked[..], &["--csv", "--partition", &name]].concat());
+            let asked = [
+                "query",
+                "a.csv",
+                "--join",
+                "b.csv",
+                "--on",
+                "k",
+                "--count",
+                "--blocksize",
+                "1000",
+            ];
+            let out = ddf(
+                folder.path(),
+                &[&asked[..], &["--csv", "--partition", &name]].concat(),
+            );
             if out.status.code() == Some(2) {
                 let text = String::from_utf8(out.stderr).unwrap();
-                assert!(text.contains(&format!("there is no partition {part}: the table has partitions 0 to")), "{text}");
+                assert!(
+                    text.contains(&format!(
+                        "there is no partition {part}: the table has partitions 0 to"
+                    )),
+                    "{text}"
+                );
                 break;
             }
             let text = String::from_utf8(out.stdout).unwrap();
@@ -111,7 +164,10 @@ fn partitions_of_each_table_can_be_run_alone() {
         assert_eq!(sum, 1000);
     }
     for wrong in ["x", "7:0", "1:x", "-1"] {
-        let out = ddf(folder.path(), &["query", "a.csv", "--count", &format!("--partition={wrong}")]);
+        let out = ddf(
+            folder.path(),
+            &["query", "a.csv", "--count", &format!("--partition={wrong}")],
+        );
         assert_eq!(out.status.code(), Some(2), "{wrong}");
     }
 }
@@ -123,20 +179,50 @@ fn parquet_partitions_and_rejected_rows() {
         let asked = ["query", "testdata/nycflights/*.parquet", "--count", "--csv"];
         let out = ddf(here, &[&asked[..], more].concat());
         assert!(out.status.success());
-        String::from_utf8(out.stdout).unwrap().lines().nth(1).unwrap().parse::<u64>().unwrap()
+        String::from_utf8(out.stdout)
+            .unwrap()
+            .lines()
+            .nth(1)
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
     };
     let parts: Vec<u64> = (0..12).map(|p| count(&["--partition", &p.to_string()])).collect();
     assert_eq!(parts.iter().sum::<u64>(), count(&[]));
 
     let folder = tempfile::tempdir().unwrap();
-    let text: String = (0..500).map(|i| if i % 50 == 0 { format!("{i}\n") } else { format!("{i},1\n") }).collect();
+    let text: String = (0..500)
+        .map(|i| {
+            if i % 50 == 0 {
+                format!("{i}\n")
+            } else {
+                format!("{i},1\n")
+            }
+        })
+        .collect();
     std::fs::write(folder.path().join("a.csv"), format!("k,v\n{text}")).unwrap();
-    let asked = ["query", "a.csv", "--sum", "v", "--on-bad-row", "reject=bad.csv", "--blocksize", "500"];
+    let asked = [
+        "query",
+        "a.csv",
+        "--sum",
+        "v",
+        "--on-bad-row",
+        "reject=bad.csv",
+        "--blocksize",
+        "500",
+    ];
     let all = ddf(folder.path(), &asked);
     assert!(all.status.success(), "{}", String::from_utf8(all.stderr).unwrap());
     let whole = std::fs::read_to_string(folder.path().join("bad.csv")).unwrap();
     assert_eq!(whole.lines().count(), 10);
-    assert!(ddf(folder.path(), &[&asked[..], &["--partition", "1"]].concat()).status.success());
+    assert!(
+        ddf(folder.path(), &[&asked[..], &["--partition", "1"]].concat())
+            .status
+            .success()
+    );
     let one = std::fs::read_to_string(folder.path().join("bad.csv")).unwrap();
-    assert!(whole.contains(&one) && (1..4).contains(&one.lines().count()), "{one}");
+    assert!(
+        whole.contains(&one) && (1..4).contains(&one.lines().count()),
+        "{one}"
+    );
 }

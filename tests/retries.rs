@@ -31,7 +31,13 @@ fn ask(input: &str, retries: Retries) -> ddf::Result<Rows> {
 
 /// Errors that may pass, one after the other; at each offset `times` reads in a row fail.
 fn passing(times: usize) -> impl Fn(u64) -> Option<Error> + Send + Sync {
-    let codes = [libc::EIO, libc::ETIMEDOUT, libc::ESTALE, libc::EAGAIN, libc::ECONNRESET];
+    let codes = [
+        libc::EIO,
+        libc::ETIMEDOUT,
+        libc::ESTALE,
+        libc::EAGAIN,
+        libc::ECONNRESET,
+    ];
     let seen: Mutex<HashMap<u64, usize>> = Mutex::default();
     move |offset| {
         let mut seen = seen.lock().unwrap();
@@ -50,7 +56,11 @@ fn answers_are_the_same_and_retries_are_told() {
         assert_eq!(plain.batches, rough.batches);
         assert!(rough.report.retries > 20, "{}", rough.report.retries);
         let warning = rough.report.warnings.iter().find(|w| w.key == "retries").unwrap();
-        assert!(warning.text.contains("reads were tried again, the first of "), "{}", warning.text);
+        assert!(
+            warning.text.contains("reads were tried again, the first of "),
+            "{}",
+            warning.text
+        );
     }
 }
 
@@ -58,9 +68,13 @@ fn answers_are_the_same_and_retries_are_told() {
 fn what_does_not_pass_is_an_error_that_names_the_flag() {
     for input in FILES {
         // headers and footers can be read, what lies in the middle of a CSV file cannot
-        let fault = |offset| (offset > 150_000 && offset < 350_000).then(|| Error::from_raw_os_error(libc::EIO));
+        let fault =
+            |offset| (offset > 150_000 && offset < 350_000).then(|| Error::from_raw_os_error(libc::EIO));
         let footers_too = |_| Some(Error::from_raw_os_error(libc::EIO));
-        for retries in [Retries::with_faults(2, footers_too), Retries::with_faults(0, fault)] {
+        for retries in [
+            Retries::with_faults(2, footers_too),
+            Retries::with_faults(0, fault),
+        ] {
             let Err(e) = ask(input, retries) else {
                 assert!(input.ends_with("parquet"), "no read began there");
                 continue;
@@ -75,8 +89,14 @@ fn what_does_not_pass_is_an_error_that_names_the_flag() {
 fn packed_files_are_read_again_where_they_broke() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.csv.zst");
-    let text: String = (0..300_000u64).map(|i| format!("{i},{}\n", i * 7919 % 100_003)).collect();
-    std::fs::write(&path, zstd::encode_all(format!("a,b\n{text}").as_bytes(), 1).unwrap()).unwrap();
+    let text: String = (0..300_000u64)
+        .map(|i| format!("{i},{}\n", i * 7919 % 100_003))
+        .collect();
+    std::fs::write(
+        &path,
+        zstd::encode_all(format!("a,b\n{text}").as_bytes(), 1).unwrap(),
+    )
+    .unwrap();
     let sum = |retries| {
         let options = ReadOptions {
             retries,

@@ -39,12 +39,30 @@ fn whole(rows: &Rows) -> RecordBatch {
 fn questions(f: &Frame) -> Vec<Frame> {
     let f = || f.clone();
     vec![
-        f().groupby(["Origin"]).unwrap().agg(["mean(DepDelay)", "median(ArrDelay)"]).unwrap(),
-        f().filter("Cancelled = 0").unwrap().agg(["count()", "first(TailNum)"]).unwrap(),
-        f().filter("DepDelay > 200").unwrap().select(["Dest", "DepDelay"]).unwrap(),
-        f().sort(["ArrDelay:desc", "FlightNum"]).unwrap().select(["ArrDelay", "FlightNum"]).unwrap(),
-        f().sort(["Distance:desc", "FlightNum"]).unwrap().limit(3, Some(7)).unwrap(),
-        f().groupby(["UniqueCarrier", "Dest"]).unwrap().agg(["nunique(TailNum)"]).unwrap(),
+        f().groupby(["Origin"])
+            .unwrap()
+            .agg(["mean(DepDelay)", "median(ArrDelay)"])
+            .unwrap(),
+        f().filter("Cancelled = 0")
+            .unwrap()
+            .agg(["count()", "first(TailNum)"])
+            .unwrap(),
+        f().filter("DepDelay > 200")
+            .unwrap()
+            .select(["Dest", "DepDelay"])
+            .unwrap(),
+        f().sort(["ArrDelay:desc", "FlightNum"])
+            .unwrap()
+            .select(["ArrDelay", "FlightNum"])
+            .unwrap(),
+        f().sort(["Distance:desc", "FlightNum"])
+            .unwrap()
+            .limit(3, Some(7))
+            .unwrap(),
+        f().groupby(["UniqueCarrier", "Dest"])
+            .unwrap()
+            .agg(["nunique(TailNum)"])
+            .unwrap(),
         f().limit(2, Some(5)).unwrap(),
         f().select(["Dest"]).unwrap().distinct().unwrap(),
     ]
@@ -82,21 +100,49 @@ fn what_is_read_is_read_once() {
     for input in [CSV, PARQUET] {
         let f = read(input, &threads(2));
         let frames = [
-            f.clone().groupby(["Origin"]).unwrap().agg(["mean(DepDelay)"]).unwrap(),
-            f.clone().filter("Distance > 1000").unwrap().agg(["sum(AirTime)"]).unwrap(),
-            f.clone().sort(["ArrDelay"]).unwrap().select(["ArrDelay", "Dest", "DepDelay"]).unwrap(),
+            f.clone()
+                .groupby(["Origin"])
+                .unwrap()
+                .agg(["mean(DepDelay)"])
+                .unwrap(),
+            f.clone()
+                .filter("Distance > 1000")
+                .unwrap()
+                .agg(["sum(AirTime)"])
+                .unwrap(),
+            f.clone()
+                .sort(["ArrDelay"])
+                .unwrap()
+                .select(["ArrDelay", "Dest", "DepDelay"])
+                .unwrap(),
         ];
         let columns = ["Origin", "DepDelay", "Distance", "AirTime", "ArrDelay", "Dest"];
-        let union = f.select(columns).unwrap().sort(["ArrDelay"]).unwrap().collect().unwrap().report;
+        let union = f
+            .select(columns)
+            .unwrap()
+            .sort(["ArrDelay"])
+            .unwrap()
+            .collect()
+            .unwrap()
+            .report;
         let together = Frame::compute_all(&frames).unwrap()[0].report.clone();
-        assert_eq!((together.bytes_read, together.rows_read), (union.bytes_read, union.rows_read));
-        let alone: u64 = frames.iter().map(|f| f.collect().unwrap().report.bytes_read).sum();
+        assert_eq!(
+            (together.bytes_read, together.rows_read),
+            (union.bytes_read, union.rows_read)
+        );
+        let alone: u64 = frames
+            .iter()
+            .map(|f| f.collect().unwrap().report.bytes_read)
+            .sum();
         assert!(alone > together.bytes_read);
         // also where each has opened the files itself
         let one = read(input, &threads(2)).agg(["sum(DepDelay)"]).unwrap();
         let two = read(input, &threads(2)).agg(["max(DepDelay)"]).unwrap();
         let single = one.collect().unwrap().report.bytes_read;
-        assert_eq!(Frame::compute_all(&[one, two]).unwrap()[0].report.bytes_read, single);
+        assert_eq!(
+            Frame::compute_all(&[one, two]).unwrap()[0].report.bytes_read,
+            single
+        );
     }
 }
 
@@ -110,12 +156,41 @@ fn joins_share_what_they_can() {
             };
             let f = read(input, &settings);
             // a stage that waits for another scan of the same table cannot share with that one
-            let late = f.clone().filter("DepDelay > 300").unwrap().select(["TailNum"]).unwrap().distinct().unwrap();
-            let own = f.clone().join(late.clone(), ["TailNum"], ddf::How::Semi).unwrap().agg(["count()"]).unwrap();
-            let carriers = f.clone().groupby(["UniqueCarrier"]).unwrap().agg(["most = max(Distance)"]).unwrap();
-            let joined = f.clone().join(carriers, ["UniqueCarrier"], ddf::How::Inner).unwrap();
-            let far = joined.filter("Distance = most").unwrap().agg(["count()", "sum(FlightNum)"]).unwrap();
-            let frames = [own, far, late.agg(["count()"]).unwrap(), f.agg(["count()"]).unwrap()];
+            let late = f
+                .clone()
+                .filter("DepDelay > 300")
+                .unwrap()
+                .select(["TailNum"])
+                .unwrap()
+                .distinct()
+                .unwrap();
+            let own = f
+                .clone()
+                .join(late.clone(), ["TailNum"], ddf::How::Semi)
+                .unwrap()
+                .agg(["count()"])
+                .unwrap();
+            let carriers = f
+                .clone()
+                .groupby(["UniqueCarrier"])
+                .unwrap()
+                .agg(["most = max(Distance)"])
+                .unwrap();
+            let joined = f
+                .clone()
+                .join(carriers, ["UniqueCarrier"], ddf::How::Inner)
+                .unwrap();
+            let far = joined
+                .filter("Distance = most")
+                .unwrap()
+                .agg(["count()", "sum(FlightNum)"])
+                .unwrap();
+            let frames = [
+                own,
+                far,
+                late.agg(["count()"]).unwrap(),
+                f.agg(["count()"]).unwrap(),
+            ];
             let alone: Vec<RecordBatch> = frames.iter().map(|f| whole(&f.collect().unwrap())).collect();
             let results = Frame::compute_all(&frames).unwrap();
             assert_eq!(results.iter().map(whole).collect::<Vec<_>>(), alone);
@@ -126,7 +201,15 @@ fn joins_share_what_they_can() {
 #[test]
 fn types_that_widen_late_widen_for_all() {
     let folder = tempfile::tempdir().unwrap();
-    let text: String = (0..200_000).map(|i| if i == 150_000 { "1.5,x\n".into() } else { format!("{i},1\n") }).collect();
+    let text: String = (0..200_000)
+        .map(|i| {
+            if i == 150_000 {
+                "1.5,x\n".into()
+            } else {
+                format!("{i},1\n")
+            }
+        })
+        .collect();
     let path = folder.path().join("a.csv");
     std::fs::write(&path, format!("a,b\n{text}")).unwrap();
     let f = read(path.to_str().unwrap(), &threads(2));
@@ -139,14 +222,23 @@ fn types_that_widen_late_widen_for_all() {
     let results = Frame::compute_all(&frames).unwrap();
     assert_eq!(results.iter().map(whole).collect::<Vec<_>>(), alone);
     let warnings = &results[0].report.warnings;
-    assert_eq!(warnings.iter().filter(|w| w.text.contains("column '")).count(), 2, "{warnings:?}");
+    assert_eq!(
+        warnings.iter().filter(|w| w.text.contains("column '")).count(),
+        2,
+        "{warnings:?}"
+    );
 }
 
 #[test]
 fn graphs_of_several_results_are_plain_data() {
     let frames = questions(&read(CSV, &threads(2)));
     let graph = Frame::graph_of_all(&frames).unwrap();
-    let scans = |g: &Graph| g.stages.iter().filter(|s| matches!(s.source, StageSource::Scan { .. })).count();
+    let scans = |g: &Graph| {
+        g.stages
+            .iter()
+            .filter(|s| matches!(s.source, StageSource::Scan { .. }))
+            .count()
+    };
     // rows that are enough early are read for themselves
     assert_eq!(scans(&graph), 2);
     assert!(graph.stages.iter().any(|s| matches!(s.sink, StageSink::Branches)));
@@ -159,7 +251,10 @@ fn graphs_of_several_results_are_plain_data() {
         memory: 24 << 20,
         ..threads(2)
     };
-    assert_eq!(scans(&Frame::graph_of_all(&questions(&read(CSV, &small))).unwrap()), 8);
+    assert_eq!(
+        scans(&Frame::graph_of_all(&questions(&read(CSV, &small))).unwrap()),
+        8
+    );
     assert!(Frame::compute_all(&[]).unwrap().is_empty());
 }
 
@@ -185,7 +280,9 @@ fn tasks_that_branch_off_can_run_alone() {
     }
     for (result, frame) in graph.results.iter().zip(&frames) {
         let rows: u64 = left[result.stage].iter().map(|p| p.rows).sum();
-        let rows = rows.saturating_sub(result.skip).min(result.take.unwrap_or(u64::MAX));
+        let rows = rows
+            .saturating_sub(result.skip)
+            .min(result.take.unwrap_or(u64::MAX));
         assert_eq!(rows, frame.collect().unwrap().rows() as u64);
     }
 }
@@ -216,10 +313,18 @@ fn frames_in_task_graphs() {
     let one = g.frame(f.clone().agg(["count()"]).unwrap());
     let most = g.frame_of(
         "most",
-        move |rows| f.clone().filter(&format!("DepDelay > {}", rows.rows()))?.agg(["count()"]),
+        move |rows| {
+            f.clone()
+                .filter(&format!("DepDelay > {}", rows.rows()))?
+                .agg(["count()"])
+        },
         one,
     );
-    let rows = g.delayed("rows", |(all, most)| (all.iter().map(Rows::rows).sum::<usize>(), most.rows()), (all, most));
+    let rows = g.delayed(
+        "rows",
+        |(all, most)| (all.iter().map(Rows::rows).sum::<usize>(), most.rows()),
+        (all, most),
+    );
     let expected: usize = frames.iter().map(|f| f.collect().unwrap().rows()).sum();
     counter.tasks.store(0, Relaxed);
     counter.planned.store(0, Relaxed);
@@ -232,7 +337,11 @@ fn frames_in_task_graphs() {
 fn errors_come_through() {
     let f = read(CSV, &threads(2));
     let good = f.clone().agg(["count()"]).unwrap();
-    let bad = f.with("x = cast(Origin as int)").unwrap().agg(["sum(x)"]).unwrap();
+    let bad = f
+        .with("x = cast(Origin as int)")
+        .unwrap()
+        .agg(["sum(x)"])
+        .unwrap();
     let e = Frame::compute_all(&[good, bad]).unwrap_err();
     assert!(e.to_string().contains("EWR"), "{e}");
     assert!(e.task().unwrap().what.contains(".csv, bytes "), "{e:?}");

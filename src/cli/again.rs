@@ -20,7 +20,10 @@ pub fn command(table: usize, part: usize) -> Option<String> {
 fn of(args: impl Iterator<Item = String>) -> Option<String> {
     let mut out = String::from("ddf");
     let mut args = args.peekable();
-    if !matches!(args.peek()?.as_str(), "query" | "sql" | "join" | "head" | "count" | "explain") {
+    if !matches!(
+        args.peek()?.as_str(),
+        "query" | "sql" | "join" | "head" | "count" | "explain"
+    ) {
         return None;
     }
     while let Some(arg) = args.next() {
@@ -45,7 +48,16 @@ mod tests {
     #[test]
     fn commands_can_be_pasted() {
         assert_eq!(
-            typed(&["query", "data/*.csv", "-w", "Origin = 'JFK'", "--scheduler", "threads", "-j4"]).unwrap(),
+            typed(&[
+                "query",
+                "data/*.csv",
+                "-w",
+                "Origin = 'JFK'",
+                "--scheduler",
+                "threads",
+                "-j4"
+            ])
+            .unwrap(),
             "ddf query 'data/*.csv' -w 'Origin = '\\''JFK'\\''' -j4 --partition {} --scheduler sync"
         );
         assert_eq!(

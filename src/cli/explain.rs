@@ -16,7 +16,11 @@ pub fn run(args: &ExplainArgs, matches: &ArgMatches) -> Result<()> {
     if args.pressure {
         draw(write, &frame)?;
         let pressure = frame.pressure()?;
-        return print(&if is_json(write)? { pressure.json() } else { pressure.text() });
+        return print(&if is_json(write)? {
+            pressure.json()
+        } else {
+            pressure.text()
+        });
     }
     match args.analyze {
         true => analyze((write, run), &frame, &Signals::of_process()),

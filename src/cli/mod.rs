@@ -73,11 +73,9 @@ pub fn main() -> u8 {
 
 fn run_args(command: &Command) -> Option<&RunArgs> {
     match command {
-        Command::Query(a)
-        | Command::Join(a)
-        | Command::Head(a)
-        | Command::Count(a)
-        | Command::Schema(a) => Some(&a.run),
+        Command::Query(a) | Command::Join(a) | Command::Head(a) | Command::Count(a) | Command::Schema(a) => {
+            Some(&a.run)
+        }
         Command::Plan(a) => Some(&a.query.run),
         Command::Explain(a) => Some(&a.query.run),
         Command::Graph(a) => Some(&a.query.run),
@@ -198,7 +196,7 @@ fn watched(
         }
         if wants_bar(run) {
             let at_once = run.progress == When::Always;
-            bar = Some(progress::Bar::start(cx.progress.clone(), at_once));
+            bar = Some(progress::Bar::start(cx, at_once));
         }
         cancelling = Some(signals.cancel(cx));
     });

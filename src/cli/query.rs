@@ -64,7 +64,9 @@ pub fn only_partition(run: &RunArgs, frame: Frame) -> Result<Frame> {
     let (table, part) = text.split_once(':').unwrap_or(("0", text));
     match (table.parse(), part.parse()) {
         (Ok(table), Ok(part)) => frame.only_partition(table, part),
-        _ => Err(Error::usage(format!("--partition {text:?} is not a number, nor TABLE:NUMBER"))),
+        _ => Err(Error::usage(format!(
+            "--partition {text:?} is not a number, nor TABLE:NUMBER"
+        ))),
     }
 }
 

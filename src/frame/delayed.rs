@@ -72,7 +72,9 @@ impl TaskGraph {
         D: Inputs<InGraph>,
         F: for<'a> Fn(<D as Inputs<InGraph>>::Refs<'a>) -> Result<Frame> + Send + Sync + 'static,
     {
-        self.task(name, inputs, move |refs, scope| within(&f(refs)?, scope).collect())
+        self.task(name, inputs, move |refs, scope| {
+            within(&f(refs)?, scope).collect()
+        })
     }
 }
 

@@ -294,7 +294,10 @@ impl Frame {
     pub fn only_partition(&self, table: usize, part: usize) -> Result<Frame> {
         let plan = self.plan();
         let Some(wanted) = plan.tables().get(table).map(|t| t.dataset.clone()) else {
-            return Err(Error::usage(format!("there is no table {table}: the query has {}", plan.tables().len())));
+            return Err(Error::usage(format!(
+                "there is no table {table}: the query has {}",
+                plan.tables().len()
+            )));
         };
         let one: Arc<dyn source::Dataset> = Arc::new(source::OnePartition::new(wanted.clone(), part)?);
         self.replace_tables(&mut |t| {

@@ -185,7 +185,8 @@ impl Runner {
             let graph = graph::lower(&plan)?;
             let observers = cx.progress.observers();
             events::begin(&observers, &self.settings, &plan, &graph, &cx);
-            let outcome = once(self, &frame, &graph, &cx).map_err(|e| e.renumbered(|t| table_of(&frame, &graph, t)));
+            let outcome =
+                once(self, &frame, &graph, &cx).map_err(|e| e.renumbered(|t| table_of(&frame, &graph, t)));
             match outcome {
                 Err(e) if e.kind() == Kind::Replan => frame = self.refine(&frame, Refine::Misfit)?,
                 other => {

@@ -18,7 +18,9 @@ const SHARED_BYTES: usize = 16 << 20;
 
 /// The graph of frames that run together with `settings`.
 pub(super) fn graph(frames: &[Frame], settings: &Settings) -> Result<Graph> {
-    let plans = (united(frames)?.iter()).map(Frame::optimized).collect::<Result<Vec<_>>>()?;
+    let plans = (united(frames)?.iter())
+        .map(Frame::optimized)
+        .collect::<Result<Vec<_>>>()?;
     graph::lower_all(&plans.iter().collect::<Vec<_>>(), most_branches(settings))
 }
 

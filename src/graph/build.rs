@@ -233,7 +233,9 @@ impl Stage {
         let range = inputs.tasks.range(part);
         let source: Box<dyn Source> = match &self.source {
             StageSource::Scan { .. } | StageSource::Branch { .. } => {
-                let table = graph.scanned(self).ok_or_else(|| Error::defect("a scan without a table"))?;
+                let table = graph
+                    .scanned(self)
+                    .ok_or_else(|| Error::defect("a scan without a table"))?;
                 let dataset = graph.tables[table].dataset.clone();
                 dataset.open(range.start, &inputs.request)?
             }

@@ -105,7 +105,10 @@ impl Pressure {
             if !s.before.is_empty() {
                 let all: Vec<String> = s.before.iter().map(usize::to_string).collect();
                 let stages = if all.len() == 1 { "stage" } else { "stages" };
-                out += &format!("  rows of {stages} {}: within the limit, else on disk\n", all.join(", "));
+                out += &format!(
+                    "  rows of {stages} {}: within the limit, else on disk\n",
+                    all.join(", ")
+                );
             }
             let (fixed, most) = (s.fixed(), s.most(self.limit));
             out += &match fixed == most {
@@ -131,7 +134,9 @@ impl Graph {
                 stage: id,
                 name: stage_name(self, stage),
                 held: self.held(stage, threads as u64, limit),
-                before: before.filter(|&s| leaves(s) && (later(s) || results(s))).collect(),
+                before: before
+                    .filter(|&s| leaves(s) && (later(s) || results(s)))
+                    .collect(),
             }
         });
         Pressure {
@@ -156,12 +161,18 @@ impl Graph {
         match &stage.source {
             StageSource::Scan { table, columns, .. } => {
                 let block = self.tables[*table].dataset.block_bytes(columns);
-                out.push(fixed(format!("{threads} × a block of {}", size(block)), threads * block));
+                out.push(fixed(
+                    format!("{threads} × a block of {}", size(block)),
+                    threads * block,
+                ));
             }
             StageSource::AggregateBuckets { .. } => out.push(grows("groups that are merged", limit)),
             StageSource::SortedRuns { .. } => {
                 let bytes = threads * MERGE_BYTES.min(limit / threads.max(1) / 4);
-                out.push(fixed(format!("{threads} × blocks of the runs that are merged"), bytes));
+                out.push(fixed(
+                    format!("{threads} × blocks of the runs that are merged"),
+                    bytes,
+                ));
             }
             StageSource::JoinBuckets { .. } => out.push(grows("a bucket for each thread", limit)),
             StageSource::Concat { .. } | StageSource::Gather { .. } | StageSource::Branch { .. } => {}
@@ -203,7 +214,10 @@ impl Graph {
             StageSink::Branches => {}
             StageSink::Batches if stage.id + 1 == self.stages.len() && self.results.is_empty() => {
                 let bytes = (limit / WAITING_SHARE).max(WAITING_BYTES);
-                out.push(fixed("rows that wait for their turn in the result".into(), bytes.min(limit)));
+                out.push(fixed(
+                    "rows that wait for their turn in the result".into(),
+                    bytes.min(limit),
+                ));
             }
             StageSink::Batches => out.push(grows("rows that are kept", limit / KEPT_SHARE)),
         }
@@ -218,7 +232,12 @@ fn width(schema: &Schema) -> u64 {
         None if *ty == DataType::Boolean => 1,
         None => 16 + TEXT_BYTES,
     };
-    schema.fields().iter().map(|f| of(f.data_type())).sum::<u64>().max(1)
+    schema
+        .fields()
+        .iter()
+        .map(|f| of(f.data_type()))
+        .sum::<u64>()
+        .max(1)
 }
 
 fn size(bytes: u64) -> String {

@@ -28,7 +28,9 @@ impl Graph {
         let mut groups: Vec<Vec<usize>> = Vec::new();
         for stage in (0..self.stages.len()).filter(|&s| self.can_share(s)) {
             let fits = |group: &&Vec<usize>| {
-                group.len() < most && self.same_table(group[0], stage) && self.acyclic(&groups, group[0], stage)
+                group.len() < most
+                    && self.same_table(group[0], stage)
+                    && self.acyclic(&groups, group[0], stage)
             };
             let found = groups.iter().position(|g| fits(&g));
             match found {
@@ -44,7 +46,8 @@ impl Graph {
     /// The stages that branch off the scan of a stage.
     pub fn branches(&self, stage: usize) -> Vec<usize> {
         let all = self.stages.iter().map(|s| s.id);
-        all.filter(|&s| self.stages[s].branches_off() == Some(stage)).collect()
+        all.filter(|&s| self.stages[s].branches_off() == Some(stage))
+            .collect()
     }
 
     /// Whether a stage reads a table to its end: where few rows are enough, others should not go on.
@@ -54,7 +57,10 @@ impl Graph {
     }
 
     fn same_table(&self, a: usize, b: usize) -> bool {
-        let dataset = |s: usize| self.scanned(&self.stages[s]).map(|t| self.tables[t].dataset.clone());
+        let dataset = |s: usize| {
+            self.scanned(&self.stages[s])
+                .map(|t| self.tables[t].dataset.clone())
+        };
         match (dataset(a), dataset(b)) {
             (Some(a), Some(b)) => Arc::ptr_eq(&a, &b),
             _ => false,
@@ -108,11 +114,18 @@ impl Graph {
             };
             wanted.extend(columns);
             if let Some(f) = filter.as_ref().filter(|f| Some(*f) != shared.as_ref()) {
-                wanted.extend(f.columns().iter().filter_map(|c| dataset.schema().index_of(c).ok()));
+                wanted.extend(
+                    f.columns()
+                        .iter()
+                        .filter_map(|c| dataset.schema().index_of(c).ok()),
+                );
             }
         }
         let columns: Vec<usize> = wanted.into_iter().collect();
-        let fields: Vec<_> = columns.iter().map(|&c| dataset.schema().fields()[c].clone()).collect();
+        let fields: Vec<_> = columns
+            .iter()
+            .map(|&c| dataset.schema().fields()[c].clone())
+            .collect();
         let schema = Arc::new(Schema::new(fields));
         for &s in group {
             let stage = &mut self.stages[s];

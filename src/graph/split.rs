@@ -268,7 +268,10 @@ fn sees_order(transforms: &[StageTransform], sink: &StageSink) -> bool {
             }
             // of rows that match only that they are there counts
             StageSink::Build { spec } => spec.kind.yields_right() || spec.filter.is_some(),
-            StageSink::SortRuns { .. } | StageSink::Scatter { .. } | StageSink::Branches | StageSink::Batches => true,
+            StageSink::SortRuns { .. }
+            | StageSink::Scatter { .. }
+            | StageSink::Branches
+            | StageSink::Batches => true,
         }
 }
 

@@ -206,7 +206,10 @@ mod tests {
         assert_eq!(three.read(what, 7, failing(3, libc::EIO)).unwrap(), 4);
         assert_eq!(three.made(), 3);
         let text = three.warning().unwrap().text;
-        assert_eq!(text, "3 reads were tried again, the first of a.csv at byte 7: input/output error");
+        assert_eq!(
+            text,
+            "3 reads were tried again, the first of a.csv at byte 7: input/output error"
+        );
         let e = three.read(what, 7, failing(4, libc::ESTALE)).unwrap_err();
         assert_eq!(e.raw_os_error(), Some(libc::ESTALE));
         // signals are no failures
@@ -218,7 +221,9 @@ mod tests {
     #[test]
     fn what_stays_is_not() {
         let retries = Retries::with_faults(3, |_| None);
-        let e = retries.read(String::new, 0, failing(1, libc::EISDIR)).unwrap_err();
+        let e = retries
+            .read(String::new, 0, failing(1, libc::EISDIR))
+            .unwrap_err();
         assert_eq!((e.raw_os_error(), retries.made()), (Some(libc::EISDIR), 0));
         assert!(!is_transient(&io::Error::other("no code")));
     }

@@ -413,7 +413,9 @@ mod tests {
         let calls = Arc::new(AtomicU64::new(0));
         let count = calls.clone();
         // every read fails twice
-        let fault = move |_| (count.fetch_add(1, Relaxed) % 3 < 2).then(|| std::io::Error::from_raw_os_error(libc::EIO));
+        let fault = move |_| {
+            (count.fetch_add(1, Relaxed) % 3 < 2).then(|| std::io::Error::from_raw_os_error(libc::EIO))
+        };
         let temp = std::env::temp_dir();
         let dir = SpillDir::with_retries(&temp, 1000, Arc::default(), Retries::with_faults(2, fault));
         let mut w = dir.create().unwrap();

@@ -25,7 +25,10 @@ impl Sampler {
         };
         Sampler {
             stop: Some(stop),
-            thread: std::thread::Builder::new().name("ddf-sample".into()).spawn(run).ok(),
+            thread: std::thread::Builder::new()
+                .name("ddf-sample".into())
+                .spawn(run)
+                .ok(),
         }
     }
 }
@@ -40,7 +43,7 @@ impl Drop for Sampler {
 }
 
 /// Bytes of this process in memory, as Linux counts them; 0 where it cannot be asked.
-pub(super) fn resident() -> u64 {
+pub fn resident() -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|l| l.strip_prefix("VmRSS:"));
     let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
@@ -107,7 +110,10 @@ mod tests {
         let (mut all, mut seen, mut got) = (Samples::default(), None, 0);
         for i in 0..20_000 {
             let seconds = f64::from(i) / 10.0;
-            all.add(Sample { seconds, ..Sample::default() });
+            all.add(Sample {
+                seconds,
+                ..Sample::default()
+            });
             assert!(all.kept.len() < CAP);
             if i % 100 == 0 {
                 got += all.since(&mut seen).len();

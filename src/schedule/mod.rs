@@ -118,12 +118,18 @@ impl<'a> Run<'a> {
             stages.into_iter().rev().for_each(|s| self.todo.push_front(s));
             return Ok(());
         }
-        let watch = watch::Watch::start(&self.graph.stages[id], &self.left, self.cx);
+        let watch = watch::Watch::start(&self.graph, &self.graph.stages[id], &self.left, self.cx);
         let inputs = self.inputs(id)?;
         let (graph, stage, cx) = (&self.graph, &self.graph.stages[id], self.cx);
         Progress::add(&cx.progress.tasks_total, inputs.tasks.len() as u64);
         let mut job = worker::Job::new(graph, stage, &inputs, cx);
-        job.observed = Observed::plan(&self.observers, graph, stage, &inputs, (watch.begun(), cx.threads));
+        job.observed = Observed::plan(
+            &self.observers,
+            graph,
+            stage,
+            &inputs,
+            (watch.begun(), cx.threads),
+        );
         if let Some(result) = result {
             results::run_last(&job, self.pool.as_ref(), graph, result)?;
             watch.stop(graph, stage, None, cx);
@@ -153,7 +159,7 @@ impl<'a> Run<'a> {
         let ids = self.graph.branches(id);
         self.todo.retain(|s| !ids.contains(s));
         ids.iter().rev().for_each(|&b| self.todo.push_front(b));
-        let watch = watch::Watch::start(&self.graph.stages[id], &self.left, self.cx);
+        let watch = watch::Watch::start(&self.graph, &self.graph.stages[id], &self.left, self.cx);
         let mut inputs = self.inputs(id)?;
         let mut branches = Vec::with_capacity(ids.len());
         let mut planned = Vec::with_capacity(ids.len());
@@ -171,11 +177,17 @@ impl<'a> Run<'a> {
         }
         Progress::add(&cx.progress.tasks_total, inputs.tasks.len() as u64);
         let mut job = worker::Job::new(graph, stage, &inputs, cx);
-        job.observed = Observed::plan(&self.observers, graph, stage, &inputs, (watch.begun(), cx.threads));
+        job.observed = Observed::plan(
+            &self.observers,
+            graph,
+            stage,
+            &inputs,
+            (watch.begun(), cx.threads),
+        );
         let left = branch::run(&job, &branches, self.pool.as_ref())?;
         watch.stop(graph, stage, Some(&[]), cx);
         for (branch, partitions) in branches.iter().zip(left) {
-            let watch = watch::Watch::start(branch.stage, &self.left, cx);
+            let watch = watch::Watch::start(graph, branch.stage, &self.left, cx);
             let at = (watch.begun(), cx.threads);
             Observed::plan(&self.observers, graph, branch.stage, &branch.inputs, at);
             let partitions = branch.inputs.leave(branch.stage, partitions);

@@ -50,7 +50,11 @@ pub fn write_partitions(
     cx: &Arc<RunContext>,
 ) -> Result<Output> {
     let mut result = ResultSink::Write(Box::new(output));
-    read_into(Ordered::new((graph.skip, graph.take), &mut result, cx), partitions.to_vec(), cx)?;
+    read_into(
+        Ordered::new((graph.skip, graph.take), &mut result, cx),
+        partitions.to_vec(),
+        cx,
+    )?;
     match result {
         ResultSink::Write(output) => Ok(*output),
         _ => Err(Error::defect("an output went astray")),

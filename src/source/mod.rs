@@ -36,8 +36,8 @@ pub use crate::memory::Retries;
 pub use filter::{ColumnKeys, ExprFilter, Test};
 pub use memory::MemoryDataset;
 pub use open::{from_json, open};
-pub use partition::OnePartition;
 pub use options::{Format, OnBadRow, ReadOptions, Union};
+pub use partition::OnePartition;
 pub use union::UnionDataset;
 
 /// One conjunct of a filter, `column op value`: where statistics prove it false for all rows of a

@@ -28,7 +28,10 @@ impl OnePartition {
             let what = match all {
                 0 => format!("there is no partition {part}: the table has none"),
                 1 => format!("there is no partition {part}: the table has only partition 0"),
-                n => format!("there is no partition {part}: the table has partitions 0 to {}", n - 1),
+                n => format!(
+                    "there is no partition {part}: the table has partitions 0 to {}",
+                    n - 1
+                ),
             };
             return Err(Error::usage(what));
         }

@@ -38,8 +38,8 @@ pub(crate) fn sniff(path: &Path, spooled: Option<&Arc<File>>, options: &ReadOpti
     let n = handle.read_at(&mut magic, 0).map_err(|e| read_error(path, &e))?;
     let packing = Packing::of(&magic[..n]);
     let size = (handle.file.metadata())
-    .map_err(|e| Error::io("read", path, &e))?
-    .len();
+        .map_err(|e| Error::io("read", path, &e))?
+        .len();
     let mut from = stream(handle, packing, None)?;
     let mut head = Vec::new();
     read_more(&mut from, &mut head, SAMPLE, path)?;
@@ -56,7 +56,11 @@ pub(crate) fn sniff(path: &Path, spooled: Option<&Arc<File>>, options: &ReadOpti
     };
     let mut at = bom;
     if encoding.is_some() {
-        from = stream(open(path, spooled, &options.retries)?, packing, encoding.as_deref())?;
+        from = stream(
+            open(path, spooled, &options.retries)?,
+            packing,
+            encoding.as_deref(),
+        )?;
         head.clear();
         read_more(&mut from, &mut head, SAMPLE, path)?;
         at = 0;

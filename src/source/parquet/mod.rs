@@ -224,7 +224,14 @@ impl Dataset for ParquetDataset {
             let stored = |c: &usize| match self.column(file, *c) {
                 ColumnFrom::File(root) => {
                     let leaves = footer.leaves[*root].clone();
-                    let of = |leaf| footer.metadata.row_group(group).column(leaf).compressed_size().max(0) as u64;
+                    let of = |leaf| {
+                        footer
+                            .metadata
+                            .row_group(group)
+                            .column(leaf)
+                            .compressed_size()
+                            .max(0) as u64
+                    };
                     leaves.map(of).sum()
                 }
                 ColumnFrom::Constant(_) => 0u64,
