@@ -95,10 +95,10 @@ impl<W: World> Inputs<W> for () {
     type Refs<'a> = ();
     type Held<'a> = ();
     fn each(&self, _take: &mut dyn FnMut(W::Key)) {}
-    fn hold<'a>(&self, _values: &'a W::Values<'_>) -> Option<()> {
+    fn hold(&self, _values: &W::Values<'_>) -> Option<()> {
         Some(())
     }
-    fn refs<'a>(_held: &'a ()) -> Option<()> {
+    fn refs(_held: &()) -> Option<()> {
         Some(())
     }
 }

@@ -121,13 +121,13 @@ impl<T: Send + Sync + 'static> Inputs<InPool> for Handle<T> {
     fn each(&self, take: &mut dyn FnMut(Box<dyn Dependency>)) {
         take(Box::new(self.clone()));
     }
-    fn hold<'a>(&self, _values: &'a ()) -> Option<Arc<T>> {
+    fn hold(&self, _values: &()) -> Option<Arc<T>> {
         match &self.shared.lock().step {
             Step::Over(Ok(v)) => Some(v.clone()),
             _ => None,
         }
     }
-    fn refs<'a>(held: &'a Arc<T>) -> Option<&'a T> {
+    fn refs(held: &Arc<T>) -> Option<&T> {
         Some(held)
     }
 }

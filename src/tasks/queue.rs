@@ -194,9 +194,10 @@ impl Queue {
 
     /// Takes the second half of another thread's chunk; called under the lock, so that one thief is at work.
     fn steal(&self, thread: usize) -> bool {
-        for (other, chunk) in self.chunks.iter().enumerate() {
+        let others = self.chunks.iter().enumerate().filter(|(i, _)| *i != thread);
+        for (_, chunk) in others {
             let mut now = chunk.0.load(Relaxed);
-            while other != thread {
+            loop {
                 let range = unpack(now);
                 if range.is_empty() {
                     break;

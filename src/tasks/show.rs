@@ -152,28 +152,28 @@ impl TaskGraph {
 
     /// What is drawn, inputs first: a box for each node, or for each name and depth.
     fn boxes(&self) -> Vec<Shown> {
-        let mut depth = vec![0; self.len()];
+        let mut depth: Vec<usize> = Vec::with_capacity(self.len());
         for id in 0..self.len() {
             let below = self.inputs(id).iter().map(|&d| depth[d as usize] + 1).max();
-            depth[id] = below.unwrap_or(0);
+            depth.push(below.unwrap_or(0));
         }
         let single = self.len() <= MOST_BOXES;
         let mut of_kind: HashMap<(usize, u32), usize> = HashMap::new();
         let mut out: Vec<Shown> = Vec::new();
         let mut counts: Vec<usize> = Vec::new();
         let mut at = Vec::with_capacity(self.len());
-        for id in 0..self.len() {
+        for (id, &deep) in depth.iter().enumerate() {
             let new = out.len();
             let place = match single {
                 true => new,
-                false => *of_kind.entry((depth[id], self.name_of[id])).or_insert(new),
+                false => *of_kind.entry((deep, self.name_of[id])).or_insert(new),
             };
             at.push(place);
             if place == new {
                 counts.push(0);
                 out.push(Shown {
                     label: self.name(id).to_string(),
-                    depth: depth[id],
+                    depth: deep,
                     value: self.is_value(id),
                     inputs: BTreeMap::new(),
                 });

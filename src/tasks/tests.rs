@@ -354,7 +354,7 @@ fn cancelled_runs_end() {
         let mut g = TaskGraph::new();
         let cancel = options.cancel.clone();
         let stops = g.delayed("stops", move |()| cancel.cancel(), ());
-        let mut last = g.delayed("next", |()| 0, stops_then());
+        let mut last = g.delayed("next", |()| 0, ());
         for _ in 0..100 {
             last = g.delayed("next", |n| n + 1, last);
         }
@@ -362,7 +362,6 @@ fn cancelled_runs_end() {
         let e = g.compute_with(both, &options).unwrap_err();
         assert_eq!(e.kind(), Kind::Interrupted);
     }
-    fn stops_then() {}
     // a retry that would wait for an hour
     let options = RunOptions {
         retries: 1,
