@@ -43,7 +43,7 @@ fn passing(times: usize) -> impl Fn(u64) -> Option<Error> + Send + Sync {
         let mut seen = seen.lock().unwrap();
         let n = seen.entry(offset).or_default();
         *n += 1;
-        (*n % (times + 1) != 0).then(|| Error::from_raw_os_error(codes[*n % codes.len()]))
+        (!n.is_multiple_of(times + 1)).then(|| Error::from_raw_os_error(codes[*n % codes.len()]))
     }
 }
 
