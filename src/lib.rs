@@ -15,6 +15,8 @@
 //! # Ok::<(), ddf::Error>(())
 //! ```
 //!
+//! Functions of your own run beside frames, on the same kind of graph: [`graph::TaskGraph`].
+//!
 //! The modules are rooms on one way: files come in through [`source`], are worked on inside a
 //! `pipeline` by what `operate` holds, and leave through `write`; `plan`, `optimize`,
 //! [`graph`] and [`schedule`] decide what happens when.

@@ -184,10 +184,12 @@ impl<'a> Run<'a> {
             &inputs,
             (watch.begun(), cx.threads),
         );
+        let before = Progress::get(&cx.progress.rows_read);
         let left = branch::run(&job, &branches, self.pool.as_ref())?;
+        let rows = Progress::get(&cx.progress.rows_read) - before;
         watch.stop(graph, stage, Some(&[]), cx);
         for (branch, partitions) in branches.iter().zip(left) {
-            let watch = watch::Watch::start(graph, branch.stage, &self.left, cx);
+            let watch = watch::Watch::start(graph, branch.stage, &self.left, cx).of_scan(rows);
             let at = (watch.begun(), cx.threads);
             Observed::plan(&self.observers, graph, branch.stage, &branch.inputs, at);
             let partitions = branch.inputs.leave(branch.stage, partitions);

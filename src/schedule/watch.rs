@@ -37,6 +37,12 @@ impl Watch {
         }
     }
 
+    /// It gets so many rows from the scan that it branches off.
+    pub fn of_scan(mut self, rows: u64) -> Watch {
+        self.rows_in = Some(rows);
+        self
+    }
+
     /// When it began.
     pub fn begun(&self) -> Instant {
         self.begun
