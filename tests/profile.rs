@@ -557,14 +557,25 @@ fn an_interrupted_run_is_cancelled_in_its_profile() {
     let mut child = command()
         .args(&args)
         .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(700));
-    let pid = child.id().to_string();
-    let killed = std::process::Command::new("kill").args(["-INT", &pid]).status();
+    // its worker is there: so are the handlers of signals, and the run goes on
+    let tasks = format!("/proc/{}/task", child.id());
+    let works = || {
+        let all = std::fs::read_dir(&tasks).into_iter().flatten().flatten();
+        let names = all.filter_map(|t| std::fs::read_to_string(t.path().join("comm")).ok());
+        names.into_iter().any(|n| n.trim() == "ddf-0")
+    };
+    while !works() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let killed = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
     if !killed.is_ok_and(|s| s.success()) {
         let _ = child.kill();
+        let _ = child.wait();
         return; // no such program here
     }
     let status = child.wait().unwrap();

@@ -68,7 +68,7 @@ fn check(path: &Path) -> Result<()> {
 /// Writes what a run was into a file, whole or not at all, in the format that its name tells.
 pub fn write_profile(model: &Model, path: &Path) -> Result<()> {
     check(path)?;
-    let text = trace(model).to_string();
+    let text = trace(model);
     write_whole(path, |write| write(text.as_bytes()))
 }
 

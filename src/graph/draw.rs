@@ -20,6 +20,8 @@ const PAD: f64 = 10.0;
 const CHAR: f64 = 7.25;
 const SQUARE: f64 = 7.0;
 const MARGIN: f64 = 20.0;
+/// How far what lies behind a stack looks out.
+const BACK: f64 = 6.0;
 /// Steps of the scale of colours, from nothing to the most.
 const STEPS: usize = 8;
 
@@ -261,18 +263,24 @@ impl<'a> Boxed<'a> {
             + strip
             + LINE * self.lines.len() as f64
             + if self.lines.is_empty() { 0.0 } else { 6.0 };
-        ((widest as f64 * CHAR).max(squares) + 2.0 * PAD, height)
+        let back = if self.stacked { BACK } else { 0.0 };
+        (
+            (widest as f64 * CHAR).max(squares) + 2.0 * PAD + back,
+            height + back,
+        )
     }
 
     fn draw(&self, out: &mut String, x: f64, y: f64, p: &Picture) {
+        let back = if self.stacked { BACK } else { 0.0 };
         let (width, height) = self.size();
+        let (width, height, y) = (width - back, height - back, y + back);
         let _ = write!(
             out,
             "<g transform=\"translate({x:.1} {y:.1})\"><title>{}</title>",
             escaped(&self.tip)
         );
         if self.stacked {
-            for d in [6.0, 3.0] {
+            for d in [BACK, BACK / 2.0] {
                 let _ = write!(
                     out,
                     "<rect class=\"back\" x=\"{d}\" y=\"-{d}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"5\"/>"

@@ -25,7 +25,7 @@ use super::{StageMeter, StageRun, Warning};
 ///
 /// impl Observer for Tasks {
 ///     fn posttask(&self, task: &TaskEnd) {
-///         self.0.fetch_add(1, Relaxed);
+///         self.0.fetch_add(u64::from(!task.closing), Relaxed);
 ///         assert!(task.begin <= task.end);
 ///     }
 /// }
