@@ -26,7 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "graph",
         &[
-            "plan", "pipeline", "source", "operate", "write", "expr", "memory", "kernel",
+            "plan", "pipeline", "source", "operate", "write", "expr", "memory", "kernel", "observe",
         ],
     ),
     (

@@ -271,6 +271,7 @@ pub fn settings(run: &RunArgs) -> Result<Settings> {
         optimize: !run.no_optimize,
         reserved: base.reserved,
         batch_rows: base.batch_rows,
+        observers: base.observers,
     })
 }
 

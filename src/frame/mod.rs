@@ -20,6 +20,7 @@
 
 mod analysis;
 mod asof;
+mod events;
 mod group;
 mod join;
 mod run;
@@ -36,7 +37,7 @@ use arrow::datatypes::SchemaRef;
 use crate::error::{Error, Result};
 use crate::expr::{self, AggCall, AggFunc, Expr};
 use crate::graph::{self, Graph};
-use crate::observe::Warning;
+use crate::observe::{Observer, Warning};
 use crate::optimize::{self, RowOrder};
 use crate::plan::{self, LogicalPlan, OrderBy, Table};
 use crate::source::{self, ReadOptions};
@@ -384,6 +385,14 @@ impl Frame {
             _ => self.clone(),
         };
         run::Runner::new(self.settings.clone()).write(&shown, target, format, options, watch)
+    }
+
+    /// Lets an observer see all its runs; see [`Observer`].
+    pub fn observed(mut self, observer: Arc<dyn Observer>) -> Frame {
+        let mut settings = self.settings.as_ref().clone();
+        settings.observers.add(observer);
+        self.settings = Arc::new(settings);
+        self
     }
 
     /// The settings it runs with.

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 
-use super::{Frame, Settings};
+use super::{Frame, Settings, events};
 use crate::error::{Error, Kind, Result};
+use crate::graph::{self, Graph};
 use crate::kernel::Batch;
 use crate::kernel::types::names_of;
 use crate::observe::{Progress, StageRun, Warning};
@@ -40,6 +41,18 @@ impl Rows {
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.batches.iter().map(|b| b.num_rows()).sum()
+    }
+}
+
+impl AsRef<Report> for Rows {
+    fn as_ref(&self) -> &Report {
+        &self.report
+    }
+}
+
+impl AsRef<Report> for Report {
+    fn as_ref(&self) -> &Report {
+        self
     }
 }
 
@@ -84,14 +97,12 @@ impl Runner {
 
     pub(super) fn collect(mut self, frame: &Frame) -> Result<Rows> {
         self.settings.check()?;
-        self.repeat(frame, |runner, frame| {
-            let cx = runner.context();
-            let graph = frame.graph()?;
+        self.repeat(frame, &mut |_| {}, |runner, frame, graph, cx| {
             let mut sink = ResultSink::Collect(Vec::new());
-            let outcome = schedule::run(&graph, runner.settings.scheduler, &cx, &mut sink);
-            let report = runner.report(frame, &cx);
+            let outcome = schedule::run(graph, runner.settings.scheduler, cx, &mut sink);
+            let report = runner.report(frame, cx);
             outcome?;
-            write_aside(frame.plan().tables(), &cx)?;
+            write_aside(frame.plan().tables(), cx)?;
             let ResultSink::Collect(batches) = sink else {
                 return Err(Error::defect("rows went astray"));
             };
@@ -111,12 +122,9 @@ impl Runner {
     /// Runs it for what the run itself tells.
     pub(super) fn count(mut self, frame: &Frame, mut watch: impl FnMut(&Arc<RunContext>)) -> Result<Report> {
         self.settings.check()?;
-        self.repeat(frame, |runner, frame| {
-            let cx = runner.context();
-            watch(&cx);
-            let graph = frame.graph()?;
-            schedule::run(&graph, runner.settings.scheduler, &cx, &mut ResultSink::Count)?;
-            Ok(runner.report(frame, &cx))
+        self.repeat(frame, &mut watch, |runner, frame, graph, cx| {
+            schedule::run(graph, runner.settings.scheduler, cx, &mut ResultSink::Count)?;
+            Ok(runner.report(frame, cx))
         })
     }
 
@@ -134,16 +142,13 @@ impl Runner {
             encoder_bytes: Some(self.settings.memory() / self.settings.threads() / ENCODER_SHARE),
             ..options.clone()
         };
-        self.repeat(&frame, |runner, frame| {
-            let cx = runner.context();
-            watch(&cx);
-            let graph = frame.graph()?;
+        self.repeat(&frame, &mut watch, |runner, frame, graph, cx| {
             let output = Output::create(target.clone(), format, &graph.schema(), options)?;
             let mut sink = ResultSink::Write(Box::new(output));
-            let outcome = schedule::run(&graph, runner.settings.scheduler, &cx, &mut sink);
-            let mut report = runner.report(frame, &cx);
+            let outcome = schedule::run(graph, runner.settings.scheduler, cx, &mut sink);
+            let mut report = runner.report(frame, cx);
             outcome?;
-            write_aside(frame.plan().tables(), &cx)?;
+            write_aside(frame.plan().tables(), cx)?;
             if let ResultSink::Write(output) = sink {
                 report.rows = output.finish()?.rows;
             }
@@ -164,12 +169,27 @@ impl Runner {
     }
 
     /// Calls `once` until it succeeds without finding that a scan must be planned again.
-    fn repeat<T>(&mut self, frame: &Frame, mut once: impl FnMut(&Self, &Frame) -> Result<T>) -> Result<T> {
+    fn repeat<T: AsRef<Report>>(
+        &mut self,
+        frame: &Frame,
+        watch: &mut dyn FnMut(&Arc<RunContext>),
+        mut once: impl FnMut(&Self, &Frame, &Graph, &Arc<RunContext>) -> Result<T>,
+    ) -> Result<T> {
         let mut frame = frame.clone();
         for _ in 0..MAX_REPLANS {
-            match once(self, &frame) {
+            let cx = self.context();
+            watch(&cx);
+            let plan = frame.optimized()?;
+            let graph = graph::lower(&plan)?;
+            let observers = cx.progress.observers();
+            events::begin(&observers, &self.settings, &plan, &graph, &cx);
+            let outcome = once(self, &frame, &graph, &cx);
+            match outcome {
                 Err(e) if e.kind() == Kind::Replan => frame = self.refine(&frame, Refine::Misfit)?,
-                other => return other,
+                other => {
+                    events::end(&observers, other.as_ref().map(AsRef::as_ref));
+                    return other;
+                }
             }
         }
         Err(Error::defect("the types of the input would not settle"))

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
 use crate::memory::{Budget, SpillDir};
-use crate::observe::Progress;
+use crate::observe::{Observers, Progress};
 use crate::pipeline::{Aside, RunContext};
 use crate::schedule::Scheduler;
 
@@ -33,6 +33,8 @@ pub struct Settings {
     pub reserved: Option<usize>,
     /// The most rows of a batch (only tests say less than as many as a source likes).
     pub batch_rows: usize,
+    /// Who sees its runs.
+    pub observers: Observers,
 }
 
 impl Default for Settings {
@@ -47,6 +49,7 @@ impl Default for Settings {
             optimize: true,
             reserved: None,
             batch_rows: usize::MAX,
+            observers: Observers::default(),
         }
     }
 }
@@ -105,6 +108,7 @@ impl Settings {
     /// A fresh context for one run.
     pub fn context(&self) -> Arc<RunContext> {
         let progress: Arc<Progress> = Arc::default();
+        self.observers.iter().for_each(|o| progress.subscribe(o.clone()));
         Arc::new(RunContext {
             budget: Budget::new(self.budget()),
             spill: SpillDir::new(self.spill_dir(), self.max_spill, progress.clone()),

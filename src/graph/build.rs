@@ -141,6 +141,11 @@ impl StageInputs {
         }
     }
 
+    /// Whether groups are made in the order of their keys, range by range.
+    pub fn in_order(&self) -> bool {
+        self.ordered.is_some()
+    }
+
     /// Sees that they do; to be called before any task is run.
     pub fn number_rows(&self) {
         if let Some(ordered) = &self.ordered {

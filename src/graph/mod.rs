@@ -23,6 +23,7 @@
 
 mod build;
 mod calls;
+mod describe;
 mod draw;
 mod keys;
 mod lower;
@@ -47,6 +48,7 @@ use crate::source;
 
 pub use crate::operate::join::scatter_build;
 pub use build::{StageInputs, TaskRange, Tasks, keeps_rows};
+pub use describe::{describe_task, describer, stage_info, stage_name};
 pub use draw::{dot, svg};
 pub use keys::KeySets;
 pub use lower::lower;

@@ -26,33 +26,7 @@ pub fn text(graph: &Graph) -> String {
 /// What a stage does, a line for each operator, as it is drawn in every form.
 pub fn steps(graph: &Graph, s: &Stage) -> Vec<String> {
     let mut out = vec![source(graph, s)];
-    for t in &s.transforms {
-        out.push(match t {
-            StageTransform::Filter { predicate } => format!("filter {predicate}"),
-            StageTransform::Project { exprs } => {
-                let items: Vec<String> = exprs.iter().map(|(n, e)| format!("{n} = {e}")).collect();
-                format!("project {}", items.join(", "))
-            }
-            StageTransform::Expand { lists, times } => match times {
-                None => format!("expand into {} rows each", lists.len()),
-                Some(t) => format!("expand into {t} rows each"),
-            },
-            StageTransform::Probe { build, spec } => format!(
-                "{}{} join with stage {build} on {} keys",
-                spec.kind.name(),
-                if spec.asof.is_some() { " asof" } else { "" },
-                spec.left_keys.len()
-            ),
-            StageTransform::Window { spec } => {
-                let names: Vec<&str> = spec.calls.iter().map(|c| c.name.as_str()).collect();
-                format!("window functions {}", names.join(", "))
-            }
-            StageTransform::Limit { skip, take } => match take {
-                Some(n) => format!("limit {n} offset {skip}"),
-                None => format!("offset {skip}"),
-            },
-        });
-    }
+    out.extend(s.transforms.iter().map(transform));
     out.push(match &s.sink {
         StageSink::PartialAggregate { spec } => format!("partial aggregate {}", aggregate(spec)),
         StageSink::SortRuns { spec } => match spec.limit {
@@ -64,6 +38,35 @@ pub fn steps(graph: &Graph, s: &Stage) -> Vec<String> {
         StageSink::Batches => "result".to_string(),
     });
     out
+}
+
+/// A transform as it is drawn.
+pub(super) fn transform(t: &StageTransform) -> String {
+    match t {
+        StageTransform::Filter { predicate } => format!("filter {predicate}"),
+        StageTransform::Project { exprs } => {
+            let items: Vec<String> = exprs.iter().map(|(n, e)| format!("{n} = {e}")).collect();
+            format!("project {}", items.join(", "))
+        }
+        StageTransform::Expand { lists, times } => match times {
+            None => format!("expand into {} rows each", lists.len()),
+            Some(t) => format!("expand into {t} rows each"),
+        },
+        StageTransform::Probe { build, spec } => format!(
+            "{}{} join with stage {build} on {} keys",
+            spec.kind.name(),
+            if spec.asof.is_some() { " asof" } else { "" },
+            spec.left_keys.len()
+        ),
+        StageTransform::Window { spec } => {
+            let names: Vec<&str> = spec.calls.iter().map(|c| c.name.as_str()).collect();
+            format!("window functions {}", names.join(", "))
+        }
+        StageTransform::Limit { skip, take } => match take {
+            Some(n) => format!("limit {n} offset {skip}"),
+            None => format!("offset {skip}"),
+        },
+    }
 }
 
 fn source(graph: &Graph, s: &Stage) -> String {

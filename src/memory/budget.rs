@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::error::{Error, Result};
+use crate::observe::tally;
 
 /// The memory a run may use, in bytes. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -89,6 +90,7 @@ impl Reservation {
         }
         self.pool.peak.fetch_max(now, Relaxed);
         self.bytes += more;
+        tally::reserved(more);
         Ok(())
     }
 
@@ -98,6 +100,7 @@ impl Reservation {
         let now = self.pool.used.fetch_add(more, Relaxed) + more;
         self.pool.peak.fetch_max(now, Relaxed);
         self.bytes += more;
+        tally::reserved(more);
     }
 
     /// Asks for `more`; if refused, calls `spill`, which should shrink this reservation, and asks
@@ -134,6 +137,7 @@ impl Reservation {
         let less = less.min(self.bytes);
         self.pool.used.fetch_sub(less, Relaxed);
         self.bytes -= less;
+        tally::returned(less);
     }
 
     /// Gives everything back.

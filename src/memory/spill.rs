@@ -98,8 +98,7 @@ impl SpillDir {
             ))
             .help("allow more with --max-spill, or more memory with --memory"));
         }
-        Progress::add(&self.progress.bytes_spilled, bytes);
-        Progress::add(&self.progress.spill_now, bytes);
+        self.progress.add_spilled(bytes);
         Ok(())
     }
 }

@@ -1,17 +1,38 @@
-//! Events of a run, as counters that anyone may read while it goes on.
+//! What a run tells about itself: counters for anyone who looks, events for whoever subscribes.
 //!
 //! ```text
-//!   tasks, sources, spill files ──add──► Progress (atomics) ──read──► progress bar, --stats, profile
+//!   tasks, sources, spill files ──add──► Progress (atomics) ──read──► progress bar, --stats
+//!   scheduler ──start, pretask, posttask, spill, finish──► Observer ─┬─ Recorder ─► Model ─► profile, graph
+//!             ──counts by operator──► StageMeter ──read──────────────┘                    └► dashboard
 //! ```
 //!
-//! Workers only ever add to relaxed atomics, so that observing costs next to nothing and a slow
-//! reader (a terminal, later a browser) never slows the query.
+//! Workers only ever add to relaxed atomics, or to a buffer of their own, so that observing costs
+//! next to nothing and a slow reader (a terminal, a browser) never slows the query. Without a
+//! subscribed [`Observer`] nothing is timed and no event is made.
+//!
+//! - `observer` is the trait and its events, open to users of the library;
+//! - `meter` counts rows, batches and time by operator; `tally` is what a thread adds up for it;
+//! - `record` is the observer that keeps a run, in memory that follows the number of threads, not of
+//!   tasks (`lane`), `sample` the thread that looks at memory ten times a second;
+//! - `model` is what it kept as plain data, `ddf.profile/1`
 
+mod lane;
+mod meter;
+mod model;
+mod observer;
+mod record;
+mod sample;
 mod stages;
+pub mod tally;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
+pub use meter::{Clock, OperatorCounts, StageMeter, WorkerMeter};
+pub use model::{Cursor, Model, OperatorModel, Sample, SlowTask, StageModel, StageState, State, TaskRow, Update};
+pub use observer::{Gauge, Observer, Observers, RunEnd, RunStart, StageInfo, StagePlan, TaskEnd, TaskStart};
+pub use record::Recorder;
+pub use sample::Sampler;
 pub use stages::StageRun;
 
 /// Counters of one run, shared by all its tasks.
@@ -35,6 +56,8 @@ pub struct Progress {
     pub rows_out: AtomicU64,
     /// The stages that are done.
     pub stage_runs: Mutex<Vec<StageRun>>,
+    observed: AtomicBool,
+    observers: Mutex<Observers>,
 }
 
 impl Progress {
@@ -45,6 +68,38 @@ impl Progress {
     /// Reads a counter.
     pub fn get(counter: &AtomicU64) -> u64 {
         counter.load(Relaxed)
+    }
+
+    /// Counts bytes that were read from input files, for the run and for the task of this thread.
+    pub fn add_read(&self, bytes: u64) {
+        Self::add(&self.bytes_read, bytes);
+        tally::read(bytes);
+    }
+
+    /// Counts bytes that were written to spill files, and tells the observers.
+    pub fn add_spilled(&self, bytes: u64) {
+        Self::add(&self.bytes_spilled, bytes);
+        Self::add(&self.spill_now, bytes);
+        tally::spilled(bytes);
+        if self.observed.load(Relaxed) {
+            self.observers().each(|o| o.spill(bytes));
+        }
+    }
+
+    /// Lets an observer see the run; to be called before it starts.
+    pub fn subscribe(&self, observer: Arc<dyn Observer>) {
+        if let Ok(mut all) = self.observers.lock() {
+            all.add(observer);
+            self.observed.store(true, Relaxed);
+        }
+    }
+
+    /// Those that see the run.
+    pub fn observers(&self) -> Observers {
+        if !self.observed.load(Relaxed) {
+            return Observers::default();
+        }
+        self.observers.lock().map(|o| o.clone()).unwrap_or_default()
     }
 }
 

@@ -21,7 +21,7 @@ use arrow::datatypes::SchemaRef;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Batch;
 use crate::memory::{Budget, SpillBlock, SpillDir, SpillFile};
-use crate::observe::{Progress, Warning};
+use crate::observe::{Clock, Progress, Warning};
 
 pub use aside::Aside;
 
@@ -299,8 +299,9 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Hands everything to `last`, such as a sink that outlives the task.
-    pub fn run(&mut self, last: &mut Emit, cx: &TaskContext) -> Result<()> {
+    /// Hands everything to `last`, such as a sink that outlives the task. A clock, which stands at the
+    /// source when this begins, goes along with the batches.
+    pub fn run(&mut self, last: &mut Emit, cx: &TaskContext, clock: Option<&Clock>) -> Result<()> {
         let mut left = None;
         loop {
             let Some(batch) = left
@@ -312,13 +313,16 @@ impl Pipeline {
             cx.check()?;
             let (batch, more) = cut(batch, cx.run.batch_rows);
             left = more;
-            if push_through(&mut self.transforms, batch, last, cx)? == Flow::Enough {
+            if push_through((&mut self.transforms, 1), batch, last, cx, clock)? == Flow::Enough {
                 break;
             }
         }
         for i in 0..self.transforms.len() {
             let (head, rest) = self.transforms.split_at_mut(i + 1);
-            let mut emit = |b: Batch| push_through(rest, b, last, cx);
+            if let Some(c) = clock {
+                c.switch(i + 1);
+            }
+            let mut emit = |b: Batch| push_through((&mut *rest, i + 2), b, last, cx, clock);
             head[i].finish(&mut emit, cx)?;
         }
         Ok(())
@@ -333,16 +337,29 @@ fn cut(batch: Batch, rows: usize) -> (Batch, Option<Batch>) {
     }
 }
 
+/// Pushes a batch through transforms, of which the first is operator `at` of the task.
 fn push_through(
-    transforms: &mut [Box<dyn Transform>],
+    (transforms, at): (&mut [Box<dyn Transform>], usize),
     batch: Batch,
     last: &mut Emit,
     cx: &TaskContext,
+    clock: Option<&Clock>,
 ) -> Result<Flow> {
-    match transforms.split_first_mut() {
+    let from = clock.map(|c| {
+        c.passes(at - 1, batch.rows);
+        c.switch(at)
+    });
+    let flow = match transforms.split_first_mut() {
         None => last(batch),
-        Some((first, rest)) => first.push(batch, &mut |b| push_through(rest, b, last, cx), cx),
+        Some((first, rest)) => {
+            let mut emit = |b| push_through((&mut *rest, at + 1), b, last, cx, clock);
+            first.push(batch, &mut emit, cx)
+        }
+    };
+    if let (Some(c), Some(from)) = (clock, from) {
+        c.switch(from);
     }
+    flow
 }
 
 /// A schema with the logical types of [`crate::kernel::types`].

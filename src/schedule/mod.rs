@@ -17,6 +17,7 @@
 //! becomes an error that names the task.
 
 mod joins;
+mod observed;
 mod results;
 mod watch;
 mod worker;
@@ -31,6 +32,7 @@ use crate::observe::Progress;
 use crate::pipeline::{Partition, RunContext};
 use crate::write::Output;
 
+use observed::Observed;
 pub use results::ResultSink;
 
 /// Who runs the tasks.
@@ -52,6 +54,7 @@ pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut Res
         Scheduler::Threads => Some(pool(cx.threads)?),
     };
     Progress::add(&cx.progress.stages, graph.stages.len() as u64);
+    let observers = cx.progress.observers();
     // joins that do not fit into memory become further stages, behind the ones that are there
     let mut graph = graph.clone();
     let mut todo: VecDeque<usize> = graph.run_order().into();
@@ -74,7 +77,8 @@ pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut Res
         };
         let inputs = StageInputs::plan(&graph, stage, &mut take, &keys, cx)?;
         Progress::add(&cx.progress.tasks_total, inputs.tasks.len() as u64);
-        let job = worker::Job::new(&graph, stage, &inputs, cx);
+        let mut job = worker::Job::new(&graph, stage, &inputs, cx);
+        job.observed = Observed::plan(&observers, &graph, stage, &inputs, (watch.begun(), cx.threads));
         if id == last {
             results::run_last(&job, pool.as_ref(), &graph, result)?;
             watch.stop(&graph, stage, None, cx);

@@ -8,14 +8,14 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::worker::{Job, guarded};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, StageSource, StageTransform, keeps_rows};
 use crate::kernel::Batch;
 use crate::memory::Reservation;
-use crate::observe::Progress;
+use crate::observe::{Progress, tally};
 use crate::pipeline::{Batches, Flow, Partition, RunContext, Source, TaskContext};
 use crate::write::{Encoded, Encoder, Output};
 
@@ -255,7 +255,7 @@ fn run_span(
             break;
         }
     }
-    guarded(job, first, || sink.end()).map_err(|e| (first, e))
+    guarded(job, first, || job.close(first, || sink.end())).map_err(|e| (first, e))
 }
 
 /// The sink of a task of the last stage.
@@ -330,11 +330,16 @@ impl Turn {
             return;
         };
         let full = || self.waiting.load(Relaxed) > self.most_waiting;
+        let mut begun = None;
         while (part > *cursor + window || part > *cursor && full()) && !job.stopped() {
+            begun.get_or_insert_with(Instant::now);
             match self.moved.wait_timeout(cursor, Duration::from_millis(20)) {
                 Ok((c, _)) => cursor = c,
                 Err(_) => return,
             }
+        }
+        if let Some(begun) = begun {
+            tally::idle(begun.elapsed());
         }
     }
 

@@ -29,6 +29,11 @@ impl Watch {
         }
     }
 
+    /// When it began.
+    pub fn begun(&self) -> Instant {
+        self.begun
+    }
+
     /// It is done, and left these partitions; the last one leaves rows of the result.
     pub fn stop(self, graph: &Graph, stage: &Stage, left: Option<&[Arc<Partition>]>, cx: &RunContext) {
         let now = counters(&cx.progress);
@@ -49,6 +54,7 @@ impl Watch {
             peak_reserved: cx.budget.take_peak(),
             elapsed: self.begun.elapsed(),
         };
+        cx.progress.observers().each(|o| o.stage_end(&run));
         if let Ok(mut all) = cx.progress.stage_runs.lock() {
             all.push(run);
         }

@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
+use super::observed::Observed;
 use crate::error::{Error, Kind, Result};
 use crate::graph::{Graph, Stage, StageInputs};
-use crate::observe::Progress;
+use crate::observe::{Clock, Progress};
 use crate::pipeline::{Emit, Partition, RunContext, Sink, TaskContext};
 
 /// A stage that is ready to run, and what its workers share.
@@ -15,6 +16,8 @@ pub struct Job<'a> {
     pub stage: &'a Stage,
     pub inputs: &'a StageInputs,
     pub cx: &'a Arc<RunContext>,
+    /// Whom to tell of its tasks.
+    pub observed: Option<Observed>,
     /// The next task to take.
     next: AtomicUsize,
     /// Set when the remaining tasks need not run (an error, or enough rows).
@@ -38,6 +41,7 @@ impl<'a> Job<'a> {
             stage,
             inputs,
             cx,
+            observed: None,
             next: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
             failure: Mutex::new(None),
@@ -79,11 +83,25 @@ impl<'a> Job<'a> {
 
     /// Runs one task into a sink, without finishing the sink.
     pub fn run_into(&self, part: usize, last: &mut Emit) -> Result<()> {
-        let task = self.task(part);
-        task.check()?;
-        self.stage
-            .pipeline(self.graph, part, self.inputs, self.cx)?
-            .run(last, &task)
+        let mut run = |clock: Option<&Clock>| {
+            let task = self.task(part);
+            task.check()?;
+            self.stage
+                .pipeline(self.graph, part, self.inputs, self.cx)?
+                .run(last, &task, clock)
+        };
+        match &self.observed {
+            None => run(None),
+            Some(observed) => observed.task(part, run),
+        }
+    }
+
+    /// Does what comes behind the tasks of a worker, of which `part` was the first.
+    pub fn close<T>(&self, part: usize, run: impl FnOnce() -> Result<T>) -> Result<T> {
+        match &self.observed {
+            None => run(),
+            Some(observed) => observed.closing(part, run),
+        }
     }
 
     /// Notes that a task is done and left `rows`; stops the rest once enough are there.
@@ -221,7 +239,7 @@ fn parked(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> {
     if job.stopped() && job.failed() {
         return Ok(());
     }
-    let p = guarded(job, first, || sink.finish(&job.task(first))).map_err(|e| (first, e))?;
+    let p = guarded(job, first, || job.close(first, || sink.finish(&job.task(first)))).map_err(|e| (first, e))?;
     keep(first, p);
     Ok(())
 }

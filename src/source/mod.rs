@@ -127,7 +127,8 @@ pub trait Dataset: Send + Sync {
     fn range(&self, _column: usize) -> Option<(Scalar, Scalar)> {
         None
     }
-    /// `FILE:bytes a..b` or the like: what a partition is, for messages and graphs.
+    /// What a partition is, for messages, profiles and graphs: `FILE, bytes a to b` (`b` excluded), `FILE,
+    /// row group n`, or just the file where it is read as a whole.
     fn describe(&self, part: usize) -> String;
     /// The same files with types that hold all values of `columns`, for the reason given. Leaves a
     /// warning in `run` for each column that became wider.

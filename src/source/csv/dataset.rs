@@ -408,7 +408,7 @@ impl Dataset for CsvDataset {
         match file.info.streamed() {
             true => file.info.path.display().to_string(),
             false => format!(
-                "{}:bytes {}..{}",
+                "{}, bytes {} to {}",
                 file.info.path.display(),
                 file.bound(within),
                 file.bound(within + 1)

@@ -216,12 +216,13 @@ impl Dataset for ParquetDataset {
     }
     fn describe(&self, part: usize) -> String {
         match self.parts.get(part) {
-            Some(p) => format!(
-                "{}:row groups {}..{}",
-                self.files[p.file].path.display(),
-                p.groups.start,
-                p.groups.end
-            ),
+            Some(p) => {
+                let file = self.files[p.file].path.display();
+                match p.groups.len() {
+                    1 => format!("{file}, row group {}", p.groups.start),
+                    _ => format!("{file}, row groups {} to {}", p.groups.start, p.groups.end - 1),
+                }
+            }
             None => format!("partition {part}"),
         }
     }

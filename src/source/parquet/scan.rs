@@ -308,7 +308,7 @@ impl Scan {
     fn count(&self, cx: &TaskContext, rows: usize) {
         let progress = &cx.run.progress;
         if let Some(file) = &self.file {
-            Progress::add(&progress.bytes_read, file.take_bytes_read());
+            progress.add_read(file.take_bytes_read());
         }
         Progress::add(&progress.rows_read, rows as u64);
     }
