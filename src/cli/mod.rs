@@ -16,6 +16,7 @@ mod output;
 mod progress;
 mod query;
 mod select;
+mod session;
 mod shell;
 mod signals;
 mod sizes;
@@ -31,14 +32,15 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use crate::error::{Error, Kind, Result};
 use crate::frame::{Frame, Report};
 use crate::graph;
+use crate::observe::Recorder;
 use crate::pipeline::RunContext;
 use crate::write::{Format, Target, WriteOptions};
 use args::{Cli, Command, ErrorsAs, OutputArgs, QueryArgs, RunArgs, When};
-use signals::Signals;
+use session::Session;
 
 /// Runs the program with the process's arguments and answers its exit status.
 pub fn main() -> u8 {
-    let matches = match Cli::command().try_get_matches() {
+    let matches = match Cli::command().try_get_matches_from(args::joined(std::env::args_os())) {
         Ok(m) => m,
         Err(e) => {
             let status = e.exit_code();
@@ -51,17 +53,20 @@ pub fn main() -> u8 {
     };
     let json = matches!(run_args(&cli.command).map(|a| a.errors), Some(ErrorsAs::Json));
     let sub = matches.subcommand().map(|(_, m)| m);
+    let session = match &cli.command {
+        Command::Shell(_) => Session::of_shell(),
+        _ => Session::new(),
+    };
     let ran = AssertUnwindSafe(|| match &cli.command {
-        Command::Shell(args) => shell::run(args),
-        other => run(other, sub.unwrap_or(&matches)).map(|()| 0),
+        Command::Shell(args) => shell::run(args, &session),
+        other => run(other, sub.unwrap_or(&matches), &session).map(|()| 0),
     });
-    match catch_unwind(ran).unwrap_or_else(|_| Err(Error::defect("ddf failed in a way it should not"))) {
-        Ok(status) => status,
-        Err(e) => {
-            messages::print_error(&e, json);
-            e.exit_status()
-        }
+    let ran = catch_unwind(ran).unwrap_or_else(|_| Err(Error::defect("ddf failed in a way it should not")));
+    if let Err(e) = &ran {
+        messages::print_error(e, json);
     }
+    session.finish(ran.as_ref().err());
+    ran.unwrap_or_else(|e| e.exit_status())
 }
 
 fn run_args(command: &Command) -> Option<&RunArgs> {
@@ -79,12 +84,12 @@ fn run_args(command: &Command) -> Option<&RunArgs> {
     }
 }
 
-fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
+fn run(command: &Command, matches: &ArgMatches, session: &Session) -> Result<()> {
     match command {
-        Command::Query(args) => ask(args, query::frame(args, matches)?),
-        Command::Sql(args) => sql::run(args),
-        Command::Shell(args) => shell::run(args).map(drop),
-        Command::Join(args) => ask(args, query::join_frame(args, matches)?),
+        Command::Query(args) => ask(args, query::frame(args, matches)?, session),
+        Command::Sql(args) => sql::run(args, session),
+        Command::Shell(args) => shell::run(args, session).map(drop),
+        Command::Join(args) => ask(args, query::join_frame(args, matches)?, session),
         Command::Head(args) => {
             let f = query::frame(args, matches)?;
             ask(
@@ -94,9 +99,10 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
                 } else {
                     f.limit(args.ask.offset, Some(10))?
                 },
+                session,
             )
         }
-        Command::Count(args) => ask(args, query::frame(args, matches)?.agg(["count = count(*)"])?),
+        Command::Count(args) => ask(args, query::frame(args, matches)?.agg(["count = count(*)"])?, session),
         Command::Schema(args) => schema(&args.write, &query::frame(args, matches)?),
         Command::Explain(args) => {
             let f = query::frame(args, matches)?;
@@ -119,25 +125,25 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
 }
 
 /// Runs a query and sends its rows where the flags say.
-fn ask(args: &QueryArgs, frame: Frame) -> Result<()> {
-    answer(&args.write, &args.run, frame)
+fn ask(args: &QueryArgs, frame: Frame, session: &Session) -> Result<()> {
+    answer(&args.write, &args.run, frame, session)
 }
 
 /// Runs a frame and sends its rows where the flags say.
-fn answer(write: &OutputArgs, run: &RunArgs, frame: Frame) -> Result<()> {
+fn answer(write: &OutputArgs, run: &RunArgs, frame: Frame, session: &Session) -> Result<()> {
     draw(write, &frame)?;
     let chosen = output::choose(write, run.color)?;
-    write_rows(run, &frame, chosen, &Signals::of_process())
+    write_rows(run, &frame, chosen, session)
 }
 
 fn write_rows(
     run: &RunArgs,
     frame: &Frame,
     chosen: (Target, Format, WriteOptions),
-    signals: &Signals,
+    session: &Session,
 ) -> Result<()> {
     let (target, format, options) = chosen;
-    let report = watched(run, signals, |watch| {
+    let report = watched(run, session, |watch| {
         frame.write_to(target, format, &options, watch)
     })?;
     if run.stats {
@@ -149,8 +155,12 @@ fn write_rows(
 /// What lets a run be watched: it gets the run's context as it starts.
 type Watcher<'a> = &'a mut dyn FnMut(&Arc<RunContext>);
 
-/// Runs something with a bar, stopped by signals, and prints its warnings.
-fn watched(run: &RunArgs, signals: &Signals, go: impl FnOnce(Watcher) -> Result<Report>) -> Result<Report> {
+/// Runs something with a bar, a dashboard, stopped by signals, and prints its warnings.
+fn watched(run: &RunArgs, session: &Session, go: impl FnOnce(Watcher) -> Result<Report>) -> Result<Report> {
+    session.start(run)?;
+    let signals = session.signals();
+    let recorder = session.recorder();
+    let sampling = recorder.as_ref().map(Recorder::sample);
     let (mut bar, mut cancelling) = (None, None);
     let outcome = go(&mut |cx| {
         drop(bar.take());
@@ -161,8 +171,11 @@ fn watched(run: &RunArgs, signals: &Signals, go: impl FnOnce(Watcher) -> Result<
             ));
         }
         cancelling = Some(signals.cancel(cx));
+        if let Some(r) = &recorder {
+            cx.progress.subscribe(r.clone());
+        }
     });
-    drop((bar, cancelling));
+    drop((bar, cancelling, sampling));
     let report = outcome.map_err(|e| match signals.interrupted() {
         true => Error::new(Kind::Interrupted, "interrupted"),
         false => e,

@@ -4,14 +4,14 @@ use std::io::{IsTerminal, Read};
 use std::path::Path;
 
 use super::args::{InputArgs, OutputArgs, RunArgs, SqlArgs};
-use super::signals::Signals;
+use super::session::Session;
 use super::{draw, output, print, query, schema, watched, write_rows};
 use crate::error::{Error, Result};
 use crate::sql::{Answer, Sql, Statement};
 use crate::write::{Format, Target};
 
 /// Runs all statements; the first that fails ends it.
-pub fn run(args: &SqlArgs) -> Result<()> {
+pub fn run(args: &SqlArgs, session: &Session) -> Result<()> {
     let mut sql = open(&args.tables, &args.read, &args.run)?;
     let mut statements = Vec::new();
     for text in texts(args)? {
@@ -24,9 +24,8 @@ pub fn run(args: &SqlArgs) -> Result<()> {
         return Err(Error::usage("--output with several statements")
             .help("COPY (SELECT …) TO 'file' writes the rows of one statement"));
     }
-    let signals = Signals::of_process();
     for s in &statements {
-        sql = run_one(sql, s, &args.write, &args.run, &signals)?;
+        sql = run_one(sql, s, &args.write, &args.run, session)?;
     }
     Ok(())
 }
@@ -49,19 +48,19 @@ pub(super) fn run_one(
     statement: &Statement,
     write: &OutputArgs,
     run: &RunArgs,
-    signals: &Signals,
+    session: &Session,
 ) -> Result<Sql> {
     match sql.plan(statement)? {
         Answer::Rows(frame) => {
             draw(write, &frame)?;
-            write_rows(run, &frame, output::choose(write, run.color)?, signals)?;
+            write_rows(run, &frame, output::choose(write, run.color)?, session)?;
         }
         Answer::Explain(frame) => {
             draw(write, &frame)?;
             print(&frame.explain()?)?;
         }
         Answer::Analyze(frame) => {
-            let report = watched(run, signals, |watch| frame.analyze(watch))?;
+            let report = watched(run, session, |watch| frame.analyze(watch))?;
             print(&report.analysis())?;
         }
         Answer::View(view) => return Ok(sql.with_view(view)),
@@ -75,7 +74,7 @@ pub(super) fn run_one(
                 }
             };
             let (_, _, options) = output::choose(write, run.color)?;
-            write_rows(run, &frame, (Target::File(path), format, options), signals)?;
+            write_rows(run, &frame, (Target::File(path), format, options), session)?;
         }
     }
     Ok(sql)

@@ -62,13 +62,19 @@ pub(super) fn serve(stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
 
 /// The last event; where the dashboard lingers, the connection stays until the browser closes it.
 fn end(stream: &mut TcpStream, feed: &mut Feed, shared: &Shared) -> io::Result<()> {
-    let last = match &feed.recorder {
+    let mut last = match &feed.recorder {
         Some(r) => r.since(&mut feed.cursor),
-        None => Update {
-            state: State::Finished,
-            ..Update::default()
-        },
+        None => Update::default(),
     };
+    // an error before, between or after runs is nobody's but the command's
+    let (error, cancelled) = shared.ended();
+    last.state = match (last.state, &error) {
+        (State::Running | State::Finished, Some(_)) if cancelled => State::Cancelled,
+        (State::Running | State::Finished, Some(_)) => State::Failed,
+        (State::Running, None) => State::Finished,
+        (other, _) => other,
+    };
+    last.error = last.error.or(error.filter(|_| !cancelled));
     let mut value = serde_json::to_value(&last).unwrap_or_default();
     if let Some(fields) = value.as_object_mut() {
         fields.insert("linger".into(), shared.lingers().into());

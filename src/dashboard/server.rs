@@ -43,6 +43,8 @@ pub(super) struct Shared {
     recorder: Mutex<Option<Arc<Recorder>>>,
     /// The command is done; the last events go out.
     over: AtomicBool,
+    /// How it ended, where no run told it: the error, and whether it was cancelled.
+    ended: Mutex<(Option<String>, bool)>,
     /// Nothing more is served.
     closing: AtomicBool,
     connections: AtomicUsize,
@@ -71,6 +73,9 @@ impl Shared {
     pub fn is_over(&self) -> bool {
         self.over.load(SeqCst)
     }
+    pub fn ended(&self) -> (Option<String>, bool) {
+        locked(&self.ended).clone()
+    }
     pub fn is_closing(&self) -> bool {
         self.closing.load(SeqCst)
     }
@@ -95,6 +100,7 @@ impl Server {
             cancelled: AtomicBool::new(false),
             recorder: Mutex::default(),
             over: AtomicBool::new(false),
+            ended: Mutex::default(),
             closing: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             open: Mutex::default(),
@@ -128,10 +134,11 @@ impl Server {
         self.shared.cancelled.store(false, SeqCst);
     }
 
-    /// The command is done: sends the last events. A server that lingers stays until no page is open, or
+    /// The command is done, with an error or well: sends the last events. A server that lingers stays until no page is open, or
     /// until `stop` says so; where no page ever was, it waits for one.
-    pub fn finish(self, stop: impl Fn() -> bool) {
+    pub fn finish(self, error: Option<String>, cancelled: bool, stop: impl Fn() -> bool) {
         let shared = &self.shared;
+        *locked(&shared.ended) = (error, cancelled);
         shared.over.store(true, SeqCst);
         if shared.linger {
             let mut away: Option<Instant> = None;
