@@ -353,9 +353,12 @@ pub struct OutputArgs {
     /// Digits after the point of floats; the shortest exact text otherwise
     #[arg(long, value_name = "DIGITS")]
     pub float_format: Option<usize>,
-    /// Draw the stages into a file: .svg, .dot or .json
+    /// Draw the stages into a file: .svg, .dot, .json or .txt
     #[arg(long, value_name = "FILE")]
     pub graph: Option<PathBuf>,
+    /// Colour the drawn stages by what the run took: it is drawn when the run is over
+    #[arg(long, value_enum, value_name = "WHAT", requires = "graph")]
+    pub color_by: Option<ColorBy>,
 }
 
 #[derive(Debug, Args)]
@@ -391,6 +394,9 @@ pub struct RunArgs {
     /// Print what the run took to standard error
     #[arg(long)]
     pub stats: bool,
+    /// Record the run, also one that fails: .html is a page to look at, .json a trace for Perfetto
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
     /// How errors are printed
     #[arg(long, value_enum, default_value = "text")]
     pub errors: ErrorsAs,
@@ -410,6 +416,19 @@ pub enum When {
     Auto,
     Always,
     Never,
+}
+
+/// What the colours of a graph tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorBy {
+    /// Seconds that threads spent in it
+    Time,
+    /// The most memory reserved while it ran
+    Memory,
+    /// Rows that entered it
+    Rows,
+    /// Bytes written to spill files
+    Spill,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

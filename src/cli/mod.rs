@@ -5,18 +5,21 @@
 //!   args.rs  what can be typed        output.rs   where rows go, in which format
 //!   query.rs flags ► frame            progress.rs the bar on stderr
 //!   select.rs the little language of --select     messages.rs errors and warnings
+//!   record.rs --profile                           graphs.rs   --graph and ddf graph
 //! ```
 //!
 //! Only results go to standard output; everything else goes to standard error.
 
 mod args;
+mod dashboard;
+mod graphs;
 mod join;
 mod messages;
 mod output;
 mod progress;
 mod query;
+mod record;
 mod select;
-mod session;
 mod shell;
 mod signals;
 mod sizes;
@@ -31,12 +34,12 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::error::{Error, Kind, Result};
 use crate::frame::{Frame, Report};
-use crate::graph;
-use crate::observe::Recorder;
+use crate::observe::Model;
 use crate::pipeline::RunContext;
 use crate::write::{Format, Target, WriteOptions};
 use args::{Cli, Command, ErrorsAs, OutputArgs, QueryArgs, RunArgs, When};
-use session::Session;
+use record::Recording;
+use signals::Signals;
 
 /// Runs the program with the process's arguments and answers its exit status.
 pub fn main() -> u8 {
@@ -53,19 +56,15 @@ pub fn main() -> u8 {
     };
     let json = matches!(run_args(&cli.command).map(|a| a.errors), Some(ErrorsAs::Json));
     let sub = matches.subcommand().map(|(_, m)| m);
-    let session = match &cli.command {
-        Command::Shell(_) => Session::of_shell(),
-        _ => Session::new(),
-    };
     let ran = AssertUnwindSafe(|| match &cli.command {
-        Command::Shell(args) => shell::run(args, &session),
-        other => run(other, sub.unwrap_or(&matches), &session).map(|()| 0),
+        Command::Shell(args) => shell::run(args),
+        other => run(other, sub.unwrap_or(&matches)).map(|()| 0),
     });
     let ran = catch_unwind(ran).unwrap_or_else(|_| Err(Error::defect("ddf failed in a way it should not")));
     if let Err(e) = &ran {
         messages::print_error(e, json);
     }
-    session.finish(ran.as_ref().err());
+    dashboard::finish(ran.as_ref().err());
     ran.unwrap_or_else(|e| e.exit_status())
 }
 
@@ -84,12 +83,12 @@ fn run_args(command: &Command) -> Option<&RunArgs> {
     }
 }
 
-fn run(command: &Command, matches: &ArgMatches, session: &Session) -> Result<()> {
+fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
     match command {
-        Command::Query(args) => ask(args, query::frame(args, matches)?, session),
-        Command::Sql(args) => sql::run(args, session),
-        Command::Shell(args) => shell::run(args, session).map(drop),
-        Command::Join(args) => ask(args, query::join_frame(args, matches)?, session),
+        Command::Query(args) => ask(args, query::frame(args, matches)?),
+        Command::Sql(args) => sql::run(args),
+        Command::Shell(args) => shell::run(args).map(drop),
+        Command::Join(args) => ask(args, query::join_frame(args, matches)?),
         Command::Head(args) => {
             let f = query::frame(args, matches)?;
             ask(
@@ -99,10 +98,9 @@ fn run(command: &Command, matches: &ArgMatches, session: &Session) -> Result<()>
                 } else {
                     f.limit(args.ask.offset, Some(10))?
                 },
-                session,
             )
         }
-        Command::Count(args) => ask(args, query::frame(args, matches)?.agg(["count = count(*)"])?, session),
+        Command::Count(args) => ask(args, query::frame(args, matches)?.agg(["count = count(*)"])?),
         Command::Schema(args) => schema(&args.write, &query::frame(args, matches)?),
         Command::Explain(args) => {
             let f = query::frame(args, matches)?;
@@ -125,27 +123,31 @@ fn run(command: &Command, matches: &ArgMatches, session: &Session) -> Result<()>
 }
 
 /// Runs a query and sends its rows where the flags say.
-fn ask(args: &QueryArgs, frame: Frame, session: &Session) -> Result<()> {
-    answer(&args.write, &args.run, frame, session)
+fn ask(args: &QueryArgs, frame: Frame) -> Result<()> {
+    answer(&args.write, &args.run, frame)
 }
 
 /// Runs a frame and sends its rows where the flags say.
-fn answer(write: &OutputArgs, run: &RunArgs, frame: Frame, session: &Session) -> Result<()> {
+fn answer(write: &OutputArgs, run: &RunArgs, frame: Frame) -> Result<()> {
     draw(write, &frame)?;
     let chosen = output::choose(write, run.color)?;
-    write_rows(run, &frame, chosen, session)
+    write_rows((write, run), &frame, chosen, &Signals::of_process())
 }
 
 fn write_rows(
-    run: &RunArgs,
+    (write, run): (&OutputArgs, &RunArgs),
     frame: &Frame,
     chosen: (Target, Format, WriteOptions),
-    session: &Session,
+    signals: &Signals,
 ) -> Result<()> {
     let (target, format, options) = chosen;
-    let report = watched(run, session, |watch| {
+    let colored = write.graph.as_ref().zip(write.color_by);
+    let (report, model) = watched(run, colored.is_some(), signals, |watch| {
         frame.write_to(target, format, &options, watch)
     })?;
+    if let (Some((path, by)), Some(model)) = (colored, model) {
+        graphs::draw_run(&model, by, path)?;
+    }
     if run.stats {
         print_stats(&report);
     }
@@ -155,27 +157,29 @@ fn write_rows(
 /// What lets a run be watched: it gets the run's context as it starts.
 type Watcher<'a> = &'a mut dyn FnMut(&Arc<RunContext>);
 
-/// Runs something with a bar, a dashboard, stopped by signals, and prints its warnings.
-fn watched(run: &RunArgs, session: &Session, go: impl FnOnce(Watcher) -> Result<Report>) -> Result<Report> {
-    session.start(run)?;
-    let signals = session.signals();
-    let recorder = session.recorder();
-    let sampling = recorder.as_ref().map(Recorder::sample);
+/// Runs something with a bar, stopped by signals, and prints its warnings. What it was is recorded if a
+/// flag asks for it, or `record` is set.
+fn watched(
+    run: &RunArgs,
+    record: bool,
+    signals: &Signals,
+    go: impl FnOnce(Watcher) -> Result<Report>,
+) -> Result<(Report, Option<Model>)> {
+    let recording = Recording::start(run, record)?;
     let (mut bar, mut cancelling) = (None, None);
     let outcome = go(&mut |cx| {
         drop(bar.take());
+        if let Some(recording) = &recording {
+            recording.watch(cx);
+        }
         if wants_bar(run) {
-            bar = Some(progress::Bar::start(
-                cx.progress.clone(),
-                run.progress == When::Always,
-            ));
+            let at_once = run.progress == When::Always;
+            bar = Some(progress::Bar::start(cx.progress.clone(), at_once));
         }
         cancelling = Some(signals.cancel(cx));
-        if let Some(r) = &recorder {
-            cx.progress.subscribe(r.clone());
-        }
     });
-    drop((bar, cancelling, sampling));
+    drop((bar, cancelling));
+    let model = recording.map(|r| r.end(run, outcome.as_ref()));
     let report = outcome.map_err(|e| match signals.interrupted() {
         true => Error::new(Kind::Interrupted, "interrupted"),
         false => e,
@@ -183,7 +187,7 @@ fn watched(run: &RunArgs, session: &Session, go: impl FnOnce(Watcher) -> Result<
     if !run.quiet {
         messages::print_warnings(&report.warnings, run.errors == ErrorsAs::Json);
     }
-    Ok(report)
+    Ok((report, model.transpose()?))
 }
 
 fn wants_bar(run: &RunArgs) -> bool {
@@ -218,22 +222,13 @@ fn peak_resident() -> u64 {
         * 1024
 }
 
+/// Draws the plan of a query, where it is not drawn after the run.
 fn draw(write: &OutputArgs, frame: &Frame) -> Result<()> {
-    let Some(path) = &write.graph else {
-        return Ok(());
-    };
-    let g = frame.graph()?;
-    let text = match path.extension().and_then(|e| e.to_str()) {
-        Some("svg") => graph::svg(&g),
-        Some("dot") => graph::dot(&g),
-        Some("json") => serde_json::to_string_pretty(&g.to_json()).unwrap_or_default(),
-        Some("txt") => graph::text(&g),
-        _ => {
-            let e = Error::usage(format!("cannot draw a graph into {}", path.display()));
-            return Err(e.help("end the name in .svg, .dot, .json or .txt"));
-        }
-    };
-    std::fs::write(path, text).map_err(|e| Error::io("write", path, &e))
+    match (&write.graph, write.color_by) {
+        (Some(path), None) => graphs::draw_plan(&frame.graph()?, path),
+        (Some(path), Some(_)) => graphs::check(path),
+        (None, _) => Ok(()),
+    }
 }
 
 fn schema(write: &OutputArgs, frame: &Frame) -> Result<()> {

@@ -4,14 +4,14 @@ use std::io::{IsTerminal, Read};
 use std::path::Path;
 
 use super::args::{InputArgs, OutputArgs, RunArgs, SqlArgs};
-use super::session::Session;
+use super::signals::Signals;
 use super::{draw, output, print, query, schema, watched, write_rows};
 use crate::error::{Error, Result};
 use crate::sql::{Answer, Sql, Statement};
 use crate::write::{Format, Target};
 
 /// Runs all statements; the first that fails ends it.
-pub fn run(args: &SqlArgs, session: &Session) -> Result<()> {
+pub fn run(args: &SqlArgs) -> Result<()> {
     let mut sql = open(&args.tables, &args.read, &args.run)?;
     let mut statements = Vec::new();
     for text in texts(args)? {
@@ -24,8 +24,9 @@ pub fn run(args: &SqlArgs, session: &Session) -> Result<()> {
         return Err(Error::usage("--output with several statements")
             .help("COPY (SELECT …) TO 'file' writes the rows of one statement"));
     }
+    let signals = Signals::of_process();
     for s in &statements {
-        sql = run_one(sql, s, &args.write, &args.run, session)?;
+        sql = run_one(sql, s, &args.write, &args.run, &signals)?;
     }
     Ok(())
 }
@@ -48,19 +49,19 @@ pub(super) fn run_one(
     statement: &Statement,
     write: &OutputArgs,
     run: &RunArgs,
-    session: &Session,
+    signals: &Signals,
 ) -> Result<Sql> {
     match sql.plan(statement)? {
         Answer::Rows(frame) => {
             draw(write, &frame)?;
-            write_rows(run, &frame, output::choose(write, run.color)?, session)?;
+            write_rows((write, run), &frame, output::choose(write, run.color)?, signals)?;
         }
         Answer::Explain(frame) => {
             draw(write, &frame)?;
             print(&frame.explain()?)?;
         }
         Answer::Analyze(frame) => {
-            let report = watched(run, session, |watch| frame.analyze(watch))?;
+            let (report, _) = watched(run, false, signals, |watch| frame.analyze(watch))?;
             print(&report.analysis())?;
         }
         Answer::View(view) => return Ok(sql.with_view(view)),
@@ -74,7 +75,7 @@ pub(super) fn run_one(
                 }
             };
             let (_, _, options) = output::choose(write, run.color)?;
-            write_rows(run, &frame, (Target::File(path), format, options), session)?;
+            write_rows((write, run), &frame, (Target::File(path), format, options), signals)?;
         }
     }
     Ok(sql)

@@ -14,7 +14,7 @@
 //! - `meter` counts rows, batches and time by operator; `tally` is what a thread adds up for it;
 //! - `record` is the observer that keeps a run, in memory that follows the number of threads, not of
 //!   tasks (`lane`), `sample` the thread that looks at memory ten times a second;
-//! - `model` is what it kept as plain data, `ddf.profile/1`
+//! - `model` is what it kept as plain data, `ddf.profile/1`; `trace` the same for trace viewers.
 
 mod lane;
 mod meter;
@@ -24,6 +24,7 @@ mod record;
 mod sample;
 mod stages;
 pub mod tally;
+mod trace;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -34,6 +35,7 @@ pub use observer::{Gauge, Observer, Observers, RunEnd, RunStart, StageInfo, Stag
 pub use record::Recorder;
 pub use sample::Sampler;
 pub use stages::StageRun;
+pub use trace::trace;
 
 /// Counters of one run, shared by all its tasks.
 #[derive(Debug, Default)]

@@ -21,7 +21,7 @@ use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
 
 use super::args::{ErrorsAs, OutputArgs, RunArgs, ShellArgs};
-use super::session::Session;
+use super::signals::Signals;
 use super::{messages, sql};
 use crate::error::{Error, Kind, Result};
 use crate::sql::Sql;
@@ -32,7 +32,7 @@ struct Shell<'a> {
     sql: Sql,
     write: OutputArgs,
     run: &'a RunArgs,
-    session: &'a Session,
+    signals: Signals,
     timer: bool,
     /// How many files are being read by `.read` within one another.
     reading: usize,
@@ -49,12 +49,12 @@ enum Next {
 
 /// Runs the shell until it is left, and answers the exit status: of what nobody typed, that of the
 /// first error.
-pub fn run(args: &ShellArgs, session: &Session) -> Result<u8> {
+pub fn run(args: &ShellArgs) -> Result<u8> {
     let mut shell = Shell {
         sql: sql::open(&args.tables, &args.read, &args.run)?,
         write: args.write.clone(),
         run: &args.run,
-        session,
+        signals: Signals::of_shell(),
         timer: false,
         reading: 0,
         failed: None,
@@ -131,7 +131,7 @@ impl Shell<'_> {
 
     /// A command, or statements; errors are told.
     fn text(&mut self, text: &str) -> Next {
-        self.session.signals().clear();
+        self.signals.clear();
         let done = match text.trim().strip_prefix('.') {
             Some(command) => self.command(command),
             None => self.statements(text).map(|()| Next::Go),
@@ -152,7 +152,7 @@ impl Shell<'_> {
         for statement in &self.sql.statements(text)? {
             let begun = Instant::now();
             let sql = self.sql.clone();
-            self.sql = sql::run_one(sql, statement, &self.write, self.run, self.session)?;
+            self.sql = sql::run_one(sql, statement, &self.write, self.run, &self.signals)?;
             if self.timer {
                 tell(&format!("time {:.3} s\n", begun.elapsed().as_secs_f64()));
             }
