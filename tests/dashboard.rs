@@ -285,7 +285,7 @@ fn errors_are_seen_and_end_it() {
 #[test]
 fn a_profile_page_holds_the_run_and_is_whole_or_not_there() {
     let folder = Folder::new();
-    let file = folder.file("</script><b>.csv", "\"<img src=x onerror=alert(1)>\",\"</script>\u{2028}\"\n1,2\n3,4\n");
+    let file = folder.file("<script><b>.csv", "\"<img src=x onerror=alert(1)>\",\"</script>\u{2028}\"\n1,2\n3,4\n");
     let page = folder.at("run.html");
     let ran = run(["query", &file, "--groupby", "\"</script>\u{2028}\"", "--count", "--profile", &page]).done();
     let html = std::fs::read_to_string(&page).unwrap();

@@ -69,6 +69,26 @@ Examples:
 
 Text is in single quotes, names are bare or in double quotes; in FROM both name files.";
 
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  ddf explain 'data/*.csv' -g Origin --mean DepDelay
+  ddf explain --analyze 'data/*.csv' -g Origin --mean DepDelay
+  ddf explain --analyze --format json 'data/*.csv' --sort DepDelay
+  ddf explain --analyze --sql \"SELECT Origin, avg(DepDelay) FROM 'data/*.csv' GROUP BY 1\"
+
+The time of an operator is that of all threads together, without that of its neighbours.";
+
+const GRAPH_EXAMPLES: &str = "\
+Examples:
+  ddf graph 'data/*.csv' -g Origin --mean DepDelay
+  ddf graph 'data/*.csv' -g Origin --mean DepDelay -o stages.svg
+  ddf graph 'data/*.csv' -g Origin --mean DepDelay --color time -o hot.svg
+  ddf graph --sql \"SELECT count(*) FROM 'data/*.csv'\" --format json
+
+The format follows the name of the output: .svg, .dot, .json (ddf.graph/1) or .txt; text is printed
+where there is none. With --color-by time, memory, rows or spill (or --color, for short) the query
+is run, its rows are forgotten, and the stages get the colours of what they took.";
+
 const SHELL_EXAMPLES: &str = "\
 Examples:
   ddf shell
@@ -92,8 +112,12 @@ pub enum Command {
     /// Join the first input with each of the others on the same keys
     #[command(after_help = JOIN_EXAMPLES)]
     Join(Box<QueryArgs>),
-    /// Show the plan, the optimised plan and the stages of a query
-    Explain(Box<QueryArgs>),
+    /// Show the plan, the optimised plan and the stages of a query, or with --analyze what a run took
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Box<ExplainArgs>),
+    /// Draw the stages of a query, or with --color-by what a run of them took
+    #[command(after_help = GRAPH_EXAMPLES)]
+    Graph(Box<GraphArgs>),
     /// Print a query's task graph as JSON
     Plan(Box<PlanArgs>),
     /// Show the first rows
@@ -130,6 +154,28 @@ pub struct PlanArgs {
 pub enum Emit {
     /// The stages and tables, as `ddf.taskgraph/1`
     Taskgraph,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Run it, forget the rows, and show rows, time, memory and spilling of every operator; with
+    /// --format json the whole model of the run, ddf.profile/1
+    #[arg(long)]
+    pub analyze: bool,
+    /// Explain this statement instead of a question by flags
+    #[arg(long, value_name = "STATEMENT", conflicts_with = "inputs")]
+    pub sql: Option<String>,
+    #[command(flatten)]
+    pub query: QueryArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    /// Draw the stages of this statement instead of a question by flags
+    #[arg(long, value_name = "STATEMENT", conflicts_with = "inputs")]
+    pub sql: Option<String>,
+    #[command(flatten)]
+    pub query: QueryArgs,
 }
 
 #[derive(Debug, Args)]
@@ -357,7 +403,7 @@ pub struct OutputArgs {
     #[arg(long, value_name = "FILE")]
     pub graph: Option<PathBuf>,
     /// Colour the drawn stages by what the run took: it is drawn when the run is over
-    #[arg(long, value_enum, value_name = "WHAT", requires = "graph")]
+    #[arg(long, value_enum, value_name = "WHAT")]
     pub color_by: Option<ColorBy>,
 }
 
@@ -402,7 +448,7 @@ pub struct RunArgs {
     pub errors: ErrorsAs,
     /// Colours
     #[arg(long, value_enum, default_value = "auto")]
-    pub color: When,
+    pub color: Color,
     /// No warnings, no progress
     #[arg(short, long)]
     pub quiet: bool,
@@ -416,6 +462,35 @@ pub enum When {
     Auto,
     Always,
     Never,
+}
+
+/// When there are colours; for `ddf graph` also what they tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+    #[value(hide = true)]
+    Time,
+    #[value(hide = true)]
+    Memory,
+    #[value(hide = true)]
+    Rows,
+    #[value(hide = true)]
+    Spill,
+}
+
+impl Color {
+    /// What they tell, if that was said.
+    pub fn by(self) -> Option<ColorBy> {
+        match self {
+            Color::Auto | Color::Always | Color::Never => None,
+            Color::Time => Some(ColorBy::Time),
+            Color::Memory => Some(ColorBy::Memory),
+            Color::Rows => Some(ColorBy::Rows),
+            Color::Spill => Some(ColorBy::Spill),
+        }
+    }
 }
 
 /// What the colours of a graph tell.

@@ -6,12 +6,14 @@
 //!   query.rs flags ► frame            progress.rs the bar on stderr
 //!   select.rs the little language of --select     messages.rs errors and warnings
 //!   record.rs --profile                           graphs.rs   --graph and ddf graph
+//!   explain.rs plans, and what runs took
 //! ```
 //!
 //! Only results go to standard output; everything else goes to standard error.
 
 mod args;
 mod dashboard;
+mod explain;
 mod graphs;
 mod join;
 mod messages;
@@ -72,11 +74,12 @@ fn run_args(command: &Command) -> Option<&RunArgs> {
     match command {
         Command::Query(a)
         | Command::Join(a)
-        | Command::Explain(a)
         | Command::Head(a)
         | Command::Count(a)
         | Command::Schema(a) => Some(&a.run),
         Command::Plan(a) => Some(&a.query.run),
+        Command::Explain(a) => Some(&a.query.run),
+        Command::Graph(a) => Some(&a.query.run),
         Command::Sql(a) => Some(&a.run),
         Command::Shell(a) => Some(&a.run),
         _ => None,
@@ -84,6 +87,7 @@ fn run_args(command: &Command) -> Option<&RunArgs> {
 }
 
 fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
+    check_colors(command)?;
     match command {
         Command::Query(args) => ask(args, query::frame(args, matches)?),
         Command::Sql(args) => sql::run(args),
@@ -102,11 +106,8 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
         }
         Command::Count(args) => ask(args, query::frame(args, matches)?.agg(["count = count(*)"])?),
         Command::Schema(args) => schema(&args.write, &query::frame(args, matches)?),
-        Command::Explain(args) => {
-            let f = query::frame(args, matches)?;
-            draw(&args.write, &f)?;
-            print(&f.explain()?)
-        }
+        Command::Explain(args) => explain::run(args, matches),
+        Command::Graph(args) => graphs::run(args, matches),
         Command::Plan(args) => {
             let f = query::frame(&args.query, matches)?;
             let args::Emit::Taskgraph = args.emit;
@@ -119,6 +120,28 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
             print(&String::from_utf8_lossy(&script))
         }
         Command::Task => task::run(),
+    }
+}
+
+/// What colours tell, and where they are drawn: only `ddf graph` draws without `--graph`.
+fn check_colors(command: &Command) -> Result<()> {
+    let (write, run) = match command {
+        Command::Query(a) | Command::Join(a) | Command::Head(a) | Command::Count(a) | Command::Schema(a) => {
+            (&a.write, &a.run)
+        }
+        Command::Plan(a) => (&a.query.write, &a.query.run),
+        Command::Explain(a) => (&a.query.write, &a.query.run),
+        Command::Sql(a) => (&a.write, &a.run),
+        Command::Shell(a) => (&a.write, &a.run),
+        _ => return Ok(()),
+    };
+    if run.color.by().is_some() {
+        let e = Error::usage("--color is auto, always or never");
+        return Err(e.help("--graph FILE --color-by time colours the stages by what the run took"));
+    }
+    match (write.color_by, &write.graph) {
+        (Some(_), None) => Err(Error::usage("--color-by colours a graph").help("add --graph FILE")),
+        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use super::args::{OutputArgs, When};
+use super::args::{Color, OutputArgs};
 use crate::error::{Error, Result};
 use crate::write::{Format, Target, WriteOptions};
 
@@ -11,7 +11,7 @@ use crate::write::{Format, Target, WriteOptions};
 const TABLE_ROWS: usize = 60;
 
 /// Target, format and options.
-pub fn choose(args: &OutputArgs, color: When) -> Result<(Target, Format, WriteOptions)> {
+pub fn choose(args: &OutputArgs, color: Color) -> Result<(Target, Format, WriteOptions)> {
     let terminal = std::io::stdout().is_terminal();
     let file = args.output.as_deref().filter(|p| *p != Path::new("-"));
     let format = match named(args)? {
@@ -30,9 +30,9 @@ pub fn choose(args: &OutputArgs, color: When) -> Result<(Target, Format, WriteOp
         return Err(e.help("write it to a file with -o"));
     }
     let colored = match color {
-        When::Always => true,
-        When::Never => false,
-        When::Auto => terminal && file.is_none() && std::env::var_os("NO_COLOR").is_none(),
+        Color::Always => true,
+        Color::Never => false,
+        _ => terminal && file.is_none() && std::env::var_os("NO_COLOR").is_none(),
     };
     let on_screen = terminal && file.is_none();
     let options = WriteOptions {

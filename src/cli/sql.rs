@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::args::{InputArgs, OutputArgs, RunArgs, SqlArgs};
 use super::signals::Signals;
-use super::{draw, output, print, query, schema, watched, write_rows};
+use super::{draw, explain, output, query, schema, write_rows};
 use crate::error::{Error, Result};
 use crate::sql::{Answer, Sql, Statement};
 use crate::write::{Format, Target};
@@ -58,11 +58,10 @@ pub(super) fn run_one(
         }
         Answer::Explain(frame) => {
             draw(write, &frame)?;
-            print(&frame.explain()?)?;
+            explain::plan(write, &frame)?;
         }
         Answer::Analyze(frame) => {
-            let (report, _) = watched(run, false, signals, |watch| frame.analyze(watch))?;
-            print(&report.analysis())?;
+            explain::analyze((write, run), &frame, signals)?;
         }
         Answer::View(view) => return Ok(sql.with_view(view)),
         Answer::Describe(frame) => schema(write, &frame)?,

@@ -1,59 +1,137 @@
-//! A run as text, stage by stage: what `EXPLAIN ANALYZE` shows.
+//! A run as text, stage by stage and operator by operator: what `EXPLAIN ANALYZE` shows.
 //!
 //! ```text
-//!   stage 0: 12 tasks, 0.031 s
-//!     scan data/*.csv (2 of 23 columns)
-//!     partial aggregate (1 keys, 1 aggregates)
-//!     rows 336776 -> 6, read 9.8 MiB, left 312 B, memory 3.1 MiB
+//!   stage 0: 12 tasks, 0.031 s, read 9.8 MiB, memory 3.1 MiB       rows in    rows out     time  share   memory
+//!   ├ scan data/*.csv (2 of 23 columns)                             336776      336776  0.029 s   76 %  1.2 MiB
+//!   └ partial aggregate (1 keys, 1 aggregates)                      336776           3  0.009 s   24 %  0.3 MiB
 //! ```
+//!
+//! The time of an operator is that of all threads together, its own only; its share is of all operators
+//! of the query. Its memory is what its threads reserved, each at its own peak; a stage's memory is all
+//! that was reserved at once while it ran, also by what earlier stages left.
 
 use super::Report;
-use crate::observe::StageRun;
+use crate::observe::{Model, OperatorModel, StageModel};
 
-impl Report {
-    /// One paragraph a stage, in the order in which they ran, and a line for the whole.
-    pub fn analysis(&self) -> String {
-        let mut out = String::new();
-        for s in &self.stages {
-            let tasks = if s.tasks == 1 { "task" } else { "tasks" };
-            out += &format!(
-                "stage {}: {} {tasks}, {:.3} s\n",
-                s.stage,
-                s.tasks,
-                s.elapsed.as_secs_f64()
-            );
-            for step in &s.steps {
-                out += &format!("  {step}\n");
-            }
-            out += &format!("  {}\n", counted(s));
+/// Longer names of operators are cut; the model has them whole.
+const NAME: usize = 72;
+
+/// A run of a query that was made to see how it goes.
+#[derive(Debug, Clone)]
+pub struct Analysis {
+    /// The sums.
+    pub report: Report,
+    /// Everything: stages, operators, tasks, memory over time.
+    pub model: Model,
+}
+
+impl Analysis {
+    /// A table for people: a block for each stage with a line for each operator, and a line for the whole.
+    pub fn text(&self) -> String {
+        let total: f64 = self.model.stages.iter().flat_map(|s| &s.operators).map(|o| o.busy).sum();
+        let mut rows: Vec<Row> = vec![Row::heads()];
+        for s in self.model.stages.iter().filter(|s| s.begin.is_some()) {
+            rows.push(Row::of_stage(s));
+            let last = s.operators.len().saturating_sub(1);
+            let each = s.operators.iter().enumerate();
+            rows.extend(each.map(|(i, o)| Row::of_operator(o, i == last, total)));
         }
+        let mut out = aligned(&rows);
+        let r = &self.report;
         out += &format!(
             "total: {} rows, {:.3} s, read {}, memory {}",
-            self.rows,
-            self.elapsed.as_secs_f64(),
-            bytes(self.bytes_read),
-            bytes(self.peak_reserved as u64)
+            r.rows,
+            r.elapsed.as_secs_f64(),
+            bytes(r.bytes_read),
+            bytes(r.peak_reserved as u64)
         );
-        if self.bytes_spilled > 0 {
-            out += &format!(", spilled {}", bytes(self.bytes_spilled));
+        if r.bytes_spilled > 0 {
+            out += &format!(", spilled {}", bytes(r.bytes_spilled));
         }
         out.push('\n');
         out
     }
+
+    /// The model as JSON, `ddf.profile/1`.
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(&self.model).unwrap_or_default() + "\n"
+    }
 }
 
-fn counted(s: &StageRun) -> String {
-    let mut out = format!("rows {} -> {}", s.rows_in, s.rows_out);
-    let more = [
-        ("read", s.bytes_read),
-        ("left", s.bytes_out),
-        ("memory", s.peak_reserved as u64),
-        ("spilled", s.bytes_spilled),
-    ];
-    for (what, n) in more.into_iter().filter(|(_, n)| *n > 0) {
-        out += &format!(", {what} {}", bytes(n));
+/// A line: what it is of, and its cells.
+struct Row {
+    name: String,
+    cells: Vec<String>,
+}
+
+impl Row {
+    fn heads() -> Row {
+        let heads = ["rows in", "rows out", "time", "share", "memory", "spilled"];
+        Row {
+            name: String::new(),
+            cells: heads.map(String::from).to_vec(),
+        }
+    }
+
+    fn of_stage(s: &StageModel) -> Row {
+        let tasks = s.tasks.unwrap_or(0);
+        let seconds = s.begin.zip(s.end).map_or(0.0, |(b, e)| e - b);
+        let mut name = format!("stage {}: {tasks} {}, {seconds:.3} s", s.id, plural(tasks, "task"));
+        let more = [("read", s.bytes_read), ("left", s.bytes_out), ("memory", s.peak_reserved), ("spilled", s.spilled)];
+        for (what, n) in more.into_iter().filter(|(_, n)| *n > 0) {
+            name += &format!(", {what} {}", bytes(n));
+        }
+        Row {
+            name,
+            cells: Vec::new(),
+        }
+    }
+
+    fn of_operator(o: &OperatorModel, last: bool, total: f64) -> Row {
+        let share = if total > 0.0 { o.busy / total * 100.0 } else { 0.0 };
+        let some = |n: u64| if n > 0 { bytes(n) } else { String::new() };
+        let mut name: String = o.name.chars().take(NAME).collect();
+        if name.len() < o.name.len() {
+            name.push('…');
+        }
+        let cells = [
+            o.rows_in.to_string(),
+            format!("→ {}", o.rows_out),
+            format!("{:.3} s", o.busy),
+            format!("{share:.0} %"),
+            some(o.peak_reserved),
+            some(o.spilled),
+        ];
+        Row {
+            name: format!("{} {name}", if last { "└" } else { "├" }),
+            cells: cells.to_vec(),
+        }
+    }
+}
+
+/// The rows as lines: names to the left, cells to the right of their columns; empty columns go.
+fn aligned(rows: &[Row]) -> String {
+    let columns = rows[0].cells.len();
+    let cell = |r: &Row, i: usize| r.cells.get(i).cloned().unwrap_or_default();
+    let used = |i: &usize| rows[1..].iter().any(|r| !cell(r, *i).is_empty());
+    let used: Vec<usize> = (0..columns).filter(used).collect();
+    let width = |i: usize| rows.iter().map(|r| cell(r, i).chars().count()).max().unwrap_or(0);
+    let operators = rows.iter().filter(|r| !r.cells.is_empty());
+    let names = operators.map(|r| r.name.chars().count()).max().unwrap_or(0);
+    let mut out = String::new();
+    for r in rows {
+        let mut line = format!("{:names$}", r.name);
+        for &i in used.iter().filter(|_| !r.cells.is_empty()) {
+            line += &format!("  {:>w$}", cell(r, i), w = width(i));
+        }
+        out += line.trim_end();
+        out.push('\n');
     }
     out
+}
+
+fn plural(n: u64, what: &str) -> String {
+    format!("{what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// `512 B`, `1.5 MiB`.
@@ -78,13 +156,10 @@ mod tests {
     #[test]
     fn stages_say_what_they_did() {
         let frame = Frame::read("testdata/nycflights/*.csv").unwrap();
-        let rows: u64 = frame.clone().collect().unwrap().rows() as u64;
-        let grouped = frame
-            .groupby(["Origin"])
-            .unwrap()
-            .agg(["mean(DepDelay)"])
-            .unwrap();
-        let report = grouped.analyze(|_| {}).unwrap();
+        let rows = frame.clone().collect().unwrap().rows() as u64;
+        let frame = frame.groupby(["Origin"]).unwrap().agg(["mean(DepDelay)"]).unwrap();
+        let analysis = frame.analyze(|_| {}).unwrap();
+        let report = &analysis.report;
         let [scan, .., last] = report.stages.as_slice() else {
             panic!("{:?}", report.stages);
         };
@@ -93,8 +168,16 @@ mod tests {
         assert_eq!((last.rows_out, report.rows), (3, 3));
         let peak = report.stages.iter().map(|s| s.peak_reserved).max();
         assert_eq!(peak, Some(report.peak_reserved));
-        let text = report.analysis();
-        assert!(text.contains(&format!("rows {rows} -> ")), "{text}");
+        let text = analysis.text();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].trim_start().starts_with("rows in"), "{text}");
+        assert!(lines[1].starts_with(&format!("stage 0: {} tasks, ", scan.tasks)), "{text}");
+        let operators: Vec<&&str> = lines.iter().filter(|l| l.starts_with(['├', '└'])).collect();
+        assert!(operators[0].starts_with("├ scan testdata/nycflights/*.csv (2 of "), "{text}");
+        assert!(operators[0].contains(&format!("{rows}  → {rows}  ")), "{text}");
+        // every arrow stands below the one above
+        let at = |l: &str| l.chars().position(|c| c == 's').and(l.find(" s ").map(|i| l[..i].chars().count()));
+        assert!(operators.windows(2).all(|w| at(w[0]) == at(w[1])), "{text}");
         assert!(text.ends_with('\n') && text.contains("total: 3 rows"), "{text}");
     }
 

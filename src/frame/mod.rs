@@ -37,12 +37,13 @@ use arrow::datatypes::SchemaRef;
 use crate::error::{Error, Result};
 use crate::expr::{self, AggCall, AggFunc, Expr};
 use crate::graph::{self, Graph};
-use crate::observe::{Observer, Warning};
+use crate::observe::{Observer, Recorder, Warning};
 use crate::optimize::{self, RowOrder};
 use crate::plan::{self, LogicalPlan, OrderBy, Table};
 use crate::source::{self, ReadOptions};
 use crate::write::{Format, Target, WriteOptions};
 
+pub use analysis::Analysis;
 pub use asof::{AsOf, Direction};
 pub use group::GroupBy;
 pub use join::How;
@@ -346,12 +347,25 @@ impl Frame {
         run::Runner::new(self.settings.clone()).collect(self)
     }
 
-    /// Runs it, forgets the rows, and answers how it went: [`Report::stages`] has a row for each stage,
-    /// [`Report::analysis`] is them as text. `watch` gets the run's context as it starts.
+    /// Runs it, forgets the rows, and answers how it went, with a line for each operator
+    /// ([`Analysis::text`]). `watch` gets the run's context as it starts.
     ///
     /// # Errors
     /// As [`Frame::collect`].
-    pub fn analyze(&self, watch: impl FnMut(&Arc<crate::pipeline::RunContext>)) -> Result<Report> {
+    pub fn analyze(&self, watch: impl FnMut(&Arc<crate::pipeline::RunContext>)) -> Result<Analysis> {
+        let recorder = Recorder::new("", None);
+        let report = self.clone().observed(recorder.clone()).dry_run(watch)?;
+        Ok(Analysis {
+            report,
+            model: recorder.model(),
+        })
+    }
+
+    /// Runs it and forgets the rows. `watch` gets the run's context as it starts.
+    ///
+    /// # Errors
+    /// As [`Frame::collect`].
+    pub fn dry_run(&self, watch: impl FnMut(&Arc<crate::pipeline::RunContext>)) -> Result<Report> {
         run::Runner::new(self.settings.clone()).count(self, watch)
     }
 

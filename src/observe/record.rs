@@ -370,6 +370,7 @@ impl Observer for Recorder {
             end: None,
         };
         self.generation.fetch_add(1, Relaxed);
+        self.look();
     }
 
     fn stage_planned(&self, plan: &StagePlan) {

@@ -15,11 +15,12 @@ use common::live::{Live, flights};
 use common::{Folder, run};
 use webdriver::Browser;
 
-/// Colours on a canvas, as one number that changes with the picture, and 0 where nothing is drawn.
+/// What is drawn on a canvas, as a text; empty where nothing is.
 fn drawn(id: &str) -> String {
     format!(
-        "(() => {{ const c = document.getElementById('{id}'); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-           let sum = 0; for (let i = 0; i < d.length; i++) sum = (sum * 31 + d[i]) % 1000000007; return d.some((x) => x) ? sum : 0; }})()"
+        "(() => {{ const c = document.getElementById('{id}'); const blank = document.createElement('canvas');
+           [blank.width, blank.height] = [c.width, c.height];
+           return c.toDataURL() === blank.toDataURL() ? '' : c.toDataURL(); }})()"
     )
 }
 
@@ -56,8 +57,8 @@ fn the_dashboard_moves() {
     std::thread::sleep(Duration::from_millis(1500));
     let after = panes(&browser);
     for (i, (a, b)) in before.iter().zip(&after).enumerate() {
-        assert_ne!(a, b, "pane {i} stands still");
-        assert_ne!(b, "0", "pane {i} is empty");
+        assert!(a != b, "pane {i} stands still");
+        assert!(b.len() > 2, "pane {i} is empty: {b}");
     }
     assert_eq!(browser.text("#state"), "running", "the query must take seconds for this test");
     browser.picture("live-light");

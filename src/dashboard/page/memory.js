@@ -25,7 +25,7 @@ const series = (() => {
   const axis = (s, most, name, binary, side) => {
     const { pen } = s;
     const bottom = s.height - AXIS;
-    const step = steps(most, Math.max(2, (bottom - TOP) / 42), binary);
+    const step = steps(most, Math.max(2, (bottom - TOP) / 34), binary);
     pen.font = `11px ${ink.sans}`;
     pen.textAlign = "right";
     pen.strokeStyle = ink.grid;
@@ -101,8 +101,9 @@ const series = (() => {
   const rates = (points) => {
     const out = [];
     const apart = Math.max(0.05, (view.to - view.from) / 200);
-    let before = points[0];
-    for (const p of points.slice(1)) {
+    // before the first sample nothing had been read
+    let before = points[0] === model.samples[0] ? [0, 0, 0, 0, 0, 0, 0] : points[0];
+    for (const p of points) {
       const time = p[0] - before[0];
       if (time < apart && p !== points[points.length - 1]) continue;
       if (time <= 0) continue;
@@ -116,7 +117,7 @@ const series = (() => {
   const drawRate = () => {
     const s = rate;
     s.fit();
-    const points = rates(sight());
+    const points = model.samples.length ? rates(sight()) : [];
     const bottom = s.height - AXIS;
     const most = points.reduce((m, p) => Math.max(m, p[1]), 1) * 1.1;
     const rows = points.reduce((m, p) => Math.max(m, p[2]), 1) * 1.1;

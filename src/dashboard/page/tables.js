@@ -28,7 +28,7 @@ const table = (box, columns, start, empty) => {
       const cells = columns.map((c) => {
         const content = c.cell(r);
         const cell = el("td", { class: [c.number && !c.wide && "number", c.wide && "wide", c.mono && "name"].filter(Boolean).join(" ") || null }, content);
-        if (c.mono) cell.title = content;
+        if (c.mono) cell.title = c.whole ? c.whole(r) : content;
         return cell;
       });
       const tr = el("tr", { class: chosen.stage === r.stage ? "chosen" : null }, ...cells);
@@ -60,20 +60,22 @@ const drawOperators = (() => {
     show ??= table(byId("operators"), [
       { name: "Stage", value: (r) => r.stage, cell: (r) => chip(r.stage), number: false },
       { name: "Operator", value: (r) => r.name, cell: (r) => r.name, mono: true },
-      { name: "Time", value: (r) => r.busy, cell: (r) => gauge(seconds(r.busy), r.busy / r.most, r.stage), number: true, wide: true },
-      { name: "Rows in", value: (r) => r.rows_in, cell: (r) => count(r.rows_in), number: true },
-      { name: "Rows out", value: (r) => r.rows_out, cell: (r) => count(r.rows_out), number: true },
+      { name: "Time", value: (r) => r.busy, cell: (r) => (r.busy == null ? "waiting" : gauge(seconds(r.busy), r.busy / r.most, r.stage)), number: true, wide: true },
+      { name: "Rows in", value: (r) => r.rows_in, cell: (r) => (r.busy == null ? "–" : count(r.rows_in)), number: true },
+      { name: "Rows out", value: (r) => r.rows_out, cell: (r) => (r.busy == null ? "–" : count(r.rows_out)), number: true },
       { name: "Kept", value: (r) => r.kept, cell: (r) => (r.kept == null ? "–" : `${(100 * r.kept).toFixed(r.kept < 0.0995 ? 2 : r.kept < 0.9995 ? 1 : 0)} %`), number: true },
       { name: "Spilled", value: (r) => r.spilled, cell: (r) => (r.spilled ? bytes(r.spilled) : "–"), number: true },
       { name: "Peak reserved", value: (r) => r.peak, cell: (r) => (r.peak ? bytes(r.peak) : "–"), number: true },
-      { name: "Batches", value: (r) => r.batches, cell: (r) => count(r.batches), number: true },
+      { name: "Batches", value: (r) => r.batches, cell: (r) => (r.busy == null ? "–" : count(r.batches)), number: true },
     ], [0, false], "No operator has run yet.");
     const rows = [];
     for (const s of model.ordered) {
       const ops = s.operators || [];
       ops.forEach((o) => {
-        const kept = o.rows_in > 0 ? o.rows_out / o.rows_in : null;
-        const row = { stage: s.id, name: o.name, rows_in: o.rows_in, rows_out: o.rows_out, batches: o.batches, busy: o.busy, kept, spilled: o.spilled, peak: o.peak_reserved, place: rows.length };
+        // what gathers rows has given none before its stage is done
+        const gathers = s.state !== "done" && o.rows_out === 0;
+        const kept = o.rows_in > 0 && !gathers ? o.rows_out / o.rows_in : null;
+        const row = { stage: s.id, name: o.name, rows_in: o.rows_in, rows_out: o.rows_out, batches: o.batches, busy: s.state === "waiting" ? null : o.busy, kept, spilled: o.spilled, peak: o.peak_reserved, place: rows.length };
         rows.push(row);
       });
     }
@@ -83,6 +85,14 @@ const drawOperators = (() => {
   };
 })();
 
+/** Of a long text its end, which is what tells one from the other. */
+const tail = (text, most) => (text.length <= most ? text : `…${text.slice(1 - most)}`);
+/** A command with its middle left out: what it is, and the part that it runs again. */
+const ending = (command) => {
+  const at = command.lastIndexOf(" --partition ");
+  return at < 30 ? command : `${command.split(" ", 2).join(" ")} …${command.slice(at)}`;
+};
+
 const drawSlowest = (() => {
   let show = null;
   return (model) => {
@@ -91,10 +101,10 @@ const drawSlowest = (() => {
       { name: "Partition", value: (r) => r.part, cell: (r) => whole(r.part), number: true },
       { name: "Time", value: (r) => r.seconds, cell: (r) => gauge(seconds(r.seconds), r.seconds / r.most, r.stage), number: true, wide: true },
       { name: "Rows", value: (r) => r.rows, cell: (r) => count(r.rows), number: true },
-      { name: "What", value: (r) => r.what, cell: (r) => r.what, mono: true },
+      { name: "What", value: (r) => r.what, cell: (r) => tail(r.what, 48), whole: (r) => r.what, mono: true },
       { name: "Run it again", cell: (r) => {
         if (!r.again) return "";
-        const code = el("code", { title: r.again }, r.again);
+        const code = el("code", { title: r.again }, ending(r.again));
         const button = el("button", { type: "button", "aria-label": "Copy the command" }, "Copy");
         copyButton(button, () => r.again);
         return el("div", { class: "again" }, button, code);
