@@ -72,11 +72,9 @@ pub fn main() -> u8 {
 
 fn run_args(command: &Command) -> Option<&RunArgs> {
     match command {
-        Command::Query(a)
-        | Command::Join(a)
-        | Command::Head(a)
-        | Command::Count(a)
-        | Command::Schema(a) => Some(&a.run),
+        Command::Query(a) | Command::Join(a) | Command::Head(a) | Command::Count(a) | Command::Schema(a) => {
+            Some(&a.run)
+        }
         Command::Plan(a) => Some(&a.query.run),
         Command::Explain(a) => Some(&a.query.run),
         Command::Graph(a) => Some(&a.query.run),

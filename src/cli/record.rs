@@ -80,7 +80,9 @@ pub fn write_profile(model: &Model, path: &Path) -> Result<()> {
 
 /// The command as it could be typed again.
 pub fn typed() -> String {
-    let args: Vec<String> = std::env::args_os().map(|a| quoted(&a.to_string_lossy())).collect();
+    let args: Vec<String> = std::env::args_os()
+        .map(|a| quoted(&a.to_string_lossy()))
+        .collect();
     match args.split_first() {
         Some((_, rest)) => format!("ddf {}", rest.join(" ")),
         None => String::new(),

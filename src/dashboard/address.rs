@@ -39,7 +39,11 @@ impl Address {
         let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
         let port = port.parse().ok().filter(|_| digits).ok_or_else(bad)?;
         Ok(Address {
-            host: if host.is_empty() { "127.0.0.1".into() } else { host.to_lowercase() },
+            host: if host.is_empty() {
+                "127.0.0.1".into()
+            } else {
+                host.to_lowercase()
+            },
             port,
             any_port: text == DEFAULT,
         })
@@ -74,9 +78,7 @@ impl Address {
         let all = (self.host.as_str(), self.port).to_socket_addrs();
         let all: Vec<SocketAddr> = all.map_err(|e| failed(&e))?.collect();
         match TcpListener::bind(all.as_slice()) {
-            Err(_) if self.any_port => {
-                TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| failed(&e))
-            }
+            Err(_) if self.any_port => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| failed(&e)),
             bound => bound.map_err(|e| failed(&e)),
         }
     }
@@ -103,7 +105,18 @@ mod tests {
         assert_eq!(of(":0"), Some(("127.0.0.1".into(), 0, false)));
         assert_eq!(of("[::1]:80"), Some(("::1".into(), 80, false)));
         assert_eq!(of("LocalHost:80"), Some(("localhost".into(), 80, false)));
-        for wrong in ["", "x", ":", "a:b", "1:70000", "::1:80", "a b:1", "http://x:1", "1:+5", "x:"] {
+        for wrong in [
+            "",
+            "x",
+            ":",
+            "a:b",
+            "1:70000",
+            "::1:80",
+            "a b:1",
+            "http://x:1",
+            "1:+5",
+            "x:",
+        ] {
             assert_eq!(of(wrong), None, "{wrong}");
         }
     }
@@ -113,7 +126,16 @@ mod tests {
         for word in [":0", "127.0.0.1:8787", "localhost:1", "[::1]:0"] {
             assert!(Address::is_one(word), "{word}");
         }
-        for word in ["8787", "a.csv", "data/x:80", "*:80", "C:\\x", "x:", "x:123456", "--count"] {
+        for word in [
+            "8787",
+            "a.csv",
+            "data/x:80",
+            "*:80",
+            "C:\\x",
+            "x:",
+            "x:123456",
+            "--count",
+        ] {
             assert!(!Address::is_one(word), "{word}");
         }
     }

@@ -13,8 +13,12 @@ use crate::error::{Error, Kind, Result};
 /// The system gives none.
 pub(super) fn random() -> Result<String> {
     let mut bytes = [0u8; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|e| Error::new(Kind::Environment, format!("the system gives no random numbers: {e}")))?;
+    getrandom::fill(&mut bytes).map_err(|e| {
+        Error::new(
+            Kind::Environment,
+            format!("the system gives no random numbers: {e}"),
+        )
+    })?;
     let mut out = String::with_capacity(32);
     for b in bytes {
         let _ = write!(out, "{b:02x}");
@@ -81,7 +85,10 @@ impl Guard {
             Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => name,
             _ => host,
         };
-        let plain = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
+        let plain = name
+            .strip_prefix('[')
+            .and_then(|n| n.strip_suffix(']'))
+            .unwrap_or(name);
         plain.parse::<IpAddr>().is_ok()
             || plain.eq_ignore_ascii_case("localhost")
             || plain.eq_ignore_ascii_case(&self.host)
@@ -116,11 +123,28 @@ mod tests {
         assert_eq!(g.token().len(), 32);
         assert_ne!(g.token(), Guard::new("").unwrap().token());
         let good = format!("/?token={}", g.token());
-        assert_eq!(g.judge(&request(Some("127.0.0.1:8787"), &good, None)), Verdict::Welcome);
+        assert_eq!(
+            g.judge(&request(Some("127.0.0.1:8787"), &good, None)),
+            Verdict::Welcome
+        );
         let longer = format!("{good}0");
-        let upper = good.to_uppercase().replace("TOKEN", "token").replace(|c: char| c.is_ascii_digit(), "A");
-        for bad in ["/", "/?token=", "/?token=0", &good[..good.len() - 1], &longer, &upper] {
-            assert_ne!(g.judge(&request(Some("127.0.0.1:8787"), bad, None)), Verdict::Welcome, "{bad}");
+        let upper = good
+            .to_uppercase()
+            .replace("TOKEN", "token")
+            .replace(|c: char| c.is_ascii_digit(), "A");
+        for bad in [
+            "/",
+            "/?token=",
+            "/?token=0",
+            &good[..good.len() - 1],
+            &longer,
+            &upper,
+        ] {
+            assert_ne!(
+                g.judge(&request(Some("127.0.0.1:8787"), bad, None)),
+                Verdict::Welcome,
+                "{bad}"
+            );
         }
     }
 
@@ -128,12 +152,34 @@ mod tests {
     fn foreign_names_are_refused() {
         let g = Guard::new("box.example").unwrap();
         let target = format!("/?x=1&token={}", g.token());
-        let ours = ["127.0.0.1:1", "localhost", "LOCALHOST:99", "[::1]:8787", "10.1.2.3:8787", "box.example:8787"];
+        let ours = [
+            "127.0.0.1:1",
+            "localhost",
+            "LOCALHOST:99",
+            "[::1]:8787",
+            "10.1.2.3:8787",
+            "box.example:8787",
+        ];
         for host in ours {
-            assert_eq!(g.judge(&request(Some(host), &target, None)), Verdict::Welcome, "{host}");
+            assert_eq!(
+                g.judge(&request(Some(host), &target, None)),
+                Verdict::Welcome,
+                "{host}"
+            );
         }
-        for host in ["evil.example", "evil.example:8787", "127.0.0.1.evil.example", "localhost.evil", "", "x@127.0.0.1:1"] {
-            assert_ne!(g.judge(&request(Some(host), &target, None)), Verdict::Welcome, "{host}");
+        for host in [
+            "evil.example",
+            "evil.example:8787",
+            "127.0.0.1.evil.example",
+            "localhost.evil",
+            "",
+            "x@127.0.0.1:1",
+        ] {
+            assert_ne!(
+                g.judge(&request(Some(host), &target, None)),
+                Verdict::Welcome,
+                "{host}"
+            );
         }
         assert_ne!(g.judge(&request(None, &target, None)), Verdict::Welcome);
     }
@@ -143,7 +189,13 @@ mod tests {
         let g = Guard::new("").unwrap();
         let is = |origin| g.is_own_page(&request(Some("127.0.0.1:8787"), "/cancel", origin));
         assert!(is(Some("http://127.0.0.1:8787")));
-        for other in [None, Some("null"), Some("http://127.0.0.1:8788"), Some("https://127.0.0.1:8787"), Some("http://evil")] {
+        for other in [
+            None,
+            Some("null"),
+            Some("http://127.0.0.1:8788"),
+            Some("https://127.0.0.1:8787"),
+            Some("http://evil"),
+        ] {
             assert!(!is(other), "{other:?}");
         }
     }

@@ -105,7 +105,9 @@ mod tests {
             ..Model::default()
         };
         let html = document(Some(&model)).unwrap();
-        let (before, rest) = html.split_once(r#"<script id="model" type="application/json">"#).unwrap();
+        let (before, rest) = html
+            .split_once(r#"<script id="model" type="application/json">"#)
+            .unwrap();
         let (embedded, after) = rest.split_once("</script>").unwrap();
         assert!(!before.contains("alert(1)") && !after.contains("alert(1)"));
         assert!(!embedded.contains(['<', '>', '&', '\u{2028}', '\u{2029}']));
@@ -122,8 +124,18 @@ mod tests {
         }
         assert!(html.contains("connect-src 'none'"));
         assert!(document(None).unwrap().contains("connect-src 'self'"));
-        assert_ne!(document(None).unwrap(), document(None).unwrap(), "a new mark each time");
-        for danger in ["innerHTML", "insertAdjacentHTML", "document.write", "outerHTML", "eval("] {
+        assert_ne!(
+            document(None).unwrap(),
+            document(None).unwrap(),
+            "a new mark each time"
+        );
+        for danger in [
+            "innerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "outerHTML",
+            "eval(",
+        ] {
             assert!(!html.contains(danger), "{danger}");
         }
     }

@@ -72,7 +72,10 @@ fn parse(head: &[u8]) -> Parsed {
     }
     // a header that comes twice is nobody's
     let one = |name: &str| {
-        let mut all = request.headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name));
+        let mut all = request
+            .headers
+            .iter()
+            .filter(|h| h.name.eq_ignore_ascii_case(name));
         let value = std::str::from_utf8(all.next()?.value).ok()?;
         all.next().is_none().then(|| value.to_string())
     };
@@ -118,13 +121,24 @@ mod tests {
 
     #[test]
     fn heads() {
-        let r = of("GET /events?a=1&token=t&token=u HTTP/1.1\r\nHOST: x:1\r\nOrigin: http://x:1\r\n\r\n").unwrap();
+        let r = of("GET /events?a=1&token=t&token=u HTTP/1.1\r\nHOST: x:1\r\nOrigin: http://x:1\r\n\r\n")
+            .unwrap();
         assert_eq!((r.path(), r.parameter("token")), ("/events", Some("t")));
-        assert_eq!((r.host.as_deref(), r.origin.as_deref()), (Some("x:1"), Some("http://x:1")));
+        assert_eq!(
+            (r.host.as_deref(), r.origin.as_deref()),
+            (Some("x:1"), Some("http://x:1"))
+        );
         assert_eq!(r.parameter("b"), None);
-        assert_eq!(of("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").unwrap().host, None);
+        assert_eq!(
+            of("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").unwrap().host,
+            None
+        );
         assert_eq!(of("GET / HTTP/1.1\r\nHost: a\r\n"), None);
-        for wrong in ["\0\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/1.1\r\nbad header\r\n\r\n"] {
+        for wrong in [
+            "\0\r\n\r\n",
+            "GET\r\n\r\n",
+            "GET / HTTP/1.1\r\nbad header\r\n\r\n",
+        ] {
             assert!(matches!(parse(wrong.as_bytes()), Parsed::Wrong), "{wrong:?}");
         }
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(HEADERS + 1));

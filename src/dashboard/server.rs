@@ -89,7 +89,11 @@ impl Server {
     ///
     /// # Errors
     /// It cannot listen there.
-    pub fn start(address: &Address, linger: bool, cancel: impl Fn() + Send + Sync + 'static) -> Result<Server> {
+    pub fn start(
+        address: &Address,
+        linger: bool,
+        cancel: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Server> {
         let failed = |e: io::Error| Error::new(Kind::Environment, format!("cannot start the dashboard: {e}"));
         let listener = address.listen()?;
         let at = address::reachable(listener.local_addr().map_err(failed)?);
@@ -202,10 +206,12 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             continue; // which closes it
         }
         let of_thread = shared.clone();
-        let spawned = std::thread::Builder::new().name("ddf-browser".into()).spawn(move || {
-            connection(stream, &of_thread);
-            of_thread.connections.fetch_sub(1, SeqCst);
-        });
+        let spawned = std::thread::Builder::new()
+            .name("ddf-browser".into())
+            .spawn(move || {
+                connection(stream, &of_thread);
+                of_thread.connections.fetch_sub(1, SeqCst);
+            });
         if spawned.is_err() {
             shared.connections.fetch_sub(1, SeqCst);
         }
@@ -214,7 +220,9 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 
 /// One connection, noted while it lives.
 fn connection(mut stream: TcpStream, shared: &Shared) {
-    let limits = stream.set_write_timeout(Some(WRITE)).and_then(|()| stream.set_nodelay(true));
+    let limits = stream
+        .set_write_timeout(Some(WRITE))
+        .and_then(|()| stream.set_nodelay(true));
     let (Ok(()), Ok(copy)) = (limits, stream.try_clone()) else {
         return;
     };

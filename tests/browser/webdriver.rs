@@ -33,12 +33,21 @@ impl Browser {
     pub fn start() -> Option<Browser> {
         let binary = found(&["chromium", "chromium-browser", "google-chrome"]);
         let (Some(binary), Some(driver)) = (binary, found(&["chromedriver"])) else {
-            assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, but chromium or chromedriver is missing");
-            eprintln!("left out: chromium and chromedriver are not installed (set {REQUIRED} to require them)");
+            assert!(
+                std::env::var_os(REQUIRED).is_none(),
+                "{REQUIRED} is set, but chromium or chromedriver is missing"
+            );
+            eprintln!(
+                "left out: chromium and chromedriver are not installed (set {REQUIRED} to require them)"
+            );
             return None;
         };
         let mut driver = Command::new(driver);
-        driver.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        driver
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut driver = driver.spawn().unwrap();
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let port = lines.by_ref().map_while(Result::ok).find_map(|l| {
@@ -48,7 +57,12 @@ impl Browser {
         let port = port.expect("chromedriver names its port");
         std::thread::spawn(move || lines.for_each(drop));
         let profile = TempDir::new().unwrap();
-        let mut browser = Browser { driver, port, session: String::new(), _profile: profile };
+        let mut browser = Browser {
+            driver,
+            port,
+            session: String::new(),
+            _profile: profile,
+        };
         browser.open_session(&binary);
         Some(browser)
     }
@@ -56,9 +70,18 @@ impl Browser {
     fn open_session(&mut self, binary: &Path) {
         let folder = format!("--user-data-dir={}", self._profile.path().display());
         let args = [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-dev-shm-usage", "--hide-scrollbars", "--window-size=1400,1000", &folder,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--window-size=1400,1000",
+            &folder,
         ];
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
@@ -66,11 +89,18 @@ impl Browser {
             "goog:loggingPrefs": {"browser": "ALL"},
         }}});
         let answer = self.call("POST", "/session", &wanted);
-        self.session = answer["sessionId"].as_str().unwrap_or_else(|| panic!("{answer}")).to_string();
+        self.session = answer["sessionId"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{answer}"))
+            .to_string();
     }
 
     fn call(&self, method: &str, path: &str, body: &Value) -> Value {
-        let body = if method == "POST" { body.to_string() } else { String::new() };
+        let body = if method == "POST" {
+            body.to_string()
+        } else {
+            String::new()
+        };
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
             self.port,
@@ -105,7 +135,11 @@ impl Browser {
     }
 
     fn devtools(&self, command: &str, params: &Value) -> Value {
-        self.ask("POST", "/goog/cdp/execute", &json!({"cmd": command, "params": params}))
+        self.ask(
+            "POST",
+            "/goog/cdp/execute",
+            &json!({"cmd": command, "params": params}),
+        )
     }
 
     /// Opens an address.
@@ -121,7 +155,9 @@ impl Browser {
     /// The text of an element.
     pub fn text(&self, selector: &str) -> String {
         let quoted = json!(selector);
-        let value = self.run(&format!("return document.querySelector({quoted})?.textContent ?? ''"));
+        let value = self.run(&format!(
+            "return document.querySelector({quoted})?.textContent ?? ''"
+        ));
         value.as_str().unwrap().to_string()
     }
 
@@ -137,15 +173,39 @@ impl Browser {
 
     /// Clicks an element, as a person does.
     pub fn click(&self, selector: &str) {
-        let found = self.ask("POST", "/element", &json!({"using": "css selector", "value": selector}));
-        let id = found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_string();
+        let found = self.ask(
+            "POST",
+            "/element",
+            &json!({"using": "css selector", "value": selector}),
+        );
+        let id = found
+            .as_object()
+            .unwrap()
+            .values()
+            .next()
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .to_string();
         self.ask("POST", &format!("/element/{id}/click"), &json!({}));
     }
 
     /// Types into an element.
     pub fn keys(&self, selector: &str, text: &str) {
-        let found = self.ask("POST", "/element", &json!({"using": "css selector", "value": selector}));
-        let id = found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_string();
+        let found = self.ask(
+            "POST",
+            "/element",
+            &json!({"using": "css selector", "value": selector}),
+        );
+        let id = found
+            .as_object()
+            .unwrap()
+            .values()
+            .next()
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .to_string();
         self.ask("POST", &format!("/element/{id}/value"), &json!({"text": text}));
     }
 
@@ -174,7 +234,11 @@ impl Browser {
     /// What the console said since it was asked last, errors and warnings alike.
     pub fn console(&self) -> Vec<String> {
         let all = self.ask("POST", "/se/log", &json!({"type": "browser"}));
-        all.as_array().unwrap().iter().map(|e| format!("{} {}", e["level"], e["message"])).collect()
+        all.as_array()
+            .unwrap()
+            .iter()
+            .map(|e| format!("{} {}", e["level"], e["message"]))
+            .collect()
     }
 
     /// Closes the window.

@@ -40,7 +40,13 @@ impl Live {
             let _ = stdout.read_to_end(&mut all);
             all
         });
-        let mut live = Live { child, lines, err: String::new(), out: Some(out), url: String::new() };
+        let mut live = Live {
+            child,
+            lines,
+            err: String::new(),
+            out: Some(out),
+            url: String::new(),
+        };
         live.url = live.line("dashboard: ").split_once(": ").unwrap().1.to_string();
         live
     }
@@ -59,7 +65,13 @@ impl Live {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        let host = self.url.strip_prefix("http://").unwrap().split('/').next().unwrap();
+        let host = self
+            .url
+            .strip_prefix("http://")
+            .unwrap()
+            .split('/')
+            .next()
+            .unwrap();
         host.parse().unwrap()
     }
 
@@ -89,7 +101,11 @@ impl Live {
         while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(5)) {
             self.err += &format!("{line}\n");
         }
-        Ran { status, out: self.out.take().unwrap().join().unwrap(), err: std::mem::take(&mut self.err) }
+        Ran {
+            status,
+            out: self.out.take().unwrap().join().unwrap(),
+            err: std::mem::take(&mut self.err),
+        }
     }
 
     /// Opens a connection and sends a request with these headers and the right host.
@@ -102,7 +118,8 @@ impl Live {
     pub fn send_as(&self, method: &str, path: &str, headers: &str) -> TcpStream {
         let mut s = TcpStream::connect(self.address()).unwrap();
         s.set_read_timeout(Some(PATIENCE)).unwrap();
-        s.write_all(format!("{method} {path} HTTP/1.1\r\n{headers}\r\n").as_bytes()).unwrap();
+        s.write_all(format!("{method} {path} HTTP/1.1\r\n{headers}\r\n").as_bytes())
+            .unwrap();
         s
     }
 
@@ -166,7 +183,11 @@ pub fn flights(folder: &Folder, rows: usize) -> String {
         let r = random.next();
         let (origin, tail) = (r % 397, (r >> 20) % 500_000);
         let (delay, distance) = ((r >> 40) % 400, (r >> 50) % 5000);
-        text += &format!("{},A{origin},N{tail},{delay},{distance},gate {} of {i}\n", i % 366, r % 90);
+        text += &format!(
+            "{},A{origin},N{tail},{delay},{distance},gate {} of {i}\n",
+            i % 366,
+            r % 90
+        );
     }
     folder.file("flights.csv", text)
 }
