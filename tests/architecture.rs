@@ -45,17 +45,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "sql",
-            "frame",
-            "expr",
-            "graph",
-            "schedule",
-            "source",
-            "write",
-            "pipeline",
-            "observe",
-            "kernel",
-            "dashboard",
+            "sql", "frame", "expr", "graph", "schedule", "source", "write", "pipeline", "observe", "kernel", "dashboard",
         ],
     ),
 ];

@@ -28,13 +28,7 @@ pub struct Analysis {
 impl Analysis {
     /// A table for people: a block for each stage with a line for each operator, and a line for the whole.
     pub fn text(&self) -> String {
-        let total: f64 = self
-            .model
-            .stages
-            .iter()
-            .flat_map(|s| &s.operators)
-            .map(|o| o.busy)
-            .sum();
+        let total: f64 = self.model.stages.iter().flat_map(|s| &s.operators).map(|o| o.busy).sum();
         let mut rows: Vec<Row> = vec![Row::heads()];
         for s in self.model.stages.iter().filter(|s| s.begin.is_some()) {
             rows.push(Row::of_stage(s));
@@ -82,17 +76,8 @@ impl Row {
     fn of_stage(s: &StageModel) -> Row {
         let tasks = s.tasks.unwrap_or(0);
         let seconds = s.begin.zip(s.end).map_or(0.0, |(b, e)| e - b);
-        let mut name = format!(
-            "stage {}: {tasks} {}, {seconds:.3} s",
-            s.id,
-            plural(tasks, "task")
-        );
-        let more = [
-            ("read", s.bytes_read),
-            ("left", s.bytes_out),
-            ("memory", s.peak_reserved),
-            ("spilled", s.spilled),
-        ];
+        let mut name = format!("stage {}: {tasks} {}, {seconds:.3} s", s.id, plural(tasks, "task"));
+        let more = [("read", s.bytes_read), ("left", s.bytes_out), ("memory", s.peak_reserved), ("spilled", s.spilled)];
         for (what, n) in more.into_iter().filter(|(_, n)| *n > 0) {
             name += &format!(", {what} {}", bytes(n));
         }
@@ -172,11 +157,7 @@ mod tests {
     fn stages_say_what_they_did() {
         let frame = Frame::read("testdata/nycflights/*.csv").unwrap();
         let rows = frame.clone().collect().unwrap().rows() as u64;
-        let frame = frame
-            .groupby(["Origin"])
-            .unwrap()
-            .agg(["mean(DepDelay)"])
-            .unwrap();
+        let frame = frame.groupby(["Origin"]).unwrap().agg(["mean(DepDelay)"]).unwrap();
         let analysis = frame.analyze(|_| {}).unwrap();
         let report = &analysis.report;
         let [scan, .., last] = report.stages.as_slice() else {
@@ -190,22 +171,12 @@ mod tests {
         let text = analysis.text();
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].trim_start().starts_with("rows in"), "{text}");
-        assert!(
-            lines[1].starts_with(&format!("stage 0: {} tasks, ", scan.tasks)),
-            "{text}"
-        );
+        assert!(lines[1].starts_with(&format!("stage 0: {} tasks, ", scan.tasks)), "{text}");
         let operators: Vec<&&str> = lines.iter().filter(|l| l.starts_with(['├', '└'])).collect();
-        assert!(
-            operators[0].starts_with("├ scan testdata/nycflights/*.csv (2 of "),
-            "{text}"
-        );
+        assert!(operators[0].starts_with("├ scan testdata/nycflights/*.csv (2 of "), "{text}");
         assert!(operators[0].contains(&format!("{rows}  → {rows}  ")), "{text}");
         // every arrow stands below the one above
-        let at = |l: &str| {
-            l.chars()
-                .position(|c| c == 's')
-                .and(l.find(" s ").map(|i| l[..i].chars().count()))
-        };
+        let at = |l: &str| l.chars().position(|c| c == 's').and(l.find(" s ").map(|i| l[..i].chars().count()));
         assert!(operators.windows(2).all(|w| at(w[0]) == at(w[1])), "{text}");
         assert!(text.ends_with('\n') && text.contains("total: 3 rows"), "{text}");
     }

@@ -102,11 +102,7 @@ pub fn describer(graph: &Graph, stage: &Stage, tasks: Tasks) -> Arc<dyn Fn(usize
                 let range = tasks.range(part);
                 match range.len() {
                     1 => format!("groups of stage {input}, bucket {}", range.start),
-                    _ => format!(
-                        "groups of stage {input}, buckets {} to {}",
-                        range.start,
-                        range.end.max(1) - 1
-                    ),
+                    _ => format!("groups of stage {input}, buckets {} to {}", range.start, range.end.max(1) - 1),
                 }
             })
         }

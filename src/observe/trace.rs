@@ -32,10 +32,7 @@ pub fn trace(model: &Model) -> Value {
     events.extend(model.tasks.iter().map(|t| task(model, t)));
     for s in &model.samples {
         let counter = |name: &str, args: Value| json!({"name": name, "ph": "C", "pid": PID, "ts": micros(s.seconds), "args": args});
-        events.push(counter(
-            "memory",
-            json!({"resident": s.resident, "reserved": s.reserved}),
-        ));
+        events.push(counter("memory", json!({"resident": s.resident, "reserved": s.reserved})));
         events.push(counter("spilled", json!({"bytes": s.spilled_now})));
         events.push(counter("rows read", json!({"rows": s.rows_read})));
         events.push(counter("bytes read", json!({"bytes": s.bytes_read})));
@@ -76,35 +73,20 @@ mod tests {
             begin: Some(0.5),
             ..StageModel::default()
         };
-        let row = TaskRow {
-            thread: 1,
-            part: 7,
-            begin_us: 10,
-            end_us: 30,
-            rows: 5,
-            count: 1,
-            ..TaskRow::default()
-        };
+        let row = TaskRow { thread: 1, part: 7, begin_us: 10, end_us: 30, rows: 5, count: 1, ..TaskRow::default() };
         let model = Model {
             threads: 2,
             elapsed: 2.0,
             stages: vec![stage],
             tasks: vec![row, TaskRow { count: 0, ..row }],
-            samples: vec![Sample {
-                seconds: 0.1,
-                resident: 9,
-                ..Sample::default()
-            }],
+            samples: vec![Sample { seconds: 0.1, resident: 9, ..Sample::default() }],
             ..Model::default()
         };
         let t = trace(&model);
         let events = t["traceEvents"].as_array().unwrap();
         let of = |ph: &str| events.iter().filter(|e| e["ph"] == ph).collect::<Vec<_>>();
         assert_eq!((of("M").len(), of("X").len(), of("C").len()), (4, 3, 4));
-        assert_eq!(
-            (&of("X")[0]["ts"], &of("X")[0]["dur"]),
-            (&json!(500_000), &json!(1_500_000))
-        );
+        assert_eq!((&of("X")[0]["ts"], &of("X")[0]["dur"]), (&json!(500_000), &json!(1_500_000)));
         assert_eq!((&of("X")[1]["tid"], &of("X")[1]["dur"]), (&json!(2), &json!(20)));
         assert_eq!(of("X")[2]["name"], "scan a ► result: closing");
         assert_eq!(of("C")[0]["args"]["resident"], 9);
