@@ -98,7 +98,7 @@ fn the_dashboard_moves() {
             .unwrap()
     );
     assert!(
-        browser.text("#slowest").contains("bytes "),
+        browser.text("#slowest").contains(" to "),
         "{}",
         browser.text("#slowest")
     );
@@ -213,6 +213,7 @@ fn a_profile_opens_from_a_file() {
         console_is_empty(&browser);
     }
     browser.open(&format!("file://{page}"));
+    browser.wait("document.querySelector('#state.finished')");
     assert!(
         browser.text("#plan").contains("</script><img src=x"),
         "{}",
@@ -220,10 +221,7 @@ fn a_profile_opens_from_a_file() {
     );
     // by keyboard alone
     browser.keys("#stream", "+n");
-    assert_eq!(
-        browser.run("return document.getElementById('zoom-all').ariaPressed"),
-        "false"
-    );
+    browser.wait("document.getElementById('zoom-all').ariaPressed === 'false'");
     assert!(
         browser.text("#tip").contains("partition") && browser.text("#spoken").contains("rows"),
         "{}",

@@ -251,8 +251,12 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        if !self.session.is_empty() && !std::thread::panicking() {
-            self.call("DELETE", &format!("/session/{}", self.session), &Value::Null);
+        // also after a failure, and then without another: or else Chromium would stay
+        if let Ok(mut s) = TcpStream::connect(("127.0.0.1", self.port)) {
+            let path = format!("/session/{}", self.session);
+            let head = format!("DELETE {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            let _ = s.set_read_timeout(Some(Duration::from_secs(10)));
+            let _ = s.write_all(head.as_bytes()).and_then(|()| s.read_to_end(&mut Vec::new()));
         }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
