@@ -281,7 +281,7 @@ fn explain_analyze_runs_the_query_and_counts() {
     let out = ran.text();
     assert!(out.contains("stage 0: 1 task"), "{out}");
     assert!(
-        out.contains("partial aggregate") && out.contains("10  → 5 "),
+        out.contains("partial aggregate") && out.contains("10      →  5 "),
         "{out}"
     );
     assert!(out.contains("total: 5 rows"), "{out}");

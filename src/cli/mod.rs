@@ -195,7 +195,7 @@ fn watched(
         }
         if wants_bar(run) {
             let at_once = run.progress == When::Always;
-            bar = Some(progress::Bar::start(cx.progress.clone(), at_once));
+            bar = Some(progress::Bar::start(cx, at_once));
         }
         cancelling = Some(signals.cancel(cx));
     });

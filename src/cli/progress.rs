@@ -1,13 +1,17 @@
-//! The progress line: a thread that looks at the counters ten times a second.
+//! Progress: a thread that looks at the counters ten times a second, and a few lines on a terminal.
 //!
 //! ```text
-//!   step 1/2 ██████████████░░░░░░░░░░░░░░░░  48%  5.4 M rows  434.6 MiB  70.1 MiB/s  7s, about 8s left
+//!   step 1/2 scan *.csv ► sort ██████████████░░░░░░░░░░░░░░  48%  7s, about 8s left
+//!   5.4 M rows, 0.8 M/s   read 434.6 MiB, 70.1 MiB/s
+//!   memory 312.4 MiB resident, 256.0 MiB of 1.0 GiB reserved
+//!   spill 192.1 MiB, 1.2 GiB written, 80.0 MiB/s
 //! ```
 //!
 //! A step is a stage of the task graph; how many tasks the next one will have is known when it
-//! begins, so that shares and times are those of the step.
+//! begins, so that shares and times are those of the step. The last line is there once anything was
+//! spilled.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -15,12 +19,18 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::sizes;
-use crate::observe::Progress;
+use crate::observe::{Progress, resident};
+use crate::pipeline::RunContext;
 
 /// Work shorter than this shows no bar.
 const QUIET_FOR: Duration = Duration::from_secs(1);
 /// Columns at the right that stay free, so that a typed ^C does not break the line.
 const MARGIN: usize = 4;
+/// The narrowest and the widest bar.
+const LEAST_BAR: usize = 8;
+const MOST_BAR: usize = 30;
+/// Rates are of so many looks.
+const LATELY: usize = 20;
 
 /// A bar that lives until it is dropped.
 pub struct Bar {
@@ -30,7 +40,8 @@ pub struct Bar {
 
 impl Bar {
     /// Starts watching. With `at_once`, also work under a second shows a bar.
-    pub fn start(progress: Arc<Progress>, at_once: bool) -> Bar {
+    pub fn start(cx: &RunContext, at_once: bool) -> Bar {
+        let (progress, budget) = (cx.progress.clone(), cx.budget.clone());
         let (stop, stopped) = channel::<()>();
         let thread = std::thread::spawn(move || {
             let wait = if at_once { Duration::ZERO } else { QUIET_FOR };
@@ -44,9 +55,11 @@ impl Bar {
                 bar.set_style(style);
             }
             loop {
-                let seen = watch.look(&progress, Instant::now());
+                let mut seen = watch.look(&progress, Instant::now());
+                seen.resident = resident();
+                (seen.reserved, seen.limit) = (budget.used() as u64, budget.limit() as u64);
                 let width = terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(w, _)| w.0);
-                bar.set_message(line(&seen, usize::from(width).saturating_sub(MARGIN)));
+                bar.set_message(lines(&seen, usize::from(width).saturating_sub(MARGIN)));
                 bar.tick();
                 if !timed_out(Duration::from_millis(100)) {
                     break;
@@ -70,18 +83,23 @@ impl Drop for Bar {
     }
 }
 
-/// What the line shows.
+/// What the lines show.
 #[derive(Debug, Default, Clone, PartialEq)]
 struct Seen {
     step: u64,
     steps: u64,
+    name: String,
     tasks: u64,
     done: u64,
     rows: u64,
     bytes: u64,
-    /// Bytes a second, of late.
-    rate: f64,
     spilled: u64,
+    spill_now: u64,
+    /// Rows, bytes read and bytes spilled in a second, of late.
+    rates: [f64; 3],
+    resident: u64,
+    reserved: u64,
+    limit: u64,
     elapsed: Duration,
     in_step: Duration,
 }
@@ -94,8 +112,8 @@ struct Watch {
     /// Tasks of all steps so far, and of those before this one.
     tasks: u64,
     before: u64,
-    /// When bytes were looked at, the last few times.
-    lately: Vec<(Instant, u64)>,
+    /// When rows, bytes read and bytes spilled were looked at, the last few times.
+    lately: VecDeque<(Instant, [u64; 3])>,
 }
 
 impl Watch {
@@ -106,7 +124,7 @@ impl Watch {
             step_begun: now,
             tasks: 0,
             before: 0,
-            lately: Vec::new(),
+            lately: VecDeque::new(),
         }
     }
 
@@ -116,66 +134,99 @@ impl Watch {
             (self.before, self.tasks) = (self.tasks, tasks);
             (self.step, self.step_begun) = (self.step + 1, if self.step == 0 { self.begun } else { now });
         }
-        let bytes = Progress::get(&p.bytes_read);
-        self.lately.push((now, bytes));
-        if self.lately.len() > 20 {
-            self.lately.remove(0);
+        let counts = [&p.rows_read, &p.bytes_read, &p.bytes_spilled].map(Progress::get);
+        self.lately.push_back((now, counts));
+        if self.lately.len() > LATELY {
+            self.lately.pop_front();
         }
-        let (then, before) = self.lately.first().copied().unwrap_or((now, bytes));
+        let (then, before) = self.lately.front().copied().unwrap_or((now, counts));
         let seconds = (now - then).as_secs_f64();
+        let rate = |i: usize| match seconds > 0.0 {
+            true => (counts[i] - before[i]) as f64 / seconds,
+            false => 0.0,
+        };
         Seen {
             step: self.step,
             steps: Progress::get(&p.stages),
+            name: p.stage_name.lock().map(|n| n.clone()).unwrap_or_default(),
             tasks: tasks - self.before,
             done: Progress::get(&p.tasks_done).saturating_sub(self.before),
-            rows: Progress::get(&p.rows_read),
-            bytes,
-            rate: if seconds > 0.0 {
-                (bytes - before) as f64 / seconds
-            } else {
-                0.0
-            },
-            spilled: Progress::get(&p.spill_now),
+            rows: counts[0],
+            bytes: counts[1],
+            spilled: counts[2],
+            spill_now: Progress::get(&p.spill_now),
+            rates: std::array::from_fn(rate),
             elapsed: now - self.begun,
             in_step: now - self.step_begun,
+            ..Seen::default()
         }
     }
 }
 
-/// The line, in at most `width` columns: what matters least goes first.
-fn line(s: &Seen, width: usize) -> String {
+/// At most four lines of at most `width` columns.
+fn lines(s: &Seen, width: usize) -> String {
+    let mut out = vec![step(s, width)];
+    let rate = |show: String, rate: f64| if rate >= 1.0 { format!(", {show}/s") } else { String::new() };
+    let bytes_rate = |i: usize| rate(sizes::show(s.rates[i] as u64), s.rates[i]);
+    let read = |rates: bool| {
+        let rows = format!("{} rows", short(s.rows));
+        let read = format!("read {}", sizes::show(s.bytes));
+        match rates {
+            true => format!("{rows}{}   {read}{}", rate(short(s.rates[0] as u64), s.rates[0]), bytes_rate(1)),
+            false => format!("{rows}   {read}"),
+        }
+    };
+    out.push(fitting(&[read(true), read(false), format!("{} rows", short(s.rows))], width));
+    let resident = format!("memory {}", sizes::show(s.resident));
+    let reserved = format!("{} of {} reserved", sizes::show(s.reserved), sizes::show(s.limit));
+    out.push(fitting(&[format!("{resident} resident, {reserved}"), resident], width));
+    if s.spilled > 0 {
+        let now = format!("spill {}", sizes::show(s.spill_now));
+        let written = format!("{now}, {} written", sizes::show(s.spilled));
+        out.push(fitting(&[written.clone() + &bytes_rate(2), written, now], width));
+    }
+    out.retain(|l| !l.is_empty());
+    out.join("\n")
+}
+
+/// The first of these that is no wider, or nothing.
+fn fitting(all: &[String], width: usize) -> String {
+    all.iter().find(|t| t.chars().count() <= width).cloned().unwrap_or_default()
+}
+
+/// The line of the step, in at most `width` columns: what matters least goes first.
+fn step(s: &Seen, width: usize) -> String {
     let share = s.done as f64 / s.tasks.max(1) as f64;
-    let mut time = format!("{}s", s.elapsed.as_secs());
+    let elapsed = format!("{}s", s.elapsed.as_secs());
+    let mut time = elapsed.clone();
     if s.done > 0 && s.done < s.tasks && s.tasks >= 8 {
         let left = s.in_step.as_secs_f64() * (1.0 / share - 1.0);
         time += &format!(", about {:.0}s left", left.ceil());
     }
-    let step = match s.steps {
+    let number = match s.steps {
         0 | 1 => String::new(),
         n => format!("step {}/{n} ", s.step),
     };
     let percent = format!("{:3.0}%", (share * 100.0).floor());
-    // in the order of the line; the number says when to leave it out
-    let mut parts = vec![(5, format!("{} rows", short(s.rows))), (3, sizes::show(s.bytes))];
-    if s.rate >= 1.0 {
-        parts.push((1, format!("{}/s", sizes::show(s.rate as u64))));
-    }
-    if s.spilled > 0 {
-        parts.push((2, format!("spill {}", sizes::show(s.spilled))));
-    }
-    parts.push((4, time));
-    loop {
-        let text: String = parts.iter().map(|(_, p)| format!("  {p}")).collect();
-        let rest = width.saturating_sub(step.len() + percent.len() + text.len() + 1);
-        if rest >= 8 || parts.is_empty() {
-            let cells = rest.min(30);
-            let full = (share.min(1.0) * cells as f64) as usize;
-            let bar = "█".repeat(full) + &"░".repeat(cells - full);
-            return format!("{step}{bar} {percent}{text}");
+    let named = match s.name.is_empty() {
+        true => number.clone(),
+        false => format!("{number}{} ", s.name),
+    };
+    let ways = [(&named, &time), (&number, &time), (&number, &elapsed)];
+    for (head, time) in ways {
+        let rest = width.saturating_sub(head.chars().count() + percent.len() + time.len() + 3);
+        if rest >= LEAST_BAR {
+            return format!("{head}{} {percent}  {time}", bar(share, rest));
         }
-        let least = parts.iter().map(|(when, _)| *when).min();
-        parts.retain(|(when, _)| Some(*when) != least);
     }
+    let rest = width.saturating_sub(percent.len() + 1);
+    format!("{} {percent}", bar(share, rest))
+}
+
+fn bar(share: f64, rest: usize) -> String {
+    let cells = rest.min(MOST_BAR);
+    let full = (share.min(1.0) * cells as f64) as usize;
+    "█".repeat(full) + &"░".repeat(cells - full)
 }
 
 /// `999`, `12.3 k`, `2.0 M`.
@@ -200,34 +251,44 @@ mod tests {
         Seen {
             step: 1,
             steps: 2,
+            name: "scan *.csv ► sort".into(),
             tasks: 200,
             done: 96,
             rows: 5_416_194,
             bytes: 455_711_949,
-            rate: 73_505_177.0,
-            spilled: 201_431_450,
+            spilled: 1_201_431_450,
+            spill_now: 201_431_450,
+            rates: [773_742.0, 73_505_177.0, 20_000_000.0],
+            resident: 1 << 29,
+            reserved: 300 << 20,
+            limit: 1 << 30,
             elapsed: Duration::from_secs(7),
             in_step: Duration::from_secs(7),
         }
     }
 
     #[test]
-    fn the_line_fits_any_width() {
-        let wide = line(&seen(), 196);
-        assert!(wide.starts_with("step 1/2 ██████████████░"), "{wide}");
-        assert!(
-            wide.ends_with("  48%  5.4 M rows  434.6 MiB  70.1 MiB/s  spill 192.1 MiB  7s, about 8s left"),
-            "{wide}"
-        );
-        for width in 20..200 {
-            let text = line(&seen(), width);
-            assert!(text.chars().count() <= width.max(14), "{width}: {text}");
-        }
+    fn the_lines_fit_any_width() {
+        let wide = lines(&seen(), 196);
+        let all: Vec<&str> = wide.lines().collect();
+        assert!(all[0].starts_with("step 1/2 scan *.csv ► sort ██████████████░"), "{wide}");
+        assert!(all[0].ends_with("  48%  7s, about 8s left"), "{wide}");
         assert_eq!(
-            line(&seen(), 46),
-            "step 1/2 █████████░░░░░░░░░░░  48%  5.4 M rows"
+            all[1..],
+            [
+                "5.4 M rows, 773.7 k/s   read 434.6 MiB, 70.1 MiB/s",
+                "memory 512.0 MiB resident, 300.0 MiB of 1.0 GiB reserved",
+                "spill 192.1 MiB, 1.1 GiB written, 19.1 MiB/s"
+            ]
         );
-        assert_eq!(line(&Seen::default(), 22), "░░░░░░░░░   0%  0 rows");
+        for width in 10..200 {
+            let text = lines(&seen(), width);
+            assert!(text.lines().count() <= 4);
+            assert!(text.lines().all(|l| l.chars().count() <= width), "{width}: {text}");
+        }
+        assert_eq!(lines(&seen(), 30).lines().next(), Some("step 1/2 █████░░░░░░░  48%  7s"));
+        let quiet = lines(&Seen::default(), 60);
+        assert_eq!(quiet.lines().count(), 3, "{quiet}");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! A run as text, stage by stage and operator by operator: what `EXPLAIN ANALYZE` shows.
 //!
 //! ```text
-//!   stage 0: 12 tasks, 0.031 s, read 9.8 MiB, memory 3.1 MiB       rows in    rows out     time  share   memory
-//!   ├ scan data/*.csv (2 of 23 columns)                             336776      336776  0.029 s   76 %  1.2 MiB
-//!   └ partial aggregate (1 keys, 1 aggregates)                      336776           3  0.009 s   24 %  0.3 MiB
+//!                                                 rows in  rows out     time  share   memory
+//!   stage 0: 12 tasks, 0.031 s, read 9.8 MiB, memory 3.1 MiB
+//!   ├ scan data/*.csv (2 of 23 columns)            336776  → 336776  0.029 s   76 %  1.2 MiB
+//!   └ partial aggregate (1 keys, 1 aggregates)     336776  →      3  0.009 s   24 %  0.3 MiB
 //! ```
 //!
 //! The time of an operator is that of all threads together, its own only; its share is of all operators
@@ -28,13 +29,15 @@ pub struct Analysis {
 impl Analysis {
     /// A table for people: a block for each stage with a line for each operator, and a line for the whole.
     pub fn text(&self) -> String {
-        let total: f64 = self.model.stages.iter().flat_map(|s| &s.operators).map(|o| o.busy).sum();
+        let all = || self.model.stages.iter().flat_map(|s| &s.operators);
+        let total: f64 = all().map(|o| o.busy).sum();
+        let digits = all().map(|o| o.rows_out.to_string().len()).max().unwrap_or(1);
         let mut rows: Vec<Row> = vec![Row::heads()];
         for s in self.model.stages.iter().filter(|s| s.begin.is_some()) {
             rows.push(Row::of_stage(s));
             let last = s.operators.len().saturating_sub(1);
             let each = s.operators.iter().enumerate();
-            rows.extend(each.map(|(i, o)| Row::of_operator(o, i == last, total)));
+            rows.extend(each.map(|(i, o)| Row::of_operator(o, i == last, (total, digits))));
         }
         let mut out = aligned(&rows);
         let r = &self.report;
@@ -87,7 +90,8 @@ impl Row {
         }
     }
 
-    fn of_operator(o: &OperatorModel, last: bool, total: f64) -> Row {
+    /// `total` is the time of all operators, `digits` what the largest number of rows has.
+    fn of_operator(o: &OperatorModel, last: bool, (total, digits): (f64, usize)) -> Row {
         let share = if total > 0.0 { o.busy / total * 100.0 } else { 0.0 };
         let some = |n: u64| if n > 0 { bytes(n) } else { String::new() };
         let mut name: String = o.name.chars().take(NAME).collect();
@@ -96,7 +100,7 @@ impl Row {
         }
         let cells = [
             o.rows_in.to_string(),
-            format!("→ {}", o.rows_out),
+            format!("→ {:>digits$}", o.rows_out),
             format!("{:.3} s", o.busy),
             format!("{share:.0} %"),
             some(o.peak_reserved),
@@ -174,10 +178,10 @@ mod tests {
         assert!(lines[1].starts_with(&format!("stage 0: {} tasks, ", scan.tasks)), "{text}");
         let operators: Vec<&&str> = lines.iter().filter(|l| l.starts_with(['├', '└'])).collect();
         assert!(operators[0].starts_with("├ scan testdata/nycflights/*.csv (2 of "), "{text}");
-        assert!(operators[0].contains(&format!("{rows}  → {rows}  ")), "{text}");
+        assert!(operators[0].contains(&format!(" {rows}   → {rows}  ")), "{text}");
         // every arrow stands below the one above
-        let at = |l: &str| l.chars().position(|c| c == 's').and(l.find(" s ").map(|i| l[..i].chars().count()));
-        assert!(operators.windows(2).all(|w| at(w[0]) == at(w[1])), "{text}");
+        let at = |l: &str| l.chars().position(|c| c == '→');
+        assert!(operators.windows(2).all(|w| at(w[0]).is_some() && at(w[0]) == at(w[1])), "{text}");
         assert!(text.ends_with('\n') && text.contains("total: 3 rows"), "{text}");
     }
 

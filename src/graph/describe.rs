@@ -15,11 +15,21 @@ pub fn stage_info(graph: &Graph, stage: &Stage, inputs: Option<&StageInputs>) ->
         id: stage.id,
         name: stage_name(graph, stage),
         inputs: reads,
-        operators: match inputs {
-            Some(inputs) if inputs.in_order() => ordered_operators(graph, stage),
-            _ => operators(graph, stage),
+        operators: {
+            let names = match inputs {
+                Some(inputs) if inputs.in_order() => ordered_operators(graph, stage),
+                _ => operators(graph, stage),
+            };
+            names.iter().map(|n| visible(n)).collect()
         },
     }
+}
+
+/// A text without the marks by which inner names are kept apart: an invisible character and a number.
+fn visible(text: &str) -> String {
+    let mut parts = text.split('\0');
+    let first = parts.next().unwrap_or_default().to_string();
+    parts.fold(first, |out, part| out + part.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 /// A stage in short: `scan flights.csv ► aggregate`.

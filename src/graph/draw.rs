@@ -205,7 +205,7 @@ impl<'a> Boxed<'a> {
             took,
             heat: all.iter().filter_map(|s| s.heat).fold(None, |m: Option<f64>, h| Some(m.map_or(h, |m| m.max(h)))),
             lines,
-            parts: if stacked { &[] } else { &first.parts },
+            parts: if stacked || first.parts.len() < 2 { &[] } else { &first.parts },
             tip: tip(p, &all),
             stacked,
         }

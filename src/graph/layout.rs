@@ -1,7 +1,7 @@
 //! Where boxes go: a layered layout, inputs above what reads them.
 //!
 //! ```text
-//!   layers     a box is one below the lowest of its inputs; a lone source moves down to its reader
+//!   layers     a box stands just above the highest of its readers
 //!   rows       layers that are too wide become several rows
 //!   joints     an edge that crosses rows gets a joint in each, so that it goes around boxes
 //!   order      boxes move to the mean place of their neighbours, sweep by sweep (Sugiyama's barycentres)
@@ -12,12 +12,14 @@
 /// Between boxes of a row, and between rows.
 const GAP: f64 = 22.0;
 const ROW_GAP: f64 = 44.0;
-/// What a joint takes in its row.
-const JOINT: f64 = 10.0;
+/// What a joint takes in its row, and keeps free beside it: two of them are enough between boxes.
+const JOINT: f64 = 6.0;
+const JOINT_GAP: f64 = 8.0;
 /// The most boxes of a row.
 const MOST_IN_ROW: usize = 12;
 /// How often boxes are put in order, and how often in their places.
 const SWEEPS: usize = 12;
+const PLACINGS: usize = 60;
 
 /// Where boxes and edges are.
 #[derive(Debug, Clone, Default)]
@@ -64,35 +66,32 @@ impl Node {
     }
 }
 
-/// The layer of each box. What reads itself by a detour (no graph of ours does) is cut where it is met.
+/// The layer of each box, as low as its readers allow: what is needed late stands near where it is needed.
+/// What reads itself by a detour (no graph of ours does) is cut where it is met.
 fn layers(inputs: &[Vec<usize>]) -> Vec<usize> {
     let n = inputs.len();
-    let mut layer = vec![None; n];
+    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); n];
+    for (low, ups) in inputs.iter().enumerate() {
+        ups.iter().filter(|&&u| u < n).for_each(|&u| readers[u].push(low));
+    }
+    // above the bottom
+    let mut height: Vec<Option<usize>> = vec![None; n];
+    let mut open = vec![false; n];
     for start in 0..n {
         let mut stack = vec![(start, false)];
-        let mut open = vec![false; n];
         while let Some((i, done)) = stack.pop() {
             if done {
-                let above = inputs[i].iter().filter_map(|&u| layer.get(u).copied().flatten());
-                layer[i] = Some(above.map(|l: usize| l + 1).max().unwrap_or(0));
-            } else if layer[i].is_none() && !open[i] {
-                open[i] = true;
+                let below = readers[i].iter().filter_map(|&r| height[r]);
+                height[i] = Some(below.map(|h| h + 1).max().unwrap_or(0));
+            } else if !std::mem::replace(&mut open[i], true) {
                 stack.push((i, true));
-                stack.extend(inputs[i].iter().filter(|&&u| u < n).map(|&u| (u, false)));
+                stack.extend(readers[i].iter().map(|&r| (r, false)));
             }
         }
     }
-    let mut layer: Vec<usize> = layer.into_iter().map(|l| l.unwrap_or(0)).collect();
-    // what nothing is above goes just above what reads it
-    for i in 0..n {
-        if inputs[i].is_empty() {
-            let readers = (0..n).filter(|&r| inputs[r].contains(&i));
-            if let Some(lowest) = readers.map(|r| layer[r]).min() {
-                layer[i] = lowest.saturating_sub(1);
-            }
-        }
-    }
-    layer
+    let height: Vec<usize> = height.into_iter().map(|h| h.unwrap_or(0)).collect();
+    let most = height.iter().copied().max().unwrap_or(0);
+    height.into_iter().map(|h| most - h).collect()
 }
 
 /// The boxes of each row, from above.
@@ -183,7 +182,7 @@ fn place(rows: &[Vec<usize>], nodes: &mut [Node]) {
         let wishes = vec![0.0; row.len()];
         settle(row, &wishes, nodes);
     }
-    for sweep in 0..SWEEPS {
+    for sweep in 0..PLACINGS {
         for r in 0..rows.len() {
             let r = if sweep % 2 == 0 { r } else { rows.len() - 1 - r };
             let wish = |&n: &usize| {
@@ -204,7 +203,9 @@ fn settle(row: &[usize], wishes: &[f64], nodes: &mut [Node]) {
     let mut offset = 0.0;
     for (i, &n) in row.iter().enumerate() {
         if i > 0 {
-            offset += (nodes[row[i - 1]].width + nodes[n].width) / 2.0 + GAP;
+            let before = &nodes[row[i - 1]];
+            let boxes = before.height > 0.0 && nodes[n].height > 0.0;
+            offset += (before.width + nodes[n].width) / 2.0 + if boxes { GAP } else { JOINT_GAP };
         }
         offsets.push(offset);
     }

@@ -80,6 +80,27 @@ impl Open {
     }
 }
 
+impl Open {
+    /// The stages that it reads in turn, if it does no more than giving their columns other names.
+    fn only_reads(&self) -> Option<&[usize]> {
+        let StageSource::Concat { inputs } = &self.source else {
+            return None;
+        };
+        let mut names: Vec<&String> = self.source_schema.fields().iter().map(|f| f.name()).collect();
+        for t in &self.transforms {
+            let StageTransform::Project { exprs } = t else {
+                return None;
+            };
+            let in_place = |((_, e), name): (&(String, Expr), &String)| matches!(e, Expr::Column(c) if c == name);
+            if exprs.len() != names.len() || !exprs.iter().zip(names).all(in_place) {
+                return None;
+            }
+            names = exprs.iter().map(|(name, _)| name).collect();
+        }
+        self.rows_needed.is_none().then_some(inputs)
+    }
+}
+
 impl Lowering {
     /// The stage that yields the rows of a plan, or reads them where another use of the same has left them.
     pub(super) fn open(&mut self, plan: &LogicalPlan) -> Result<Open> {
@@ -166,7 +187,11 @@ impl Lowering {
                 let mut stages = Vec::new();
                 for input in inputs {
                     let open = self.open(input)?;
-                    stages.push(self.close(open, StageSink::Batches));
+                    match open.only_reads() {
+                        // a union within a union; a stage that stands there twice is read by a stage of its own
+                        Some(more) if !more.iter().any(|s| stages.contains(s)) => stages.extend_from_slice(more),
+                        _ => stages.push(self.close(open, StageSink::Batches)),
+                    }
                 }
                 Ok(Open::new(StageSource::Concat { inputs: stages }, plan.schema()?))
             }

@@ -33,7 +33,7 @@ pub use meter::{Clock, OperatorCounts, StageMeter, WorkerMeter};
 pub use model::{Cursor, Model, OperatorModel, Sample, SlowTask, StageModel, StageState, State, TaskRow, Update};
 pub use observer::{Gauge, Observer, Observers, RunEnd, RunStart, StageInfo, StagePlan, TaskEnd, TaskStart};
 pub use record::Recorder;
-pub use sample::Sampler;
+pub use sample::{Sampler, resident};
 pub use stages::StageRun;
 pub use trace::trace;
 
@@ -56,6 +56,8 @@ pub struct Progress {
     pub tasks_done: AtomicU64,
     /// Rows of the result.
     pub rows_out: AtomicU64,
+    /// What the stage that runs is called.
+    pub stage_name: Mutex<String>,
     /// The stages that are done.
     pub stage_runs: Mutex<Vec<StageRun>>,
     observed: AtomicBool,

@@ -40,7 +40,7 @@ impl Drop for Sampler {
 }
 
 /// Bytes of this process in memory, as Linux counts them; 0 where it cannot be asked.
-pub(super) fn resident() -> u64 {
+pub fn resident() -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|l| l.strip_prefix("VmRSS:"));
     let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());

@@ -68,7 +68,7 @@ pub fn run(graph: &Graph, how: Scheduler, cx: &Arc<RunContext>, result: &mut Res
             continue;
         }
         let stage = &graph.stages[id];
-        let watch = watch::Watch::start(stage, &left, cx);
+        let watch = watch::Watch::start(&graph, stage, &left, cx);
         // what several stages read stays until the last of them
         let again = |i: &usize| todo.iter().any(|&s| graph.stages[s].reads(*i));
         let mut take = |i: usize| match again(&i) {

@@ -17,11 +17,19 @@ pub(super) struct Watch {
 
 impl Watch {
     /// A stage begins that reads what other stages have `left`.
-    pub fn start(stage: &Stage, left: &HashMap<usize, Vec<Arc<Partition>>>, cx: &RunContext) -> Watch {
+    pub fn start(
+        graph: &Graph,
+        stage: &Stage,
+        left: &HashMap<usize, Vec<Arc<Partition>>>,
+        cx: &RunContext,
+    ) -> Watch {
         let inputs = stage.inputs();
         let all = inputs.iter().filter_map(|i| left.get(i)).flatten();
         let rows_in = (!inputs.is_empty()).then(|| all.map(|p| p.rows).sum());
         cx.budget.take_peak();
+        if let Ok(mut name) = cx.progress.stage_name.lock() {
+            *name = graph::stage_name(graph, stage);
+        }
         Watch {
             begun: Instant::now(),
             before: counters(&cx.progress),
