@@ -15,6 +15,13 @@ use common::live::{Live, flights};
 use common::{Folder, run};
 use webdriver::Browser;
 
+/// Rows of which a question takes seconds, in a build without optimisation as in one with it.
+const ROWS: usize = if cfg!(debug_assertions) {
+    3_000_000
+} else {
+    20_000_000
+};
+
 /// What is drawn on a canvas, as a text; empty where nothing is.
 fn drawn(id: &str) -> String {
     format!(
@@ -42,7 +49,7 @@ fn console_is_empty(browser: &Browser) {
 fn the_dashboard_moves() {
     let Some(browser) = Browser::start() else { return };
     let folder = Folder::new();
-    let file = flights(&folder, 3_000_000);
+    let file = flights(&folder, ROWS);
     let args = [
         "query",
         &file,
@@ -119,7 +126,7 @@ fn the_dashboard_moves() {
 fn the_button_cancels() {
     let Some(browser) = Browser::start() else { return };
     let folder = Folder::new();
-    let (file, out) = (flights(&folder, 3_000_000), folder.at("out.parquet"));
+    let (file, out) = (flights(&folder, ROWS), folder.at("out.parquet"));
     let live = Live::start(&[
         "query",
         &file,
