@@ -84,7 +84,7 @@ fn end(stream: &mut TcpStream, feed: &mut Feed, shared: &Shared) -> io::Result<(
     let mut idle = 0u32;
     while shared.lingers() && !shared.is_closing() && wait(stream, shared)? {
         idle += 1;
-        if idle % STILL_THERE == 0 {
+        if idle.is_multiple_of(STILL_THERE) {
             stream.write_all(b":\n\n")?;
         }
     }

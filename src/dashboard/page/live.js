@@ -18,6 +18,7 @@ const live = () => {
     model.apply(u);
     byId("spoken").textContent = `The query ${model.state}`;
     // with --linger the open connection tells the program that somebody still looks
+    model.lingers = u.linger;
     if (!u.linger) events.close();
   }));
   events.addEventListener("error", () => {

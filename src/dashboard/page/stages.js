@@ -15,6 +15,7 @@ const drawHeader = (model) => {
   const state = byId("state");
   setText(state, model.lost ? "connection lost" : model.state);
   setClass(state, `pill ${shown}`);
+  state.title = model.lingers ? "ddf stays until this page is closed" : "";
   const command = byId("command");
   setText(command, model.command);
   const percent = Math.round(100 * model.share);
