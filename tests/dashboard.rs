@@ -12,7 +12,11 @@ use common::live::{Live, PATIENCE, flights, read_all};
 use common::{Folder, command, run};
 
 /// Rows of which the question below takes seconds, in a build without optimisation as in one with it.
-const ROWS: usize = if cfg!(debug_assertions) { 1_000_000 } else { 8_000_000 };
+const ROWS: usize = if cfg!(debug_assertions) {
+    1_000_000
+} else {
+    8_000_000
+};
 
 /// A question over flights that takes a while, in many tasks.
 fn slow<'a>(file: &'a str, more: &[&'a str]) -> Vec<&'a str> {

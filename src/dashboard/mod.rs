@@ -22,6 +22,8 @@ mod guard;
 mod page;
 mod request;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use address::{Address, DEFAULT};
 pub use page::document;

@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::observe::Recorder;
 
 /// The most connections at a time.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 /// How long a write may find no room before the browser counts as gone.
 const WRITE: Duration = Duration::from_secs(2);
 /// How long the end of the command waits for browsers to take the last event.
@@ -130,6 +130,18 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.at
+    }
+
+    /// How many pages are fed with events.
+    #[cfg(test)]
+    pub(super) fn watching(&self) -> usize {
+        locked(&self.shared.open).watching
+    }
+
+    /// How many connections there are.
+    #[cfg(test)]
+    pub(super) fn connections(&self) -> usize {
+        self.shared.connections.load(SeqCst)
     }
 
     /// Shows a run from now on.

@@ -256,7 +256,9 @@ impl Drop for Browser {
             let path = format!("/session/{}", self.session);
             let head = format!("DELETE {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
             let _ = s.set_read_timeout(Some(Duration::from_secs(10)));
-            let _ = s.write_all(head.as_bytes()).and_then(|()| s.read_to_end(&mut Vec::new()));
+            let _ = s
+                .write_all(head.as_bytes())
+                .and_then(|()| s.read_to_end(&mut Vec::new()));
         }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
