@@ -45,7 +45,17 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "sql", "frame", "expr", "graph", "schedule", "source", "write", "pipeline", "observe", "kernel", "dashboard",
+            "sql",
+            "frame",
+            "expr",
+            "graph",
+            "schedule",
+            "source",
+            "write",
+            "pipeline",
+            "observe",
+            "kernel",
+            "dashboard",
         ],
     ),
 ];

@@ -166,20 +166,36 @@ impl Watch {
 /// At most four lines of at most `width` columns.
 fn lines(s: &Seen, width: usize) -> String {
     let mut out = vec![step(s, width)];
-    let rate = |show: String, rate: f64| if rate >= 1.0 { format!(", {show}/s") } else { String::new() };
+    let rate = |show: String, rate: f64| {
+        if rate >= 1.0 {
+            format!(", {show}/s")
+        } else {
+            String::new()
+        }
+    };
     let bytes_rate = |i: usize| rate(sizes::show(s.rates[i] as u64), s.rates[i]);
     let read = |rates: bool| {
         let rows = format!("{} rows", short(s.rows));
         let read = format!("read {}", sizes::show(s.bytes));
         match rates {
-            true => format!("{rows}{}   {read}{}", rate(short(s.rates[0] as u64), s.rates[0]), bytes_rate(1)),
+            true => format!(
+                "{rows}{}   {read}{}",
+                rate(short(s.rates[0] as u64), s.rates[0]),
+                bytes_rate(1)
+            ),
             false => format!("{rows}   {read}"),
         }
     };
-    out.push(fitting(&[read(true), read(false), format!("{} rows", short(s.rows))], width));
+    out.push(fitting(
+        &[read(true), read(false), format!("{} rows", short(s.rows))],
+        width,
+    ));
     let resident = format!("memory {}", sizes::show(s.resident));
     let reserved = format!("{} of {} reserved", sizes::show(s.reserved), sizes::show(s.limit));
-    out.push(fitting(&[format!("{resident} resident, {reserved}"), resident], width));
+    out.push(fitting(
+        &[format!("{resident} resident, {reserved}"), resident],
+        width,
+    ));
     if s.spilled > 0 {
         let now = format!("spill {}", sizes::show(s.spill_now));
         let written = format!("{now}, {} written", sizes::show(s.spilled));
@@ -191,7 +207,10 @@ fn lines(s: &Seen, width: usize) -> String {
 
 /// The first of these that is no wider, or nothing.
 fn fitting(all: &[String], width: usize) -> String {
-    all.iter().find(|t| t.chars().count() <= width).cloned().unwrap_or_default()
+    all.iter()
+        .find(|t| t.chars().count() <= width)
+        .cloned()
+        .unwrap_or_default()
 }
 
 /// The line of the step, in at most `width` columns: what matters least goes first.
@@ -271,7 +290,10 @@ mod tests {
     fn the_lines_fit_any_width() {
         let wide = lines(&seen(), 196);
         let all: Vec<&str> = wide.lines().collect();
-        assert!(all[0].starts_with("step 1/2 scan *.csv ► sort ██████████████░"), "{wide}");
+        assert!(
+            all[0].starts_with("step 1/2 scan *.csv ► sort ██████████████░"),
+            "{wide}"
+        );
         assert!(all[0].ends_with("  48%  7s, about 8s left"), "{wide}");
         assert_eq!(
             all[1..],
@@ -284,9 +306,15 @@ mod tests {
         for width in 10..200 {
             let text = lines(&seen(), width);
             assert!(text.lines().count() <= 4);
-            assert!(text.lines().all(|l| l.chars().count() <= width), "{width}: {text}");
+            assert!(
+                text.lines().all(|l| l.chars().count() <= width),
+                "{width}: {text}"
+            );
         }
-        assert_eq!(lines(&seen(), 30).lines().next(), Some("step 1/2 █████░░░░░░░  48%  7s"));
+        assert_eq!(
+            lines(&seen(), 30).lines().next(),
+            Some("step 1/2 █████░░░░░░░  48%  7s")
+        );
         let quiet = lines(&Seen::default(), 60);
         assert_eq!(quiet.lines().count(), 3, "{quiet}");
     }

@@ -73,7 +73,7 @@ pub fn write_profile(model: &Model, path: &Path) -> Result<()> {
     check(path)?;
     let text = match path.extension().and_then(|e| e.to_str()) {
         Some("html") => document(Some(model))?,
-        _ => trace(model).to_string(),
+        _ => trace(model),
     };
     write_whole(path, |write| write(text.as_bytes()))
 }

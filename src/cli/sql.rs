@@ -74,7 +74,12 @@ pub(super) fn run_one(
                 }
             };
             let (_, _, options) = output::choose(write, run.color)?;
-            write_rows((write, run), &frame, (Target::File(path), format, options), signals)?;
+            write_rows(
+                (write, run),
+                &frame,
+                (Target::File(path), format, options),
+                signals,
+            )?;
         }
     }
     Ok(sql)

@@ -79,8 +79,17 @@ impl Row {
     fn of_stage(s: &StageModel) -> Row {
         let tasks = s.tasks.unwrap_or(0);
         let seconds = s.begin.zip(s.end).map_or(0.0, |(b, e)| e - b);
-        let mut name = format!("stage {}: {tasks} {}, {seconds:.3} s", s.id, plural(tasks, "task"));
-        let more = [("read", s.bytes_read), ("left", s.bytes_out), ("memory", s.peak_reserved), ("spilled", s.spilled)];
+        let mut name = format!(
+            "stage {}: {tasks} {}, {seconds:.3} s",
+            s.id,
+            plural(tasks, "task")
+        );
+        let more = [
+            ("read", s.bytes_read),
+            ("left", s.bytes_out),
+            ("memory", s.peak_reserved),
+            ("spilled", s.spilled),
+        ];
         for (what, n) in more.into_iter().filter(|(_, n)| *n > 0) {
             name += &format!(", {what} {}", bytes(n));
         }
@@ -161,7 +170,11 @@ mod tests {
     fn stages_say_what_they_did() {
         let frame = Frame::read("testdata/nycflights/*.csv").unwrap();
         let rows = frame.clone().collect().unwrap().rows() as u64;
-        let frame = frame.groupby(["Origin"]).unwrap().agg(["mean(DepDelay)"]).unwrap();
+        let frame = frame
+            .groupby(["Origin"])
+            .unwrap()
+            .agg(["mean(DepDelay)"])
+            .unwrap();
         let analysis = frame.analyze(|_| {}).unwrap();
         let report = &analysis.report;
         let [scan, .., last] = report.stages.as_slice() else {
@@ -175,13 +188,24 @@ mod tests {
         let text = analysis.text();
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].trim_start().starts_with("rows in"), "{text}");
-        assert!(lines[1].starts_with(&format!("stage 0: {} tasks, ", scan.tasks)), "{text}");
+        assert!(
+            lines[1].starts_with(&format!("stage 0: {} tasks, ", scan.tasks)),
+            "{text}"
+        );
         let operators: Vec<&&str> = lines.iter().filter(|l| l.starts_with(['├', '└'])).collect();
-        assert!(operators[0].starts_with("├ scan testdata/nycflights/*.csv (2 of "), "{text}");
+        assert!(
+            operators[0].starts_with("├ scan testdata/nycflights/*.csv (2 of "),
+            "{text}"
+        );
         assert!(operators[0].contains(&format!(" {rows}   → {rows}  ")), "{text}");
         // every arrow stands below the one above
         let at = |l: &str| l.chars().position(|c| c == '→');
-        assert!(operators.windows(2).all(|w| at(w[0]).is_some() && at(w[0]) == at(w[1])), "{text}");
+        assert!(
+            operators
+                .windows(2)
+                .all(|w| at(w[0]).is_some() && at(w[0]) == at(w[1])),
+            "{text}"
+        );
         assert!(text.ends_with('\n') && text.contains("total: 3 rows"), "{text}");
     }
 

@@ -32,7 +32,11 @@ pub(super) fn begin(
         threads: cx.threads,
         memory_limit: Some(settings.memory() as u64),
         plan: plan::explain(plan),
-        stages: graph.stages.iter().map(|s| graph::stage_info(graph, s, None)).collect(),
+        stages: graph
+            .stages
+            .iter()
+            .map(|s| graph::stage_info(graph, s, None))
+            .collect(),
         gauge: Arc::new(gauge),
     };
     observers.each(|o| o.start(&start));
@@ -83,10 +87,17 @@ mod tests {
         for threads in [1, 3] {
             let (report, model) = recorded(settings(threads), |f| {
                 let f = f.filter("Month > 3").unwrap();
-                f.groupby(["Dest", "TailNum"]).unwrap().agg(["mean(DepDelay)"]).unwrap()
+                f.groupby(["Dest", "TailNum"])
+                    .unwrap()
+                    .agg(["mean(DepDelay)"])
+                    .unwrap()
             });
             assert_eq!((model.state, model.threads), (State::Finished, threads));
-            assert!(model.plan.contains("Aggregate") || model.plan.contains("aggregate"), "{}", model.plan);
+            assert!(
+                model.plan.contains("Aggregate") || model.plan.contains("aggregate"),
+                "{}",
+                model.plan
+            );
             assert_eq!(model.tasks.iter().map(|t| t.count).sum::<u64>(), report.tasks);
             assert_eq!(model.stages.iter().map(|s| s.done).sum::<u64>(), report.tasks);
             assert_eq!(model.stages.len(), report.stages.len());
@@ -97,7 +108,10 @@ mod tests {
             assert_eq!((rows, bytes), (report.rows_read, report.bytes_read));
             for (s, ran) in model.stages.iter().zip(&report.stages) {
                 assert_eq!(s.state, StageState::Done);
-                assert_eq!((s.rows_in, s.rows_out, s.tasks), (ran.rows_in, ran.rows_out, Some(ran.tasks)));
+                assert_eq!(
+                    (s.rows_in, s.rows_out, s.tasks),
+                    (ran.rows_in, ran.rows_out, Some(ran.tasks))
+                );
                 for pair in s.operators.windows(2) {
                     assert_eq!(pair[0].rows_out, pair[1].rows_in, "{s:?}");
                 }
@@ -109,7 +123,11 @@ mod tests {
             assert_eq!(model.stages.last().unwrap().rows_out, report.rows);
             let slow = &model.slowest[0];
             assert!(model.slowest.windows(2).all(|w| w[0].seconds >= w[1].seconds));
-            assert!(slow.stage != 0 || slow.what.contains(".csv, bytes "), "{}", slow.what);
+            assert!(
+                slow.stage != 0 || slow.what.contains(".csv, bytes "),
+                "{}",
+                slow.what
+            );
             let text = serde_json::to_string(&model).unwrap();
             assert_eq!(serde_json::from_str::<Model>(&text).unwrap().tasks, model.tasks);
         }
@@ -126,7 +144,10 @@ mod tests {
         let by_stage: u64 = model.stages.iter().map(|s| s.spilled).sum();
         let by_operator = model.stages.iter().flat_map(|s| &s.operators);
         let by_operator: u64 = by_operator.map(|o| o.spilled).sum();
-        assert_eq!((by_stage, by_operator), (report.bytes_spilled, report.bytes_spilled));
+        assert_eq!(
+            (by_stage, by_operator),
+            (report.bytes_spilled, report.bytes_spilled)
+        );
         let sink = model.stages[0].operators.last().unwrap();
         assert!(sink.spilled > 0 && sink.peak_reserved > 0, "{sink:?}");
     }
@@ -134,11 +155,16 @@ mod tests {
     #[test]
     fn a_failed_run_says_so_and_a_reader_sees_only_what_is_new() {
         let recorder = Recorder::new("test", None);
-        let frame = Frame::read("testdata/nycflights/*.csv").unwrap().observed(recorder.clone());
+        let frame = Frame::read("testdata/nycflights/*.csv")
+            .unwrap()
+            .observed(recorder.clone());
         let broken = frame.clone().with("x = cast(Origin as int)").unwrap();
         assert!(broken.collect().is_err());
         let model = recorder.model();
-        assert_eq!((model.state, model.stages[0].state), (State::Failed, StageState::Failed));
+        assert_eq!(
+            (model.state, model.stages[0].state),
+            (State::Failed, StageState::Failed)
+        );
         assert!(model.error.unwrap().contains("EWR") || model.stages.len() == 1);
 
         let (_, mut cursor) = recorder.snapshot();

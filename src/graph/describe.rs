@@ -25,11 +25,20 @@ pub fn stage_info(graph: &Graph, stage: &Stage, inputs: Option<&StageInputs>) ->
     }
 }
 
-/// A text without the marks by which inner names are kept apart: an invisible character and a number.
+/// A text without the marks by which inner names are kept apart: invisible characters, with a number behind
+/// a name.
 fn visible(text: &str) -> String {
-    let mut parts = text.split('\0');
-    let first = parts.next().unwrap_or_default().to_string();
-    parts.fold(first, |out, part| out + part.trim_start_matches(|c: char| c.is_ascii_digit()))
+    let mut out = String::with_capacity(text.len());
+    let mut numbered = false;
+    for c in text.chars() {
+        if c.is_control() {
+            numbered = out.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        } else if !(numbered && c.is_ascii_digit()) {
+            numbered = false;
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// A stage in short: `scan flights.csv ► aggregate`.
@@ -112,7 +121,11 @@ pub fn describer(graph: &Graph, stage: &Stage, tasks: Tasks) -> Arc<dyn Fn(usize
                 let range = tasks.range(part);
                 match range.len() {
                     1 => format!("groups of stage {input}, bucket {}", range.start),
-                    _ => format!("groups of stage {input}, buckets {} to {}", range.start, range.end.max(1) - 1),
+                    _ => format!(
+                        "groups of stage {input}, buckets {} to {}",
+                        range.start,
+                        range.end.max(1) - 1
+                    ),
                 }
             })
         }
@@ -133,5 +146,16 @@ pub fn describer(graph: &Graph, stage: &Stage, tasks: Tasks) -> Arc<dyn Fn(usize
             let input = *input;
             Arc::new(move |_| format!("all rows of stage {input}"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inner_names_are_shown_as_they_were_written() {
+        let text = visible("project Origin\u{2}40 = \"\u{0}shared0\", n\u{2}3 = \u{1}12");
+        assert_eq!(text, "project Origin = \"shared0\", n = 12");
     }
 }

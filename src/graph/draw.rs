@@ -20,6 +20,8 @@ const PAD: f64 = 10.0;
 const CHAR: f64 = 7.25;
 const SQUARE: f64 = 7.0;
 const MARGIN: f64 = 20.0;
+/// How far what lies behind a stack looks out.
+const BACK: f64 = 6.0;
 /// Steps of the scale of colours, from nothing to the most.
 const STEPS: usize = 8;
 
@@ -60,7 +62,11 @@ pub fn plain(p: &Picture) -> String {
         out.push('\n');
         if let (Some(value), Some(heat), Some(by)) = (s.value, s.heat, p.color_by) {
             const CELLS: usize = 20;
-            let full = if most > 0.0 { (heat * CELLS as f64).round() as usize } else { 0 };
+            let full = if most > 0.0 {
+                (heat * CELLS as f64).round() as usize
+            } else {
+                0
+            };
             let bar = "█".repeat(full) + &"░".repeat(CELLS - full.min(CELLS));
             let _ = writeln!(out, "  {bar} {}", by.show(value));
         }
@@ -109,8 +115,12 @@ text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',mon
 
 /// The scale of colours: in light from pale to deep, in dark from dim to bright; letters stand out on both.
 fn heat_style() -> String {
-    let light = ["#f1f5f9", "#fef3c7", "#fde68a", "#fcd34d", "#fbbf24", "#f59e0b", "#ea580c", "#c2410c", "#991b1b"];
-    let dark = ["#273449", "#3b2f1e", "#52371a", "#6d4017", "#8a4b14", "#a85a10", "#c96f10", "#ee9a27", "#fcd34d"];
+    let light = [
+        "#f1f5f9", "#fef3c7", "#fde68a", "#fcd34d", "#fbbf24", "#f59e0b", "#ea580c", "#c2410c", "#991b1b",
+    ];
+    let dark = [
+        "#273449", "#3b2f1e", "#52371a", "#6d4017", "#8a4b14", "#a85a10", "#c96f10", "#ee9a27", "#fcd34d",
+    ];
     let mut out = String::new();
     for (i, c) in light.iter().enumerate() {
         let _ = write!(out, ".h{i}{{fill:{c}}}");
@@ -134,10 +144,19 @@ fn legend(p: &Picture) -> String {
     let Some(by) = p.color_by else {
         return String::new();
     };
-    let mut out = format!("<text x=\"{MARGIN}\" y=\"{}\">colour: {}</text>\n", MARGIN + 4.0, by.name());
+    let mut out = format!(
+        "<text x=\"{MARGIN}\" y=\"{}\">colour: {}</text>\n",
+        MARGIN + 4.0,
+        by.name()
+    );
     let x = MARGIN + (by.name().len() + 10) as f64 * CHAR;
     for i in 0..=STEPS {
-        let _ = write!(out, "<rect class=\"h{i}\" x=\"{:.0}\" y=\"{}\" width=\"16\" height=\"12\"/>", x + i as f64 * 16.0, MARGIN - 6.0);
+        let _ = write!(
+            out,
+            "<rect class=\"h{i}\" x=\"{:.0}\" y=\"{}\" width=\"16\" height=\"12\"/>",
+            x + i as f64 * 16.0,
+            MARGIN - 6.0
+        );
     }
     let _ = writeln!(
         out,
@@ -159,7 +178,12 @@ fn edges(out: &mut String, at: &Layout) {
             let bend = (y - from.1) / 2.0;
             path += &match (x - from.0).abs() < 0.5 {
                 true => format!(" L{x:.1},{y:.1}"),
-                false => format!(" C{:.1},{:.1} {x:.1},{:.1} {x:.1},{y:.1}", from.0, from.1 + bend, y - bend),
+                false => format!(
+                    " C{:.1},{:.1} {x:.1},{:.1} {x:.1},{y:.1}",
+                    from.0,
+                    from.1 + bend,
+                    y - bend
+                ),
             };
             from = (x, y);
         }
@@ -203,43 +227,93 @@ impl<'a> Boxed<'a> {
                 false => cut(&title(first), if detailed { LONGEST } else { LONGEST_NAME }),
             },
             took,
-            heat: all.iter().filter_map(|s| s.heat).fold(None, |m: Option<f64>, h| Some(m.map_or(h, |m| m.max(h)))),
+            heat: all
+                .iter()
+                .filter_map(|s| s.heat)
+                .fold(None, |m: Option<f64>, h| Some(m.map_or(h, |m| m.max(h)))),
             lines,
-            parts: if stacked || first.parts.len() < 2 { &[] } else { &first.parts },
+            parts: if stacked || first.parts.len() < 2 {
+                &[]
+            } else {
+                &first.parts
+            },
             tip: tip(p, &all),
             stacked,
         }
     }
 
     fn size(&self) -> (f64, f64) {
-        let head = self.name.chars().count() + if self.took.is_empty() { 0 } else { self.took.chars().count() + 2 };
-        let widest = self.lines.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(head);
+        let head = self.name.chars().count()
+            + if self.took.is_empty() {
+                0
+            } else {
+                self.took.chars().count() + 2
+            };
+        let widest = self
+            .lines
+            .iter()
+            .map(|l| l.chars().count())
+            .max()
+            .unwrap_or(0)
+            .max(head);
         let squares = self.parts.len() as f64 * (SQUARE + 1.0);
         let strip = if self.parts.is_empty() { 0.0 } else { SQUARE + 7.0 };
-        let height = LINE + 10.0 + strip + LINE * self.lines.len() as f64 + if self.lines.is_empty() { 0.0 } else { 6.0 };
-        ((widest as f64 * CHAR).max(squares) + 2.0 * PAD, height)
+        let height = LINE
+            + 10.0
+            + strip
+            + LINE * self.lines.len() as f64
+            + if self.lines.is_empty() { 0.0 } else { 6.0 };
+        let back = if self.stacked { BACK } else { 0.0 };
+        (
+            (widest as f64 * CHAR).max(squares) + 2.0 * PAD + back,
+            height + back,
+        )
     }
 
     fn draw(&self, out: &mut String, x: f64, y: f64, p: &Picture) {
+        let back = if self.stacked { BACK } else { 0.0 };
         let (width, height) = self.size();
-        let _ = write!(out, "<g transform=\"translate({x:.1} {y:.1})\"><title>{}</title>", escaped(&self.tip));
+        let (width, height, y) = (width - back, height - back, y + back);
+        let _ = write!(
+            out,
+            "<g transform=\"translate({x:.1} {y:.1})\"><title>{}</title>",
+            escaped(&self.tip)
+        );
         if self.stacked {
-            for d in [6.0, 3.0] {
-                let _ = write!(out, "<rect class=\"back\" x=\"{d}\" y=\"-{d}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"5\"/>");
+            for d in [BACK, BACK / 2.0] {
+                let _ = write!(
+                    out,
+                    "<rect class=\"back\" x=\"{d}\" y=\"-{d}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"5\"/>"
+                );
             }
         }
-        let _ = write!(out, "<rect class=\"box\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"5\"/>");
+        let _ = write!(
+            out,
+            "<rect class=\"box\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"5\"/>"
+        );
         let mut on = String::new();
         if let Some(heat) = self.heat {
             let h = step(heat);
             on = format!(" on{h}");
             let (w, h2) = (width - 2.0, LINE + 8.0);
-            let _ = write!(out, "<rect class=\"h{h}\" x=\"1\" y=\"1\" width=\"{w:.1}\" height=\"{h2}\" rx=\"4\"/>");
+            let _ = write!(
+                out,
+                "<rect class=\"h{h}\" x=\"1\" y=\"1\" width=\"{w:.1}\" height=\"{h2}\" rx=\"4\"/>"
+            );
         }
-        let _ = write!(out, "<text class=\"name{on}\" x=\"{PAD}\" y=\"{LINE}\">{}</text>", escaped(&self.name));
+        let _ = write!(
+            out,
+            "<text class=\"name{on}\" x=\"{PAD}\" y=\"{LINE}\">{}</text>",
+            escaped(&self.name)
+        );
         if !self.took.is_empty() {
             let end = width - PAD;
-            let _ = write!(out, "<text class=\"{}\" x=\"{end:.1}\" y=\"{LINE}\" text-anchor=\"end\">{}</text>", on.trim(), escaped(&self.took));
+            let _ = write!(
+                out,
+                "<text class=\"{}\" x=\"{end:.1}\" y=\"{LINE}\" text-anchor=\"end\">{}</text>",
+                on.trim(),
+                escaped(&self.took)
+            );
         }
         let mut below = LINE + 11.0;
         for (i, part) in self.parts.iter().enumerate() {
@@ -257,7 +331,11 @@ impl<'a> Boxed<'a> {
         }
         for (i, l) in self.lines.iter().enumerate() {
             let y = below + LINE * (i as f64 + 0.75);
-            let _ = write!(out, "<text class=\"dim\" x=\"{PAD}\" y=\"{y:.1}\">{}</text>", escaped(l));
+            let _ = write!(
+                out,
+                "<text class=\"dim\" x=\"{PAD}\" y=\"{y:.1}\">{}</text>",
+                escaped(l)
+            );
         }
         out.push_str("</g>\n");
     }
@@ -293,8 +371,8 @@ fn tip(p: &Picture, all: &[&Drawn]) -> String {
         let _ = writeln!(out, "{}", title(s));
         if all.len() == 1 {
             for line in &s.operators {
-            let _ = writeln!(out, "  {line}");
-        }
+                let _ = writeln!(out, "  {line}");
+            }
         }
         if let (Some(by), Some(value)) = (p.color_by, s.value) {
             let _ = writeln!(out, "  {}: {}", by.name(), by.show(value));
@@ -311,7 +389,10 @@ fn tip(p: &Picture, all: &[&Drawn]) -> String {
 
 fn escaped(text: &str) -> String {
     let visible = text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
-    visible.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    visible
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 fn cut(line: &str, most: usize) -> String {

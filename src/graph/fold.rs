@@ -88,7 +88,11 @@ pub fn kind(name: &str) -> String {
     let Some((source, rest)) = name.split_once(" ► ") else {
         return name.to_string();
     };
-    let source = if source.starts_with("scan ") { "scan" } else { source };
+    let source = if source.starts_with("scan ") {
+        "scan"
+    } else {
+        source
+    };
     format!("{source} ► {rest}")
 }
 
@@ -124,9 +128,15 @@ mod tests {
 
     #[test]
     fn few_and_different_ones_stay() {
-        let all = [stage(0, "scan a ► aggregate", &[]), stage(1, "scan b ► aggregate", &[]), stage(2, "x", &[0, 1])];
+        let all = [
+            stage(0, "scan a ► aggregate", &[]),
+            stage(1, "scan b ► aggregate", &[]),
+            stage(2, "x", &[0, 1]),
+        ];
         assert_eq!(groups(&all).len(), 3);
-        let chain: Vec<Drawn> = (0..40).map(|i| stage(i, "read ► keep", if i == 0 { &[] } else { &[7] })).collect();
+        let chain: Vec<Drawn> = (0..40)
+            .map(|i| stage(i, "read ► keep", if i == 0 { &[] } else { &[7] }))
+            .collect();
         assert!(groups(&chain).len() >= 2);
     }
 }

@@ -52,7 +52,10 @@ struct Node {
 /// Places boxes of these sizes, each of which reads those in `inputs`.
 pub fn layout(sizes: &[(f64, f64)], inputs: &[Vec<usize>]) -> Layout {
     let mut rows = rows(&layers(inputs), inputs);
-    let mut nodes: Vec<Node> = sizes.iter().map(|&(width, height)| Node::new(width, height)).collect();
+    let mut nodes: Vec<Node> = sizes
+        .iter()
+        .map(|&(width, height)| Node::new(width, height))
+        .collect();
     let chains = joints(&mut rows, &mut nodes, inputs);
     order(&mut rows, &nodes);
     place(&rows, &mut nodes);
@@ -62,7 +65,13 @@ pub fn layout(sizes: &[(f64, f64)], inputs: &[Vec<usize>]) -> Layout {
 impl Node {
     fn new(width: f64, height: f64) -> Node {
         let (up, down) = (Vec::new(), Vec::new());
-        Node { width, height, up, down, x: 0.0 }
+        Node {
+            width,
+            height,
+            up,
+            down,
+            x: 0.0,
+        }
     }
 }
 
@@ -154,7 +163,9 @@ fn order(rows: &mut [Vec<usize>], nodes: &[Node]) {
     let mut at = vec![0.0; nodes.len()];
     let number = |row: &[usize], at: &mut [f64]| {
         let middle = row.len() as f64 / 2.0;
-        row.iter().enumerate().for_each(|(i, &n)| at[n] = i as f64 - middle);
+        row.iter()
+            .enumerate()
+            .for_each(|(i, &n)| at[n] = i as f64 - middle);
     };
     rows.iter().for_each(|row| number(row, &mut at));
     for sweep in 0..SWEEPS {
@@ -188,7 +199,11 @@ fn place(rows: &[Vec<usize>], nodes: &mut [Node]) {
             let wish = |&n: &usize| {
                 let near = nodes[n].up.iter().chain(&nodes[n].down);
                 let (sum, count) = near.fold((0.0, 0), |(s, c), &m| (s + nodes[m].x, c + 1));
-                if count == 0 { nodes[n].x } else { sum / f64::from(count) }
+                if count == 0 {
+                    nodes[n].x
+                } else {
+                    sum / f64::from(count)
+                }
             };
             let wishes: Vec<f64> = rows[r].iter().map(wish).collect();
             settle(&rows[r], &wishes, nodes);
@@ -220,7 +235,9 @@ fn settle(row: &[usize], wishes: &[f64], nodes: &mut [Node]) {
             blocks.push((a + b, n + m));
         }
     }
-    let starts = blocks.iter().flat_map(|&(sum, n)| std::iter::repeat_n(sum / n as f64, n));
+    let starts = blocks
+        .iter()
+        .flat_map(|&(sum, n)| std::iter::repeat_n(sum / n as f64, n));
     for ((&n, start), offset) in row.iter().zip(starts).zip(offsets) {
         nodes[n].x = start + offset;
     }
@@ -253,9 +270,15 @@ fn drawn(rows: &[Vec<usize>], nodes: &[Node], boxes: usize, chains: Vec<Vec<usiz
         }
     });
     Layout {
-        boxes: (0..boxes).map(|n| (nodes[n].x - nodes[n].width / 2.0 - left, tops[n].0)).collect(),
+        boxes: (0..boxes)
+            .map(|n| (nodes[n].x - nodes[n].width / 2.0 - left, tops[n].0))
+            .collect(),
         edges: edges.collect(),
-        size: if boxes == 0 { (0.0, 0.0) } else { (right - left, y - ROW_GAP) },
+        size: if boxes == 0 {
+            (0.0, 0.0)
+        } else {
+            (right - left, y - ROW_GAP)
+        },
     }
 }
 
@@ -268,7 +291,11 @@ mod tests {
         prop::collection::vec(prop::collection::vec(0usize..1000, 0..4), 0..300).prop_map(|all| {
             let each = all.into_iter().enumerate();
             let each = each.map(|(i, wanted)| {
-                let mut ups: Vec<usize> = wanted.into_iter().filter(|_| i > 0).map(|u| u % i.max(1)).collect();
+                let mut ups: Vec<usize> = wanted
+                    .into_iter()
+                    .filter(|_| i > 0)
+                    .map(|u| u % i.max(1))
+                    .collect();
                 ups.sort_unstable();
                 ups.dedup();
                 ups
@@ -303,7 +330,11 @@ mod tests {
     fn a_chain_is_straight_and_wide_layers_are_rows() {
         let chain = [vec![], vec![0], vec![1]];
         let l = layout(&[(100.0, 20.0), (200.0, 20.0), (50.0, 20.0)], &chain);
-        let middles: Vec<f64> = l.edges.iter().flat_map(|e| e.points.iter().map(|p| p.0)).collect();
+        let middles: Vec<f64> = l
+            .edges
+            .iter()
+            .flat_map(|e| e.points.iter().map(|p| p.0))
+            .collect();
         assert!(middles.iter().all(|m| (m - 100.0).abs() < 0.01), "{middles:?}");
         let mut fan: Vec<Vec<usize>> = vec![vec![]; 100];
         fan.push((0..100).collect());

@@ -91,7 +91,8 @@ impl Open {
             let StageTransform::Project { exprs } = t else {
                 return None;
             };
-            let in_place = |((_, e), name): (&(String, Expr), &String)| matches!(e, Expr::Column(c) if c == name);
+            let in_place =
+                |((_, e), name): (&(String, Expr), &String)| matches!(e, Expr::Column(c) if c == name);
             if exprs.len() != names.len() || !exprs.iter().zip(names).all(in_place) {
                 return None;
             }
@@ -189,7 +190,9 @@ impl Lowering {
                     let open = self.open(input)?;
                     match open.only_reads() {
                         // a union within a union; a stage that stands there twice is read by a stage of its own
-                        Some(more) if !more.iter().any(|s| stages.contains(s)) => stages.extend_from_slice(more),
+                        Some(more) if !more.iter().any(|s| stages.contains(s)) => {
+                            stages.extend_from_slice(more)
+                        }
                         _ => stages.push(self.close(open, StageSink::Batches)),
                     }
                 }

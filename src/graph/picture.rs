@@ -7,8 +7,8 @@
 
 use serde::Serialize;
 
-use super::describe::stage_info;
 use super::Graph;
+use super::describe::stage_info;
 use crate::observe::{Model, StageModel, TaskRow};
 
 /// What colours tell.
@@ -215,13 +215,20 @@ fn heated(mut parts: Vec<Part>, stage: usize, model: &Model, by: Measure) -> Vec
     let Some(end) = parts.last().map(|p| p.last + 1) else {
         return parts;
     };
-    let rows = model.tasks.iter().filter(|t| t.stage as usize == stage && t.count > 0);
+    let rows = model
+        .tasks
+        .iter()
+        .filter(|t| t.stage as usize == stage && t.count > 0);
     for row in rows {
         let Some(value) = by.of_task(row) else {
             return parts;
         };
         let first = u64::from(row.part).min(end - 1);
-        let reach = if row.count == 1 { 1 } else { row.count * model.threads.max(1) as u64 };
+        let reach = if row.count == 1 {
+            1
+        } else {
+            row.count * model.threads.max(1) as u64
+        };
         let behind = first.saturating_add(reach).min(end);
         let each = value / (behind - first) as f64;
         let from = parts.partition_point(|p| p.last < first);
@@ -256,7 +263,12 @@ mod tests {
 
     #[test]
     fn what_tasks_took_is_spread_over_their_squares() {
-        let row = |part, count, rows| TaskRow { part, count, rows, ..TaskRow::default() };
+        let row = |part, count, rows| TaskRow {
+            part,
+            count,
+            rows,
+            ..TaskRow::default()
+        };
         let model = Model {
             threads: 2,
             tasks: vec![row(0, 1, 5), row(1, 40, 800), row(2, 59, 1200), row(9, 0, 0)],
@@ -265,7 +277,10 @@ mod tests {
         let all = heated(parts(100), 0, &model, Measure::Rows);
         let sum: f64 = all.iter().filter_map(|p| p.value).sum();
         assert!((sum - 2005.0).abs() < 1e-6, "{sum}");
-        assert!(all.iter().all(|p| p.heat.is_some_and(|h| (0.0..=1.0).contains(&h))));
+        assert!(
+            all.iter()
+                .all(|p| p.heat.is_some_and(|h| (0.0..=1.0).contains(&h)))
+        );
         let none = heated(parts(100), 0, &model, Measure::Memory);
         assert!(none.iter().all(|p| p.value.is_none()));
     }

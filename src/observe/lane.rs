@@ -193,9 +193,7 @@ impl Lane {
 fn unites(a: &Row, b: &Row, grain: u64) -> bool {
     let together = b.end.saturating_sub(a.begin);
     let pause = b.begin.saturating_sub(a.end);
-    a.stage == b.stage
-        && together <= grain
-        && (pause <= (together / PAUSE_SHARE).max(2) || grain > b.end)
+    a.stage == b.stage && together <= grain && (pause <= (together / PAUSE_SHARE).max(2) || grain > b.end)
 }
 
 #[cfg(test)]
@@ -215,7 +213,15 @@ mod tests {
                 let begin = now + pause;
                 now = begin + took;
                 let closing = close == 0;
-                Span { stage, part, begin, end: now, rows, bytes, closing }
+                Span {
+                    stage,
+                    part,
+                    begin,
+                    end: now,
+                    rows,
+                    bytes,
+                    closing,
+                }
             });
             each.collect()
         })
@@ -266,11 +272,20 @@ mod tests {
         let mut lane = Lane::default();
         for part in 0..CAP as u64 - 1 {
             let (begin, end) = (part * 10, part * 10 + 9);
-            lane.add(&Span { part: part as usize, begin, end, rows: 1, ..Span::default() });
+            lane.add(&Span {
+                part: part as usize,
+                begin,
+                end,
+                rows: 1,
+                ..Span::default()
+            });
         }
         assert_eq!(lane.len(), CAP - 1);
         let mut rows = Vec::new();
         lane.since(0, &mut Done::default(), &mut rows);
-        assert_eq!((rows[5].part, rows[5].begin_us, rows[5].count, rows[5].rows), (5, 50, 1, 1));
+        assert_eq!(
+            (rows[5].part, rows[5].begin_us, rows[5].count, rows[5].rows),
+            (5, 50, 1, 1)
+        );
     }
 }

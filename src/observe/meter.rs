@@ -113,7 +113,8 @@ impl WorkerMeter {
         }
         if taken.reserved != 0 || taken.high != 0 {
             let before = c.reserved.load(Relaxed);
-            c.peak.store(c.peak.load(Relaxed).max(before + taken.high), Relaxed);
+            c.peak
+                .store(c.peak.load(Relaxed).max(before + taken.high), Relaxed);
             c.reserved.store(before + taken.reserved, Relaxed);
         }
     }
@@ -191,7 +192,10 @@ mod tests {
         clock.stop();
         let all = meter.totals();
         assert_eq!((all[0].rows_out, all[0].batches), (100, 1));
-        assert_eq!((all[1].rows_out, all[1].spilled, all[1].peak_reserved), (10, 9, 40));
+        assert_eq!(
+            (all[1].rows_out, all[1].spilled, all[1].peak_reserved),
+            (10, 9, 40)
+        );
         assert!(all[1].nanos >= 5_000_000);
         assert_eq!(all[2].nanos, 0, "waiting is nobody's work");
         assert_eq!(worker.rows_in(), 100);

@@ -30,7 +30,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 pub use meter::{Clock, OperatorCounts, StageMeter, WorkerMeter};
-pub use model::{Cursor, Model, OperatorModel, Sample, SlowTask, StageModel, StageState, State, TaskRow, Update};
+pub use model::{
+    Cursor, Model, OperatorModel, Sample, SlowTask, StageModel, StageState, State, TaskRow, Update,
+};
 pub use observer::{Gauge, Observer, Observers, RunEnd, RunStart, StageInfo, StagePlan, TaskEnd, TaskStart};
 pub use record::Recorder;
 pub use sample::{Sampler, resident};

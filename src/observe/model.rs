@@ -159,13 +159,24 @@ type Plain = (u32, u32, u32, u64, u64, u64, u64, u64);
 
 impl From<TaskRow> for Plain {
     fn from(t: TaskRow) -> Plain {
-        (t.thread, t.stage, t.part, t.begin_us, t.end_us, t.rows, t.bytes, t.count)
+        (
+            t.thread, t.stage, t.part, t.begin_us, t.end_us, t.rows, t.bytes, t.count,
+        )
     }
 }
 
 impl From<Plain> for TaskRow {
     fn from((thread, stage, part, begin_us, end_us, rows, bytes, count): Plain) -> TaskRow {
-        TaskRow { thread, stage, part, begin_us, end_us, rows, bytes, count }
+        TaskRow {
+            thread,
+            stage,
+            part,
+            begin_us,
+            end_us,
+            rows,
+            bytes,
+            count,
+        }
     }
 }
 
@@ -195,14 +206,30 @@ type PlainSample = (f64, u64, u64, u64, u64, u64, u64);
 impl From<Sample> for PlainSample {
     fn from(s: Sample) -> PlainSample {
         let seconds = (s.seconds * 1e6).round() / 1e6;
-        (seconds, s.resident, s.reserved, s.spilled_now, s.spilled_total, s.rows_read, s.bytes_read)
+        (
+            seconds,
+            s.resident,
+            s.reserved,
+            s.spilled_now,
+            s.spilled_total,
+            s.rows_read,
+            s.bytes_read,
+        )
     }
 }
 
 impl From<PlainSample> for Sample {
     fn from(p: PlainSample) -> Sample {
         let (seconds, resident, reserved, spilled_now, spilled_total, rows_read, bytes_read) = p;
-        Sample { seconds, resident, reserved, spilled_now, spilled_total, rows_read, bytes_read }
+        Sample {
+            seconds,
+            resident,
+            reserved,
+            spilled_now,
+            spilled_total,
+            rows_read,
+            bytes_read,
+        }
     }
 }
 
@@ -263,11 +290,25 @@ mod tests {
 
     #[test]
     fn tasks_and_samples_are_lists() {
-        let task = TaskRow { thread: 1, stage: 2, part: 3, begin_us: 4, end_us: 5, rows: 6, bytes: 7, count: 8 };
+        let task = TaskRow {
+            thread: 1,
+            stage: 2,
+            part: 3,
+            begin_us: 4,
+            end_us: 5,
+            rows: 6,
+            bytes: 7,
+            count: 8,
+        };
         let text = serde_json::to_string(&task).unwrap();
         assert_eq!(text, "[1,2,3,4,5,6,7,8]");
         assert_eq!(serde_json::from_str::<TaskRow>(&text).unwrap(), task);
-        let sample = Sample { seconds: 0.5, resident: 1, rows_read: 9, ..Sample::default() };
+        let sample = Sample {
+            seconds: 0.5,
+            resident: 1,
+            rows_read: 9,
+            ..Sample::default()
+        };
         let text = serde_json::to_string(&sample).unwrap();
         assert_eq!(text, "[0.5,1,0,0,0,9,0]");
         assert_eq!(serde_json::from_str::<Sample>(&text).unwrap(), sample);

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::lane::{Done, Lane, Span, StageSum};
-use super::model::{Cursor, FORMAT, Model, OperatorModel, Sample, SlowTask, StageModel, StageState, State, Update};
+use super::model::{
+    Cursor, FORMAT, Model, OperatorModel, Sample, SlowTask, StageModel, StageState, State, Update,
+};
 use super::sample::Samples;
 use super::{
     Gauge, Observer, OperatorCounts, RunEnd, RunStart, Sampler, StageInfo, StageMeter, StagePlan, StageRun,
@@ -117,7 +119,11 @@ impl Recorder {
     pub fn now(&self) -> Sample {
         let gauge = locked(&self.run).gauge.clone();
         let seconds = self.begun.elapsed().as_secs_f64();
-        Sample::of(seconds, super::sample::resident(), gauge.map_or_else(Gauge::default, |g| g()))
+        Sample::of(
+            seconds,
+            super::sample::resident(),
+            gauge.map_or_else(Gauge::default, |g| g()),
+        )
     }
 
     /// Facts for the user that came up after the run was over.
@@ -210,7 +216,11 @@ impl Recorder {
         let changed = stages.iter().enumerate();
         let changed = changed.filter(|(i, s)| cursor.stages.get(*i) != Some(s));
         let update = Update {
-            elapsed: run.end.as_ref().map_or_else(|| self.begun.elapsed(), |(at, _)| *at).as_secs_f64(),
+            elapsed: run
+                .end
+                .as_ref()
+                .map_or_else(|| self.begun.elapsed(), |(at, _)| *at)
+                .as_secs_f64(),
             state: run.state(),
             error: run.end.as_ref().and_then(|(_, e)| e.error.clone()),
             stages: changed.map(|(_, s)| s.clone()).collect(),
@@ -272,7 +282,10 @@ impl Run {
         if self.stages.len() <= id {
             let from = self.stages.len();
             let new = |id| Stage {
-                info: StageInfo { id, ..StageInfo::default() },
+                info: StageInfo {
+                    id,
+                    ..StageInfo::default()
+                },
                 ..Stage::default()
             };
             self.stages.extend((from..=id).map(new));
@@ -316,7 +329,11 @@ impl Stage {
                 true => done.bytes_spilled,
                 false => gauge.spilled_total.saturating_sub(self.spilled_before),
             },
-            peak_reserved: if over { done.peak_reserved as u64 } else { gauge.reserved },
+            peak_reserved: if over {
+                done.peak_reserved as u64
+            } else {
+                gauge.reserved
+            },
             busy: sum.busy as f64 / 1e6,
             operators: operators(&self.info.operators, &counts, &done),
         }

@@ -25,7 +25,10 @@ impl Sampler {
         };
         Sampler {
             stop: Some(stop),
-            thread: std::thread::Builder::new().name("ddf-sample".into()).spawn(run).ok(),
+            thread: std::thread::Builder::new()
+                .name("ddf-sample".into())
+                .spawn(run)
+                .ok(),
         }
     }
 }
@@ -107,7 +110,10 @@ mod tests {
         let (mut all, mut seen, mut got) = (Samples::default(), None, 0);
         for i in 0..20_000 {
             let seconds = f64::from(i) / 10.0;
-            all.add(Sample { seconds, ..Sample::default() });
+            all.add(Sample {
+                seconds,
+                ..Sample::default()
+            });
             assert!(all.kept.len() < CAP);
             if i % 100 == 0 {
                 got += all.since(&mut seen).len();

@@ -12,32 +12,49 @@ const PID: u32 = 1;
 /// The row of the stages; threads come behind.
 const STAGES: u32 = 0;
 
-/// The trace, in the object form of the format.
-pub fn trace(model: &Model) -> Value {
-    let mut events = vec![name("process_name", STAGES, &format!("ddf {}", model.version))];
-    events.push(name("thread_name", STAGES, "stages"));
+/// The trace, in the object form of the format, an event in each line.
+pub fn trace(model: &Model) -> String {
+    let mut out = String::from("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
+    // one by one: a tree of all of them would take ten times the text
+    each(model, &mut |event| {
+        out += &event.to_string();
+        out += ",\n";
+    });
+    out.truncate(out.len() - ",\n".len());
+    out += "\n],\"ddf\":";
+    out += &serde_json::to_string(model).unwrap_or_else(|_| "null".into());
+    out + "}\n"
+}
+
+/// All events; there are some, whatever the run.
+fn each(model: &Model, tell: &mut dyn FnMut(Value)) {
+    tell(name("process_name", STAGES, &format!("ddf {}", model.version)));
+    tell(name("thread_name", STAGES, "stages"));
     for t in 0..model.threads as u32 {
-        events.push(name("thread_name", t + 1, &format!("thread {t}")));
+        tell(name("thread_name", t + 1, &format!("thread {t}")));
     }
-    let begun = model.stages.iter().filter_map(|s| Some((s, s.begin?)));
-    events.extend(begun.map(|(s, begin)| {
+    for s in &model.stages {
+        let Some(begin) = s.begin else {
+            continue;
+        };
         let end = s.end.unwrap_or(model.elapsed);
-        json!({
+        tell(json!({
             "name": format!("stage {}: {}", s.id, s.name), "cat": "stage", "ph": "X", "pid": PID, "tid": STAGES,
             "ts": micros(begin), "dur": micros(end - begin),
             "args": {"tasks": s.tasks, "rows_in": s.rows_in, "rows_out": s.rows_out, "bytes_read": s.bytes_read,
                 "bytes_out": s.bytes_out, "spilled": s.spilled, "peak_reserved": s.peak_reserved, "busy": s.busy},
-        })
-    }));
-    events.extend(model.tasks.iter().map(|t| task(model, t)));
-    for s in &model.samples {
-        let counter = |name: &str, args: Value| json!({"name": name, "ph": "C", "pid": PID, "ts": micros(s.seconds), "args": args});
-        events.push(counter("memory", json!({"resident": s.resident, "reserved": s.reserved})));
-        events.push(counter("spilled", json!({"bytes": s.spilled_now})));
-        events.push(counter("rows read", json!({"rows": s.rows_read})));
-        events.push(counter("bytes read", json!({"bytes": s.bytes_read})));
+        }));
     }
-    json!({"traceEvents": events, "displayTimeUnit": "ms", "ddf": model})
+    model.tasks.iter().for_each(|t| tell(task(model, t)));
+    for s in &model.samples {
+        let mut counter = |name: &str, args: Value| {
+            tell(json!({"name": name, "ph": "C", "pid": PID, "ts": micros(s.seconds), "args": args}));
+        };
+        counter("memory", json!({"resident": s.resident, "reserved": s.reserved}));
+        counter("spilled", json!({"bytes": s.spilled_now}));
+        counter("rows read", json!({"rows": s.rows_read}));
+        counter("bytes read", json!({"bytes": s.bytes_read}));
+    }
 }
 
 fn task(model: &Model, t: &TaskRow) -> Value {
@@ -73,20 +90,35 @@ mod tests {
             begin: Some(0.5),
             ..StageModel::default()
         };
-        let row = TaskRow { thread: 1, part: 7, begin_us: 10, end_us: 30, rows: 5, count: 1, ..TaskRow::default() };
+        let row = TaskRow {
+            thread: 1,
+            part: 7,
+            begin_us: 10,
+            end_us: 30,
+            rows: 5,
+            count: 1,
+            ..TaskRow::default()
+        };
         let model = Model {
             threads: 2,
             elapsed: 2.0,
             stages: vec![stage],
             tasks: vec![row, TaskRow { count: 0, ..row }],
-            samples: vec![Sample { seconds: 0.1, resident: 9, ..Sample::default() }],
+            samples: vec![Sample {
+                seconds: 0.1,
+                resident: 9,
+                ..Sample::default()
+            }],
             ..Model::default()
         };
-        let t = trace(&model);
+        let t: Value = serde_json::from_str(&trace(&model)).unwrap();
         let events = t["traceEvents"].as_array().unwrap();
         let of = |ph: &str| events.iter().filter(|e| e["ph"] == ph).collect::<Vec<_>>();
         assert_eq!((of("M").len(), of("X").len(), of("C").len()), (4, 3, 4));
-        assert_eq!((&of("X")[0]["ts"], &of("X")[0]["dur"]), (&json!(500_000), &json!(1_500_000)));
+        assert_eq!(
+            (&of("X")[0]["ts"], &of("X")[0]["dur"]),
+            (&json!(500_000), &json!(1_500_000))
+        );
         assert_eq!((&of("X")[1]["tid"], &of("X")[1]["dur"]), (&json!(2), &json!(20)));
         assert_eq!(of("X")[2]["name"], "scan a ► result: closing");
         assert_eq!(of("C")[0]["args"]["resident"], 9);

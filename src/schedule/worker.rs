@@ -239,7 +239,8 @@ fn parked(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> {
     if job.stopped() && job.failed() {
         return Ok(());
     }
-    let p = guarded(job, first, || job.close(first, || sink.finish(&job.task(first)))).map_err(|e| (first, e))?;
+    let p =
+        guarded(job, first, || job.close(first, || sink.finish(&job.task(first)))).map_err(|e| (first, e))?;
     keep(first, p);
     Ok(())
 }

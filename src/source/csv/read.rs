@@ -72,9 +72,7 @@ impl CsvSource {
             None => Windows::partition(&self.file, self.part_in_file, &self.dataset.pool)?,
         };
         let more = windows.next().map_err(|e| self.suspect(e))?;
-        cx.run
-            .progress
-            .add_read(std::mem::take(&mut windows.bytes_read));
+        cx.run.progress.add_read(std::mem::take(&mut windows.bytes_read));
         if !more {
             if let OnBadRow::Reject(_) = self.dataset.options.on_bad_row {
                 cx.run.aside.finished(self.part);
