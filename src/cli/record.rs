@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::args::RunArgs;
+use super::args::{self, RunArgs};
 use super::dashboard;
 use crate::dashboard::document;
 use crate::error::{Error, Kind, Result};
@@ -89,9 +89,35 @@ pub fn typed() -> String {
     }
 }
 
-/// The command that runs one partition alone, with `{}` for its number.
+/// The command that runs one partition alone, with `{}` for its number. It has no part in what only one
+/// run can have: a part of the rows must not replace the output of all.
 fn again() -> String {
-    format!("{} --partition {{}} --scheduler sync", typed())
+    let words = args::joined(std::env::args_os());
+    let words = words.iter().skip(1).map(|w| w.to_string_lossy().into_owned());
+    alone(words)
+}
+
+fn alone(words: impl Iterator<Item = String>) -> String {
+    let mut out = String::from("ddf");
+    let mut skip = false;
+    for word in words {
+        let (flag, value) = word
+            .split_once('=')
+            .map_or((word.as_str(), false), |(f, _)| (f, true));
+        let left_out = match flag {
+            "--profile" | "--graph" | "--output" | "-o" => {
+                skip = !value;
+                true
+            }
+            "--dashboard" | "--linger" => true,
+            _ => std::mem::take(&mut skip),
+        };
+        if !left_out {
+            out += " ";
+            out += &quoted(&word);
+        }
+    }
+    out + " --partition {} --scheduler sync"
 }
 
 /// An argument as a shell takes it.
@@ -118,5 +144,16 @@ mod tests {
         ] {
             assert_eq!(quoted(arg), want);
         }
+    }
+
+    #[test]
+    fn a_part_alone_leaves_files_and_browsers_be() {
+        let words = |text: &str| alone(text.split(' ').map(String::from));
+        assert_eq!(
+            words(
+                "query data/*.csv -o out.csv --dashboard=:0 --linger --count --profile=p.html --graph g.svg -j2"
+            ),
+            "ddf query 'data/*.csv' --count -j2 --partition {} --scheduler sync"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Server-sent events: the whole model first, then what is new, several times a second.
 //!
 //! `event: snapshot` carries a [`Model`](crate::observe::Model), `event: update` an
-//! [`Update`](crate::observe::Update), `event: end` the last update of the last run of the command.
+//! [`Update`], `event: end` the last update of the last run of the command.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
