@@ -36,6 +36,7 @@ document.addEventListener("keydown", (e) => {
   if (e.key === "Escape" && chosen.stage != null && e.target.id !== "stream") chosen.toggle(chosen.stage);
 });
 window.addEventListener("resize", ask);
+window.addEventListener("scroll", () => tip.hide(), { passive: true });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readInk(); ask(); });
 new ResizeObserver(ask).observe(document.querySelector("main"));
 copyButton(byId("copy-command"), () => model.command);

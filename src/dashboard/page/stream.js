@@ -147,7 +147,7 @@ const stream = (() => {
         ["task", what],
         ["thread", String(lane.thread)],
         ["time", seconds(lane.end[i] - lane.begin[i])],
-        ["begins at", seconds(lane.begin[i])],
+        ["begins at", `${lane.begin[i].toFixed(lane.end[i] - lane.begin[i] < 0.01 ? 5 : 3)} s`],
         ["rows", whole(lane.rows[i])],
         ["bytes", lane.bytes[i] ? bytes(lane.bytes[i]) : ""],
       ]),

@@ -130,50 +130,58 @@ const tip = {
 };
 const facts = (pairs) => el("table", {}, el("tbody", {}, ...pairs.filter((p) => p[1] !== "").map(([a, b]) => el("tr", {}, el("td", {}, a), el("td", {}, b)))));
 
-/** Lets a pointer draw out a span, pinch, and look; `look(x, y, event)` shows a tip. */
+/** Lets a pointer draw out a span, two fingers pinch, and all look; `look(x, y, event)` shows a tip. */
 const hand = (s, look) => {
   const { canvas } = s;
-  const fingers = new Map();
-  let pinch = null;
+  const fingers = new Map(); // where each is, in pixels
+  let held = null; // the moments that two fingers hold
   const place = (e) => { const r = canvas.getBoundingClientRect(); return [e.clientX - r.left, e.clientY - r.top]; };
+  /** The window of time in which the moments that are held are below the fingers. */
+  const pinch = () => {
+    const [[a, b], [x, y], width] = [held, [...fingers.values()], Math.max(1, s.width - s.left)];
+    if (Math.abs(x - y) < 8 || (b - a) * (y - x) <= 0) return;
+    const span = ((b - a) / (y - x)) * width;
+    const from = a - ((x - s.left) / width) * span;
+    view.set(from, from + span);
+  };
   canvas.addEventListener("pointerdown", (e) => {
     if (e.button !== 0) return;
     const [x] = place(e);
-    fingers.set(e.pointerId, s.time(x));
+    fingers.set(e.pointerId, x);
     canvas.setPointerCapture(e.pointerId);
     view.drag = fingers.size === 1 && x >= s.left ? [s.time(x), s.time(x)] : null;
-    if (fingers.size === 2) pinch = [...fingers.values()];
+    held = fingers.size === 2 ? [...fingers.values()].map(s.time) : null;
+    tip.hide();
   });
   canvas.addEventListener("pointermove", (e) => {
     const [x, y] = place(e);
     const t = s.time(Math.max(s.left, x));
-    if (fingers.has(e.pointerId)) fingers.set(e.pointerId, t);
-    if (pinch && fingers.size === 2) {
-      const [[a, b], [c, d]] = [pinch, [...fingers.values()]];
-      if (Math.abs(c - d) > 1e-9) view.zoom(Math.abs(a - b) / Math.abs(c - d), (a + b) / 2);
-      for (const id of fingers.keys()) fingers.set(id, s.time(place(e)[0]));
-      pinch = null;
-      return;
-    }
-    if (view.drag) view.drag[1] = Math.min(t, view.end);
+    if (fingers.has(e.pointerId)) fingers.set(e.pointerId, x);
+    if (held) return pinch();
     view.hover = x >= s.left ? t : null;
-    if (!view.drag && e.pointerType !== "touch") look(x, y, e);
-    if (view.drag) tip.hide();
+    if (view.drag) view.drag[1] = Math.min(t, view.end);
+    else look(x, y, e);
     view.changed();
   });
   const done = (e) => {
     fingers.delete(e.pointerId);
-    pinch = fingers.size === 2 ? pinch : null;
+    held = null;
     const drag = view.drag;
     view.drag = null;
     if (!drag) return;
     const [a, b] = [Math.min(...drag), Math.max(...drag)];
-    if (e.type === "pointerup" && s.x(b) - s.x(a) > 6) { tip.hide(); view.set(a, b); } else look(...place(e), e);
+    if (e.type === "pointerup" && s.x(b) - s.x(a) > 6) view.set(a, b);
+    else if (e.type === "pointerup") look(...place(e), e);
     view.changed();
   };
   canvas.addEventListener("pointerup", done);
   canvas.addEventListener("pointercancel", done);
-  canvas.addEventListener("pointerleave", () => { view.hover = null; tip.hide(); view.changed(); });
+  // a finger leaves as soon as it is lifted: what it asked for stays until the next touch
+  canvas.addEventListener("pointerleave", (e) => {
+    view.hover = null;
+    if (e.pointerType !== "touch") tip.hide();
+    view.changed();
+  });
   canvas.addEventListener("dblclick", () => { view.mode = "all"; view.changed(); });
   canvas.addEventListener("wheel", (e) => {
     const sideways = Math.abs(e.deltaX) > Math.abs(e.deltaY) ? e.deltaX : e.shiftKey ? e.deltaY : 0;
