@@ -440,7 +440,8 @@ pub struct RunArgs {
     /// Print what the run took to standard error
     #[arg(long)]
     pub stats: bool,
-    /// Record the run, also one that fails: .html is a page to look at, .json a trace for Perfetto
+    /// Record the run (of several statements the last), also one that fails: .html is a page to look at,
+    /// .json a trace for Perfetto
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
     /// How errors are printed
