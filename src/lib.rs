@@ -22,6 +22,7 @@
 //! [`graph`] and [`schedule`] decide what happens when.
 
 pub mod cli;
+pub mod dashboard;
 pub mod error;
 pub mod expr;
 pub mod frame;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("observe", &[]),
+    ("dashboard", &["observe"]),
     ("kernel", &[]),
     ("memory", &["observe"]),
     ("tasks", &["observe"]),
@@ -47,7 +48,17 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "sql", "frame", "expr", "graph", "schedule", "source", "write", "pipeline", "observe", "kernel",
+            "sql",
+            "frame",
+            "expr",
+            "graph",
+            "schedule",
+            "source",
+            "write",
+            "pipeline",
+            "observe",
+            "kernel",
+            "dashboard",
         ],
     ),
 ];

@@ -1,11 +1,14 @@
 //! The command that runs one partition of what was asked again.
 
+use super::args;
 use super::record::quoted;
 
-/// The command as it was typed, but for `--partition {}` (`{}` is for its number) and one thread; none
-/// where what was asked is not in the command.
+/// The command as it was typed, but for `--partition {}` (`{}` is for its number), one thread, and what
+/// only one run can have: a part of the rows must not replace the output of all. None where what was
+/// asked is not in the command.
 pub fn template() -> Option<String> {
-    of(std::env::args().skip(1))
+    let words = args::joined(std::env::args_os());
+    of(words.iter().skip(1).map(|w| w.to_string_lossy().into_owned()))
 }
 
 /// The command for one partition of a table.
@@ -27,11 +30,17 @@ fn of(args: impl Iterator<Item = String>) -> Option<String> {
         return None;
     }
     while let Some(arg) = args.next() {
-        if arg == "--scheduler" || arg == "--partition" {
-            args.next();
-        } else if !arg.starts_with("--scheduler=") && !arg.starts_with("--partition=") {
-            out += " ";
-            out += &quoted(&arg);
+        let (flag, has_value) = (arg.split_once('=')).map_or((arg.as_str(), false), |(f, _)| (f, true));
+        match flag {
+            "--scheduler" | "--partition" | "--profile" | "--graph" | "--output" | "-o" if !has_value => {
+                args.next();
+            }
+            "--scheduler" | "--partition" | "--profile" | "--graph" | "--output" => {}
+            "--dashboard" | "--linger" => {}
+            _ => {
+                out += " ";
+                out += &quoted(&arg);
+            }
         }
     }
     Some(out + " --partition {} --scheduler sync")
@@ -63,6 +72,11 @@ mod tests {
         assert_eq!(
             typed(&["sql", "--partition=3", ""]).unwrap(),
             "ddf sql '' --partition {} --scheduler sync"
+        );
+        let watched = "query data/*.csv -o out.csv --dashboard=:0 --linger --count --profile=p.html --graph g.svg -j2";
+        assert_eq!(
+            of(watched.split(' ').map(String::from)).unwrap(),
+            "ddf query 'data/*.csv' --count -j2 --partition {} --scheduler sync"
         );
         assert_eq!(typed(&["shell"]), None);
         assert_eq!(typed(&[]), None);

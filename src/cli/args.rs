@@ -1,8 +1,27 @@
 //! What can be typed: commands and flags, and their help.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::dashboard::Address;
+
+/// The words that were typed, with an address behind `--dashboard` made one word with it: the address
+/// may be left out, so that without this a file's name behind the flag would be taken for one.
+pub fn joined(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut out: Vec<OsString> = Vec::new();
+    for word in words {
+        match out.last_mut() {
+            Some(last) if *last == *"--dashboard" && word.to_str().is_some_and(Address::is_one) => {
+                last.push("=");
+                last.push(word);
+            }
+            _ => out.push(word),
+        }
+    }
+    out
+}
 
 /// `ddf`: questions of CSV and Parquet files that are larger than memory.
 #[derive(Debug, Parser)]
@@ -423,10 +442,17 @@ pub struct RunArgs {
     /// Show progress on standard error
     #[arg(long, value_enum, default_value = "auto")]
     pub progress: When,
+    /// Watch the run in a browser: serve a page that shows it, at an address whose token is printed
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true, default_missing_value = crate::dashboard::DEFAULT)]
+    pub dashboard: Option<String>,
+    /// Keep the dashboard after the query until its page is closed
+    #[arg(long, requires = "dashboard")]
+    pub linger: bool,
     /// Print what the run took to standard error
     #[arg(long)]
     pub stats: bool,
-    /// Record the run, also one that fails: .html is a page to look at, .json a trace for Perfetto
+    /// Record the run (of several statements the last), also one that fails: .html is a page to look at,
+    /// .json a trace for Perfetto
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
     /// How errors are printed

@@ -13,6 +13,7 @@
 
 mod again;
 mod args;
+mod dashboard;
 mod explain;
 mod graphs;
 mod join;
@@ -45,7 +46,7 @@ use signals::Signals;
 
 /// Runs the program with the process's arguments and answers its exit status.
 pub fn main() -> u8 {
-    let matches = match Cli::command().try_get_matches() {
+    let matches = match Cli::command().try_get_matches_from(args::joined(std::env::args_os())) {
         Ok(m) => m,
         Err(e) => {
             let status = e.exit_code();
@@ -62,13 +63,12 @@ pub fn main() -> u8 {
         Command::Shell(args) => shell::run(args),
         other => run(other, sub.unwrap_or(&matches)).map(|()| 0),
     });
-    match catch_unwind(ran).unwrap_or_else(|_| Err(Error::defect("ddf failed in a way it should not"))) {
-        Ok(status) => status,
-        Err(e) => {
-            messages::print_error(&e, json);
-            e.exit_status()
-        }
+    let ran = catch_unwind(ran).unwrap_or_else(|_| Err(Error::defect("ddf failed in a way it should not")));
+    if let Err(e) = &ran {
+        messages::print_error(e, json);
     }
+    dashboard::finish(ran.as_ref().err());
+    ran.unwrap_or_else(|e| e.exit_status())
 }
 
 fn run_args(command: &Command) -> Option<&RunArgs> {

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::again;
 use super::args::RunArgs;
+use super::{again, dashboard};
+use crate::dashboard::document;
 use crate::error::{Error, Kind, Result};
 use crate::frame::Report;
 use crate::observe::{Model, Observer, Recorder, RunEnd, Sampler, trace};
@@ -23,10 +24,12 @@ impl Recording {
         if let Some(path) = &run.profile {
             check(path)?;
         }
-        if !wanted && run.profile.is_none() {
+        if !wanted && run.profile.is_none() && run.dashboard.is_none() {
             return Ok(None);
         }
+        dashboard::start(run)?;
         let recorder = Recorder::new(typed(), again::template());
+        dashboard::show(&recorder);
         let _sampler = recorder.sample();
         Ok(Some(Recording { recorder, _sampler }))
     }
@@ -60,7 +63,7 @@ const KINDS: &str = "end the name in .html (a page) or .json (a trace for Perfet
 /// Whether a profile can be written there, before a long run finds out that it cannot.
 fn check(path: &Path) -> Result<()> {
     match path.extension().and_then(|e| e.to_str()) {
-        Some("json") => Ok(()),
+        Some("html" | "json") => Ok(()),
         _ => Err(Error::usage(format!("cannot write a profile into {}", path.display())).help(KINDS)),
     }
 }
@@ -68,7 +71,10 @@ fn check(path: &Path) -> Result<()> {
 /// Writes what a run was into a file, whole or not at all, in the format that its name tells.
 pub fn write_profile(model: &Model, path: &Path) -> Result<()> {
     check(path)?;
-    let text = trace(model);
+    let text = match path.extension().and_then(|e| e.to_str()) {
+        Some("html") => document(Some(model))?,
+        _ => trace(model),
+    };
     write_whole(path, |write| write(text.as_bytes()))
 }
 

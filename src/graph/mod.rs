@@ -24,6 +24,9 @@
 //! A join whose build side does not fit into memory is taken apart into further stages while the
 //! graph runs ([`Graph::split_join`]).
 //!
+//! Stages are drawn by `draw` from a [`Picture`], which is of a plan or of a run, in a layered `layout`;
+//! `fold` makes many stages that look alike one box.
+//!
 //! Everything here is plain, serialisable data (`ddf.taskgraph/1`, see [`Graph::to_json`]); the
 //! tables are named by index and travel as their own JSON.
 

@@ -48,6 +48,9 @@ pub trait Observer: Send + Sync {
     fn pretask(&self, _task: &TaskStart) {}
     /// It is done with it.
     fn posttask(&self, _task: &TaskEnd) {}
+    /// A worker is done with what came behind its last task of a stage, or of a span of tasks: sorting,
+    /// spilling or handing over what they gathered. `part` is the first of those tasks.
+    fn closed(&self, _work: &TaskEnd) {}
     /// Bytes were written to spill files.
     fn spill(&self, _bytes: u64) {}
     /// All tasks of a stage are done.
@@ -173,8 +176,7 @@ pub struct TaskEnd<'a> {
     pub bytes: u64,
     /// Whether it ended with an error.
     pub failed: bool,
-    /// Not a task, but what a worker does behind its last one of a stage, of which `part` was the first:
-    /// sorting, spilling or handing over what they gathered.
+    /// Not a task, but what came behind some: see [`Observer::closed`].
     pub closing: bool,
 }
 

@@ -387,6 +387,7 @@ impl Observer for Recorder {
             end: None,
         };
         self.generation.fetch_add(1, Relaxed);
+        self.look();
     }
 
     fn stage_planned(&self, plan: &StagePlan) {
@@ -410,6 +411,10 @@ impl Observer for Recorder {
         }
     }
 
+    fn closed(&self, work: &TaskEnd) {
+        self.posttask(work);
+    }
+
     fn stage_end(&self, done: &StageRun) {
         let now = self.begun.elapsed();
         let mut run = locked(&self.run);
@@ -430,5 +435,119 @@ impl Observer for Recorder {
 
     fn wants_operators(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::TaskRow;
+    use crate::observe::lane::CAP;
+
+    fn start(threads: usize) -> RunStart {
+        let stage = |id| StageInfo {
+            id,
+            name: format!("stage {id}"),
+            ..StageInfo::default()
+        };
+        RunStart {
+            threads,
+            memory_limit: None,
+            plan: String::new(),
+            stages: (0..2).map(stage).collect(),
+            gauge: Arc::new(Gauge::default),
+        }
+    }
+
+    fn work(recorder: &Recorder, thread: usize, tasks: usize) {
+        for part in 0..tasks {
+            let begin = Instant::now();
+            recorder.posttask(&TaskEnd {
+                thread,
+                stage: part * 2 / tasks,
+                part,
+                name: "",
+                begin,
+                end: Instant::now(),
+                rows: 2,
+                bytes: 3,
+                failed: false,
+                closing: false,
+            });
+        }
+    }
+
+    #[test]
+    fn memory_follows_threads_not_tasks_while_somebody_reads() {
+        const TASKS: usize = 60_000;
+        const THREADS: usize = 4;
+        let recorder = Recorder::new("", None);
+        recorder.start(&start(THREADS));
+        let mut cursor = recorder.snapshot().1;
+        let mut seen: Vec<TaskRow> = Vec::new();
+        std::thread::scope(|s| {
+            let workers: Vec<_> = (0..THREADS)
+                .map(|t| {
+                    let recorder = &recorder;
+                    s.spawn(move || work(recorder, t, TASKS))
+                })
+                .collect();
+            while !workers.iter().all(|w| w.is_finished()) {
+                seen.extend(recorder.since(&mut cursor).tasks);
+            }
+        });
+        seen.extend(recorder.since(&mut cursor).tasks);
+        let model = recorder.model();
+        assert!(model.tasks.len() < THREADS * CAP);
+        for rows in [&seen, &model.tasks] {
+            for thread in 0..THREADS as u32 {
+                let own: Vec<&TaskRow> = rows.iter().filter(|r| r.thread == thread).collect();
+                assert!(own.windows(2).all(|w| w[0].end_us <= w[1].begin_us));
+                let sum = own
+                    .iter()
+                    .fold((0, 0, 0), |(c, r, b), t| (c + t.count, r + t.rows, b + t.bytes));
+                assert_eq!(sum, (TASKS as u64, 2 * TASKS as u64, 3 * TASKS as u64));
+            }
+        }
+        let done: Vec<u64> = model.stages.iter().map(|s| s.done).collect();
+        assert_eq!(done, [(THREADS * TASKS / 2) as u64; 2]);
+        assert_eq!(model.slowest.len(), SLOWEST);
+    }
+
+    #[test]
+    fn stages_that_come_up_later_are_known_by_number() {
+        let recorder = Recorder::new("", None);
+        recorder.start(&start(1));
+        recorder.stage_planned(&StagePlan {
+            stage: StageInfo {
+                id: 4,
+                name: "later".into(),
+                ..StageInfo::default()
+            },
+            tasks: 7,
+            begun: Instant::now(),
+            meter: None,
+            describe: Arc::new(|part| format!("part {part}")),
+        });
+        let model = recorder.model();
+        assert_eq!(
+            model.stages.iter().map(|s| s.id).collect::<Vec<_>>(),
+            [0, 1, 2, 3, 4]
+        );
+        assert_eq!(
+            (model.stages[4].tasks, model.stages[4].state),
+            (Some(7), StageState::Running)
+        );
+        assert_eq!(model.stages[3].state, StageState::Waiting);
+        recorder.finish(&RunEnd {
+            error: Some("no".into()),
+            ..RunEnd::default()
+        });
+        recorder.finish(&RunEnd::default()); // the first end counts
+        let model = recorder.model();
+        assert_eq!(
+            (model.state, model.stages[4].state),
+            (State::Failed, StageState::Failed)
+        );
     }
 }

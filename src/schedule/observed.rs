@@ -97,7 +97,7 @@ impl Observed {
             failed: outcome.is_err(),
             closing: true,
         };
-        self.observers.each(|o| o.posttask(&end));
+        self.observers.each(|o| o.closed(&end));
         outcome
     }
 }
