@@ -125,11 +125,12 @@ functions! {
     ToTimestamp "to_timestamp" [] "f" 1 's' "to_timestamp(seconds)" "The timestamp so many seconds after 1970." "to_timestamp(86400) = TIMESTAMP '1970-01-02'";
     Ordered "__ordered" [] "vtv+" 2 '=' "" "The argument of an aggregate, and the order of its rows." "";
     Pack "__pack" [] "tv+" 2 't' "" "A row as text that sorts as rows are ordered." "";
+    Pair "__pair" [] "ff" 2 'p' "" "Two numbers as one value, for aggregates of pairs." "";
     Unpack "__unpack" [] "ti" 2 't' "" "A value of such a row." "";
 }
 
 /// The functions at the end of the table that plans use and nobody writes.
-const HIDDEN: usize = 3;
+const HIDDEN: usize = 4;
 
 /// All functions, in the order of the manual.
 pub fn functions() -> &'static [FunctionInfo] {
@@ -247,6 +248,7 @@ impl Func {
         }
         let result = match info.result {
             't' => types::TEXT,
+            'p' => super::pair::PAIR,
             'i' => DataType::Int64,
             'f' => DataType::Float64,
             'b' => DataType::Boolean,

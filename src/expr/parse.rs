@@ -15,6 +15,7 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Word};
 
 use super::convert::convert;
+use super::pair::PairFunc;
 use super::tree::{AggFunc, Expr, MAX_DEPTH};
 use super::window_sql::rewritten;
 use crate::error::{Error, Result};
@@ -50,6 +51,18 @@ pub(super) const AGGREGATES: &[(&str, AggFunc)] = &[
     ("bool_and", AggFunc::BoolAnd),
     ("every", AggFunc::BoolAnd),
     ("bool_or", AggFunc::BoolOr),
+    ("corr", AggFunc::Pair(PairFunc::Corr)),
+    ("covar_pop", AggFunc::Pair(PairFunc::CovarPop)),
+    ("covar_samp", AggFunc::Pair(PairFunc::CovarSamp)),
+    ("regr_count", AggFunc::Pair(PairFunc::Count)),
+    ("regr_slope", AggFunc::Pair(PairFunc::Slope)),
+    ("regr_intercept", AggFunc::Pair(PairFunc::Intercept)),
+    ("regr_r2", AggFunc::Pair(PairFunc::R2)),
+    ("regr_sxx", AggFunc::Pair(PairFunc::Sxx)),
+    ("regr_syy", AggFunc::Pair(PairFunc::Syy)),
+    ("regr_sxy", AggFunc::Pair(PairFunc::Sxy)),
+    ("regr_avgx", AggFunc::Pair(PairFunc::AvgX)),
+    ("regr_avgy", AggFunc::Pair(PairFunc::AvgY)),
 ];
 
 /// Parses an expression.

@@ -48,10 +48,10 @@ const ASOF_HELP: &str = "it takes equalities and one inequality: ON t.sym = q.sy
 impl Planner<'_> {
     /// The items of FROM, each with its joins; a row without columns where there are none.
     pub(super) fn from(&mut self, from: &[ast::TableWithJoins], outer: Option<&Scope>) -> Result<Vec<Rel>> {
-        if from.is_empty() {
-            return Ok(vec![self.one_row()?]);
+        let mut items: Vec<Rel> = self.domain_rel().into_iter().collect();
+        if from.is_empty() && items.is_empty() {
+            items.push(self.one_row()?);
         }
-        let mut items: Vec<Rel> = Vec::new();
         for item in from {
             if let TableFactor::Derived {
                 lateral: true,
@@ -69,7 +69,26 @@ impl Planner<'_> {
                 items.push(self.with_joins(rel, &item.joins, outer)?);
                 continue;
             }
-            let rel = self.joined(item, outer)?;
+            let rel = match (self.joined(item, outer), &item.relation) {
+                (Ok(rel), _) => rel,
+                // a subquery may look at the tables before it without saying so
+                (
+                    Err(e),
+                    TableFactor::Derived {
+                        lateral: false,
+                        subquery,
+                        alias,
+                        sample: None,
+                    },
+                ) if !items.is_empty() => {
+                    let left = joins::connect(items.clone(), &mut Vec::new())?;
+                    let rel = self.lateral(left, subquery, alias.as_ref(), JoinKind::Inner, outer);
+                    let rel = rel.and_then(|rel| self.with_joins(rel, &item.joins, outer));
+                    items = vec![rel.map_err(|_| e)?];
+                    continue;
+                }
+                (Err(e), _) => return Err(e),
+            };
             for c in &rel.cols {
                 self.check_alias(&items, c)?;
             }
@@ -160,7 +179,7 @@ impl Planner<'_> {
                 sample: None,
             } => {
                 // what stands around is not seen from here: that would be LATERAL
-                let rel = self.query(subquery, &Scope::NOTHING)?;
+                let rel = self.apart(|p| p.query(subquery, &Scope::NOTHING))?;
                 self.alias(rel, alias.as_ref(), None)
             }
             TableFactor::NestedJoin {
@@ -188,7 +207,7 @@ impl Planner<'_> {
         };
         let cte = self.ctes[at].clone();
         let hidden = self.ctes.split_off(cte.sees);
-        let planned = self.query(&cte.query, &Scope::NOTHING);
+        let planned = self.apart(|p| p.query(&cte.query, &Scope::NOTHING));
         self.ctes.truncate(cte.sees);
         self.ctes.extend(hidden);
         let mut rel = planned?;
@@ -221,9 +240,8 @@ impl Planner<'_> {
         let text = std::mem::replace(&mut self.text, &view.text);
         let ctes = std::mem::take(&mut self.ctes);
         self.within += 1;
-        let planned = self
-            .query(&view.query, &Scope::NOTHING)
-            .map_err(|e| self.shown(e));
+        let planned = self.apart(|p| p.query(&view.query, &Scope::NOTHING));
+        let planned = planned.map_err(|e| self.shown(e));
         self.within -= 1;
         self.ctes = ctes;
         self.text = text;

@@ -20,6 +20,7 @@
 //! ```
 
 mod convert;
+mod dependent;
 mod distinct;
 mod from;
 mod group;
@@ -177,6 +178,9 @@ impl Sql {
             notes: Vec::new(),
             groupings: Vec::new(),
             within: 0,
+            domain: None,
+            looked_at: HashSet::new(),
+            attempts: 0,
         };
         let planned = p.query(query, &Scope::NOTHING).and_then(|rel| {
             let plan = finish(rel);
@@ -241,6 +245,12 @@ struct Planner<'a> {
     groupings: Vec<(String, Vec<Expr>)>,
     /// How many views stand around.
     within: usize,
+    /// The values that the subquery in hand is planned over; see [`dependent`].
+    domain: Option<dependent::Domain>,
+    /// Columns that a query found in the queries around it.
+    looked_at: HashSet<String>,
+    /// How often a subquery was planned over a domain.
+    attempts: usize,
 }
 
 /// Stands between a name and its number in inner names.

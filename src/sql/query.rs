@@ -68,6 +68,7 @@ impl Planner<'_> {
             }
             SetExpr::Values(v) => {
                 let rel = self.values(v)?;
+                let rel = self.beside_domain(rel)?;
                 self.ordered(rel, order)
             }
             other => Err(unsupported(&format!("{other}"))),
@@ -149,6 +150,9 @@ impl Planner<'_> {
         }
         if take.is_none() && skip == 0 {
             return Ok(rel);
+        }
+        if self.domain.is_some() {
+            return self.limit_of_each(rel, skip, take);
         }
         Ok(rel.settle().map(|input| LogicalPlan::Limit { input, skip, take }))
     }

@@ -11,7 +11,7 @@ use sqlparser::ast::{self, Expr as S, GroupByExpr, Ident, OrderByKind, SelectIte
 use super::convert::{First, Job, JobKind, Names};
 use super::grouping::Keys;
 use super::scope::{Col, Rel, Scope};
-use super::{Planner, group, joins, unsupported, window};
+use super::{Planner, dependent, group, joins, unsupported, window};
 use crate::error::{Error, Result};
 use crate::expr::{self, Expr, UnaryOp};
 use crate::kernel::Scalar;
@@ -70,7 +70,7 @@ impl Planner<'_> {
             }
             for part in joins::conjuncts(condition) {
                 let columns = part.columns();
-                let outside = columns.iter().any(|c| here.is_outer(c));
+                let outside = columns.iter().any(|c| here.is_outer(c) && !self.carries(c));
                 match jobs.iter().any(|j: &Job| columns.contains(&j.stand_in)) {
                     true if outside => {
                         return Err(unsupported("a subquery beside a reference to an outer query"));
@@ -158,6 +158,10 @@ impl Planner<'_> {
         let mut items = self.items(s, names(First::Column), &mut jobs)?;
         let found = self.keys(s, &items, names(First::Column), &mut jobs)?;
         let (mut keys, sets) = found.map_or((None, None), |k| (Some(k.exprs), k.sets));
+        if sets.is_some() && self.domain.is_some() {
+            return Err(unsupported("grouping sets in a subquery that refers to an outer query"));
+        }
+        let single = keys.is_none();
         let mut having = match &s.having {
             Some(h) => Some(self.expr(h, names(First::Column), &mut jobs)?),
             None => None,
@@ -193,7 +197,10 @@ impl Planner<'_> {
             all.any(Expr::has_aggregate)
         };
         if groups {
-            let keys = self.key_names(keys.unwrap_or_default(), &rel);
+            let mut keys = self.key_names(keys.unwrap_or_default(), &rel);
+            let mut carried = self.carried();
+            carried.retain(|(c, _)| !keys.iter().any(|(k, _)| k == c));
+            keys.append(&mut carried);
             let mut g = group::Groups::new(keys);
             g.sets = sets.map(|masks| self.sets(masks, &g.keys));
             let exprs = (items.iter_mut().map(|i| &mut i.expr))
@@ -205,7 +212,11 @@ impl Planner<'_> {
                 let old = std::mem::replace(e, Expr::Literal(Scalar::Null));
                 *e = g.rewrite(self, old)?;
             }
+            let counts = dependent::counts_of(&g.aggs);
             rel = g.over(rel)?;
+            if single {
+                rel = self.all_of_domain(rel, &counts)?;
+            }
             let stand_ins: HashSet<&str> = jobs.iter().map(|j| j.stand_in.as_str()).collect();
             let all = (items.iter().map(|i| &i.expr))
                 .chain(&having)
@@ -504,13 +515,14 @@ impl Planner<'_> {
         here: &Scope,
     ) -> Result<Rel> {
         let (mut cols, mut exprs) = (Vec::new(), Vec::new());
-        let mut used: HashSet<String> = HashSet::new();
+        let carried = self.carried();
+        let mut used: HashSet<String> = carried.iter().map(|(c, _)| c.clone()).collect();
         let mut by = by;
         let on = by.split_off(flags.len());
         // the first row of each key is the first in sight
         let rel = if on.is_empty() { rel } else { rel.settle() };
         for i in items {
-            if let Some(c) = i.expr.columns().iter().find(|c| here.is_outer(c)) {
+            if let Some(c) = (i.expr.columns().iter()).find(|c| here.is_outer(c) && !self.carries(c)) {
                 return Err(unsupported(&format!(
                     "the outer column {c} in SELECT of a subquery"
                 )));
@@ -528,6 +540,7 @@ impl Planner<'_> {
                 open: true,
             });
         }
+        exprs.extend(carried.iter().cloned());
         let mut keys: Vec<OrderBy> = Vec::new();
         for (b, o) in by.into_iter().zip(flags) {
             let expr = match b {
@@ -581,6 +594,7 @@ impl Planner<'_> {
             let keys: Vec<_> = cols
                 .iter()
                 .map(|c| (c.inner.clone(), Expr::column(&c.inner)))
+                .chain(carried.iter().cloned())
                 .collect();
             pending = cols.iter().map(|c| OrderBy::ascending(&c.inner)).collect();
             plan = LogicalPlan::Aggregate {
@@ -590,6 +604,7 @@ impl Planner<'_> {
             };
         }
         if !on_columns.is_empty() {
+            on_columns.extend(carried.into_iter().map(|(_, e)| e));
             (plan, pending) = self.first_of_each(plan, on_columns, &keys)?;
         }
         let mut out = Rel {

@@ -40,7 +40,10 @@ impl Planner<'_> {
             };
             rel = match (op, all) {
                 (SetOperator::Union, true) => self.union_all(rel, right)?,
-                (SetOperator::Union, false) => distinct(self.union_all(rel, right)?),
+                (SetOperator::Union, false) => {
+                    let all = self.union_all(rel, right)?;
+                    self.distinct(all)
+                },
                 (SetOperator::Intersect, all) => self.compared(rel, right, BinaryOp::Gt, all)?,
                 (SetOperator::Except | SetOperator::Minus, all) => {
                     self.compared(rel, right, BinaryOp::Eq, all)?
@@ -85,11 +88,29 @@ impl Planner<'_> {
                 open: true,
             });
         }
+        a.extend(self.carried());
+        b.extend(self.carried());
         let project = |plan, exprs| LogicalPlan::Project {
             input: Box::new(plan),
             exprs,
         };
         Ok((project(left.plan, a), project(right.plan, b), cols))
+    }
+
+    /// Each row once.
+    pub(super) fn distinct(&self, rel: Rel) -> Rel {
+        let keys: Vec<_> = (rel.cols.iter())
+            .map(|c| (c.inner.clone(), Expr::column(&c.inner)))
+            .chain(self.carried())
+            .collect();
+        let order = rel.cols.iter().map(|c| OrderBy::ascending(&c.inner)).collect();
+        let mut rel = rel.map(|input| LogicalPlan::Aggregate {
+            input,
+            keys,
+            aggs: Vec::new(),
+        });
+        rel.order = order;
+        rel
     }
 
     fn union_all(&mut self, left: Rel, right: Rel) -> Result<Rel> {
@@ -122,6 +143,7 @@ impl Planner<'_> {
         let keys: Vec<_> = cols
             .iter()
             .map(|c| (c.inner.clone(), Expr::column(&c.inner)))
+            .chain(self.carried())
             .collect();
         let counted = LogicalPlan::Aggregate {
             input: Box::new(LogicalPlan::Union { inputs }),
@@ -141,7 +163,7 @@ impl Planner<'_> {
                 let list = cols.iter().map(|c| (c.inner.clone(), Expr::column(&c.inner)));
                 LogicalPlan::Expand {
                     input: Box::new(counted),
-                    lists: vec![list.collect()],
+                    lists: vec![list.chain(self.carried()).collect()],
                     times: Some(times),
                     totals: None,
                 }
@@ -160,17 +182,3 @@ impl Planner<'_> {
     }
 }
 
-/// Each row once.
-fn distinct(rel: Rel) -> Rel {
-    let keys: Vec<_> = (rel.cols.iter())
-        .map(|c| (c.inner.clone(), Expr::column(&c.inner)))
-        .collect();
-    let order = rel.cols.iter().map(|c| OrderBy::ascending(&c.inner)).collect();
-    let mut rel = rel.map(|input| LogicalPlan::Aggregate {
-        input,
-        keys,
-        aggs: Vec::new(),
-    });
-    rel.order = order;
-    rel
-}

@@ -68,6 +68,7 @@ impl Call {
                 Median => boxed(Box::new(Sliding::new(quantile(0.5, ty), f))),
                 Quantile(q) => boxed(Box::new(Sliding::new(quantile(q, ty), f))),
                 Sum | Mean if is_float => boxed(Box::new(Sliding::new(Float::new(a), f))),
+                Pair(p) => boxed(Box::new(Sliding::new(super::pairs::Pairs::new(p, slides), f))),
                 Std | Var | StdPop | VarPop if is_float || is_decimal => {
                     boxed(Box::new(Sliding::new(Spread::new(a, slides), f)))
                 }

@@ -36,6 +36,7 @@ mod extreme;
 mod frames;
 mod order;
 mod pass;
+mod pairs;
 mod picks;
 mod ranks;
 mod rows;
