@@ -129,6 +129,27 @@ functions! {
     Unpack "__unpack" [] "ti" 2 't' "" "A value of such a row." "";
 }
 
+/// What other systems call something, and how it is written here.
+const FOREIGN: &[(&str, &str)] = &[
+    ("isnull", "x IS NULL, or ifnull(x, y)"),
+    ("to_date", "cast(x AS date), or strptime(x, '%d.%m.%Y') for another format"),
+    ("to_char", "strftime(x, '%Y-%m-%d')"),
+    ("to_number", "cast(x AS double)"),
+    ("convert", "cast(x AS type)"),
+    ("charindex", "strpos(s, t)"),
+    ("locate", "strpos(s, t)"),
+    ("datepart", "date_part('year', x)"),
+    ("dateadd", "x + INTERVAL '1 day'"),
+    ("date_add", "x + INTERVAL '1 day'"),
+    ("date_sub", "x - INTERVAL '1 day'"),
+    ("age", "date_diff('day', a, b)"),
+    ("approx_count_distinct", "count(DISTINCT x): it is exact"),
+    ("approx_quantile", "quantile(x, 0.95): it is exact"),
+    ("try", "try_cast(x AS type), or nullif(x, 0) under a division"),
+    ("decode", "CASE x WHEN a THEN b ELSE c END"),
+    ("nvl2", "if(x IS NOT NULL, a, b)"),
+];
+
 /// The functions at the end of the table that plans use and nobody writes.
 const HIDDEN: usize = 4;
 
@@ -173,6 +194,9 @@ impl Func {
         .contains(&lower.as_str())
         {
             return Err(error.help("answers must be reproducible: write the value, as in DATE '2024-01-31'"));
+        }
+        if let Some((_, ours)) = FOREIGN.iter().find(|(theirs, _)| *theirs == lower) {
+            return Err(error.help(format!("write {ours}")));
         }
         let names = functions()
             .iter()

@@ -129,6 +129,11 @@ impl Planner<'_> {
                 continue;
             }
             let right = self.factor(&j.relation, outer)?;
+            if matches!(joins::constraint(&j.join_operator), Some(JoinConstraint::None)) {
+                let e = Error::query("JOIN without ON or USING");
+                let e = e.help("write JOIN … ON a.id = b.id, or CROSS JOIN");
+                return Err(self.near(e, &j.relation));
+            }
             for c in &right.cols {
                 self.check_alias(std::slice::from_ref(&rel), c)?;
             }
@@ -280,7 +285,8 @@ impl Planner<'_> {
             J::Anti(c) | J::LeftAnti(c) => (How::Anti, c),
             J::AsOf { .. } => return Err(unsupported("MATCH_CONDITION")),
             J::CrossApply | J::OuterApply => return Err(unsupported("APPLY")),
-            J::RightSemi(_) | J::RightAnti(_) => return Err(unsupported("RIGHT SEMI and RIGHT ANTI JOIN")),
+            J::RightSemi(c) => return self.join(right, left, &J::Semi(c.clone())),
+            J::RightAnti(c) => return self.join(right, left, &J::Anti(c.clone())),
             _ => return Err(unsupported("that kind of join")),
         };
         match constraint {
@@ -357,9 +363,10 @@ impl Planner<'_> {
             outer: None,
         };
         let mut jobs = Vec::new();
-        let condition = self.expr(on, Names::of(&scope), &mut jobs)?;
+        let condition = self.expr(on, Names::of(&scope), &mut jobs).map_err(|e| self.near(e, on))?;
         if condition.has_aggregate() {
-            return Err(Error::query("an aggregate in ON").help("aggregate in a subquery first"));
+            let e = Error::query("an aggregate in ON").help("aggregate in a subquery first");
+            return Err(self.near(e, on));
         }
         let (ls, rs) = (left.plan.schema()?, right.plan.schema()?);
         let (mut keys, mut rest, mut asked) = (Vec::new(), Vec::new(), Vec::new());
@@ -369,7 +376,7 @@ impl Planner<'_> {
                 asked.push(part);
                 continue;
             }
-            match equal_sides(&part, &ls, &rs)? {
+            match equal_sides(&part, &ls, &rs).map_err(|e| self.near(e, on))? {
                 Some(pair) => keys.push(pair),
                 None => rest.push(part),
             }

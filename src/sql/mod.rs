@@ -271,6 +271,20 @@ impl Planner<'_> {
         point_at(e.reworded(plain), self.text)
     }
 
+    /// An error in a part of the statement: at the name it speaks of, if that stands there, else at all of it.
+    fn near(&self, e: Error, part: &impl ast::Spanned) -> Error {
+        let span = part.span();
+        if e.span_text().is_some() || span.start.line == 0 || span.end.line == 0 {
+            return e;
+        }
+        let range = crate::expr::parse::range_of(self.text, span.start, span.end);
+        let e = crate::expr::point_within(e.reworded(plain), self.text, range.clone());
+        match e.span_text() {
+            Some(_) => e,
+            None => e.span(self.text, range),
+        }
+    }
+
     /// An error at an identifier.
     fn at(&self, e: Error, ident: &ast::Ident) -> Error {
         if e.span_text().is_some() || ident.span.start.line == 0 {

@@ -159,11 +159,16 @@ impl Planner<'_> {
 
     /// A number of rows; none for NULL, which is no limit.
     fn count(&mut self, e: &ast::Expr, clause: &str) -> Result<Option<u64>> {
-        let e = self.plain_expr(e, Names::of(&Scope::NOTHING), clause)?;
+        let typed = e;
+        let e = self.plain_expr(e, Names::of(&Scope::NOTHING), clause);
+        let e = e.map_err(|e| self.near(e, typed))?;
         match super::table::constant(&e)? {
             Scalar::Null => Ok(None),
             Scalar::Int(n) if n >= 0 => Ok(Some(n as u64)),
-            _ => Err(Error::query(format!("{clause} {e} is no number of rows"))),
+            _ => {
+                let e = Error::query(format!("{clause} {e} is no number of rows"));
+                Err(self.near(e.help("it takes a whole number that is not negative"), typed))
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sqlparser::ast::{self, Expr as S, GroupByExpr, Ident, OrderByKind, SelectItem};
+use sqlparser::ast::{self, Expr as S, GroupByExpr, Ident, OrderByKind, SelectItem, Spanned};
 
 use super::convert::{First, Job, JobKind, Names};
 use super::grouping::Keys;
@@ -21,6 +21,22 @@ use crate::plan::{LogicalPlan, OrderBy};
 pub(super) struct Item {
     pub name: String,
     pub expr: Expr,
+    /// Where it stands in the text.
+    pub place: Place,
+}
+
+/// A stretch of the text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place(sqlparser::tokenizer::Span);
+
+impl Place {
+    const NONE: Place = Place(sqlparser::tokenizer::Span::empty());
+}
+
+impl ast::Spanned for Place {
+    fn span(&self) -> sqlparser::tokenizer::Span {
+        self.0
+    }
 }
 
 /// What an ORDER BY is made of.
@@ -63,10 +79,11 @@ impl Planner<'_> {
                 aliases: &aliases,
                 first: First::Column,
             };
-            let condition = self.expr(w, names, &mut jobs)?;
-            window::refuse(&condition, "WHERE")?;
+            let condition = self.expr(w, names, &mut jobs).map_err(|e| self.near(e, w))?;
+            window::refuse(&condition, "WHERE").map_err(|e| self.near(e, w))?;
             if condition.has_aggregate() {
-                return Err(Error::query("an aggregate in WHERE").help("conditions on groups go to HAVING"));
+                let e = Error::query("an aggregate in WHERE").help("conditions on groups go to HAVING");
+                return Err(self.near(e, w));
             }
             for part in joins::conjuncts(condition) {
                 let columns = part.columns();
@@ -83,12 +100,28 @@ impl Planner<'_> {
         }
         let mut rel = joins::connect(items, &mut plain)?;
         if !plain.is_empty() {
-            rel = filtered(rel, Expr::and(plain))?;
+            rel = filtered(rel, Expr::and(plain)).map_err(|e| self.near_where(e, s))?;
         }
         for part in asked {
-            rel = self.filter_by(rel, part, &mut jobs, outer)?;
+            let kept = self.filter_by(rel, part, &mut jobs, outer);
+            rel = kept.map_err(|e| self.near_where(e, s))?;
         }
         Ok((rel, correlated))
+    }
+
+    /// An error of the list: at the item that is at fault as it seems, else at all of it.
+    fn near_list(&self, e: Error, s: &ast::Select) -> Error {
+        match (s.projection.first(), s.projection.last()) {
+            (Some(first), Some(last)) => self.near(e, &Place(first.span().union(&last.span()))),
+            _ => e,
+        }
+    }
+
+    fn near_where(&self, e: Error, s: &ast::Select) -> Error {
+        match &s.selection {
+            Some(w) => self.near(e, w),
+            None => e,
+        }
     }
 
     /// Keeps the rows where a condition with subqueries holds.
@@ -163,12 +196,18 @@ impl Planner<'_> {
         }
         let single = keys.is_none();
         let mut having = match &s.having {
-            Some(h) => Some(self.expr(h, names(First::Column), &mut jobs)?),
+            Some(h) => {
+                let having = self.expr(h, names(First::Column), &mut jobs);
+                Some(having.map_err(|e| self.near(e, h))?)
+            }
             None => None,
         };
         having.iter().try_for_each(|h| window::refuse(h, "HAVING"))?;
         let mut qualify = match &s.qualify {
-            Some(q) => Some(self.expr(q, names(First::Column), &mut jobs)?),
+            Some(q) => {
+                let qualify = self.expr(q, names(First::Column), &mut jobs);
+                Some(qualify.map_err(|e| self.near(e, q))?)
+            }
             None => None,
         };
         let (mut by, flags) = self.order(order, &items, names(First::Alias), &mut jobs)?;
@@ -213,7 +252,7 @@ impl Planner<'_> {
                 *e = g.rewrite(self, old)?;
             }
             let counts = dependent::counts_of(&g.aggs);
-            rel = g.over(rel)?;
+            rel = g.over(rel).map_err(|e| self.near_list(e, s))?;
             if single {
                 rel = self.all_of_domain(rel, &counts)?;
             }
@@ -291,7 +330,7 @@ impl Planner<'_> {
                         }
                         other => expr::unmarked(other.to_string()),
                     };
-                    let expr = self.expr(e, names, jobs)?;
+                    let expr = self.expr(e, names, jobs).map_err(|x| self.near(x, e))?;
                     // as the file spells it, whatever was typed
                     let spelt = match &expr {
                         Expr::Column(c) => names
@@ -305,11 +344,13 @@ impl Planner<'_> {
                     out.push(Item {
                         name: spelt.unwrap_or(name),
                         expr,
+                        place: Place(item.span()),
                     });
                 }
                 SelectItem::ExprWithAlias { expr, alias } => out.push(Item {
                     name: alias.value.clone(),
-                    expr: self.expr(expr, names, jobs)?,
+                    expr: self.expr(expr, names, jobs).map_err(|e| self.near(e, expr))?,
+                    place: Place(expr.span()),
                 }),
                 SelectItem::ExprWithAliases { .. } => {
                     return Err(unsupported("several aliases of one expression"));
@@ -387,6 +428,7 @@ impl Planner<'_> {
                 Some((_, e)) => Item {
                     name: c.name.clone(),
                     expr: e.clone(),
+                    place: Place::NONE,
                 },
                 None => column_item(c),
             });
@@ -423,7 +465,7 @@ impl Planner<'_> {
         }
         let items: Vec<Expr> = items.iter().map(|i| i.expr.clone()).collect();
         let keys = self.key_sets(list, &items, &mut |p, e| {
-            let key = p.expr(e, names, jobs)?;
+            let key = p.expr(e, names, jobs).map_err(|x| p.near(x, e))?;
             window::refuse(&key, "GROUP BY")?;
             Ok(key)
         })?;
@@ -488,7 +530,7 @@ impl Planner<'_> {
 
     /// What a key of an order, or of DISTINCT ON, means: a column of the list, or an expression.
     fn by(&mut self, key: &S, clause: &str, items: &[Item], names: Names, jobs: &mut Vec<Job>) -> Result<By> {
-        if let Some(i) = ordinal(key, items.len(), clause)? {
+        if let Some(i) = ordinal(key, items.len(), clause).map_err(|e| self.near(e, key))? {
             return Ok(By::Item(i));
         }
         if let S::Identifier(name) = key {
@@ -497,7 +539,7 @@ impl Planner<'_> {
                 return Ok(By::Item(i));
             }
         }
-        let e = self.expr(key, names, jobs)?;
+        let e = self.expr(key, names, jobs).map_err(|e| self.near(e, key))?;
         Ok(match items.iter().position(|i| i.expr == e) {
             Some(i) => By::Item(i),
             None => By::Expr(e),
@@ -521,7 +563,9 @@ impl Planner<'_> {
         let on = by.split_off(flags.len());
         // the first row of each key is the first in sight
         let rel = if on.is_empty() { rel } else { rel.settle() };
+        let schema = rel.plan.schema()?;
         for i in items {
+            i.expr.data_type(&schema).map_err(|e| self.near(e, &i.place))?;
             if let Some(c) = (i.expr.columns().iter()).find(|c| here.is_outer(c) && !self.carries(c)) {
                 return Err(unsupported(&format!(
                     "the outer column {c} in SELECT of a subquery"
@@ -640,6 +684,7 @@ fn column_item(c: &Col) -> Item {
     Item {
         name: c.name.clone(),
         expr: Expr::column(&c.inner),
+        place: Place::NONE,
     }
 }
 
@@ -665,7 +710,8 @@ pub(super) fn ordinal(e: &S, items: usize, clause: &str) -> Result<Option<usize>
     match n.parse::<usize>() {
         Ok(i) if (1..=items).contains(&i) => Ok(Some(i - 1)),
         _ => Err(Error::query(format!(
-            "{clause} {n}: the list has {items} columns"
+            "{clause} {n}: the list has {items} column{}",
+            if items == 1 { "" } else { "s" }
         ))),
     }
 }

@@ -32,23 +32,22 @@ impl Planner<'_> {
         }
         let mut rel = self.body(leftmost, None, outer)?;
         for (op, quantifier, right) in steps.into_iter().rev() {
+            let typed = right;
             let right = self.body(right, None, outer)?;
             let all = match quantifier {
                 SetQuantifier::All => true,
                 SetQuantifier::None | SetQuantifier::Distinct => false,
                 other => return Err(unsupported(&format!("{op} {other}"))),
             };
-            rel = match (op, all) {
-                (SetOperator::Union, true) => self.union_all(rel, right)?,
-                (SetOperator::Union, false) => {
-                    let all = self.union_all(rel, right)?;
-                    self.distinct(all)
-                },
-                (SetOperator::Intersect, all) => self.compared(rel, right, BinaryOp::Gt, all)?,
+            let united = match (op, all) {
+                (SetOperator::Union, true) => self.union_all(rel, right),
+                (SetOperator::Union, false) => self.union_all(rel, right).map(|all| self.distinct(all)),
+                (SetOperator::Intersect, all) => self.compared(rel, right, BinaryOp::Gt, all),
                 (SetOperator::Except | SetOperator::Minus, all) => {
-                    self.compared(rel, right, BinaryOp::Eq, all)?
+                    self.compared(rel, right, BinaryOp::Eq, all)
                 }
             };
+            rel = united.map_err(|e| self.near(e, typed.as_ref()))?;
         }
         Ok(rel)
     }
@@ -59,7 +58,7 @@ impl Planner<'_> {
         if left.cols.len() != right.cols.len() {
             let (a, b) = (left.cols.len(), right.cols.len());
             return Err(
-                Error::query(format!("the one SELECT has {a} columns, the other {b}"))
+                Error::query(format!("the SELECT before has {a} columns, this one {b}"))
                     .help("UNION, INTERSECT and EXCEPT match columns by their place"),
             );
         }

@@ -64,7 +64,9 @@ impl Planner<'_> {
         let around = Scope { cols: &cols, outer };
         let rows = rel.clone();
         match self.keep_simply(rel, &job, negated, &around) {
-            Err(first) => self.keep_apart(rows, &job, negated, &around, first),
+            Err(first) => self
+                .keep_apart(rows, &job, negated, &around, first)
+                .map_err(|e| self.near(e, &job.query)),
             kept => kept,
         }
     }
@@ -169,7 +171,10 @@ impl Planner<'_> {
             let simple = self.inner(&job.query, &around);
             let simple = simple.and_then(|inner| self.value(rel, &job, inner, &around));
             let (next, value) = match simple {
-                Err(first) => self.value_apart(rows, &job, &around, first)?,
+                Err(first) => {
+                    let value = self.value_apart(rows, &job, &around, first);
+                    value.map_err(|e| self.near(e, &job.query))?
+                }
                 Ok(done) => done,
             };
             rel = next;
