@@ -314,3 +314,12 @@ fn views_are_known_to_later_statements() {
     let e = sql.query("SELECT nme FROM v").unwrap_err();
     assert!(e.what().contains("nme"), "{e}");
 }
+
+#[test]
+fn a_recursion_that_grows_for_ever_is_an_error() {
+    let text = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT t.n FROM t, (VALUES (1), (2)) v(x)) \
+                SELECT count(*) FROM t";
+    run(["sql", "--memory", "32MiB", text])
+        .failed(4)
+        .says(&["recursive query \"t\"", "--memory"]);
+}

@@ -312,6 +312,7 @@ impl Planner<'_> {
             args: Vec::new(),
             filter: None,
             ignore_nulls: false,
+            distinct: false,
             partition: self.carried().into_iter().map(|(_, e)| e).collect(),
             order: Vec::new(),
             frame: Default::default(),

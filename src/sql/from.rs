@@ -211,6 +211,17 @@ impl Planner<'_> {
             return Ok(None);
         };
         let cte = self.ctes[at].clone();
+        let found = match (&cte.rows, cte.recursive) {
+            (Some(rows), _) => Some(rows.clone()),
+            (None, true) => Some(self.recursion(&cte, at)?),
+            (None, false) => None,
+        };
+        if let Some(table) = found {
+            let names = table.dataset.schema().fields().iter().map(|f| f.name().clone());
+            let names = names.collect();
+            let rel = self.fresh_rel(crate::plan::LogicalPlan::scan(table), names);
+            return Ok(Some((rel, cte.name)));
+        }
         let hidden = self.ctes.split_off(cte.sees);
         let planned = self.apart(|p| p.query(&cte.query, &Scope::NOTHING));
         self.ctes.truncate(cte.sees);

@@ -28,6 +28,7 @@ mod grouping;
 mod joins;
 mod lateral;
 mod query;
+mod recursive;
 mod scope;
 mod select;
 mod sets;
@@ -181,6 +182,7 @@ impl Sql {
             domain: None,
             looked_at: HashSet::new(),
             attempts: 0,
+            computed: HashMap::new(),
         };
         let planned = p.query(query, &Scope::NOTHING).and_then(|rel| {
             let plan = finish(rel);
@@ -225,6 +227,10 @@ struct Cte {
     query: ast::Query,
     /// How many of the names before it it can see.
     sees: usize,
+    /// Whether it may name itself.
+    recursive: bool,
+    /// Its rows, where they are there already: a step of a recursion sees those of the last one.
+    rows: Option<crate::plan::Table>,
 }
 
 /// Plans one statement.
@@ -251,6 +257,8 @@ struct Planner<'a> {
     looked_at: HashSet<String>,
     /// How often a subquery was planned over a domain.
     attempts: usize,
+    /// The rows of recursive queries, by their text and what it sees.
+    computed: HashMap<String, crate::plan::Table>,
 }
 
 /// Stands between a name and its number in inner names.

@@ -34,9 +34,6 @@ impl Planner<'_> {
             return Err(unsupported(clause));
         }
         let Some(with) = &q.with else { return Ok(()) };
-        if with.recursive {
-            return Err(unsupported("WITH RECURSIVE"));
-        }
         for cte in &with.cte_tables {
             let sees = self.ctes.len();
             self.ctes.push(Cte {
@@ -44,6 +41,8 @@ impl Planner<'_> {
                 columns: cte.alias.columns.iter().map(|c| c.name.value.clone()).collect(),
                 query: cte.query.as_ref().clone(),
                 sees,
+                recursive: with.recursive && super::recursive::names(&cte.query, &cte.alias.name.value),
+                rows: None,
             });
         }
         Ok(())

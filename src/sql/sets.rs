@@ -52,6 +52,11 @@ impl Planner<'_> {
         Ok(rel)
     }
 
+    /// Each row of the left that the right does not have, once.
+    pub(super) fn except(&mut self, left: Rel, right: Rel) -> Result<Rel> {
+        self.compared(left, right, BinaryOp::Eq, false)
+    }
+
     /// Both inputs under the names of the first, and the columns of the result. The union unites the types.
     fn united(&mut self, left: Rel, right: Rel) -> Result<(LogicalPlan, LogicalPlan, Vec<Col>)> {
         let (left, right) = (left.settle(), right.settle());
