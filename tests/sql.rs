@@ -267,7 +267,7 @@ fn errors_name_the_place_and_what_was_meant() {
         ("SELECT id FROM emp WHERE name = 'Ada", "Unterminated", "'Ada", ""),
         ("SELECT id FROM emp ORDER BY 5", "the list has 1 column", "5", ""),
         ("SELECT id FROM emp GROUP BY 7", "the list has 1 column", "7", ""),
-        ("SELECT id FROM emp LIMIT -1", "no number of rows", "-1", "not negative"),
+        ("SELECT id FROM emp LIMIT -1", "no number of rows", "1", "not negative"),
         ("SELECT id FROM emp WHERE id = 'abc'", "cannot compare", "id", "try_cast"),
         ("SELECT id, hired + hired FROM emp", "no date + date", "hired + hired", "date_diff"),
         ("SELECT id FROM emp WHERE hired > 2015", "cannot compare", "hired > 2015", ""),

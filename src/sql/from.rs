@@ -113,7 +113,14 @@ impl Planner<'_> {
 
     fn with_joins(&mut self, rel: Rel, joins: &[ast::Join], outer: Option<&Scope>) -> Result<Rel> {
         let mut rel = rel;
+        let deferred = self.deferred.len();
         for j in joins {
+            use JoinOperator as J;
+            let adds = matches!(j.join_operator, J::Right(_) | J::RightOuter(_) | J::FullOuter(_));
+            if adds && self.deferred.len() > deferred {
+                let e = unsupported("a reference to an outer query in ON, with an outer join behind it");
+                return Err(self.near(e, &j.relation));
+            }
             if let TableFactor::Derived {
                 lateral: true,
                 subquery,
@@ -139,7 +146,7 @@ impl Planner<'_> {
             }
             rel = match statement::is_asof(j) {
                 true => self.join_asof(rel, right, &j.join_operator)?,
-                false => self.join(rel, right, &j.join_operator)?,
+                false => self.join(rel, right, &j.join_operator, outer)?,
             };
         }
         Ok(rel)
@@ -279,7 +286,7 @@ impl Planner<'_> {
         Ok(rel)
     }
 
-    fn join(&mut self, left: Rel, right: Rel, op: &JoinOperator) -> Result<Rel> {
+    fn join(&mut self, left: Rel, right: Rel, op: &JoinOperator, outer: Option<&Scope>) -> Result<Rel> {
         use JoinOperator as J;
         let (how, constraint) = match op {
             J::Join(c) | J::Inner(c) => (How::Inner, c),
@@ -296,12 +303,12 @@ impl Planner<'_> {
             J::Anti(c) | J::LeftAnti(c) => (How::Anti, c),
             J::AsOf { .. } => return Err(unsupported("MATCH_CONDITION")),
             J::CrossApply | J::OuterApply => return Err(unsupported("APPLY")),
-            J::RightSemi(c) => return self.join(right, left, &J::Semi(c.clone())),
-            J::RightAnti(c) => return self.join(right, left, &J::Anti(c.clone())),
+            J::RightSemi(c) => return self.join(right, left, &J::Semi(c.clone()), outer),
+            J::RightAnti(c) => return self.join(right, left, &J::Anti(c.clone()), outer),
             _ => return Err(unsupported("that kind of join")),
         };
         match constraint {
-            JoinConstraint::On(e) => self.join_on(left, right, how, e),
+            JoinConstraint::On(e) => self.join_on(left, right, how, e, outer),
             JoinConstraint::Using(names) => {
                 let idents: Vec<Ident> = (names.iter())
                     .filter_map(|n| n.0.last().and_then(|p| p.as_ident()).cloned())
@@ -367,11 +374,11 @@ impl Planner<'_> {
         }
     }
 
-    fn join_on(&mut self, left: Rel, right: Rel, how: How, on: &S) -> Result<Rel> {
+    fn join_on(&mut self, left: Rel, right: Rel, how: How, on: &S, outer: Option<&Scope>) -> Result<Rel> {
         let both: Vec<Col> = left.cols.iter().chain(&right.cols).cloned().collect();
         let scope = Scope {
             cols: &both,
-            outer: None,
+            outer,
         };
         let mut jobs = Vec::new();
         let condition = self.expr(on, Names::of(&scope), &mut jobs).map_err(|e| self.near(e, on))?;
@@ -385,6 +392,14 @@ impl Planner<'_> {
             let columns = part.columns();
             if jobs.iter().any(|j| columns.contains(&j.stand_in)) {
                 asked.push(part);
+                continue;
+            }
+            if columns.iter().any(|c| scope.is_outer(c)) {
+                if how != How::Inner {
+                    let e = unsupported("a reference to an outer query in the ON of an outer join");
+                    return Err(self.near(e, on));
+                }
+                self.deferred.push(part);
                 continue;
             }
             match equal_sides(&part, &ls, &rs).map_err(|e| self.near(e, on))? {

@@ -182,6 +182,7 @@ impl Sql {
             domain: None,
             looked_at: HashSet::new(),
             attempts: 0,
+            deferred: Vec::new(),
             computed: HashMap::new(),
         };
         let planned = p.query(query, &Scope::NOTHING).and_then(|rel| {
@@ -257,6 +258,8 @@ struct Planner<'a> {
     looked_at: HashSet<String>,
     /// How often a subquery was planned over a domain.
     attempts: usize,
+    /// Conditions of inner joins that look outside: they hold as well behind all joins.
+    deferred: Vec<Expr>,
     /// The rows of recursive queries, by their text and what it sees.
     computed: HashMap<String, crate::plan::Table>,
 }

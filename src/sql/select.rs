@@ -67,7 +67,10 @@ impl Planner<'_> {
     /// FROM and WHERE, and the conditions that look at columns of the queries around.
     pub(super) fn rows_of(&mut self, s: &ast::Select, outer: Option<&Scope>) -> Result<(Rel, Vec<Expr>)> {
         check_clauses(s)?;
-        let items = self.from(&s.from, outer)?;
+        let around = std::mem::take(&mut self.deferred);
+        let items = self.from(&s.from, outer);
+        let deferred = std::mem::replace(&mut self.deferred, around);
+        let items = items?;
         let cols: Vec<Col> = items.iter().flat_map(|r| r.cols.clone()).collect();
         let here = Scope { cols: &cols, outer };
         let (mut jobs, mut plain, mut asked, mut correlated) =
@@ -97,6 +100,10 @@ impl Planner<'_> {
                     false => plain.push(part),
                 }
             }
+        }
+        for part in deferred {
+            let outside = part.columns().iter().any(|c| here.is_outer(c) && !self.carries(c));
+            if outside { &mut correlated } else { &mut plain }.push(part);
         }
         let mut rel = joins::connect(items, &mut plain)?;
         if !plain.is_empty() {

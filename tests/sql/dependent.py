@@ -43,7 +43,8 @@ def questions():
         yield f"SELECT e.id, x.q FROM emp e, LATERAL ({q.format(v='s.qty AS q')}) x"
         yield f"SELECT e.id, x.q FROM emp e LEFT JOIN LATERAL ({q.format(v='s.qty AS q')}) x ON true"
         if "UNION" not in q and "EXCEPT" not in q:
-            yield f"SELECT e.id, x.q FROM emp e, LATERAL ({q.format(v='s.qty AS q')} ORDER BY s.qty DESC, s.day, s.item LIMIT 2) x"
+            by = "q DESC" if "DISTINCT" in q[:20] else "s.qty DESC, s.day, s.item"
+            yield f"SELECT e.id, x.q FROM emp e, LATERAL ({q.format(v='s.qty AS q')} ORDER BY {by} LIMIT 2) x"
             yield f"SELECT e.id, x.q FROM emp e LEFT JOIN LATERAL ({q.format(v='s.qty AS q')} ORDER BY s.qty LIMIT 1 OFFSET 1) x ON true"
     yield from [
         "SELECT id, (SELECT e.id + 1) FROM emp e",
@@ -64,7 +65,6 @@ def questions():
         "SELECT e.id, x.j, y.k FROM emp e, LATERAL (SELECT e.id + 1 AS j) x, LATERAL (SELECT x.j * 2 AS k) y",
         "SELECT e.id, x.n FROM emp e, LATERAL (SELECT DISTINCT ON (item) item AS n FROM sales s WHERE s.emp = e.id ORDER BY item, qty) x",
         "SELECT e.id, (SELECT string_agg(item, ',' ORDER BY item, day) FROM sales s WHERE s.emp = e.id) FROM emp e",
-        "SELECT dept, (SELECT count(*) FROM sales s WHERE s.emp < max(e.id)) FROM emp e GROUP BY dept",
         "SELECT d.dept, (SELECT count(*) FROM emp e WHERE e.dept = d.dept AND EXISTS (SELECT 1 FROM sales s WHERE s.emp = e.id AND s.qty > d.dept / 5)) FROM dept d",
         "SELECT d.dept FROM dept d WHERE EXISTS (SELECT 1 FROM emp e WHERE e.dept = d.dept AND NOT EXISTS (SELECT 1 FROM sales s WHERE s.emp = e.id AND s.item <> d.title AND s.qty > d.dept))",
         "SELECT i, (SELECT count(*) FROM nums m WHERE m.x > n.x) FROM nums n",
