@@ -93,12 +93,12 @@ def joins(out, scale):
     r = random(5)
 
     def sides(n):
-        n = max(n, 1)
+        n = max(n, 10)
         keys = r.permutation(np.arange(1, n + (n + 9) // 10 + 1, dtype=np.int32))
         return keys[:n], np.concatenate([keys[:n * 9 // 10], keys[n:]])
 
     def table(name, ids, value, n):
-        n = max(n, 1)
+        n = max(n, 10)
         drawn = {k: r.permutation(np.concatenate([v[:n], r.choice(v, max(0, n - len(v)))])) for k, v in ids.items()}
         columns = {f"id{k}": v for k, v in drawn.items()}
         columns |= {f"id{k + 3}": pl.Series(v).cast(pl.String) for k, v in drawn.items()}

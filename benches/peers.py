@@ -6,6 +6,7 @@ as they are for that user; DuckDB is measured through its own command-line progr
 """
 
 import csv
+import glob
 import os
 import sys
 
@@ -105,6 +106,8 @@ def datafusion(task, fmt, data, out, threads, memory, spill):
     path = pattern(task, fmt, data)
     if t.table == "flights":
         path = os.path.dirname(path) + "/"
+    else:
+        path = glob.glob(path)[0]     # it takes no pattern with a folder's name in it
     source = "t"
     if fmt == "parquet":
         create = f"CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '{path}'"
@@ -123,7 +126,7 @@ def datafusion(task, fmt, data, out, threads, memory, spill):
     if t.joined:
         stored = "PARQUET" if fmt == "parquet" else "CSV"
         extra = "" if fmt == "parquet" else " OPTIONS ('format.has_header' 'true')"
-        where = place(t.joined, fmt, data)
+        where = glob.glob(place(t.joined, fmt, data))[0]
         context.sql(f"CREATE EXTERNAL TABLE u STORED AS {stored} LOCATION '{where}'{extra}").collect()
     kind = "STORED AS PARQUET" if t.big else "STORED AS CSV OPTIONS ('format.has_header' 'true')"
     context.sql(f"COPY ({t.sql.format(T=source, U='u')}) TO '{out}' {kind}").collect()
