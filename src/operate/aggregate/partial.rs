@@ -135,17 +135,25 @@ impl PartialAggregate {
         }
         // at first rows are grouped too, to see whether that pays
         let never = kept.never_pays();
-        let pays = !never && self.groups.len() * 20 < self.rows * NEW_OF_20;
+        // of those since memory was refused, if it was
+        let pays = !never && self.groups.len() * 20 < (self.rows - self.mark.0) * NEW_OF_20;
         if pays || !kept.push(batch)? {
             self.forget_kept();
         } else if never || self.groups.len() >= self.many {
             kept.set_never_pays();
-            self.groups.clear();
-            self.held.free();
-            (self.only_kept, self.rows) = (true, 0);
+            self.forget_groups();
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// From now on rows are only kept: groups of those that are must go, also such as memory had to
+    /// be made free of, or taking up grouping again would count them twice.
+    fn forget_groups(&mut self) {
+        self.groups.clear();
+        self.held.free();
+        self.out = self.out.anew();
+        (self.only_kept, self.rows, self.mark) = (true, 0, (0, 0));
     }
 
     /// From now on rows are grouped.
@@ -166,7 +174,7 @@ impl PartialAggregate {
     }
 
     /// Writes all groups into buckets and begins anew.
-    fn flush(&mut self) -> Result<()> {
+    pub(super) fn flush(&mut self) -> Result<()> {
         self.groups.export(&mut self.out)?;
         self.groups.clear();
         self.held.free();

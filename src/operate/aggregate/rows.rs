@@ -75,6 +75,11 @@ impl BucketWriter {
         }
     }
 
+    /// An empty writer of the same kind.
+    pub fn anew(&self) -> Self {
+        Self::new(&self.run, self.level)
+    }
+
     /// From now on chunks go to disk.
     pub fn spill(&mut self) -> Result<()> {
         if self.spilling {

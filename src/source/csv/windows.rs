@@ -35,6 +35,9 @@ const TINY_TAIL: usize = 512;
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     buffers: Mutex<Vec<Buffer>>,
+    /// Room for field ends, one for each partition that is read at a time: grown from nothing it
+    /// would be copied many times over for each partition.
+    ends: Mutex<Vec<Vec<u32>>>,
     /// The file of several partitions that was opened last.
     last: Mutex<Option<(Arc<CsvFile>, Arc<File>)>>,
 }
@@ -72,6 +75,23 @@ impl Pool {
             *last = Some((file.clone(), open.clone()));
         }
         Ok(Handle::Shared(open))
+    }
+
+    fn ends(&self) -> Vec<u32> {
+        self.ends
+            .lock()
+            .ok()
+            .and_then(|mut all| all.pop())
+            .unwrap_or_default()
+    }
+
+    fn give_ends(&self, mut ends: Vec<u32>) {
+        ends.clear();
+        if let Ok(mut all) = self.ends.lock()
+            && all.len() < Self::KEEP
+        {
+            all.push(ends);
+        }
     }
 
     fn give(&self, buffer: Buffer) {
@@ -126,6 +146,7 @@ impl Drop for Windows {
                 &mut self.data,
                 Buffer::from_vec(Vec::<u8>::new()),
             ));
+            pool.give_ends(std::mem::take(&mut self.ends));
         }
     }
 }
@@ -157,7 +178,7 @@ impl Windows {
             at_end: false,
             exact: false,
             quotes: None,
-            ends: Vec::new(),
+            ends: pool.map_or_else(Vec::new, |p| p.ends()),
             first: 0,
             records: 0,
             non_ascii: false,

@@ -1,5 +1,7 @@
 //! Groups in order against the reference of the hashed ones.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use proptest::prelude::*;
 
 use super::super::tests::{Cell, Line, batches, cell, line, reference, run, schema};
@@ -344,4 +346,39 @@ fn only_states_of_integers_in_any_order_are_kept() {
     ] {
         assert!(!fits(vec![0, 1], vec![(agg, Some(c))], &both), "{agg:?}");
     }
+}
+
+#[test]
+fn grouping_taken_up_again_counts_no_row_twice() {
+    let (spec, order) = (spec(vec![0]), Order::new(ascending(1)));
+    let input = batches(&lines(400, 1), 50);
+    let run = run(1 << 30);
+    let cx = |part| TaskContext {
+        run: run.clone(),
+        part,
+    };
+    let mut sink = PartialAggregate::in_order(&spec, &schema(), &order, &run).unwrap();
+    sink.many = 120;
+    for (i, batch) in input.iter().enumerate() {
+        match i {
+            // as when memory is refused while rows are both kept and grouped
+            2 => sink.flush().unwrap(),
+            // as when another sink finds that grouping pays
+            7 => order.pays.store(true, Relaxed),
+            _ => {}
+        }
+        sink.push(batch.clone(), &cx(0)).unwrap();
+        if i == 6 {
+            assert!(sink.only_kept);
+        }
+    }
+    let left = [Arc::new(Box::new(sink).finish(&cx(0)).unwrap())];
+    let mut source = merge_buckets(&spec, &schema(), 0..BUCKETS, &left, &run).unwrap();
+    let mut rows = Vec::new();
+    while let Some(batch) = source.next(&cx(0)).unwrap() {
+        let row = |i: usize| batch.columns.iter().map(|c| cell(c, i)).collect::<Vec<_>>();
+        rows.extend((0..batch.rows).map(row));
+    }
+    sort(&mut rows, &ascending(1));
+    assert!(rows == reference(&spec, &input));
 }
