@@ -335,7 +335,11 @@ fn a_small_left_side_of_a_semi_join_is_built_first() {
             "SELECT w FROM '{small}' s WHERE {kind} (SELECT 1 FROM '{large}' l WHERE l.k = s.k AND l.v > 3) ORDER BY w"
         );
         let plan = Sql::new(Settings::default()).query(&text).unwrap();
-        assert!(plan.explain().unwrap().contains("met0"), "{}", plan.explain().unwrap());
+        assert!(
+            plan.explain().unwrap().contains("met0"),
+            "{}",
+            plan.explain().unwrap()
+        );
         let plain = Settings {
             optimize: false,
             ..Settings::default()

@@ -50,13 +50,7 @@ const FLAGS: [(&str, &str, &[&str]); 15] = [
     (
         "g10",
         "groupby",
-        &[
-            "--groupby",
-            "id1,id2,id3,id4,id5,id6",
-            "--sum",
-            "v3",
-            "--count",
-        ],
+        &["--groupby", "id1,id2,id3,id4,id5,id6", "--sum", "v3", "--count"],
     ),
     (
         "j01",
@@ -161,7 +155,9 @@ fn flags(ending: &str, more: &[&str]) {
     for (question, table, asked) in FLAGS {
         let mut command = common::command();
         command.args(["query", &format!("testdata/h2o/{table}.{ending}"), "--csv"]);
-        command.args(asked.iter().map(|a| a.replace("{E}", ending))).args(more);
+        command
+            .args(asked.iter().map(|a| a.replace("{E}", ending)))
+            .args(more);
         compare(&format!("from {ending} with {more:?}"), &mut command, question);
     }
 }

@@ -132,7 +132,10 @@ functions! {
 /// What other systems call something, and how it is written here.
 const FOREIGN: &[(&str, &str)] = &[
     ("isnull", "x IS NULL, or ifnull(x, y)"),
-    ("to_date", "cast(x AS date), or strptime(x, '%d.%m.%Y') for another format"),
+    (
+        "to_date",
+        "cast(x AS date), or strptime(x, '%d.%m.%Y') for another format",
+    ),
     ("to_char", "strftime(x, '%Y-%m-%d')"),
     ("to_number", "cast(x AS double)"),
     ("convert", "cast(x AS type)"),

@@ -9,10 +9,41 @@ use crate::error::{Error, did_you_mean};
 
 /// Words that are often misspelt and then taken for a name.
 const KEYWORDS: &[&str] = &[
-    "SELECT", "FROM", "WHERE", "GROUP", "ORDER", "HAVING", "QUALIFY", "WINDOW", "LIMIT", "OFFSET", "UNION",
-    "INTERSECT", "EXCEPT", "JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "LATERAL", "USING", "DISTINCT",
-    "BETWEEN", "VALUES", "PARTITION", "WITH", "EXPLAIN", "DESCRIBE", "SUMMARIZE", "COPY", "NULL", "CASE", "WHEN",
-    "THEN", "ELSE",
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "GROUP",
+    "ORDER",
+    "HAVING",
+    "QUALIFY",
+    "WINDOW",
+    "LIMIT",
+    "OFFSET",
+    "UNION",
+    "INTERSECT",
+    "EXCEPT",
+    "JOIN",
+    "INNER",
+    "LEFT",
+    "RIGHT",
+    "FULL",
+    "CROSS",
+    "LATERAL",
+    "USING",
+    "DISTINCT",
+    "BETWEEN",
+    "VALUES",
+    "PARTITION",
+    "WITH",
+    "EXPLAIN",
+    "DESCRIBE",
+    "SUMMARIZE",
+    "COPY",
+    "NULL",
+    "CASE",
+    "WHEN",
+    "THEN",
+    "ELSE",
 ];
 
 /// The parser's message in our words; it gives the place as "at Line: 1, Column: 5".
@@ -29,8 +60,13 @@ pub fn syntax_error(text: &str, message: &str) -> Error {
         (Some(line), Some(column)) => offset(text, Location { line, column }),
         _ => text.len(),
     };
-    let what = match what.strip_prefix("Expected: ").and_then(|w| w.split_once(", found: ")) {
-        Some((_, "EOF")) if what.contains("an expression") => "the text ends where an expression is needed".to_string(),
+    let what = match what
+        .strip_prefix("Expected: ")
+        .and_then(|w| w.split_once(", found: "))
+    {
+        Some((_, "EOF")) if what.contains("an expression") => {
+            "the text ends where an expression is needed".to_string()
+        }
         Some((wanted, "EOF")) => format!("the text ends where {} is needed", short(wanted)),
         Some((wanted, found)) => format!("{found} where {} is needed", short(wanted)),
         None => what.to_string(),
@@ -54,9 +90,13 @@ fn short(wanted: &str) -> &str {
 pub fn left_over(text: &str, range: Range<usize>, found: &Token, of: &str) -> Error {
     let help = match found {
         _ if meant(text, range.start).is_some() => meant(text, range.start).unwrap_or_default(),
-        Token::Div | Token::Period => "the name of a file stands in single quotes: FROM 'folder/file.csv'".into(),
+        Token::Div | Token::Period => {
+            "the name of a file stands in single quotes: FROM 'folder/file.csv'".into()
+        }
         Token::RParen => "there is no ( for it".into(),
-        Token::Number(..) | Token::SingleQuotedString(_) => "a comma or an operator may be missing before it".into(),
+        Token::Number(..) | Token::SingleQuotedString(_) => {
+            "a comma or an operator may be missing before it".into()
+        }
         _ if of == "statement" => "statements are separated by ;".into(),
         _ => "an operator may be missing before it".into(),
     };
@@ -68,7 +108,10 @@ pub fn left_over(text: &str, range: Range<usize>, found: &Token, of: &str) -> Er
 /// A keyword that a word at this place, or one of the two before it, may have been meant for.
 fn meant(text: &str, at: usize) -> Option<String> {
     let all = tokens(text);
-    let here = all.iter().position(|(range, _)| range.start >= at).unwrap_or(all.len());
+    let here = all
+        .iter()
+        .position(|(range, _)| range.start >= at)
+        .unwrap_or(all.len());
     let near = all.get(here.saturating_sub(2)..(here + 1).min(all.len()))?;
     near.iter().rev().find_map(|(range, token)| {
         let Token::Word(w) = token else { return None };
@@ -77,14 +120,19 @@ fn meant(text: &str, at: usize) -> Option<String> {
             return None;
         }
         let near = did_you_mean(&upper, KEYWORDS.iter().copied())?;
-        Some(format!("did you mean {near} in place of {}?", &text[range.clone()]))
+        Some(format!(
+            "did you mean {near} in place of {}?",
+            &text[range.clone()]
+        ))
     })
 }
 
 /// The words and signs of a text and where they stand; none where it cannot be cut into them.
 fn tokens(text: &str) -> Vec<(Range<usize>, Token)> {
     let all = raw_tokens(text).unwrap_or_default();
-    let real = all.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_)));
+    let real = all
+        .into_iter()
+        .filter(|t| !matches!(t.token, Token::Whitespace(_)));
     let placed = |t: TokenWithSpan| (range_of(text, t.span.start, t.span.end), t.token);
     real.map(placed).collect()
 }
@@ -104,7 +152,9 @@ pub fn point_within(error: Error, text: &str, part: Range<usize>) -> Error {
     };
     let named = |t: &Token| matches!(t, Token::Word(w) if w.value.eq_ignore_ascii_case(name));
     let inside = |r: &Range<usize>| part.start <= r.start && r.end <= part.end;
-    let hit = tokens(text).into_iter().find(|(range, token)| inside(range) && named(token));
+    let hit = tokens(text)
+        .into_iter()
+        .find(|(range, token)| inside(range) && named(token));
     match hit {
         Some((range, _)) => error.span(text, range),
         None => error,

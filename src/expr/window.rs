@@ -375,7 +375,11 @@ impl WindowCall {
             (Aggregate(AggFunc::Std | AggFunc::Var | AggFunc::StdPop | AggFunc::VarPop), [ty])
                 if self.distinct && !matches!(ty, DataType::Int64 | DataType::Boolean) =>
             {
-                let what = format!("{}(DISTINCT …) OVER of {} is not supported", self.func.name(), types::name(ty));
+                let what = format!(
+                    "{}(DISTINCT …) OVER of {} is not supported",
+                    self.func.name(),
+                    types::name(ty)
+                );
                 Err(Error::query(what).help("of whole numbers it is"))
             }
             (Aggregate(a), [ty]) => a.output_type(&known(ty)?),

@@ -59,7 +59,11 @@ impl MemoryDataset {
         if schema.fields().len() != columns.len() || !schema.fields().iter().zip(&columns).all(fits) {
             return Err(Error::defect("columns that are not those of their table"));
         }
-        Ok(MemoryDataset { schema, rows, columns })
+        Ok(MemoryDataset {
+            schema,
+            rows,
+            columns,
+        })
     }
 
     /// What [`Dataset::to_json`] made.

@@ -24,7 +24,9 @@ use super::select::filtered;
 use super::subquery::{Found, at_most_one, beside, call, is_null, joined, one_column, zero_for_null};
 use super::{Planner, unsupported};
 use crate::error::{Error, Result};
-use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, Func, JoinKind, PairFunc, UnaryOp, WindowCall, WindowFunc};
+use crate::expr::{
+    AggCall, AggFunc, BinaryOp, Expr, Func, JoinKind, PairFunc, UnaryOp, WindowCall, WindowFunc,
+};
 use crate::kernel::{Scalar, types};
 use crate::plan::LogicalPlan;
 
@@ -40,6 +42,11 @@ pub(super) struct Domain {
     columns: Vec<String>,
 }
 
+/// Names and what they stand for.
+type Keys = Vec<(String, Expr)>;
+/// What is equal outside and inside.
+type Equalities = Vec<(Expr, Expr)>;
+
 /// A subquery planned over its domain.
 pub(super) struct Dependent {
     /// Its rows, each beside the values that it is for.
@@ -52,7 +59,7 @@ pub(super) struct Dependent {
 
 impl Dependent {
     /// Its keys under new names, for an aggregate, and what they must be equal to.
-    fn grouped(&self, p: &mut Planner) -> (Vec<(String, Expr)>, Vec<(Expr, Expr)>) {
+    fn grouped(&self, p: &mut Planner) -> (Keys, Equalities) {
         let names: Vec<String> = self.keys.iter().map(|k| p.fresh(k)).collect();
         let renamed = |e: &Expr| {
             e.clone().map(&mut |e| {
@@ -65,7 +72,7 @@ impl Dependent {
         };
         let on = self.on.iter().map(|(l, r)| Ok((l.clone(), renamed(r)?)));
         let on = on.collect::<Result<_>>().unwrap_or_default();
-        let keys = names.iter().cloned().zip(self.keys.iter().map(|k| Expr::column(k)));
+        let keys = names.iter().cloned().zip(self.keys.iter().map(Expr::column));
         (keys.collect(), on)
     }
 }
@@ -102,7 +109,9 @@ impl Planner<'_> {
     /// A subquery that looks at columns of `around`, which are columns of `left`.
     pub(super) fn dependent(&mut self, left: &Rel, q: &ast::Query, around: &Scope) -> Result<Dependent> {
         if self.attempts == MOST_ATTEMPTS {
-            return Err(unsupported("so many subqueries within subqueries that refer to queries around them"));
+            return Err(unsupported(
+                "so many subqueries within subqueries that refer to queries around them",
+            ));
         }
         self.attempts += 1;
         let schema = left.plan.schema()?;
@@ -205,7 +214,10 @@ impl Planner<'_> {
                 on.push((x.clone(), Expr::column(&key)));
                 keys.push((key, value));
                 let (rel, found) = self.marked(rel, d.rel.plan, keys, on)?;
-                Ok((rel, super::subquery::is_among(x, zero_for_null(&rows), zero_for_null(&known), found)))
+                Ok((
+                    rel,
+                    super::subquery::is_among(x, zero_for_null(&rows), zero_for_null(&known), found),
+                ))
             }
             JobKind::Compare { x, op, all } => {
                 let value = one_column(&d.rel, "ANY and ALL")?;
@@ -288,7 +300,11 @@ impl Planner<'_> {
         };
         let joined = sides.join(JoinKind::Left);
         let exprs = Expr::columns_of(&own).into_iter().map(|(name, e)| {
-            let e = if counts.contains(&name) { zero_for_null(&name) } else { e };
+            let e = if counts.contains(&name) {
+                zero_for_null(&name)
+            } else {
+                e
+            };
             (name, e)
         });
         let plan = LogicalPlan::Project {
@@ -355,7 +371,12 @@ impl Planner<'_> {
 
 /// Which aggregates of no row are 0 and not null.
 pub(super) fn counts_of(aggs: &[(String, AggCall)]) -> Vec<String> {
-    let is_count = |f: AggFunc| matches!(f, AggFunc::Count | AggFunc::NUnique | AggFunc::Pair(PairFunc::Count));
+    let is_count = |f: AggFunc| {
+        matches!(
+            f,
+            AggFunc::Count | AggFunc::NUnique | AggFunc::Pair(PairFunc::Count)
+        )
+    };
     let counts = aggs.iter().filter(|(_, c)| is_count(c.func));
     counts.map(|(n, _)| n.clone()).collect()
 }
@@ -373,7 +394,10 @@ fn same_values(schema: &arrow::datatypes::Schema, left: &str, right: &str) -> Re
         DataType::Utf8View => Scalar::Text(String::new()),
         DataType::Null => return Ok(Vec::new()),
         other => {
-            let what = format!("a reference to a column of type {} of an outer query", types::name(&other));
+            let what = format!(
+                "a reference to a column of type {} of an outer query",
+                types::name(&other)
+            );
             return Err(unsupported(&what));
         }
     };

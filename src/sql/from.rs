@@ -376,12 +376,11 @@ impl Planner<'_> {
 
     fn join_on(&mut self, left: Rel, right: Rel, how: How, on: &S, outer: Option<&Scope>) -> Result<Rel> {
         let both: Vec<Col> = left.cols.iter().chain(&right.cols).cloned().collect();
-        let scope = Scope {
-            cols: &both,
-            outer,
-        };
+        let scope = Scope { cols: &both, outer };
         let mut jobs = Vec::new();
-        let condition = self.expr(on, Names::of(&scope), &mut jobs).map_err(|e| self.near(e, on))?;
+        let condition = self
+            .expr(on, Names::of(&scope), &mut jobs)
+            .map_err(|e| self.near(e, on))?;
         if condition.has_aggregate() {
             let e = Error::query("an aggregate in ON").help("aggregate in a subquery first");
             return Err(self.near(e, on));

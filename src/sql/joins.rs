@@ -48,9 +48,13 @@ impl Side {
 pub(super) fn constraint(op: &ast::JoinOperator) -> Option<&ast::JoinConstraint> {
     use ast::JoinOperator as J;
     match op {
-        J::Join(c) | J::Inner(c) | J::Left(c) | J::LeftOuter(c) | J::Right(c) | J::RightOuter(c) | J::FullOuter(c) => {
-            Some(c)
-        }
+        J::Join(c)
+        | J::Inner(c)
+        | J::Left(c)
+        | J::LeftOuter(c)
+        | J::Right(c)
+        | J::RightOuter(c)
+        | J::FullOuter(c) => Some(c),
         _ => None,
     }
 }

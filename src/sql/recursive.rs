@@ -44,8 +44,16 @@ pub(super) fn names(query: &ast::Query, name: &str) -> bool {
 impl Planner<'_> {
     /// All rows of the recursive query at a place of the list of names.
     pub(super) fn recursion(&mut self, cte: &Cte, at: usize) -> Result<Table> {
-        let sees = self.ctes[..cte.sees].iter().map(|c| format!("{} AS ({})\n", c.name, c.query));
-        let key = format!("{}{} {:?} {}", sees.collect::<String>(), cte.name, cte.columns, cte.query);
+        let sees = self.ctes[..cte.sees]
+            .iter()
+            .map(|c| format!("{} AS ({})\n", c.name, c.query));
+        let key = format!(
+            "{}{} {:?} {}",
+            sees.collect::<String>(),
+            cte.name,
+            cte.columns,
+            cte.query
+        );
         if let Some(done) = self.computed.get(&key) {
             return Ok(done.clone());
         }
@@ -102,11 +110,17 @@ impl Planner<'_> {
             }
             bytes += rows.get_array_memory_size();
             if bytes > most {
-                let what = format!("the rows of the recursive query \"{}\" take more than {most} bytes", cte.name);
+                let what = format!(
+                    "the rows of the recursive query \"{}\" take more than {most} bytes",
+                    cte.name
+                );
                 return Err(Error::limit(what).help("a larger --memory, or a condition that ends it earlier"));
             }
         }
-        let what = format!("the recursive query \"{}\" does not end within {MOST_STEPS} steps", cte.name);
+        let what = format!(
+            "the recursive query \"{}\" does not end within {MOST_STEPS} steps",
+            cte.name
+        );
         Err(Error::limit(what).help("give its second SELECT a condition that fails some time, or use UNION"))
     }
 
@@ -133,7 +147,12 @@ impl Planner<'_> {
             fields.push(Field::new(cte.columns.get(i).unwrap_or(&c.name), ty, true));
         }
         if cte.columns.len() > fields.len() {
-            let what = format!("\"{}\" has {} columns, not {}", cte.name, fields.len(), cte.columns.len());
+            let what = format!(
+                "\"{}\" has {} columns, not {}",
+                cte.name,
+                fields.len(),
+                cte.columns.len()
+            );
             return Err(Error::query(what));
         }
         let mut seen = HashSet::new();
@@ -155,7 +174,10 @@ impl Planner<'_> {
             let open: Vec<_> = rel.cols.iter().filter(|c| c.open).collect();
             if open.len() != schema.fields().len() {
                 let (a, b) = (schema.fields().len(), open.len());
-                let e = Error::query(format!("the first SELECT of \"{}\" has {a} columns, the second {b}", cte.name));
+                let e = Error::query(format!(
+                    "the first SELECT of \"{}\" has {a} columns, the second {b}",
+                    cte.name
+                ));
                 return Err(e.help("UNION matches columns by their place"));
             }
             let mut fields = Vec::new();
@@ -163,8 +185,11 @@ impl Planner<'_> {
                 let theirs = types::logical(plan.field_with_name(&c.inner)?.data_type());
                 let ty = expr::common(f.data_type(), &theirs).ok_or_else(|| {
                     let (x, y) = (types::name(f.data_type()), types::name(&theirs));
-                    Error::query(format!("column \"{}\" is {x} in the first SELECT and {y} in the second", f.name()))
-                        .help("cast one of them")
+                    Error::query(format!(
+                        "column \"{}\" is {x} in the first SELECT and {y} in the second",
+                        f.name()
+                    ))
+                    .help("cast one of them")
                 })?;
                 fields.push(Field::new(f.name(), ty, true));
             }
@@ -178,7 +203,13 @@ impl Planner<'_> {
     }
 
     /// The rows of a plan as those of the table; with `once` each that is not among `before` one time.
-    fn run(&mut self, rel: Rel, schema: &SchemaRef, before: Option<&RecordBatch>, once: bool) -> Result<RecordBatch> {
+    fn run(
+        &mut self,
+        rel: Rel,
+        schema: &SchemaRef,
+        before: Option<&RecordBatch>,
+        once: bool,
+    ) -> Result<RecordBatch> {
         let own = rel.plan.schema()?;
         let mut rel = rel.settle();
         rel.cols.retain(|c| c.open);
@@ -206,7 +237,9 @@ impl Planner<'_> {
         let mut batches = Vec::new();
         for b in &found.batches {
             let columns = b.columns().iter().zip(schema.fields());
-            let columns: Vec<ArrayRef> = columns.map(|(c, f)| cast::array(c, f.data_type(), false)).collect::<Result<_>>()?;
+            let columns: Vec<ArrayRef> = columns
+                .map(|(c, f)| cast::array(c, f.data_type(), false))
+                .collect::<Result<_>>()?;
             batches.push(RecordBatch::try_new(schema.clone(), columns)?);
         }
         Ok(concat_batches(schema, &batches)?)

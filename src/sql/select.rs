@@ -102,7 +102,10 @@ impl Planner<'_> {
             }
         }
         for part in deferred {
-            let outside = part.columns().iter().any(|c| here.is_outer(c) && !self.carries(c));
+            let outside = part
+                .columns()
+                .iter()
+                .any(|c| here.is_outer(c) && !self.carries(c));
             if outside { &mut correlated } else { &mut plain }.push(part);
         }
         let mut rel = joins::connect(items, &mut plain)?;
@@ -199,7 +202,9 @@ impl Planner<'_> {
         let found = self.keys(s, &items, names(First::Column), &mut jobs)?;
         let (mut keys, sets) = found.map_or((None, None), |k| (Some(k.exprs), k.sets));
         if sets.is_some() && self.domain.is_some() {
-            return Err(unsupported("grouping sets in a subquery that refers to an outer query"));
+            return Err(unsupported(
+                "grouping sets in a subquery that refers to an outer query",
+            ));
         }
         let single = keys.is_none();
         let mut having = match &s.having {

@@ -185,4 +185,3 @@ impl Planner<'_> {
         Ok(Rel { plan, cols, order })
     }
 }
-

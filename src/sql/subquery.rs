@@ -522,7 +522,13 @@ fn filter_of(parts: impl IntoIterator<Item = Expr>) -> Filter {
 }
 
 /// Rows of `rel` that have, or lack, a partner.
-pub(super) fn joined(rel: Rel, inner: Rel, kind: JoinKind, on: Vec<(Expr, Expr)>, filter: Filter) -> Result<Rel> {
+pub(super) fn joined(
+    rel: Rel,
+    inner: Rel,
+    kind: JoinKind,
+    on: Vec<(Expr, Expr)>,
+    filter: Filter,
+) -> Result<Rel> {
     let rel = rel.map(|left| {
         let sides = Side {
             left: *left,

@@ -146,9 +146,7 @@ impl Finals {
                     return Err(mixed());
                 };
                 match func {
-                    PairFunc::Count => {
-                        Arc::new(Int64Array::from_iter_values(groups.map(|g| n.of(g) as i64)))
-                    }
+                    PairFunc::Count => Arc::new(Int64Array::from_iter_values(groups.map(|g| n.of(g) as i64))),
                     _ => float_column(groups.map(|g| p[g].value(*func, n.of(g)))),
                 }
             }

@@ -96,7 +96,11 @@ impl ExactPairs {
                 let scale = deviations(&self.first).sqrt() * deviations(&self.second).sqrt();
                 let r = self.together(n) / scale;
                 // rounding must not lead out of the range of a correlation
-                if scale == 0.0 { f64::NAN } else { r.clamp(-1.0, 1.0) }
+                if scale == 0.0 {
+                    f64::NAN
+                } else {
+                    r.clamp(-1.0, 1.0)
+                }
             }
             Slope => slope(),
             Intercept | R2 if deviations(&self.second) == 0.0 => return None,
@@ -138,11 +142,16 @@ mod tests {
 
     #[test]
     fn means_far_from_zero_do_no_harm() {
-        let pairs: Vec<(f64, f64)> = (0..10).map(|i| (1e9 + f64::from(i), 1e-9 * f64::from(i * i))).collect();
+        let pairs: Vec<(f64, f64)> = (0..10)
+            .map(|i| (1e9 + f64::from(i), 1e-9 * f64::from(i * i)))
+            .collect();
         let near: Vec<(f64, f64)> = pairs.iter().map(|p| (p.0 - 1e9, p.1 * 1e9)).collect();
         let r = |p: &[(f64, f64)]| of(p).value(PairFunc::Corr, 10).unwrap();
         assert!((r(&pairs) - r(&near)).abs() < 1e-15, "{} {}", r(&pairs), r(&near));
-        assert_eq!(of(&pairs).value(PairFunc::Slope, 10).map(|s| (s / 1e7).round()), Some(10.0));
+        assert_eq!(
+            of(&pairs).value(PairFunc::Slope, 10).map(|s| (s / 1e7).round()),
+            Some(10.0)
+        );
     }
 
     #[test]

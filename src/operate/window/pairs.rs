@@ -101,6 +101,8 @@ impl State for Pairs {
             return Ok(floats(&mut self.out));
         }
         let (values, _) = self.out.take();
-        Ok(Arc::new(Int64Array::from_iter_values(values.into_iter().map(|v| v as i64))))
+        Ok(Arc::new(Int64Array::from_iter_values(
+            values.into_iter().map(|v| v as i64),
+        )))
     }
 }
