@@ -31,7 +31,7 @@ import tempfile
 import threading
 import time
 
-from tasks import TABLES, TASKS, files, pattern
+from tasks import TASKS, files, pattern, place
 
 HERE = pathlib.Path(__file__).resolve().parent
 PEERS = {"duckdb": "duckdb-cli", "polars": "polars", "datafusion": "datafusion", "clickhouse": "chdb"}  # their packages
@@ -70,7 +70,9 @@ def available(args):
 def command(engine, task, fmt, out, spill, args):
     if engine == "ddf":
         line = [shutil.which(args.ddf), "query", pattern(task, fmt, args.data), "-j", str(args.threads)]
-        line += shlex.split(TASKS[task].ddf)
+        joined = TASKS[task].joined
+        other = place(joined, fmt, args.data) if joined else ""
+        line += [word.replace("{U}", other) for word in shlex.split(TASKS[task].ddf)]
         if args.memory:
             line += ["--memory", f"{args.memory}MiB", "--spill-dir", spill]
         return [*line, "-o", out]
@@ -321,10 +323,10 @@ def main():
     if args.n < 1:
         parser.error("-n must be at least 1")
 
-    missing = {TASKS[t].table for t in names if not files(t, "csv", args.data)}
+    missing = {"joins" if TASKS[t].joined else TASKS[t].table for t in names if not files(t, "csv", args.data)}
     if missing:
         line = [sys.executable, str(HERE / "make_data.py"), args.data, "--scale", str(args.scale), "--only",
-                ",".join(t for t in TABLES if t in missing)]
+                ",".join(sorted(missing))]
         subprocess.run(line, check=True)
 
     engines = available(args)

@@ -4,11 +4,12 @@
     flights/YEAR.csv, flights_parquet/YEAR.parquet   the real flights of testdata/nycflights, resampled
                                                      with replacement, in date order within each file
     h2o/G1_ROWS.csv, .parquet                        the group-by table of the h2o.ai benchmark, 100 groups
+    h2o/J1_ROWS/{x,small,medium,big}.csv, .parquet   the join tables of the h2o.ai benchmark
     brc/measurements_ROWS.csv, .parquet              station;measurement, as in the one billion row challenge
     nyc13/airlines.csv                               sixteen rows, for the cost of starting
 
-Usage: make_data.py [DIR] [--scale 1.0] [--only flights,groupby,brc,airlines]
-Scale 1 is 24 million flights, 10 million group-by rows and 100 million measurements: about 6 GB.
+Usage: make_data.py [DIR] [--scale 1.0] [--only flights,groupby,joins,brc,airlines]
+Scale 1 is 24 million flights, 10 million group-by and join rows and 100 million measurements: about 7.5 GB.
 Needs: polars, numpy.
 """
 
@@ -85,6 +86,33 @@ def groupby(out, scale):
     write_chunks((chunk(s) for s in range(0, total, CHUNK)), name.with_suffix(".csv"), name.with_suffix(".parquet"))
 
 
+def joins(out, scale):
+    """As the benchmark draws them: nine in ten keys of either side are common to both, and every key is there."""
+    total = int(GROUPBY * scale)
+    folder = out / "h2o" / f"J1_{total}"
+    r = random(5)
+
+    def sides(n):
+        n = max(n, 10)
+        keys = r.permutation(np.arange(1, n + (n + 9) // 10 + 1, dtype=np.int32))
+        return keys[:n], np.concatenate([keys[:n * 9 // 10], keys[n:]])
+
+    def table(name, ids, value, n):
+        n = max(n, 10)
+        drawn = {k: r.permutation(np.concatenate([v[:n], r.choice(v, max(0, n - len(v)))])) for k, v in ids.items()}
+        columns = {f"id{k}": v for k, v in drawn.items()}
+        columns |= {f"id{k + 3}": pl.Series(v).cast(pl.String) for k, v in drawn.items()}
+        frame = pl.DataFrame(columns | {value: r.integers(0, 100_000_001, n) / 1e6})
+        frame = frame.with_columns((pl.lit("id") + pl.col(f"id{k + 3}")).alias(f"id{k + 3}") for k in drawn)
+        write_chunks([frame], folder / f"{name}.csv", folder / f"{name}.parquet")
+
+    (l1, r1), (l2, r2), (l3, r3) = sides(total // 1_000_000), sides(total // 1000), sides(total)
+    table("x", {1: l1, 2: l2, 3: l3}, "v1", total)
+    table("small", {1: r1}, "v2", total // 1_000_000)
+    table("medium", {1: r1, 2: r2}, "v2", total // 1000)
+    table("big", {1: r1, 2: r2, 3: r3}, "v2", total)
+
+
 def brc(out, scale):
     total = int(BRC * scale)
     r = random(3)
@@ -113,7 +141,7 @@ def airlines(out, _scale):
     (out / "nyc13" / "airlines.csv").write_text("carrier,name\n" + "".join(lines))
 
 
-TABLES = {"flights": flights, "groupby": groupby, "brc": brc, "airlines": airlines}
+TABLES = {"flights": flights, "groupby": groupby, "joins": joins, "brc": brc, "airlines": airlines}
 
 
 def main():

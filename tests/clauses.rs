@@ -314,3 +314,43 @@ fn views_are_known_to_later_statements() {
     let e = sql.query("SELECT nme FROM v").unwrap_err();
     assert!(e.what().contains("nme"), "{e}");
 }
+
+#[test]
+fn a_recursion_that_grows_for_ever_is_an_error() {
+    let text = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT t.n FROM t, (VALUES (1), (2)) v(x)) \
+                SELECT count(*) FROM t";
+    run(["sql", "--memory", "32MiB", text])
+        .failed(4)
+        .says(&["recursive query \"t\"", "--memory"]);
+}
+
+#[test]
+fn a_small_left_side_of_a_semi_join_is_built_first() {
+    let folder = Folder::new();
+    let lines: String = (0..150_000).map(|i| format!("{},{}\n", i % 70_000, i)).collect();
+    let large = folder.file("large.csv", &format!("k,v\n{lines}"));
+    let small = folder.file("small.csv", "k,w\n5,a\n69999,b\n70000,c\n,d\n5,e\n");
+    for (kind, want) in [("EXISTS", "a,b,e"), ("NOT EXISTS", "c,d")] {
+        let text = format!(
+            "SELECT w FROM '{small}' s WHERE {kind} (SELECT 1 FROM '{large}' l WHERE l.k = s.k AND l.v > 3) ORDER BY w"
+        );
+        let plan = Sql::new(Settings::default()).query(&text).unwrap();
+        assert!(
+            plan.explain().unwrap().contains("met0"),
+            "{}",
+            plan.explain().unwrap()
+        );
+        let plain = Settings {
+            optimize: false,
+            ..Settings::default()
+        };
+        for settings in [Settings::default(), plain] {
+            let rows = Sql::new(settings).query(&text).unwrap().collect().unwrap();
+            assert_eq!(text_of(&rows), want);
+        }
+    }
+}
+
+fn text_of(rows: &Rows) -> String {
+    text(rows).join(",")
+}

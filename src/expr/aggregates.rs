@@ -122,6 +122,9 @@ impl Call {
             return Err(Error::query(format!("{} takes no WITHIN GROUP", self.name))
                 .help(format!("{}(x ORDER BY y)", self.name)));
         }
+        if let AggFunc::Pair(_) = func {
+            return self.pair(func);
+        }
         if self.distinct && func == AggFunc::Count {
             (func, self.distinct) = (AggFunc::NUnique, false);
         }
@@ -142,6 +145,25 @@ impl Call {
             arg = arg.map(|x| ordered(x, order));
         }
         Ok(self.call(func, arg))
+    }
+
+    /// An aggregate of two columns, which become one.
+    fn pair(mut self, func: AggFunc) -> Result<Expr> {
+        let name = func.name();
+        if self.distinct {
+            return Err(Error::query(format!("DISTINCT in {name}")));
+        }
+        match self.args.as_slice() {
+            [_, _] if !self.star => {
+                let args = std::mem::take(&mut self.args);
+                let both = Expr::Function {
+                    func: Func::Pair,
+                    args,
+                };
+                Ok(self.call(func, Some(both)))
+            }
+            _ => Err(self.wrong(&format!("{name}(y, x)"))),
+        }
     }
 
     /// The first value that is not null.

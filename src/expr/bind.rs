@@ -381,7 +381,9 @@ impl Binder<'_> {
             (Sub, Date32, Date32) => return Ok((Node::DaysBetween(Box::new(l.0), Box::new(r.0)), Int64)),
             (_, a, b) if is_time(a) || is_time(b) => {
                 return Err(
-                    misfit().help("date ± days, date - date, x ± INTERVAL '1 hour', date_diff('hour', a, b)")
+                    misfit().help(
+                        "date ± days, date - date, x ± INTERVAL '1 hour'; between moments: epoch(a) - epoch(b) in seconds, date_diff('hour', a, b)",
+                    )
                 );
             }
             (_, a, b) if !types::is_numeric(a) || !types::is_numeric(b) => {

@@ -167,6 +167,13 @@ impl fmt::Display for AggCall {
                         func: Func::Ordered,
                         args,
                     } => f.write_str(&super::pack::shown(args))?,
+                    Expr::Function {
+                        func: Func::Pair,
+                        args,
+                    } => {
+                        let args: Vec<String> = args.iter().map(Expr::to_string).collect();
+                        f.write_str(&args.join(", "))?;
+                    }
                     e => write!(f, "{e}")?,
                 }
             }

@@ -586,7 +586,10 @@ fn call(func: Func, args: &[Node], ty: &DataType, regex: Option<&Regex>, batch: 
                 Some(a) => Some(a),
                 None => match pack::call(func, values, rows)? {
                     Some(a) => Some(a),
-                    None => text::call(func, values, regex, rows)?,
+                    None => match super::pair::call(func, values, rows)? {
+                        Some(a) => Some(a),
+                        None => text::call(func, values, regex, rows)?,
+                    },
                 },
             },
         };

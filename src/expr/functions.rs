@@ -125,11 +125,36 @@ functions! {
     ToTimestamp "to_timestamp" [] "f" 1 's' "to_timestamp(seconds)" "The timestamp so many seconds after 1970." "to_timestamp(86400) = TIMESTAMP '1970-01-02'";
     Ordered "__ordered" [] "vtv+" 2 '=' "" "The argument of an aggregate, and the order of its rows." "";
     Pack "__pack" [] "tv+" 2 't' "" "A row as text that sorts as rows are ordered." "";
+    Pair "__pair" [] "ff" 2 'p' "" "Two numbers as one value, for aggregates of pairs." "";
     Unpack "__unpack" [] "ti" 2 't' "" "A value of such a row." "";
 }
 
+/// What other systems call something, and how it is written here.
+const FOREIGN: &[(&str, &str)] = &[
+    ("isnull", "x IS NULL, or ifnull(x, y)"),
+    (
+        "to_date",
+        "cast(x AS date), or strptime(x, '%d.%m.%Y') for another format",
+    ),
+    ("to_char", "strftime(x, '%Y-%m-%d')"),
+    ("to_number", "cast(x AS double)"),
+    ("convert", "cast(x AS type)"),
+    ("charindex", "strpos(s, t)"),
+    ("locate", "strpos(s, t)"),
+    ("datepart", "date_part('year', x)"),
+    ("dateadd", "x + INTERVAL '1 day'"),
+    ("date_add", "x + INTERVAL '1 day'"),
+    ("date_sub", "x - INTERVAL '1 day'"),
+    ("age", "date_diff('day', a, b)"),
+    ("approx_count_distinct", "count(DISTINCT x): it is exact"),
+    ("approx_quantile", "quantile(x, 0.95): it is exact"),
+    ("try", "try_cast(x AS type), or nullif(x, 0) under a division"),
+    ("decode", "CASE x WHEN a THEN b ELSE c END"),
+    ("nvl2", "if(x IS NOT NULL, a, b)"),
+];
+
 /// The functions at the end of the table that plans use and nobody writes.
-const HIDDEN: usize = 3;
+const HIDDEN: usize = 4;
 
 /// All functions, in the order of the manual.
 pub fn functions() -> &'static [FunctionInfo] {
@@ -172,6 +197,9 @@ impl Func {
         .contains(&lower.as_str())
         {
             return Err(error.help("answers must be reproducible: write the value, as in DATE '2024-01-31'"));
+        }
+        if let Some((_, ours)) = FOREIGN.iter().find(|(theirs, _)| *theirs == lower) {
+            return Err(error.help(format!("write {ours}")));
         }
         let names = functions()
             .iter()
@@ -247,6 +275,7 @@ impl Func {
         }
         let result = match info.result {
             't' => types::TEXT,
+            'p' => super::pair::PAIR,
             'i' => DataType::Int64,
             'f' => DataType::Float64,
             'b' => DataType::Boolean,

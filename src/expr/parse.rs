@@ -14,7 +14,10 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Word};
 
+pub use super::syntax::{point_at, syntax_error};
+
 use super::convert::convert;
+use super::pair::PairFunc;
 use super::tree::{AggFunc, Expr, MAX_DEPTH};
 use super::window_sql::rewritten;
 use crate::error::{Error, Result};
@@ -50,6 +53,18 @@ pub(super) const AGGREGATES: &[(&str, AggFunc)] = &[
     ("bool_and", AggFunc::BoolAnd),
     ("every", AggFunc::BoolAnd),
     ("bool_or", AggFunc::BoolOr),
+    ("corr", AggFunc::Pair(PairFunc::Corr)),
+    ("covar_pop", AggFunc::Pair(PairFunc::CovarPop)),
+    ("covar_samp", AggFunc::Pair(PairFunc::CovarSamp)),
+    ("regr_count", AggFunc::Pair(PairFunc::Count)),
+    ("regr_slope", AggFunc::Pair(PairFunc::Slope)),
+    ("regr_intercept", AggFunc::Pair(PairFunc::Intercept)),
+    ("regr_r2", AggFunc::Pair(PairFunc::R2)),
+    ("regr_sxx", AggFunc::Pair(PairFunc::Sxx)),
+    ("regr_syy", AggFunc::Pair(PairFunc::Syy)),
+    ("regr_sxy", AggFunc::Pair(PairFunc::Sxy)),
+    ("regr_avgx", AggFunc::Pair(PairFunc::AvgX)),
+    ("regr_avgy", AggFunc::Pair(PairFunc::AvgY)),
 ];
 
 /// Parses an expression.
@@ -90,9 +105,7 @@ fn parse_tokens(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Expr> {
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
         let range = range_of(text, rest.span.start, rest.span.end);
-        return Err(
-            Error::query(format!("unexpected {} after the expression", rest.token)).span(text, range),
-        );
+        return Err(super::left_over(text, range, &rest.token, "expression"));
     }
     let expr = convert(&ast).map_err(|e| point_at(e, text))?;
     if expr.depth() > MAX_DEPTH {
@@ -102,7 +115,7 @@ fn parse_tokens(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Expr> {
 }
 
 /// The error of an expression that nests too deeply.
-fn too_deep() -> Error {
+pub(super) fn too_deep() -> Error {
     Error::query(format!("the expression nests more than {MAX_DEPTH} deep"))
         .help("split it into several columns with --with")
 }
@@ -131,7 +144,7 @@ fn tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
     Ok(rewritten(all))
 }
 
-fn raw_tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
+pub(super) fn raw_tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
     let dialect = GenericDialect {};
     let found = Tokenizer::new(&dialect, text).tokenize_with_location();
     found.map_err(|e| {
@@ -191,7 +204,7 @@ fn keyword(value: &str, keyword: Keyword) -> Token {
 }
 
 /// The byte offset of a place that counts lines and characters from one.
-fn offset(text: &str, at: Location) -> usize {
+pub(super) fn offset(text: &str, at: Location) -> usize {
     let mut start = 0;
     for _ in 1..at.line {
         start += text[start..].find('\n').map_or(text.len() - start, |i| i + 1);
@@ -207,50 +220,4 @@ fn offset(text: &str, at: Location) -> usize {
 pub fn range_of(text: &str, start: Location, end: Location) -> Range<usize> {
     let from = offset(text, start);
     from..offset(text, end).max(from)
-}
-
-/// The parser's message in our words; it gives the place as "at Line: 1, Column: 5".
-pub fn syntax_error(text: &str, message: &str) -> Error {
-    let message = message.strip_prefix("sql parser error: ").unwrap_or(message);
-    if message.contains("recursion limit") {
-        return too_deep();
-    }
-    let (what, place) = message.split_once(" at Line: ").unwrap_or((message, ""));
-    let mut numbers = place
-        .split(", Column: ")
-        .map_while(|n| n.trim().parse::<u64>().ok());
-    let at = match (numbers.next(), numbers.next()) {
-        (Some(line), Some(column)) => offset(text, Location { line, column }),
-        _ => text.len(),
-    };
-    let error = Error::query(what.to_string()).span(text, at..text.len().max(at));
-    if text.contains("==") {
-        error
-    } else {
-        error.help("names in double quotes, text in single quotes")
-    }
-}
-
-/// Gives an error that names something in double quotes its place in the typed text.
-pub fn point_at(error: Error, text: &str) -> Error {
-    if error.span_text().is_some() {
-        return error;
-    }
-    let Some(name) = error.what().split('"').nth(1).filter(|n| !n.is_empty()) else {
-        return error;
-    };
-    let dialect = GenericDialect {};
-    let Ok(all) = Tokenizer::new(&dialect, text).tokenize_with_location() else {
-        return error;
-    };
-    let hit = all
-        .iter()
-        .find(|t| matches!(&t.token, Token::Word(w) if w.value.eq_ignore_ascii_case(name)));
-    match hit {
-        Some(t) => {
-            let range = range_of(text, t.span.start, t.span.end);
-            error.clone().span(text, range)
-        }
-        None => error,
-    }
 }

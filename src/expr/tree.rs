@@ -160,6 +160,8 @@ pub enum AggFunc {
     Last,
     /// All texts in their order, one behind the other; if so said, each different one once.
     StringAgg(bool),
+    /// Of pairs of numbers.
+    Pair(super::PairFunc),
     /// Whether all are true.
     BoolAnd,
     /// Whether any is true.
@@ -186,6 +188,7 @@ impl AggFunc {
             First => "first",
             Last => "last",
             StringAgg(_) => "string_agg",
+            Pair(p) => p.name(),
             BoolAnd => "bool_and",
             BoolOr => "bool_or",
         }
@@ -204,7 +207,8 @@ impl AggFunc {
         use AggFunc::*;
         let numeric = types::is_numeric(arg) || *arg == DataType::Boolean;
         match self {
-            Count | NUnique => Ok(DataType::Int64),
+            Count | NUnique | Pair(super::PairFunc::Count) => Ok(DataType::Int64),
+            Pair(_) => Ok(DataType::Float64),
             Min | Max | First | Last => Ok(arg.clone()),
             StringAgg(_) if matches!(arg, DataType::Null) || *arg == types::TEXT => Ok(types::TEXT),
             StringAgg(_) => Err(self.misfit(arg, "text")),

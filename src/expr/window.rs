@@ -58,6 +58,9 @@ pub struct WindowCall {
     pub args: Vec<Expr>,
     /// Only rows for which this is true count; for aggregates.
     pub filter: Option<Expr>,
+    /// Equal values count once; for aggregates.
+    #[serde(default)]
+    pub distinct: bool,
     /// Rows whose value is null are passed over.
     pub ignore_nulls: bool,
     /// Rows that agree in these see each other.
@@ -369,6 +372,16 @@ impl WindowCall {
             }),
             (Lag(_) | Lead(_) | FirstValue | LastValue | NthValue(_), [ty]) => known(ty),
             (Aggregate(AggFunc::Count), []) => Ok(DataType::Int64),
+            (Aggregate(AggFunc::Std | AggFunc::Var | AggFunc::StdPop | AggFunc::VarPop), [ty])
+                if self.distinct && !matches!(ty, DataType::Int64 | DataType::Boolean) =>
+            {
+                let what = format!(
+                    "{}(DISTINCT …) OVER of {} is not supported",
+                    self.func.name(),
+                    types::name(ty)
+                );
+                Err(Error::query(what).help("of whole numbers it is"))
+            }
             (Aggregate(a), [ty]) => a.output_type(&known(ty)?),
             _ => Err(Error::defect(format!("{} of {} arguments", self, args.len()))),
         }
@@ -423,6 +436,10 @@ impl fmt::Display for WindowCall {
             Aggregate(AggFunc::Quantile(q)) => args.push(format!("{q:?}")),
             Aggregate(AggFunc::Count) if args.is_empty() => args.push("*".to_string()),
             _ => {}
+        }
+        if self.distinct {
+            args.insert(0, format!("DISTINCT {}", args.first().map_or("", String::as_str)));
+            args.truncate(1);
         }
         let nulls = if self.ignore_nulls { " IGNORE NULLS" } else { "" };
         write!(f, "{}({}{nulls})", self.func.name(), text(args))?;

@@ -290,6 +290,7 @@ fn arguments(f: &ast::Function, h: &mut Hook) -> Result<WindowCall> {
         args: Vec::new(),
         filter,
         ignore_nulls,
+        distinct: false,
         partition: Vec::new(),
         order: Vec::new(),
         frame: WindowFrame::default(),
@@ -300,9 +301,11 @@ fn arguments(f: &ast::Function, h: &mut Hook) -> Result<WindowCall> {
                 .help("IGNORE NULLS goes with first_value, last_value, nth_value, lag and lead"));
         }
         let agg = Call::plain(name.clone(), args, star, distinct).over_window(*func)?;
-        if agg.counts_each_once() {
+        call.distinct = agg.counts_each_once();
+        use super::AggFunc::{Mean, Std, StdPop, Sum, Var, VarPop};
+        if call.distinct && !matches!(agg.func, Sum | Mean | Std | StdPop | Var | VarPop) {
             return Err(Error::query(format!("{name}(DISTINCT …) OVER is not supported"))
-                .help("count(DISTINCT x) OVER is"));
+                .help("count, sum, avg, stddev and variance take DISTINCT with a window"));
         }
         call.func = WindowFunc::Aggregate(agg.func);
         call.args = agg.arg.into_iter().collect();

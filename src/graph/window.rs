@@ -146,6 +146,7 @@ fn lower_call(
     Ok(CallSpec {
         name: name.to_string(),
         func,
+        distinct: call.distinct,
         arg: arg.map(&mut *place),
         default: default.map(&mut *place),
         peers: keys,

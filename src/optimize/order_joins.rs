@@ -31,6 +31,10 @@ pub struct OrderJoins {
 const MOST_CHAINS: usize = 10;
 /// A row that is built costs so many times one that goes by.
 const BUILD: f64 = 3.0;
+/// The right side of a semi or anti join is built as it is if it has fewer rows than this,
+const MANY: f64 = 20_000.0;
+/// or not so many times those of the left.
+const MUCH_SMALLER: f64 = 16.0;
 
 impl Rule for OrderJoins {
     fn name(&self) -> &'static str {
@@ -73,6 +77,31 @@ fn has_place(plan: &LogicalPlan) -> bool {
     own || plan.inputs().into_iter().any(has_place)
 }
 
+/// Of the right side of a semi or anti join the rows that have a key of the left, where the left is much smaller:
+/// its keys are built, the right goes by, and only what is left of it is built as well.
+fn met(left: &LogicalPlan, right: LogicalPlan, on: &[(Expr, Expr)]) -> Result<LogicalPlan> {
+    let rows = right.estimated_rows();
+    if on.is_empty() || rows < MANY || left.estimated_rows() * MUCH_SMALLER > rows {
+        return Ok(right);
+    }
+    let name = |i: usize| format!("\u{1}met{i}");
+    let keys = on.iter().enumerate().map(|(i, (l, _))| (name(i), l.clone()));
+    let keys = LogicalPlan::Project {
+        exprs: keys.collect(),
+        input: Box::new(left.clone()),
+    };
+    let equal = on.iter().enumerate();
+    let equal = equal.map(|(i, (_, r))| (r.clone(), Expr::Column(name(i))));
+    Ok(LogicalPlan::Join {
+        on: equal.collect(),
+        left: Box::new(right),
+        right: Box::new(keys),
+        kind: JoinKind::Semi,
+        filter: None,
+        asof: None,
+    })
+}
+
 /// Reorders joins below `plan`; `seen`: the order in which its rows come can be seen.
 fn rewrite(plan: LogicalPlan, seen: bool) -> Result<LogicalPlan> {
     match plan {
@@ -92,14 +121,18 @@ fn rewrite(plan: LogicalPlan, seen: bool) -> Result<LogicalPlan> {
             on,
             filter,
             asof: None,
-        } => Ok(LogicalPlan::Join {
-            left: Box::new(rewrite(*left, seen)?),
-            right: Box::new(rewrite(*right, false)?),
-            kind,
-            on,
-            filter,
-            asof: None,
-        }),
+        } => {
+            let left = rewrite(*left, seen)?;
+            let right = met(&left, rewrite(*right, false)?, &on)?;
+            Ok(LogicalPlan::Join {
+                left: Box::new(left),
+                right: Box::new(right),
+                kind,
+                on,
+                filter,
+                asof: None,
+            })
+        }
         // which of two rows that are equally near is taken depends on the order of the right
         LogicalPlan::Join {
             left,

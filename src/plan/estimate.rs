@@ -10,8 +10,10 @@
 //! The rules are those of System R (Selinger and others, "Access path selection in a relational
 //! database management system", 1979).
 
+use std::collections::HashMap;
+
 use super::LogicalPlan;
-use crate::expr::{BinaryOp, CompareOp, Expr, JoinKind};
+use crate::expr::{BinaryOp, CompareOp, Expr, Func, JoinKind};
 use crate::kernel::Scalar;
 
 /// The part of the rows that pass a condition of which nothing is known,
@@ -26,87 +28,13 @@ const LIKE: f64 = 0.1;
 impl LogicalPlan {
     /// About how many rows it yields.
     pub fn estimated_rows(&self) -> f64 {
-        match self {
-            LogicalPlan::Scan {
-                table, filter, limit, ..
-            } => {
-                let all = table.dataset.estimated_rows() as f64;
-                let part = filter.as_ref().map_or(1.0, |f| self.part(f));
-                limited(all * part, *limit)
-            }
-            LogicalPlan::Expand { input, lists, .. } => input.estimated_rows() * lists.len() as f64,
-            LogicalPlan::Filter { input, predicate } => input.estimated_rows() * input.part(predicate),
-            LogicalPlan::Project { input, .. } | LogicalPlan::Window { input, .. } => input.estimated_rows(),
-            LogicalPlan::Aggregate { input, keys, .. } => {
-                let rows = input.estimated_rows();
-                let distinct = keys.iter().map(|(_, e)| input.distinct(e));
-                distinct.product::<f64>().min(rows)
-            }
-            LogicalPlan::Sort { input, limit, .. } => limited(input.estimated_rows(), *limit),
-            LogicalPlan::Limit { input, take, .. } => limited(input.estimated_rows(), *take),
-            LogicalPlan::Union { inputs } => inputs.iter().map(|p| p.estimated_rows()).sum(),
-            LogicalPlan::Join {
-                left,
-                right,
-                kind,
-                on,
-                filter,
-                asof,
-            } => {
-                let (l, r) = (left.estimated_rows(), right.estimated_rows());
-                let distinct = on
-                    .iter()
-                    .map(|(a, b)| left.distinct(a).max(right.distinct(b)).max(1.0));
-                let both = l * r / distinct.product::<f64>().max(1.0);
-                let both = if filter.is_some() { both * UNKNOWN } else { both };
-                match kind {
-                    // one row at most for each of the left
-                    JoinKind::Inner | JoinKind::Left if asof.is_some() => l,
-                    JoinKind::Inner => both,
-                    JoinKind::Left => both.max(l),
-                    JoinKind::Semi => both.min(l),
-                    JoinKind::Anti => (l - both).max(l * EQUAL),
-                }
-            }
-        }
+        Guess::default().rows(self)
     }
 
     /// About how many different values an expression has over the rows, before any were left out: of
     /// keys, those that are left out of one side of a join are usually missed by the other.
     pub fn distinct(&self, e: &Expr) -> f64 {
-        let rows = self.estimated_rows().max(1.0);
-        let Expr::Column(name) = e else {
-            return if e.columns().is_empty() { 1.0 } else { rows };
-        };
-        let found = match self {
-            LogicalPlan::Scan { table, .. } => {
-                let all = table.dataset.estimated_rows() as f64;
-                self.span(name).map_or(all, |s| s.min(all))
-            }
-            LogicalPlan::Project { input, exprs } => match exprs.iter().find(|(n, _)| n == name) {
-                Some((_, e)) => input.distinct(e),
-                None => rows,
-            },
-            LogicalPlan::Aggregate { input, keys, .. } => match keys.iter().find(|(n, _)| n == name) {
-                Some((_, e)) => input.distinct(e),
-                None => rows,
-            },
-            LogicalPlan::Window { calls, .. } if calls.iter().any(|(n, _)| n == name) => rows,
-            LogicalPlan::Filter { input, .. }
-            | LogicalPlan::Window { input, .. }
-            | LogicalPlan::Sort { input, .. }
-            | LogicalPlan::Limit { input, .. } => input.distinct(e),
-            LogicalPlan::Join { left, right, .. } => {
-                let of = |side: &LogicalPlan| side.schema().is_ok_and(|s| s.index_of(name).is_ok());
-                match () {
-                    _ if of(left) => left.distinct(e),
-                    _ if of(right) => right.distinct(e),
-                    _ => rows,
-                }
-            }
-            LogicalPlan::Union { .. } | LogicalPlan::Expand { .. } => rows,
-        };
-        found.max(1.0)
+        Guess::default().distinct(self, e)
     }
 
     /// How many values lie between the least and the greatest of a whole-numbered column of a scan.
@@ -175,6 +103,114 @@ impl LogicalPlan {
         let (min, max) = self.range(name)?;
         let (min, max, at) = (number(&min)?, number(&max)?, number(value)?);
         (min < max).then(|| ((at - min) / (max - min)).clamp(0.0, 1.0))
+    }
+}
+
+/// What was guessed already: rows hang on distinct values and these on rows, at every node.
+#[derive(Default)]
+struct Guess {
+    rows: HashMap<*const LogicalPlan, f64>,
+}
+
+impl Guess {
+    fn rows(&mut self, plan: &LogicalPlan) -> f64 {
+        if let Some(known) = self.rows.get(&std::ptr::from_ref(plan)) {
+            return *known;
+        }
+        let rows = self.rows_of(plan);
+        self.rows.insert(plan, rows);
+        rows
+    }
+
+    fn rows_of(&mut self, plan: &LogicalPlan) -> f64 {
+        match plan {
+            LogicalPlan::Scan {
+                table, filter, limit, ..
+            } => {
+                let all = table.dataset.estimated_rows() as f64;
+                let part = filter.as_ref().map_or(1.0, |f| plan.part(f));
+                limited(all * part, *limit)
+            }
+            LogicalPlan::Expand { input, lists, .. } => self.rows(input) * lists.len() as f64,
+            LogicalPlan::Filter { input, predicate } => self.rows(input) * input.part(predicate),
+            LogicalPlan::Project { input, .. } | LogicalPlan::Window { input, .. } => self.rows(input),
+            LogicalPlan::Aggregate { input, keys, .. } => {
+                let rows = self.rows(input);
+                let distinct = keys.iter().map(|(_, e)| self.distinct(input, e));
+                distinct.product::<f64>().min(rows)
+            }
+            LogicalPlan::Sort { input, limit, .. } => limited(self.rows(input), *limit),
+            LogicalPlan::Limit { input, take, .. } => limited(self.rows(input), *take),
+            LogicalPlan::Union { inputs } => inputs.iter().map(|p| self.rows(p)).sum(),
+            LogicalPlan::Join {
+                left,
+                right,
+                kind,
+                on,
+                filter,
+                asof,
+            } => {
+                let (l, r) = (self.rows(left), self.rows(right));
+                let distinct = on
+                    .iter()
+                    .map(|(a, b)| self.distinct(left, a).max(self.distinct(right, b)).max(1.0));
+                let both = l * r / distinct.product::<f64>().max(1.0);
+                let both = if filter.is_some() { both * UNKNOWN } else { both };
+                match kind {
+                    // one row at most for each of the left
+                    JoinKind::Inner | JoinKind::Left if asof.is_some() => l,
+                    JoinKind::Inner => both,
+                    JoinKind::Left => both.max(l),
+                    JoinKind::Semi => both.min(l),
+                    JoinKind::Anti => (l - both).max(l * EQUAL),
+                }
+            }
+        }
+    }
+
+    fn distinct(&mut self, plan: &LogicalPlan, e: &Expr) -> f64 {
+        let name = match e {
+            Expr::Column(name) => name,
+            Expr::IsNull { .. } => return 2.0,
+            // as of keys that are equal where both are null
+            Expr::Function {
+                func: Func::Coalesce,
+                args,
+            } if matches!(args.as_slice(), [Expr::Column(_), Expr::Literal(_)]) => {
+                return self.distinct(plan, &args[0]);
+            }
+            e if e.columns().is_empty() => return 1.0,
+            _ => return self.rows(plan).max(1.0),
+        };
+        let found = match plan {
+            LogicalPlan::Scan { table, .. } => {
+                let all = table.dataset.estimated_rows() as f64;
+                plan.span(name).map_or(all, |s| s.min(all))
+            }
+            LogicalPlan::Project { input, exprs } => match exprs.iter().find(|(n, _)| n == name) {
+                Some((_, e)) => self.distinct(input, e),
+                None => self.rows(plan),
+            },
+            LogicalPlan::Aggregate { input, keys, .. } => match keys.iter().find(|(n, _)| n == name) {
+                Some((_, e)) => self.distinct(input, e),
+                None => self.rows(plan),
+            },
+            LogicalPlan::Window { calls, .. } if calls.iter().any(|(n, _)| n == name) => self.rows(plan),
+            LogicalPlan::Filter { input, .. }
+            | LogicalPlan::Window { input, .. }
+            | LogicalPlan::Sort { input, .. }
+            | LogicalPlan::Limit { input, .. } => self.distinct(input, e),
+            LogicalPlan::Join { left, right, .. } => {
+                let of = |side: &LogicalPlan| side.schema().is_ok_and(|s| s.index_of(name).is_ok());
+                match () {
+                    _ if of(left) => self.distinct(left, e),
+                    _ if of(right) => self.distinct(right, e),
+                    _ => self.rows(plan),
+                }
+            }
+            LogicalPlan::Union { .. } | LogicalPlan::Expand { .. } => self.rows(plan),
+        };
+        found.max(1.0)
     }
 }
 

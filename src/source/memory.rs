@@ -18,7 +18,7 @@ use crate::pipeline::{RunContext, Source, TaskContext};
 #[derive(Debug)]
 pub struct MemoryDataset {
     schema: SchemaRef,
-    rows: Vec<Vec<Scalar>>,
+    rows: usize,
     columns: Vec<ArrayRef>,
 }
 
@@ -46,7 +46,23 @@ impl MemoryDataset {
         Ok(MemoryDataset {
             schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
             columns: arrays.collect::<Result<_>>()?,
+            rows: rows.len(),
+        })
+    }
+
+    /// A table of columns that are there already, of the types of `schema`.
+    ///
+    /// # Errors
+    /// They are of other types or lengths.
+    pub fn of_columns(schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<Self> {
+        let fits = |(f, c): (&Arc<Field>, &ArrayRef)| f.data_type() == c.data_type() && c.len() == rows;
+        if schema.fields().len() != columns.len() || !schema.fields().iter().zip(&columns).all(fits) {
+            return Err(Error::defect("columns that are not those of their table"));
+        }
+        Ok(MemoryDataset {
+            schema,
             rows,
+            columns,
         })
     }
 
@@ -85,10 +101,10 @@ impl Dataset for MemoryDataset {
             .sum()
     }
     fn exact_rows(&self) -> Option<u64> {
-        Some(self.rows.len() as u64)
+        Some(self.rows as u64)
     }
     fn describe(&self, _part: usize) -> String {
-        format!("{} constant rows", self.rows.len())
+        format!("{} constant rows", self.rows)
     }
     fn refine(self: Arc<Self>, _: &[usize], _: Refine, _: &RunContext) -> Result<Arc<dyn Dataset>> {
         Ok(self)
@@ -96,7 +112,9 @@ impl Dataset for MemoryDataset {
     fn to_json(&self) -> serde_json::Value {
         let columns = self.schema.fields().iter();
         let columns: Vec<_> = columns.map(|f| (f.name(), types::name(f.data_type()))).collect();
-        json!({"format": "values", "columns": columns, "rows": self.rows})
+        let row = |i| self.columns.iter().map(|c| cast::array_scalar(c, i)).collect();
+        let rows: Vec<Vec<Scalar>> = (0..self.rows).map(row).collect();
+        json!({"format": "values", "columns": columns, "rows": rows})
     }
 }
 
@@ -110,12 +128,12 @@ struct Rows {
 
 impl Source for Rows {
     fn next(&mut self, _cx: &TaskContext) -> Result<Option<Batch>> {
-        let left = self.data.rows.len() - self.next;
+        let left = self.data.rows - self.next;
         if left == 0 {
             return Ok(None);
         }
         let rows = left.min(Batch::TARGET_ROWS);
-        let all = Batch::new(self.data.columns.clone(), self.data.rows.len(), 0);
+        let all = Batch::new(self.data.columns.clone(), self.data.rows, 0);
         let batch = all.slice(self.next, rows);
         self.next += rows;
         let kept = match &self.filter {

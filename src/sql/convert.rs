@@ -242,6 +242,9 @@ impl Planner<'_> {
             _ => column()?,
         };
         if let Some(c) = found {
+            if !names.scope.cols.iter().any(|own| own.inner == c.inner) {
+                self.looked_at.insert(c.inner.clone());
+            }
             return Ok(Expr::column(&c.inner));
         }
         match alias() {

@@ -48,10 +48,10 @@ const ASOF_HELP: &str = "it takes equalities and one inequality: ON t.sym = q.sy
 impl Planner<'_> {
     /// The items of FROM, each with its joins; a row without columns where there are none.
     pub(super) fn from(&mut self, from: &[ast::TableWithJoins], outer: Option<&Scope>) -> Result<Vec<Rel>> {
-        if from.is_empty() {
-            return Ok(vec![self.one_row()?]);
+        let mut items: Vec<Rel> = self.domain_rel().into_iter().collect();
+        if from.is_empty() && items.is_empty() {
+            items.push(self.one_row()?);
         }
-        let mut items: Vec<Rel> = Vec::new();
         for item in from {
             if let TableFactor::Derived {
                 lateral: true,
@@ -69,7 +69,26 @@ impl Planner<'_> {
                 items.push(self.with_joins(rel, &item.joins, outer)?);
                 continue;
             }
-            let rel = self.joined(item, outer)?;
+            let rel = match (self.joined(item, outer), &item.relation) {
+                (Ok(rel), _) => rel,
+                // a subquery may look at the tables before it without saying so
+                (
+                    Err(e),
+                    TableFactor::Derived {
+                        lateral: false,
+                        subquery,
+                        alias,
+                        sample: None,
+                    },
+                ) if !items.is_empty() => {
+                    let left = joins::connect(items.clone(), &mut Vec::new())?;
+                    let rel = self.lateral(left, subquery, alias.as_ref(), JoinKind::Inner, outer);
+                    let rel = rel.and_then(|rel| self.with_joins(rel, &item.joins, outer));
+                    items = vec![rel.map_err(|_| e)?];
+                    continue;
+                }
+                (Err(e), _) => return Err(e),
+            };
             for c in &rel.cols {
                 self.check_alias(&items, c)?;
             }
@@ -94,7 +113,14 @@ impl Planner<'_> {
 
     fn with_joins(&mut self, rel: Rel, joins: &[ast::Join], outer: Option<&Scope>) -> Result<Rel> {
         let mut rel = rel;
+        let deferred = self.deferred.len();
         for j in joins {
+            use JoinOperator as J;
+            let adds = matches!(j.join_operator, J::Right(_) | J::RightOuter(_) | J::FullOuter(_));
+            if adds && self.deferred.len() > deferred {
+                let e = unsupported("a reference to an outer query in ON, with an outer join behind it");
+                return Err(self.near(e, &j.relation));
+            }
             if let TableFactor::Derived {
                 lateral: true,
                 subquery,
@@ -110,12 +136,17 @@ impl Planner<'_> {
                 continue;
             }
             let right = self.factor(&j.relation, outer)?;
+            if matches!(joins::constraint(&j.join_operator), Some(JoinConstraint::None)) {
+                let e = Error::query("JOIN without ON or USING");
+                let e = e.help("write JOIN … ON a.id = b.id, or CROSS JOIN");
+                return Err(self.near(e, &j.relation));
+            }
             for c in &right.cols {
                 self.check_alias(std::slice::from_ref(&rel), c)?;
             }
             rel = match statement::is_asof(j) {
                 true => self.join_asof(rel, right, &j.join_operator)?,
-                false => self.join(rel, right, &j.join_operator)?,
+                false => self.join(rel, right, &j.join_operator, outer)?,
             };
         }
         Ok(rel)
@@ -160,7 +191,7 @@ impl Planner<'_> {
                 sample: None,
             } => {
                 // what stands around is not seen from here: that would be LATERAL
-                let rel = self.query(subquery, &Scope::NOTHING)?;
+                let rel = self.apart(|p| p.query(subquery, &Scope::NOTHING))?;
                 self.alias(rel, alias.as_ref(), None)
             }
             TableFactor::NestedJoin {
@@ -187,8 +218,19 @@ impl Planner<'_> {
             return Ok(None);
         };
         let cte = self.ctes[at].clone();
+        let found = match (&cte.rows, cte.recursive) {
+            (Some(rows), _) => Some(rows.clone()),
+            (None, true) => Some(self.recursion(&cte, at)?),
+            (None, false) => None,
+        };
+        if let Some(table) = found {
+            let names = table.dataset.schema().fields().iter().map(|f| f.name().clone());
+            let names = names.collect();
+            let rel = self.fresh_rel(crate::plan::LogicalPlan::scan(table), names);
+            return Ok(Some((rel, cte.name)));
+        }
         let hidden = self.ctes.split_off(cte.sees);
-        let planned = self.query(&cte.query, &Scope::NOTHING);
+        let planned = self.apart(|p| p.query(&cte.query, &Scope::NOTHING));
         self.ctes.truncate(cte.sees);
         self.ctes.extend(hidden);
         let mut rel = planned?;
@@ -221,9 +263,8 @@ impl Planner<'_> {
         let text = std::mem::replace(&mut self.text, &view.text);
         let ctes = std::mem::take(&mut self.ctes);
         self.within += 1;
-        let planned = self
-            .query(&view.query, &Scope::NOTHING)
-            .map_err(|e| self.shown(e));
+        let planned = self.apart(|p| p.query(&view.query, &Scope::NOTHING));
+        let planned = planned.map_err(|e| self.shown(e));
         self.within -= 1;
         self.ctes = ctes;
         self.text = text;
@@ -245,7 +286,7 @@ impl Planner<'_> {
         Ok(rel)
     }
 
-    fn join(&mut self, left: Rel, right: Rel, op: &JoinOperator) -> Result<Rel> {
+    fn join(&mut self, left: Rel, right: Rel, op: &JoinOperator, outer: Option<&Scope>) -> Result<Rel> {
         use JoinOperator as J;
         let (how, constraint) = match op {
             J::Join(c) | J::Inner(c) => (How::Inner, c),
@@ -262,11 +303,12 @@ impl Planner<'_> {
             J::Anti(c) | J::LeftAnti(c) => (How::Anti, c),
             J::AsOf { .. } => return Err(unsupported("MATCH_CONDITION")),
             J::CrossApply | J::OuterApply => return Err(unsupported("APPLY")),
-            J::RightSemi(_) | J::RightAnti(_) => return Err(unsupported("RIGHT SEMI and RIGHT ANTI JOIN")),
+            J::RightSemi(c) => return self.join(right, left, &J::Semi(c.clone()), outer),
+            J::RightAnti(c) => return self.join(right, left, &J::Anti(c.clone()), outer),
             _ => return Err(unsupported("that kind of join")),
         };
         match constraint {
-            JoinConstraint::On(e) => self.join_on(left, right, how, e),
+            JoinConstraint::On(e) => self.join_on(left, right, how, e, outer),
             JoinConstraint::Using(names) => {
                 let idents: Vec<Ident> = (names.iter())
                     .filter_map(|n| n.0.last().and_then(|p| p.as_ident()).cloned())
@@ -332,16 +374,16 @@ impl Planner<'_> {
         }
     }
 
-    fn join_on(&mut self, left: Rel, right: Rel, how: How, on: &S) -> Result<Rel> {
+    fn join_on(&mut self, left: Rel, right: Rel, how: How, on: &S, outer: Option<&Scope>) -> Result<Rel> {
         let both: Vec<Col> = left.cols.iter().chain(&right.cols).cloned().collect();
-        let scope = Scope {
-            cols: &both,
-            outer: None,
-        };
+        let scope = Scope { cols: &both, outer };
         let mut jobs = Vec::new();
-        let condition = self.expr(on, Names::of(&scope), &mut jobs)?;
+        let condition = self
+            .expr(on, Names::of(&scope), &mut jobs)
+            .map_err(|e| self.near(e, on))?;
         if condition.has_aggregate() {
-            return Err(Error::query("an aggregate in ON").help("aggregate in a subquery first"));
+            let e = Error::query("an aggregate in ON").help("aggregate in a subquery first");
+            return Err(self.near(e, on));
         }
         let (ls, rs) = (left.plan.schema()?, right.plan.schema()?);
         let (mut keys, mut rest, mut asked) = (Vec::new(), Vec::new(), Vec::new());
@@ -351,7 +393,15 @@ impl Planner<'_> {
                 asked.push(part);
                 continue;
             }
-            match equal_sides(&part, &ls, &rs)? {
+            if columns.iter().any(|c| scope.is_outer(c)) {
+                if how != How::Inner {
+                    let e = unsupported("a reference to an outer query in the ON of an outer join");
+                    return Err(self.near(e, on));
+                }
+                self.deferred.push(part);
+                continue;
+            }
+            match equal_sides(&part, &ls, &rs).map_err(|e| self.near(e, on))? {
                 Some(pair) => keys.push(pair),
                 None => rest.push(part),
             }

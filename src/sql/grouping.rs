@@ -132,13 +132,16 @@ impl Planner<'_> {
         items: &[Expr],
         convert: &mut dyn FnMut(&mut Self, &S) -> Result<Expr>,
     ) -> Result<Expr> {
-        let key = match ordinal(e, items.len(), "GROUP BY")? {
+        let at = ordinal(e, items.len(), "GROUP BY").map_err(|x| self.near(x, e))?;
+        let key = match at {
             Some(i) => items[i].clone(),
             None => convert(self, e)?,
         };
         match key.has_aggregate() {
-            true => Err(Error::query(format!("the aggregate {key} is a key of GROUP BY"))
-                .help("group by columns, aggregate in SELECT")),
+            true => {
+                let error = Error::query(format!("the aggregate {key} is a key of GROUP BY"));
+                Err(self.near(error.help("group by columns, aggregate in SELECT"), e))
+            }
             false => Ok(key),
         }
     }

@@ -5,6 +5,8 @@
 //!   lineitem ⋈ part ⋈ orders                                   an equality leads on
 //! ```
 
+use sqlparser::ast;
+
 use super::scope::{Col, Rel};
 use crate::error::Result;
 use crate::expr::{BinaryOp, Expr, JoinKind};
@@ -39,6 +41,21 @@ impl Side {
             filter: self.filter,
             asof: None,
         }
+    }
+}
+
+/// The condition of a join that must have one.
+pub(super) fn constraint(op: &ast::JoinOperator) -> Option<&ast::JoinConstraint> {
+    use ast::JoinOperator as J;
+    match op {
+        J::Join(c)
+        | J::Inner(c)
+        | J::Left(c)
+        | J::LeftOuter(c)
+        | J::Right(c)
+        | J::RightOuter(c)
+        | J::FullOuter(c) => Some(c),
+        _ => None,
     }
 }
 

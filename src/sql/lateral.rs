@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use sqlparser::ast::{self, SetExpr};
 
 use super::convert::{First, Names};
+use super::dependent::told;
 use super::group::{self, Groups};
 use super::joins::Side;
 use super::scope::{Col, Rel, Scope};
@@ -35,17 +36,22 @@ impl Planner<'_> {
         let cols = left.cols.clone();
         let around = Scope { cols: &cols, outer };
         let before = self.ctes.len();
-        let planned = match query.body.as_ref() {
+        let rows = left.clone();
+        let planned = self.apart(|p| match query.body.as_ref() {
             SetExpr::Select(s) => {
-                self.with(query)?;
-                self.lateral_select(left, query, s, kind, &around)
+                p.with(query)?;
+                p.lateral_select(left, query, s, kind, &around)
             }
             _ => {
-                let rel = self.query(query, &Scope::NOTHING)?;
+                let rel = p.query(query, &Scope::NOTHING)?;
                 beside(left, rel, kind, Vec::new(), None)
             }
-        };
+        });
         self.ctes.truncate(before);
+        let planned = planned.or_else(|first| match self.dependent(&rows, query, &around) {
+            Ok(d) => beside(rows, d.rel, kind, d.on, None),
+            Err(e) => Err(told(first, e)),
+        });
         let (left, right) = planned?;
         let right = Rel {
             plan: left.plan.clone(),

@@ -20,6 +20,7 @@
 //! ```
 
 mod convert;
+mod dependent;
 mod distinct;
 mod from;
 mod group;
@@ -27,6 +28,7 @@ mod grouping;
 mod joins;
 mod lateral;
 mod query;
+mod recursive;
 mod scope;
 mod select;
 mod sets;
@@ -177,6 +179,11 @@ impl Sql {
             notes: Vec::new(),
             groupings: Vec::new(),
             within: 0,
+            domain: None,
+            looked_at: HashSet::new(),
+            attempts: 0,
+            deferred: Vec::new(),
+            computed: HashMap::new(),
         };
         let planned = p.query(query, &Scope::NOTHING).and_then(|rel| {
             let plan = finish(rel);
@@ -221,6 +228,10 @@ struct Cte {
     query: ast::Query,
     /// How many of the names before it it can see.
     sees: usize,
+    /// Whether it may name itself.
+    recursive: bool,
+    /// Its rows, where they are there already: a step of a recursion sees those of the last one.
+    rows: Option<crate::plan::Table>,
 }
 
 /// Plans one statement.
@@ -241,6 +252,16 @@ struct Planner<'a> {
     groupings: Vec<(String, Vec<Expr>)>,
     /// How many views stand around.
     within: usize,
+    /// The values that the subquery in hand is planned over; see [`dependent`].
+    domain: Option<dependent::Domain>,
+    /// Columns that a query found in the queries around it.
+    looked_at: HashSet<String>,
+    /// How often a subquery was planned over a domain.
+    attempts: usize,
+    /// Conditions of inner joins that look outside: they hold as well behind all joins.
+    deferred: Vec<Expr>,
+    /// The rows of recursive queries, by their text and what it sees.
+    computed: HashMap<String, crate::plan::Table>,
 }
 
 /// Stands between a name and its number in inner names.
@@ -259,6 +280,20 @@ impl Planner<'_> {
     /// The error in the user's names, with its place in the text.
     fn shown(&self, e: Error) -> Error {
         point_at(e.reworded(plain), self.text)
+    }
+
+    /// An error in a part of the statement: at the name it speaks of, if that stands there, else at all of it.
+    fn near(&self, e: Error, part: &impl ast::Spanned) -> Error {
+        let span = part.span();
+        if e.span_text().is_some() || span.start.line == 0 || span.end.line == 0 {
+            return e;
+        }
+        let range = crate::expr::parse::range_of(self.text, span.start, span.end);
+        let e = crate::expr::point_within(e.reworded(plain), self.text, range.clone());
+        match e.span_text() {
+            Some(_) => e,
+            None => e.span(self.text, range),
+        }
     }
 
     /// An error at an identifier.

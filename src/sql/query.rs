@@ -34,9 +34,6 @@ impl Planner<'_> {
             return Err(unsupported(clause));
         }
         let Some(with) = &q.with else { return Ok(()) };
-        if with.recursive {
-            return Err(unsupported("WITH RECURSIVE"));
-        }
         for cte in &with.cte_tables {
             let sees = self.ctes.len();
             self.ctes.push(Cte {
@@ -44,6 +41,8 @@ impl Planner<'_> {
                 columns: cte.alias.columns.iter().map(|c| c.name.value.clone()).collect(),
                 query: cte.query.as_ref().clone(),
                 sees,
+                recursive: with.recursive && super::recursive::names(&cte.query, &cte.alias.name.value),
+                rows: None,
             });
         }
         Ok(())
@@ -68,6 +67,7 @@ impl Planner<'_> {
             }
             SetExpr::Values(v) => {
                 let rel = self.values(v)?;
+                let rel = self.beside_domain(rel)?;
                 self.ordered(rel, order)
             }
             other => Err(unsupported(&format!("{other}"))),
@@ -150,16 +150,24 @@ impl Planner<'_> {
         if take.is_none() && skip == 0 {
             return Ok(rel);
         }
+        if self.domain.is_some() {
+            return self.limit_of_each(rel, skip, take);
+        }
         Ok(rel.settle().map(|input| LogicalPlan::Limit { input, skip, take }))
     }
 
     /// A number of rows; none for NULL, which is no limit.
     fn count(&mut self, e: &ast::Expr, clause: &str) -> Result<Option<u64>> {
-        let e = self.plain_expr(e, Names::of(&Scope::NOTHING), clause)?;
+        let typed = e;
+        let e = self.plain_expr(e, Names::of(&Scope::NOTHING), clause);
+        let e = e.map_err(|e| self.near(e, typed))?;
         match super::table::constant(&e)? {
             Scalar::Null => Ok(None),
             Scalar::Int(n) if n >= 0 => Ok(Some(n as u64)),
-            _ => Err(Error::query(format!("{clause} {e} is no number of rows"))),
+            _ => {
+                let e = Error::query(format!("{clause} {e} is no number of rows"));
+                Err(self.near(e.help("it takes a whole number that is not negative"), typed))
+            }
         }
     }
 }

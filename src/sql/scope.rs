@@ -154,6 +154,9 @@ impl<'a> Scope<'a> {
             let own = own.filter(|c| c.table.as_deref().is_some_and(|t| t.eq_ignore_ascii_case(table)));
             return no_column(name, own.map(|c| c.name.as_str()));
         }
+        if let Some(outer) = self.outer.filter(|o| o.has_table(table)) {
+            return outer.missing(parts);
+        }
         let list = match tables.is_empty() {
             true => "there is none to be named here".to_string(),
             false => format!("the tables here are {}", tables.join(", ")),

@@ -6,12 +6,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sqlparser::ast::{self, Expr as S, GroupByExpr, Ident, OrderByKind, SelectItem};
+use sqlparser::ast::{self, Expr as S, GroupByExpr, Ident, OrderByKind, SelectItem, Spanned};
 
 use super::convert::{First, Job, JobKind, Names};
 use super::grouping::Keys;
 use super::scope::{Col, Rel, Scope};
-use super::{Planner, group, joins, unsupported, window};
+use super::{Planner, dependent, group, joins, unsupported, window};
 use crate::error::{Error, Result};
 use crate::expr::{self, Expr, UnaryOp};
 use crate::kernel::Scalar;
@@ -21,6 +21,22 @@ use crate::plan::{LogicalPlan, OrderBy};
 pub(super) struct Item {
     pub name: String,
     pub expr: Expr,
+    /// Where it stands in the text.
+    pub place: Place,
+}
+
+/// A stretch of the text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place(sqlparser::tokenizer::Span);
+
+impl Place {
+    const NONE: Place = Place(sqlparser::tokenizer::Span::empty());
+}
+
+impl ast::Spanned for Place {
+    fn span(&self) -> sqlparser::tokenizer::Span {
+        self.0
+    }
 }
 
 /// What an ORDER BY is made of.
@@ -51,7 +67,10 @@ impl Planner<'_> {
     /// FROM and WHERE, and the conditions that look at columns of the queries around.
     pub(super) fn rows_of(&mut self, s: &ast::Select, outer: Option<&Scope>) -> Result<(Rel, Vec<Expr>)> {
         check_clauses(s)?;
-        let items = self.from(&s.from, outer)?;
+        let around = std::mem::take(&mut self.deferred);
+        let items = self.from(&s.from, outer);
+        let deferred = std::mem::replace(&mut self.deferred, around);
+        let items = items?;
         let cols: Vec<Col> = items.iter().flat_map(|r| r.cols.clone()).collect();
         let here = Scope { cols: &cols, outer };
         let (mut jobs, mut plain, mut asked, mut correlated) =
@@ -63,14 +82,15 @@ impl Planner<'_> {
                 aliases: &aliases,
                 first: First::Column,
             };
-            let condition = self.expr(w, names, &mut jobs)?;
-            window::refuse(&condition, "WHERE")?;
+            let condition = self.expr(w, names, &mut jobs).map_err(|e| self.near(e, w))?;
+            window::refuse(&condition, "WHERE").map_err(|e| self.near(e, w))?;
             if condition.has_aggregate() {
-                return Err(Error::query("an aggregate in WHERE").help("conditions on groups go to HAVING"));
+                let e = Error::query("an aggregate in WHERE").help("conditions on groups go to HAVING");
+                return Err(self.near(e, w));
             }
             for part in joins::conjuncts(condition) {
                 let columns = part.columns();
-                let outside = columns.iter().any(|c| here.is_outer(c));
+                let outside = columns.iter().any(|c| here.is_outer(c) && !self.carries(c));
                 match jobs.iter().any(|j: &Job| columns.contains(&j.stand_in)) {
                     true if outside => {
                         return Err(unsupported("a subquery beside a reference to an outer query"));
@@ -81,14 +101,37 @@ impl Planner<'_> {
                 }
             }
         }
+        for part in deferred {
+            let outside = part
+                .columns()
+                .iter()
+                .any(|c| here.is_outer(c) && !self.carries(c));
+            if outside { &mut correlated } else { &mut plain }.push(part);
+        }
         let mut rel = joins::connect(items, &mut plain)?;
         if !plain.is_empty() {
-            rel = filtered(rel, Expr::and(plain))?;
+            rel = filtered(rel, Expr::and(plain)).map_err(|e| self.near_where(e, s))?;
         }
         for part in asked {
-            rel = self.filter_by(rel, part, &mut jobs, outer)?;
+            let kept = self.filter_by(rel, part, &mut jobs, outer);
+            rel = kept.map_err(|e| self.near_where(e, s))?;
         }
         Ok((rel, correlated))
+    }
+
+    /// An error of the list: at the item that is at fault as it seems, else at all of it.
+    fn near_list(&self, e: Error, s: &ast::Select) -> Error {
+        match (s.projection.first(), s.projection.last()) {
+            (Some(first), Some(last)) => self.near(e, &Place(first.span().union(&last.span()))),
+            _ => e,
+        }
+    }
+
+    fn near_where(&self, e: Error, s: &ast::Select) -> Error {
+        match &s.selection {
+            Some(w) => self.near(e, w),
+            None => e,
+        }
     }
 
     /// Keeps the rows where a condition with subqueries holds.
@@ -158,13 +201,25 @@ impl Planner<'_> {
         let mut items = self.items(s, names(First::Column), &mut jobs)?;
         let found = self.keys(s, &items, names(First::Column), &mut jobs)?;
         let (mut keys, sets) = found.map_or((None, None), |k| (Some(k.exprs), k.sets));
+        if sets.is_some() && self.domain.is_some() {
+            return Err(unsupported(
+                "grouping sets in a subquery that refers to an outer query",
+            ));
+        }
+        let single = keys.is_none();
         let mut having = match &s.having {
-            Some(h) => Some(self.expr(h, names(First::Column), &mut jobs)?),
+            Some(h) => {
+                let having = self.expr(h, names(First::Column), &mut jobs);
+                Some(having.map_err(|e| self.near(e, h))?)
+            }
             None => None,
         };
         having.iter().try_for_each(|h| window::refuse(h, "HAVING"))?;
         let mut qualify = match &s.qualify {
-            Some(q) => Some(self.expr(q, names(First::Column), &mut jobs)?),
+            Some(q) => {
+                let qualify = self.expr(q, names(First::Column), &mut jobs);
+                Some(qualify.map_err(|e| self.near(e, q))?)
+            }
             None => None,
         };
         let (mut by, flags) = self.order(order, &items, names(First::Alias), &mut jobs)?;
@@ -193,7 +248,10 @@ impl Planner<'_> {
             all.any(Expr::has_aggregate)
         };
         if groups {
-            let keys = self.key_names(keys.unwrap_or_default(), &rel);
+            let mut keys = self.key_names(keys.unwrap_or_default(), &rel);
+            let mut carried = self.carried();
+            carried.retain(|(c, _)| !keys.iter().any(|(k, _)| k == c));
+            keys.append(&mut carried);
             let mut g = group::Groups::new(keys);
             g.sets = sets.map(|masks| self.sets(masks, &g.keys));
             let exprs = (items.iter_mut().map(|i| &mut i.expr))
@@ -205,7 +263,11 @@ impl Planner<'_> {
                 let old = std::mem::replace(e, Expr::Literal(Scalar::Null));
                 *e = g.rewrite(self, old)?;
             }
-            rel = g.over(rel)?;
+            let counts = dependent::counts_of(&g.aggs);
+            rel = g.over(rel).map_err(|e| self.near_list(e, s))?;
+            if single {
+                rel = self.all_of_domain(rel, &counts)?;
+            }
             let stand_ins: HashSet<&str> = jobs.iter().map(|j| j.stand_in.as_str()).collect();
             let all = (items.iter().map(|i| &i.expr))
                 .chain(&having)
@@ -280,7 +342,7 @@ impl Planner<'_> {
                         }
                         other => expr::unmarked(other.to_string()),
                     };
-                    let expr = self.expr(e, names, jobs)?;
+                    let expr = self.expr(e, names, jobs).map_err(|x| self.near(x, e))?;
                     // as the file spells it, whatever was typed
                     let spelt = match &expr {
                         Expr::Column(c) => names
@@ -294,11 +356,13 @@ impl Planner<'_> {
                     out.push(Item {
                         name: spelt.unwrap_or(name),
                         expr,
+                        place: Place(item.span()),
                     });
                 }
                 SelectItem::ExprWithAlias { expr, alias } => out.push(Item {
                     name: alias.value.clone(),
-                    expr: self.expr(expr, names, jobs)?,
+                    expr: self.expr(expr, names, jobs).map_err(|e| self.near(e, expr))?,
+                    place: Place(expr.span()),
                 }),
                 SelectItem::ExprWithAliases { .. } => {
                     return Err(unsupported("several aliases of one expression"));
@@ -376,6 +440,7 @@ impl Planner<'_> {
                 Some((_, e)) => Item {
                     name: c.name.clone(),
                     expr: e.clone(),
+                    place: Place::NONE,
                 },
                 None => column_item(c),
             });
@@ -412,7 +477,7 @@ impl Planner<'_> {
         }
         let items: Vec<Expr> = items.iter().map(|i| i.expr.clone()).collect();
         let keys = self.key_sets(list, &items, &mut |p, e| {
-            let key = p.expr(e, names, jobs)?;
+            let key = p.expr(e, names, jobs).map_err(|x| p.near(x, e))?;
             window::refuse(&key, "GROUP BY")?;
             Ok(key)
         })?;
@@ -477,7 +542,7 @@ impl Planner<'_> {
 
     /// What a key of an order, or of DISTINCT ON, means: a column of the list, or an expression.
     fn by(&mut self, key: &S, clause: &str, items: &[Item], names: Names, jobs: &mut Vec<Job>) -> Result<By> {
-        if let Some(i) = ordinal(key, items.len(), clause)? {
+        if let Some(i) = ordinal(key, items.len(), clause).map_err(|e| self.near(e, key))? {
             return Ok(By::Item(i));
         }
         if let S::Identifier(name) = key {
@@ -486,7 +551,7 @@ impl Planner<'_> {
                 return Ok(By::Item(i));
             }
         }
-        let e = self.expr(key, names, jobs)?;
+        let e = self.expr(key, names, jobs).map_err(|e| self.near(e, key))?;
         Ok(match items.iter().position(|i| i.expr == e) {
             Some(i) => By::Item(i),
             None => By::Expr(e),
@@ -504,13 +569,16 @@ impl Planner<'_> {
         here: &Scope,
     ) -> Result<Rel> {
         let (mut cols, mut exprs) = (Vec::new(), Vec::new());
-        let mut used: HashSet<String> = HashSet::new();
+        let carried = self.carried();
+        let mut used: HashSet<String> = carried.iter().map(|(c, _)| c.clone()).collect();
         let mut by = by;
         let on = by.split_off(flags.len());
         // the first row of each key is the first in sight
         let rel = if on.is_empty() { rel } else { rel.settle() };
+        let schema = rel.plan.schema()?;
         for i in items {
-            if let Some(c) = i.expr.columns().iter().find(|c| here.is_outer(c)) {
+            i.expr.data_type(&schema).map_err(|e| self.near(e, &i.place))?;
+            if let Some(c) = (i.expr.columns().iter()).find(|c| here.is_outer(c) && !self.carries(c)) {
                 return Err(unsupported(&format!(
                     "the outer column {c} in SELECT of a subquery"
                 )));
@@ -528,6 +596,7 @@ impl Planner<'_> {
                 open: true,
             });
         }
+        exprs.extend(carried.iter().cloned());
         let mut keys: Vec<OrderBy> = Vec::new();
         for (b, o) in by.into_iter().zip(flags) {
             let expr = match b {
@@ -581,6 +650,7 @@ impl Planner<'_> {
             let keys: Vec<_> = cols
                 .iter()
                 .map(|c| (c.inner.clone(), Expr::column(&c.inner)))
+                .chain(carried.iter().cloned())
                 .collect();
             pending = cols.iter().map(|c| OrderBy::ascending(&c.inner)).collect();
             plan = LogicalPlan::Aggregate {
@@ -590,6 +660,7 @@ impl Planner<'_> {
             };
         }
         if !on_columns.is_empty() {
+            on_columns.extend(carried.into_iter().map(|(_, e)| e));
             (plan, pending) = self.first_of_each(plan, on_columns, &keys)?;
         }
         let mut out = Rel {
@@ -625,6 +696,7 @@ fn column_item(c: &Col) -> Item {
     Item {
         name: c.name.clone(),
         expr: Expr::column(&c.inner),
+        place: Place::NONE,
     }
 }
 
@@ -650,7 +722,8 @@ pub(super) fn ordinal(e: &S, items: usize, clause: &str) -> Result<Option<usize>
     match n.parse::<usize>() {
         Ok(i) if (1..=items).contains(&i) => Ok(Some(i - 1)),
         _ => Err(Error::query(format!(
-            "{clause} {n}: the list has {items} columns"
+            "{clause} {n}: the list has {items} column{}",
+            if items == 1 { "" } else { "s" }
         ))),
     }
 }

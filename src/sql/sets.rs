@@ -32,22 +32,29 @@ impl Planner<'_> {
         }
         let mut rel = self.body(leftmost, None, outer)?;
         for (op, quantifier, right) in steps.into_iter().rev() {
+            let typed = right;
             let right = self.body(right, None, outer)?;
             let all = match quantifier {
                 SetQuantifier::All => true,
                 SetQuantifier::None | SetQuantifier::Distinct => false,
                 other => return Err(unsupported(&format!("{op} {other}"))),
             };
-            rel = match (op, all) {
-                (SetOperator::Union, true) => self.union_all(rel, right)?,
-                (SetOperator::Union, false) => distinct(self.union_all(rel, right)?),
-                (SetOperator::Intersect, all) => self.compared(rel, right, BinaryOp::Gt, all)?,
+            let united = match (op, all) {
+                (SetOperator::Union, true) => self.union_all(rel, right),
+                (SetOperator::Union, false) => self.union_all(rel, right).map(|all| self.distinct(all)),
+                (SetOperator::Intersect, all) => self.compared(rel, right, BinaryOp::Gt, all),
                 (SetOperator::Except | SetOperator::Minus, all) => {
-                    self.compared(rel, right, BinaryOp::Eq, all)?
+                    self.compared(rel, right, BinaryOp::Eq, all)
                 }
             };
+            rel = united.map_err(|e| self.near(e, typed.as_ref()))?;
         }
         Ok(rel)
+    }
+
+    /// Each row of the left that the right does not have, once.
+    pub(super) fn except(&mut self, left: Rel, right: Rel) -> Result<Rel> {
+        self.compared(left, right, BinaryOp::Eq, false)
     }
 
     /// Both inputs under the names of the first, and the columns of the result. The union unites the types.
@@ -56,7 +63,7 @@ impl Planner<'_> {
         if left.cols.len() != right.cols.len() {
             let (a, b) = (left.cols.len(), right.cols.len());
             return Err(
-                Error::query(format!("the one SELECT has {a} columns, the other {b}"))
+                Error::query(format!("the SELECT before has {a} columns, this one {b}"))
                     .help("UNION, INTERSECT and EXCEPT match columns by their place"),
             );
         }
@@ -85,11 +92,29 @@ impl Planner<'_> {
                 open: true,
             });
         }
+        a.extend(self.carried());
+        b.extend(self.carried());
         let project = |plan, exprs| LogicalPlan::Project {
             input: Box::new(plan),
             exprs,
         };
         Ok((project(left.plan, a), project(right.plan, b), cols))
+    }
+
+    /// Each row once.
+    pub(super) fn distinct(&self, rel: Rel) -> Rel {
+        let keys: Vec<_> = (rel.cols.iter())
+            .map(|c| (c.inner.clone(), Expr::column(&c.inner)))
+            .chain(self.carried())
+            .collect();
+        let order = rel.cols.iter().map(|c| OrderBy::ascending(&c.inner)).collect();
+        let mut rel = rel.map(|input| LogicalPlan::Aggregate {
+            input,
+            keys,
+            aggs: Vec::new(),
+        });
+        rel.order = order;
+        rel
     }
 
     fn union_all(&mut self, left: Rel, right: Rel) -> Result<Rel> {
@@ -122,6 +147,7 @@ impl Planner<'_> {
         let keys: Vec<_> = cols
             .iter()
             .map(|c| (c.inner.clone(), Expr::column(&c.inner)))
+            .chain(self.carried())
             .collect();
         let counted = LogicalPlan::Aggregate {
             input: Box::new(LogicalPlan::Union { inputs }),
@@ -141,7 +167,7 @@ impl Planner<'_> {
                 let list = cols.iter().map(|c| (c.inner.clone(), Expr::column(&c.inner)));
                 LogicalPlan::Expand {
                     input: Box::new(counted),
-                    lists: vec![list.collect()],
+                    lists: vec![list.chain(self.carried()).collect()],
                     times: Some(times),
                     totals: None,
                 }
@@ -158,19 +184,4 @@ impl Planner<'_> {
         let order = cols.iter().map(|c| OrderBy::ascending(&c.inner)).collect();
         Ok(Rel { plan, cols, order })
     }
-}
-
-/// Each row once.
-fn distinct(rel: Rel) -> Rel {
-    let keys: Vec<_> = (rel.cols.iter())
-        .map(|c| (c.inner.clone(), Expr::column(&c.inner)))
-        .collect();
-    let order = rel.cols.iter().map(|c| OrderBy::ascending(&c.inner)).collect();
-    let mut rel = rel.map(|input| LogicalPlan::Aggregate {
-        input,
-        keys,
-        aggs: Vec::new(),
-    });
-    rel.order = order;
-    rel
 }

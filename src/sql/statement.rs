@@ -121,8 +121,7 @@ fn parse_one(text: &str, mut tokens: Vec<TokenWithSpan>) -> Result<ast::Statemen
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
         let range = lexer::range_of(text, rest.span.start, rest.span.end);
-        let e = Error::query(format!("unexpected {} after the statement", rest.token)).span(text, range);
-        return Err(e.help("statements are separated by ;"));
+        return Err(crate::expr::left_over(text, range, &rest.token, "statement"));
     }
     Ok(ast)
 }

@@ -32,6 +32,10 @@ enum Inner<'q> {
 
 impl Planner<'_> {
     fn inner<'q>(&mut self, q: &'q ast::Query, around: &Scope) -> Result<Inner<'q>> {
+        self.apart(|p| p.inner_apart(q, around))
+    }
+
+    fn inner_apart<'q>(&mut self, q: &'q ast::Query, around: &Scope) -> Result<Inner<'q>> {
         let SetExpr::Select(s) = q.body.as_ref() else {
             return Ok(Inner::Alone(self.query(q, around)?));
         };
@@ -58,11 +62,21 @@ impl Planner<'_> {
     ) -> Result<Rel> {
         let cols = rel.cols.clone();
         let around = Scope { cols: &cols, outer };
+        let rows = rel.clone();
+        match self.keep_simply(rel, &job, negated, &around) {
+            Err(first) => self
+                .keep_apart(rows, &job, negated, &around, first)
+                .map_err(|e| self.near(e, &job.query)),
+            kept => kept,
+        }
+    }
+
+    fn keep_simply(&mut self, rel: Rel, job: &Job, negated: bool, around: &Scope) -> Result<Rel> {
         let kind = match negated {
             true => JoinKind::Anti,
             false => JoinKind::Semi,
         };
-        match (&job.kind, self.inner(&job.query, &around)?) {
+        match (&job.kind, self.inner(&job.query, around)?) {
             (JobKind::Exists, Inner::Correlated(inner, outside, s)) => {
                 plain_rows(s, &job.query, "EXISTS")?;
                 let (on, filter) = split(outside, &rel, &inner)?;
@@ -78,7 +92,7 @@ impl Planner<'_> {
             }
             (JobKind::In(x), Inner::Correlated(inner, outside, s)) => {
                 plain_rows(s, &job.query, "IN")?;
-                let value = self.only_item(s, &inner, &around)?;
+                let value = self.only_item(s, &inner, around)?;
                 if value.has_aggregate() {
                     return Err(unsupported(
                         "an aggregate in a subquery of IN that refers to an outer query",
@@ -99,7 +113,7 @@ impl Planner<'_> {
                 joined(rel, inner, kind, on, filter_of(filter))
             }
             (_, inner) => {
-                let (rel, value) = self.value(rel, &job, inner, &around)?;
+                let (rel, value) = self.value(rel, job, inner, around)?;
                 filtered(
                     rel,
                     if negated {
@@ -153,8 +167,16 @@ impl Planner<'_> {
         for job in jobs {
             let cols = rel.cols.clone();
             let around = Scope { cols: &cols, outer };
-            let inner = self.inner(&job.query, &around)?;
-            let (next, value) = self.value(rel, &job, inner, &around)?;
+            let rows = rel.clone();
+            let simple = self.inner(&job.query, &around);
+            let simple = simple.and_then(|inner| self.value(rel, &job, inner, &around));
+            let (next, value) = match simple {
+                Err(first) => {
+                    let value = self.value_apart(rows, &job, &around, first);
+                    value.map_err(|e| self.near(e, &job.query))?
+                }
+                Ok(done) => done,
+            };
             rel = next;
             values.insert(job.stand_in, value);
         }
@@ -333,22 +355,11 @@ impl Planner<'_> {
         let key = self.fresh("key");
         let on = vec![(x.clone(), Expr::column(&key))];
         let (rel, found) = self.marked(rel, inner.plan, vec![(key, value)], on)?;
-        let (null, truth) = (Expr::Literal(Scalar::Null), |b| Expr::Literal(Scalar::Bool(b)));
-        let is = Expr::Case {
-            operand: None,
-            branches: vec![
-                (Expr::binary(BinaryOp::Eq, all.clone(), int(0)), truth(false)),
-                (is_null(x.clone(), false), null.clone()),
-                (found, truth(true)),
-                (Expr::binary(BinaryOp::Gt, all, known), null),
-            ],
-            otherwise: Some(Box::new(truth(false))),
-        };
-        Ok((rel, is))
+        Ok((rel, is_among(x, all, known, found)))
     }
 
     /// Whether a row has a partner among the groups of `inner`.
-    fn marked(
+    pub(super) fn marked(
         &mut self,
         rel: Rel,
         inner: LogicalPlan,
@@ -391,6 +402,29 @@ impl Planner<'_> {
     }
 }
 
+/// `x IN` a number of rows, of which some have a `known` value, and one may be `found` to be x.
+pub(super) fn is_among(x: &Expr, rows: Expr, known: Expr, found: Expr) -> Expr {
+    let (null, truth) = (Expr::Literal(Scalar::Null), |b| Expr::Literal(Scalar::Bool(b)));
+    Expr::Case {
+        operand: None,
+        branches: vec![
+            (Expr::binary(BinaryOp::Eq, rows.clone(), int(0)), truth(false)),
+            (is_null(x.clone(), false), null.clone()),
+            (found, truth(true)),
+            (Expr::binary(BinaryOp::Gt, rows, known), null),
+        ],
+        otherwise: Some(Box::new(truth(false))),
+    }
+}
+
+/// A column, 0 where it is null.
+pub(super) fn zero_for_null(column: &str) -> Expr {
+    Expr::Function {
+        func: Func::Coalesce,
+        args: vec![Expr::column(column), int(0)],
+    }
+}
+
 fn not_equal(f: &Expr) -> Error {
     unsupported(&format!(
         "a condition other than equality on a column of an outer query ({f})"
@@ -398,7 +432,7 @@ fn not_equal(f: &Expr) -> Error {
 }
 
 /// What is known of the values of a subquery: enough to compare with any or all of them.
-struct Found {
+pub(super) struct Found {
     rows: String,
     known: String,
     least: String,
@@ -406,7 +440,7 @@ struct Found {
 }
 
 impl Found {
-    fn new(p: &mut Planner) -> Found {
+    pub fn new(p: &mut Planner) -> Found {
         Found {
             rows: p.fresh("rows"),
             known: p.fresh("values"),
@@ -415,7 +449,7 @@ impl Found {
         }
     }
 
-    fn aggs(&self, value: &Expr) -> Vec<(String, AggCall)> {
+    pub fn aggs(&self, value: &Expr) -> Vec<(String, AggCall)> {
         let of = |f| call(f, Some(value.clone()));
         vec![
             (self.rows.clone(), call(AggFunc::Count, None)),
@@ -426,7 +460,7 @@ impl Found {
     }
 
     /// `x op ANY`, or with `all` `x op ALL`, as true, false or null.
-    fn compared(&self, x: &Expr, op: BinaryOp, all: bool) -> Expr {
+    pub fn compared(&self, x: &Expr, op: BinaryOp, all: bool) -> Expr {
         let (least, greatest) = (Expr::column(&self.least), Expr::column(&self.greatest));
         let (x, is) = (x.clone(), Expr::binary);
         let one = || is(BinaryOp::Eq, least.clone(), greatest.clone());
@@ -488,7 +522,13 @@ fn filter_of(parts: impl IntoIterator<Item = Expr>) -> Filter {
 }
 
 /// Rows of `rel` that have, or lack, a partner.
-fn joined(rel: Rel, inner: Rel, kind: JoinKind, on: Vec<(Expr, Expr)>, filter: Filter) -> Result<Rel> {
+pub(super) fn joined(
+    rel: Rel,
+    inner: Rel,
+    kind: JoinKind,
+    on: Vec<(Expr, Expr)>,
+    filter: Filter,
+) -> Result<Rel> {
     let rel = rel.map(|left| {
         let sides = Side {
             left: *left,
@@ -504,7 +544,7 @@ fn joined(rel: Rel, inner: Rel, kind: JoinKind, on: Vec<(Expr, Expr)>, filter: F
 }
 
 /// Columns that nobody can name, beside those of `rel`.
-fn beside(rel: Rel, right: LogicalPlan, kind: JoinKind, on: Vec<(Expr, Expr)>) -> Result<Rel> {
+pub(super) fn beside(rel: Rel, right: LogicalPlan, kind: JoinKind, on: Vec<(Expr, Expr)>) -> Result<Rel> {
     let rel = rel.map(|left| {
         let sides = Side {
             left: *left,
@@ -523,14 +563,14 @@ fn int(i: i64) -> Expr {
     Expr::Literal(Scalar::Int(i))
 }
 
-fn is_null(e: Expr, negated: bool) -> Expr {
+pub(super) fn is_null(e: Expr, negated: bool) -> Expr {
     Expr::IsNull {
         expr: Box::new(e),
         negated,
     }
 }
 
-fn call(func: AggFunc, arg: Option<Expr>) -> AggCall {
+pub(super) fn call(func: AggFunc, arg: Option<Expr>) -> AggCall {
     AggCall {
         func,
         arg,
@@ -540,7 +580,7 @@ fn call(func: AggFunc, arg: Option<Expr>) -> AggCall {
 }
 
 /// The column `v`, or an error where `n` rows are more than one.
-fn at_most_one(n: String, v: String) -> Expr {
+pub(super) fn at_most_one(n: String, v: String) -> Expr {
     let message = "a subquery that stands for one value yields more than one row";
     let fails = Expr::Function {
         func: Func::Fail,
@@ -559,7 +599,7 @@ fn at_most_one(n: String, v: String) -> Expr {
     }
 }
 
-fn one_column(rel: &Rel, what: &str) -> Result<Expr> {
+pub(super) fn one_column(rel: &Rel, what: &str) -> Result<Expr> {
     let open: Vec<_> = rel.cols.iter().filter(|c| c.open).collect();
     match open.as_slice() {
         [one] => Ok(Expr::column(&one.inner)),

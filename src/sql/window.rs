@@ -88,10 +88,12 @@ impl Planner<'_> {
     /// Computes the window functions of some expressions; columns take their places.
     pub(super) fn windows_of(&mut self, mut rel: Rel, exprs: Vec<&mut Expr>) -> Result<Rel> {
         let mut calls: Vec<(String, WindowCall)> = Vec::new();
+        let carried = self.carried();
         for e in exprs {
             let old = std::mem::replace(e, Expr::Literal(Scalar::Null));
             *e = old.map(&mut |e| {
-                let Expr::Window(call) = e else { return Ok(e) };
+                let Expr::Window(mut call) = e else { return Ok(e) };
+                call.partition.splice(..0, carried.iter().map(|(_, e)| e.clone()));
                 if let Some((name, _)) = calls.iter().find(|(_, c)| *c == *call) {
                     return Ok(Expr::column(name));
                 }

@@ -172,15 +172,54 @@ class Query:
         t, a = self.r.choice(self.names), self.fresh()
         key = self.r.choice(INTS)
         kind = self.pick("int", "text", "date")
-        inner = f"FROM {t} {a} WHERE {self.condition([a], 1)}"
-        tie = f" AND {a}.{key} = {self.column(scope, 'int')}"
-        correlated = tie if self.chance(0.5) else ""
+        looks = [a, self.r.choice(scope)] if self.chance(0.3) else [a]
+        deeper = self.chance(0.15) and len(scope) < 5
+        inner = f"FROM {t} {a} WHERE {self.condition(looks, 1)}"
+        if deeper:
+            inner += f" AND {self.subquery([a] + scope)}"
+        op = self.pick("=", "=", "=", "<", ">=", "<>", "IS NOT DISTINCT FROM")
+        tie = f" AND {a}.{key} {op} {self.column(scope, 'int')}"
+        correlated = tie if self.chance(0.6) else ""
         return self.pick(
             lambda: f"{'' if self.chance(0.5) else 'NOT '}EXISTS (SELECT 1 {inner}{correlated})",
             lambda: f"{self.expr(scope, kind, 1)} {self.pick('', 'NOT ')}IN (SELECT {self.expr([a], kind, 1)} {inner}{correlated})",
             lambda: f"{self.expr(scope, 'int', 1)} {self.pick('<', '=', '>=')} (SELECT {self.pick('max', 'min', 'count')}({a}.{key}) {inner}{correlated})",
-            lambda: f"{self.expr(scope, 'int', 1)} {self.pick('= ANY', '<> ALL', '> ALL', '< ANY')} (SELECT {a}.{key} {inner})",
+            lambda: f"{self.expr(scope, 'int', 1)} {self.pick('= ANY', '<> ALL', '> ALL', '< ANY')} (SELECT {a}.{key} {inner}{correlated})",
+            lambda: f"{self.expr(scope, 'int', 1)} {self.pick('<', '=', '>=')} (SELECT {a}.{key} {inner}{correlated} ORDER BY 1 {self.pick('', 'DESC')} LIMIT 1)",
+            lambda: f"({self.condition(scope, 0)} OR {'' if self.chance(0.5) else 'NOT '}EXISTS (SELECT 1 {inner}{correlated}))",
+            lambda: f"{self.expr(scope, kind, 1)} {self.pick('', 'NOT ')}IN (SELECT {self.expr([a], kind, 1)} {inner}{correlated} {self.pick('UNION', 'EXCEPT', 'INTERSECT')} SELECT {self.expr(looks, kind, 0).replace(a + '.', scope[0] + '.')})",
         )()
+
+    def scalar(self, scope):
+        """A subquery that stands for one value."""
+        a, key = self.fresh(), self.r.choice(INTS)
+        inner = f"FROM {self.r.choice(self.names)} {a} WHERE {self.condition([a, self.r.choice(scope)], 1)}"
+        if self.chance(0.6):
+            inner += f" AND {a}.{key} {self.pick('=', '=', '<')} {self.column(scope, 'int')}"
+        return self.pick(
+            lambda: f"(SELECT {self.aggregate([a])} {inner})",
+            lambda: f"(SELECT {a}.{key} {inner} ORDER BY 1 NULLS LAST LIMIT 1)",
+            lambda: f"EXISTS (SELECT 1 {inner})",
+            lambda: f"(SELECT count(*) FROM (SELECT DISTINCT {a}.{key} {inner}) q)",
+        )()
+
+    def lateral(self, scope):
+        """A table that looks at those before it."""
+        a = self.fresh()
+        text = f"SELECT {self.pick('', 'DISTINCT ')}{a}.* FROM {self.r.choice(self.names)} {a} WHERE {self.condition([a, self.r.choice(scope)], 1)}"
+        if self.chance(0.6):
+            text += f" AND {a}.{self.r.choice(INTS)} {self.pick('=', '<')} {self.column(scope, 'int')}"
+        if self.chance(0.4):
+            text += f" ORDER BY ALL LIMIT {self.pick(1, 2)}"
+        return f"({text})"
+
+    def nearest(self, scope, b):
+        """ASOF JOIN with a table that has no ties."""
+        t = self.r.choice(self.names)
+        rest = "max(j) AS j, max(k) AS k, max(x) AS x, max(t) AS t, max(u) AS u, bool_or(b) AS b, max(m) AS m"
+        table = f"(SELECT i, d, {rest} FROM {t} GROUP BY i, d) {b}"
+        a = self.r.choice(scope)
+        return f" ASOF {self.pick('', 'LEFT ')}JOIN {table} ON {a}.i = {b}.i AND {a}.d {self.pick('>=', '>', '<=', '<')} {b}.d"
 
     def source(self):
         """FROM with joins; answers the text and the aliases."""
@@ -188,6 +227,13 @@ class Query:
         text, scope = f"{self.relation()} {a}", [a]
         while len(scope) < 3 and "," not in text and self.chance(0.45):
             b = self.fresh()
+            if self.chance(0.15):
+                text += self.pick(
+                    lambda: self.nearest(scope, b),
+                    lambda: f" {self.pick('CROSS JOIN', 'JOIN', 'LEFT JOIN')} LATERAL {self.lateral(scope)} {b} ON true".replace("CROSS JOIN LATERAL", "JOIN LATERAL"),
+                )()
+                scope.append(b)
+                continue
             kind = self.pick("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "JOIN", *([","] if len(scope) == 1 else []))
             on = f"{self.column(scope, 'int')} = {b}.{self.r.choice(INTS)}"
             if self.chance(0.3):
@@ -249,7 +295,7 @@ class Query:
         way = self.r.choice(ways)
         if way == "plain":
             kinds = [self.r.choice(list(SQL_TYPES)) for _ in range(self.pick(1, 2, 3))]
-            items = [self.expr(scope, k) for k in kinds]
+            items = [self.scalar(scope) if self.chance(0.15) else self.expr(scope, k) for k in kinds]
             head = "SELECT DISTINCT " if self.chance(0.3) else "SELECT "
         elif way == "window":
             items = [self.expr(scope, "int", 0), self.window(scope)] + ([self.window(scope)] if self.chance(0.3) else [])
@@ -275,7 +321,11 @@ class Query:
             return f"{part()} {op} {part()}", False
         text, width = self.select(ways)
         if self.chance(0.1):
-            text = f"WITH w AS ({text}) SELECT * FROM w" + (" WHERE c0 IS NOT NULL" if self.chance(0.5) else "")
+            both = "SELECT * FROM w UNION ALL SELECT * FROM w WHERE c0 IS NULL"
+            some = "SELECT * FROM w WHERE c0 IS NOT NULL AND EXISTS (SELECT 1 FROM w v WHERE v.c0 <> w.c0)"
+            text = f"WITH w AS ({text}) " + self.pick("SELECT * FROM w", "SELECT * FROM w WHERE c0 IS NOT NULL", both, some)
+            if text.endswith(both):
+                text = f"SELECT * FROM ({text}) z"
         ordered = self.chance(0.3)
         if ordered:
             text += " ORDER BY " + ", ".join(f"{i + 1}{self.pick('', ' DESC', ' NULLS FIRST')}" for i in range(width))

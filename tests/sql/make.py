@@ -17,6 +17,7 @@ import sys
 
 import duckdb
 
+import dependent
 import windows
 
 HERE = pathlib.Path(__file__).parent
@@ -34,6 +35,9 @@ def topic(name):
 
 
 topic("window")(windows.questions)
+topic("dependent")(dependent.questions)
+topic("recursive")(dependent.recursive)
+topic("pairs")(dependent.pairs)
 
 
 @topic("select")

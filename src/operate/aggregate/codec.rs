@@ -5,6 +5,7 @@
 //! ```
 
 use super::exact::{ExactMoments, ExactSum};
+use super::pairs::ExactPairs;
 use super::state::{State, Value, add_carry, keep_edge, null_count, text_extreme};
 
 /// Appends a number, seven bits a byte, lowest first.
@@ -108,6 +109,7 @@ impl State {
             }
             State::Float(v) => v.encode(g, out),
             State::Moments(v) => v[g].encode(out),
+            State::Pairs(v) => v[g].encode(out),
             State::Min(v) | State::Max(v) => out.extend_from_slice(&v[g].to_le_bytes()),
             State::MinDec(v) | State::MaxDec(v) => out.extend_from_slice(&v[g].to_le_bytes()),
             State::Text(v, ..) => match &v[g] {
@@ -170,6 +172,7 @@ impl State {
             }
             State::Float(v) => v.merge(g, &ExactSum::decode(b)?),
             State::Moments(v) => v[g].merge(&ExactMoments::decode(b)?),
+            State::Pairs(v) => v[g].merge(&ExactPairs::decode(b)?),
             State::Min(v) => v[g] = v[g].min(i64::from_le_bytes(fixed(b)?)),
             State::Max(v) => v[g] = v[g].max(i64::from_le_bytes(fixed(b)?)),
             State::MinDec(v) => v[g] = v[g].min(i128::from_le_bytes(fixed(b)?)),

@@ -428,16 +428,20 @@ impl ExactMoments {
             squares: ExactSum::decode(bytes)?,
         })
     }
+    /// The sum, and what its rounding left over.
+    pub fn sum(&self) -> (f64, f64) {
+        let s = self.sum.to_f64();
+        let mut rest = self.sum.clone();
+        let _ = rest.add(-s);
+        (s, rest.to_f64())
+    }
     /// `Σ(x - mean)²` over `n` values.
     pub fn deviations(&self, n: u64) -> f64 {
         // Σx² - (Σx)²/n from an exact remainder: Σx² - mean·Σx with the products split exactly
-        let s = self.sum.to_f64();
+        let (s, rest) = self.sum();
         let mean = s / n as f64;
         let mut total = self.squares.clone();
         // Σ(x-m)² = Σx² - 2mΣx + n·m², exact for the rounded m: products of two floats are two floats
-        let mut rest = self.sum.clone();
-        let _ = rest.add(-s);
-        let rest = rest.to_f64();
         for (a, b) in [(-2.0 * mean, s), (-2.0 * mean, rest), (mean * n as f64, mean)] {
             let (hi, lo) = product(a, b);
             let _ = total.add(hi);
@@ -461,7 +465,7 @@ fn square(x: f64) -> (f64, f64) {
 }
 
 /// `a · b` as an unevaluated sum of two floats (Dekker).
-fn product(a: f64, b: f64) -> (f64, f64) {
+pub fn product(a: f64, b: f64) -> (f64, f64) {
     let split = |x: f64| {
         let c = 134_217_729.0 * x;
         let high = c - (c - x);

@@ -12,7 +12,7 @@ use super::state::{State, Value};
 use super::values::ByGroup;
 use super::{codec, column};
 use crate::error::{Error, Result};
-use crate::expr::packed_text;
+use crate::expr::{PairFunc, packed_text};
 
 /// Value lists by group and distinct counts.
 #[derive(Debug)]
@@ -140,6 +140,15 @@ impl Finals {
                     return Err(mixed());
                 };
                 float_column(groups.map(|g| spread(n.of(g), *ddof, *root, || m[g].deviations(n.of(g)))))
+            }
+            Final::Pair(pairs, count, func) => {
+                let (State::Pairs(p), n) = (&states[*pairs], counts(states, *count)?) else {
+                    return Err(mixed());
+                };
+                match func {
+                    PairFunc::Count => Arc::new(Int64Array::from_iter_values(groups.map(|g| n.of(g) as i64))),
+                    _ => float_column(groups.map(|g| p[g].value(*func, n.of(g)))),
+                }
             }
             Final::VarInt(sum, squares, count, ddof, root) => {
                 let (State::Sum(s, _), State::Squares(q, carry)) = (&states[*sum], &states[*squares]) else {

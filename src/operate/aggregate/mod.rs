@@ -34,6 +34,7 @@ mod heavy;
 mod keys;
 mod merge;
 mod ordered;
+pub(in crate::operate) mod pairs;
 mod partial;
 mod plan;
 mod rows;

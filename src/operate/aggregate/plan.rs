@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Schema};
 use super::state::Needs;
 use super::{AggregateSpec, output_type};
 use crate::error::Result;
-use crate::expr::AggFunc;
+use crate::expr::{AggFunc, PairFunc};
 
 /// What a state keeps for each group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Kind {
     SumFloat,
     /// Exact sums of floats (or decimals as floats) and of their squares.
     Moments,
+    /// Exact sums of pairs of floats, of their squares and products.
+    Pairs,
     /// Extremes of anything that [`super::column::Col::ints`] orders.
     MinInt,
     /// See [`Kind::MinInt`].
@@ -74,6 +76,8 @@ pub enum Final {
     VarInt(usize, usize, Count, u64, bool),
     /// Moments, count, ddof, square root.
     VarFloat(usize, Count, u64, bool),
+    /// Moments of pairs, count, function.
+    Pair(usize, Count, PairFunc),
     /// State, count, type.
     Extreme(usize, Count, DataType),
     /// State, type.
@@ -224,6 +228,7 @@ impl Plan {
                 let sum = self.state(Kind::SumInt, at);
                 Final::VarInt(sum, self.state(Kind::SquaresInt, at), count, ddof, root)
             }
+            AggFunc::Pair(f) => Final::Pair(self.state(Kind::Pairs, at), count, f),
             AggFunc::Min | AggFunc::BoolAnd => Final::Extreme(self.state(kinds.1, at), count, ty),
             AggFunc::Max | AggFunc::BoolOr => Final::Extreme(self.state(kinds.2, at), count, ty),
             _ => Final::Count(count),

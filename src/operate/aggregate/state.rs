@@ -11,6 +11,7 @@ use arrow::buffer::NullBuffer;
 
 use super::column::Col;
 use super::exact::{ExactMoments, ExactSums};
+use super::pairs::{ExactPairs, unpacked};
 use super::plan::Kind;
 
 /// The values of one column that are not null, with their groups.
@@ -172,6 +173,8 @@ pub enum State {
     Float(ExactSums),
     /// Moments of floats.
     Moments(Vec<ExactMoments>),
+    /// Moments of pairs of floats.
+    Pairs(Vec<ExactPairs>),
     /// Least values.
     Min(Vec<i64>),
     /// Greatest values.
@@ -200,6 +203,7 @@ impl State {
             Kind::SquaresInt => Squares(Vec::new(), HashMap::new()),
             Kind::SumFloat => Float(ExactSums::default()),
             Kind::Moments => Moments(Vec::new()),
+            Kind::Pairs => Pairs(Vec::new()),
             Kind::MinInt => Min(Vec::new()),
             Kind::MaxInt => Max(Vec::new()),
             Kind::MinDec => MinDec(Vec::new()),
@@ -222,6 +226,7 @@ impl State {
             MinDec(_) | MaxDec(_) => (16, 0),
             Float(v) => (16, v.long_bytes()),
             Moments(_) => (size_of::<ExactMoments>(), 0),
+            Pairs(_) => (size_of::<ExactPairs>(), 0),
             Text(_, _, owned) => (16, *owned),
             Edge(_, _, owned) => (size_of::<Option<(u64, Value)>>(), *owned),
             // vectors that grow hold up to twice what is in them
@@ -238,6 +243,7 @@ impl State {
             Squares(v, _) => v.resize(groups, 0),
             Float(v) => v.resize(groups),
             Moments(v) => v.resize(groups, ExactMoments::default()),
+            Pairs(v) => v.resize(groups, ExactPairs::default()),
             Min(v) => v.resize(groups, i64::MAX),
             Max(v) => v.resize(groups, i64::MIN),
             MinDec(v) => v.resize(groups, i128::MAX),
@@ -267,6 +273,7 @@ impl State {
             Squares(..) => Squares(Vec::new(), HashMap::new()),
             Float(_) => Float(ExactSums::default()),
             Moments(_) => Moments(Vec::new()),
+            Pairs(_) => Pairs(Vec::new()),
             Min(_) => Min(Vec::new()),
             Max(_) => Max(Vec::new()),
             MinDec(_) => MinDec(Vec::new()),
@@ -320,6 +327,11 @@ impl State {
             Moments(v) => {
                 for (&g, &x) in groups.iter().zip(arg.floats().iter()) {
                     let _ = v[g as usize].add(x);
+                }
+            }
+            Pairs(v) => {
+                for (&g, &x) in groups.iter().zip(arg.decimals().iter()) {
+                    v[g as usize].add(unpacked(x));
                 }
             }
             Min(v) => pairs().for_each(|(&g, &x)| {

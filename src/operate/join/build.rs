@@ -92,7 +92,12 @@ impl BuildSide {
             Some(more) => more.saturating_sub(bytes / 4),
             None => rows * TABLE_BYTES,
         };
-        held.try_grow(index + if scattered { 2 * bytes } else { bytes / 4 })?;
+        let wanted = index + if scattered { 2 * bytes } else { bytes / 4 };
+        match rows {
+            // there is nothing that could lie on disk instead
+            0 => held.grow_anyway(wanted),
+            _ => held.try_grow(wanted)?,
+        }
         let batches = match scattered {
             true => gathered(&partitions)?,
             false => batches_of(partitions),

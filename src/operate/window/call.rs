@@ -10,6 +10,7 @@ use arrow::datatypes::DataType;
 use super::counts::{Distinct, Truth};
 use super::extreme::Extreme;
 use super::frames::{Frames, Slots, frames};
+use super::once::Once;
 use super::order::Quantile;
 use super::picks::{Pick, Shift};
 use super::ranks::{self, Ranks};
@@ -67,10 +68,15 @@ impl Call {
                 BoolAnd | BoolOr => boxed(Box::new(Sliding::new(Truth::new(a == BoolOr), f))),
                 Median => boxed(Box::new(Sliding::new(quantile(0.5, ty), f))),
                 Quantile(q) => boxed(Box::new(Sliding::new(quantile(q, ty), f))),
+                Sum | Mean if is_float && spec.distinct => {
+                    boxed(Box::new(Sliding::new(Once::new(Float::new(a)), f)))
+                }
                 Sum | Mean if is_float => boxed(Box::new(Sliding::new(Float::new(a), f))),
+                Pair(p) => boxed(Box::new(Sliding::new(super::pairs::Pairs::new(p, slides), f))),
                 Std | Var | StdPop | VarPop if is_float || is_decimal => {
                     boxed(Box::new(Sliding::new(Spread::new(a, slides), f)))
                 }
+                _ if spec.distinct => boxed(Box::new(Sliding::new(Once::new(Whole::new(a, &spec.ty)), f))),
                 _ => boxed(Box::new(Sliding::new(Whole::new(a, &spec.ty), f))),
             },
             _ => Kind::Rank(Ranks::default()),

@@ -157,6 +157,52 @@ impl Distinct {
             out: Out::default(),
         }
     }
+
+    /// Takes in the row at a place; whether its value is the first of its kind.
+    pub fn enter(&mut self, at: usize) -> bool {
+        let Some(col) = (self.column.as_ref()).filter(|c| c.nulls().is_none_or(|n| n.is_valid(at))) else {
+            return false;
+        };
+        let first = |n: &mut u64| {
+            *n += 1;
+            *n == 1
+        };
+        match (col, &mut self.seen) {
+            (Col::Text(a), Seen::Text(m)) => {
+                let text = a.value(at).as_bytes();
+                match m.get_mut(text) {
+                    Some(n) => first(n),
+                    None => {
+                        m.insert(text.into(), 1);
+                        self.bytes += text.len() + 16;
+                        true
+                    }
+                }
+            }
+            (Col::Dec(a), Seen::Wide(m)) => first(m.entry(a.value(at)).or_default()),
+            (other, Seen::Long(m)) => first(m.entry(other.bit(at)).or_default()),
+            _ => false,
+        }
+    }
+
+    /// Gives back a row; whether its value was the last of its kind.
+    pub fn leave(&mut self, at: usize) -> bool {
+        let Some(col) = (self.column.as_ref()).filter(|c| c.nulls().is_none_or(|n| n.is_valid(at))) else {
+            return false;
+        };
+        match (col, &mut self.seen) {
+            (Col::Text(a), Seen::Text(m)) => {
+                let text: Box<[u8]> = a.value(at).as_bytes().into();
+                let bytes = text.len() + 16;
+                let gone = less(m, text);
+                self.bytes -= if gone { bytes } else { 0 };
+                gone
+            }
+            (Col::Dec(a), Seen::Wide(m)) => less(m, a.value(at)),
+            (other, Seen::Long(m)) => less(m, other.bit(at)),
+            _ => false,
+        }
+    }
 }
 
 fn less<K: Hash + Eq>(map: &mut Map<K>, key: K) -> bool {
@@ -192,50 +238,11 @@ impl State for Distinct {
     }
 
     fn add(&mut self, at: usize) {
-        let Some(col) = self
-            .column
-            .as_ref()
-            .filter(|c| c.nulls().is_none_or(|n| n.is_valid(at)))
-        else {
-            return;
-        };
-        match (col, &mut self.seen) {
-            (Col::Text(a), Seen::Text(m)) => {
-                let text = a.value(at).as_bytes();
-                match m.get_mut(text) {
-                    Some(n) => *n += 1,
-                    None => {
-                        m.insert(text.into(), 1);
-                        self.bytes += text.len() + 16;
-                    }
-                }
-            }
-            (Col::Dec(a), Seen::Wide(m)) => *m.entry(a.value(at)).or_default() += 1,
-            (other, Seen::Long(m)) => *m.entry(other.bit(at)).or_default() += 1,
-            _ => {}
-        }
+        let _ = self.enter(at);
     }
 
     fn remove(&mut self, at: usize) {
-        let Some(col) = self
-            .column
-            .as_ref()
-            .filter(|c| c.nulls().is_none_or(|n| n.is_valid(at)))
-        else {
-            return;
-        };
-        match (col, &mut self.seen) {
-            (Col::Text(a), Seen::Text(m)) => {
-                let text: Box<[u8]> = a.value(at).as_bytes().into();
-                let bytes = text.len() + 16;
-                if less(m, text) {
-                    self.bytes -= bytes;
-                }
-            }
-            (Col::Dec(a), Seen::Wide(m)) => _ = less(m, a.value(at)),
-            (other, Seen::Long(m)) => _ = less(m, other.bit(at)),
-            _ => {}
-        }
+        let _ = self.leave(at);
     }
 
     fn put(&mut self, _rows: &[Range<usize>]) {

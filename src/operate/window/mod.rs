@@ -34,7 +34,9 @@ mod call;
 mod counts;
 mod extreme;
 mod frames;
+mod once;
 mod order;
+mod pairs;
 mod pass;
 mod picks;
 mod ranks;
@@ -84,6 +86,9 @@ pub struct CallSpec {
     pub name: String,
     /// What is computed.
     pub func: Func,
+    /// Whether equal values count once.
+    #[serde(default)]
+    pub distinct: bool,
     /// The column it looks at.
     pub arg: Option<usize>,
     /// The column with what a shift yields where there is no row.

@@ -46,6 +46,7 @@ fn call(func: Func, arg: Option<usize>, frame: FrameSpec, ty: DataType) -> CallS
     CallSpec {
         name: "c".to_string(),
         func,
+        distinct: false,
         arg,
         default: None,
         peers: 2,
