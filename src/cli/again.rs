@@ -73,7 +73,8 @@ mod tests {
             typed(&["sql", "--partition=3", ""]).unwrap(),
             "ddf sql '' --partition {} --scheduler sync"
         );
-        let watched = "query data/*.csv -o out.csv --dashboard=:0 --linger --count --profile=p.html --graph g.svg -j2";
+        let watched =
+            "query data/*.csv -o out.csv --dashboard=:0 --linger --count --profile=p.html --graph g.svg -j2";
         assert_eq!(
             of(watched.split(' ').map(String::from)).unwrap(),
             "ddf query 'data/*.csv' --count -j2 --partition {} --scheduler sync"
