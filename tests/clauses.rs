@@ -328,7 +328,7 @@ fn a_recursion_that_grows_for_ever_is_an_error() {
 fn a_small_left_side_of_a_semi_join_is_built_first() {
     let folder = Folder::new();
     let lines: String = (0..150_000).map(|i| format!("{},{}\n", i % 70_000, i)).collect();
-    let large = folder.file("large.csv", &format!("k,v\n{lines}"));
+    let large = folder.file("large.csv", format!("k,v\n{lines}"));
     let small = folder.file("small.csv", "k,w\n5,a\n69999,b\n70000,c\n,d\n5,e\n");
     for (kind, want) in [("EXISTS", "a,b,e"), ("NOT EXISTS", "c,d")] {
         let text = format!(
