@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
+use sqlparser::tokenizer::{Location, Token};
 
-use super::parse::{offset, range_of, raw_tokens, too_deep};
+use super::parse::{offset, raw_tokens, too_deep};
 use crate::error::{Error, did_you_mean};
 
 /// Words that are often misspelt and then taken for a name.
@@ -130,16 +130,54 @@ fn meant(text: &str, at: usize) -> Option<String> {
 /// The words and signs of a text and where they stand; none where it cannot be cut into them.
 fn tokens(text: &str) -> Vec<(Range<usize>, Token)> {
     let all = raw_tokens(text).unwrap_or_default();
-    let real = all
-        .into_iter()
-        .filter(|t| !matches!(t.token, Token::Whitespace(_)));
-    let placed = |t: TokenWithSpan| (range_of(text, t.span.start, t.span.end), t.token);
-    real.map(placed).collect()
+    // places come in order: one walk over the text finds them all
+    let mut chars = text.char_indices().peekable();
+    let (mut line, mut column) = (1, 1);
+    let mut byte = |at: Location| {
+        while let Some(&(i, c)) = chars.peek() {
+            if (line, column) >= (at.line, at.column) {
+                return i;
+            }
+            (line, column) = if c == '\n' {
+                (line + 1, 1)
+            } else {
+                (line, column + 1)
+            };
+            chars.next();
+        }
+        text.len()
+    };
+    let mut out = Vec::with_capacity(all.len());
+    for t in all {
+        let range = byte(t.span.start)..byte(t.span.end);
+        if !matches!(t.token, Token::Whitespace(_)) {
+            out.push((range, t.token));
+        }
+    }
+    out
 }
 
 /// Gives an error that names something in double quotes its place in the typed text.
 pub fn point_at(error: Error, text: &str) -> Error {
     point_within(error, text, 0..text.len())
+}
+
+/// `part` with the closing parentheses that belong to it: the places of the parser end calls at their last
+/// argument.
+pub fn closed(text: &str, part: Range<usize>) -> Range<usize> {
+    let mut open = 0_usize;
+    let mut end = part.end;
+    for (range, token) in tokens(text).into_iter().filter(|(r, _)| part.start <= r.start) {
+        let inside = range.end <= part.end;
+        match token {
+            Token::LParen if inside => open += 1,
+            Token::RParen if inside => open = open.saturating_sub(1),
+            Token::RParen if open > 0 => (open, end) = (open - 1, range.end),
+            _ if inside => {}
+            _ => break,
+        }
+    }
+    part.start..end
 }
 
 /// The same for a part of the text: the name's place in it, if it is there.

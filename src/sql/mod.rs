@@ -289,6 +289,7 @@ impl Planner<'_> {
             return e;
         }
         let range = crate::expr::parse::range_of(self.text, span.start, span.end);
+        let range = crate::expr::closed(self.text, range);
         let e = crate::expr::point_within(e.reworded(plain), self.text, range.clone());
         match e.span_text() {
             Some(_) => e,
