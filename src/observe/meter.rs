@@ -102,6 +102,15 @@ impl WorkerMeter {
         self.operators.len().saturating_sub(1)
     }
 
+    /// Forgets what operators hold; `all` of them, or all but the last, the sink. What is behind a task in time,
+    /// or was handed to other threads, is given back where no clock stands at the operator that reserved it.
+    fn let_go(&self, all: bool) {
+        let kept = usize::from(!all).min(self.operators.len());
+        for c in &self.operators[..self.operators.len() - kept] {
+            c.reserved.store(0, Relaxed);
+        }
+    }
+
     fn settle(&self, at: usize, nanos: u64) {
         let Some(c) = self.operators.get(at) else {
             return;
@@ -159,9 +168,17 @@ impl<'a> Clock<'a> {
         self.since.get()
     }
 
-    /// Stops it; answers when.
+    /// Stops it at the end of a task, of which only the sink outlives it; answers when.
     pub fn stop(self) -> Instant {
         self.switch(0);
+        self.meter.let_go(false);
+        self.since.get()
+    }
+
+    /// Stops it when the sink, too, has handed over what it held; answers when.
+    pub fn close(self) -> Instant {
+        self.switch(0);
+        self.meter.let_go(true);
         self.since.get()
     }
 }
@@ -199,5 +216,25 @@ mod tests {
         assert!(all[1].nanos >= 5_000_000);
         assert_eq!(all[2].nanos, 0, "waiting is nobody's work");
         assert_eq!(worker.rows_in(), 100);
+    }
+
+    #[test]
+    fn peaks_are_of_one_task_for_sources_and_of_all_until_it_closes_for_a_sink() {
+        let meter = StageMeter::new(1, 2);
+        let worker = meter.worker(0).unwrap();
+        for _ in 0..3 {
+            for _ in 0..4 {
+                let clock = Clock::start(worker, 0);
+                tally::reserved(100);
+                clock.switch(1);
+                tally::reserved(10);
+                clock.stop();
+                tally::returned(100); // the source goes behind the task
+            }
+            Clock::start(worker, 1).close();
+            tally::returned(40); // by whoever got it
+        }
+        let peaks: Vec<u64> = meter.totals().iter().map(|c| c.peak_reserved).collect();
+        assert_eq!(peaks, [100, 40]);
     }
 }

@@ -335,22 +335,28 @@ impl Stage {
                 gauge.reserved
             },
             busy: sum.busy as f64 / 1e6,
-            operators: operators(&self.info.operators, &counts, &done),
+            operators: operators(&self.info, &counts, &done),
         }
     }
 }
 
 /// The operators of a stage: what enters one has left the one before it.
-fn operators(names: &[String], counts: &[OperatorCounts], done: &StageRun) -> Vec<OperatorModel> {
-    let count = |i: usize| counts.get(i).copied().unwrap_or_default();
+fn operators(stage: &StageInfo, counts: &[OperatorCounts], done: &StageRun) -> Vec<OperatorModel> {
+    let names = &stage.operators;
+    let mut counts = counts.to_vec();
     let last = names.len().saturating_sub(1);
+    // a source that gives the sink something else than batches, such as spread rows, passes none
+    let moved = names.len() == 2 && !stage.inputs.is_empty() && done.rows_in > 0;
+    if let Some(source) = counts.first_mut().filter(|c| moved && c.batches == 0) {
+        source.rows_out = done.rows_out;
+    }
+    let count = |i: usize| counts.get(i).copied().unwrap_or_default();
     let each = names.iter().enumerate().map(|(i, name)| {
         let own = count(i);
         let before = i.checked_sub(1).map_or(own, count);
         OperatorModel {
             name: name.clone(),
             rows_in: match i {
-                0 if own.rows_out == 0 => 0,
                 0 => done.rows_in.max(own.rows_out),
                 _ => before.rows_out,
             },

@@ -91,7 +91,7 @@ impl Observed {
             part,
             name: "",
             begin,
-            end: clock.map_or_else(Instant::now, Clock::stop),
+            end: clock.map_or_else(Instant::now, Clock::close),
             rows: 0,
             bytes: 0,
             failed: outcome.is_err(),

@@ -230,6 +230,7 @@ impl<'a> Run<'a> {
     }
 
     fn work(&self, thread: usize) {
+        let _stop = StopOnPanic(&self.queue);
         let mut chunk = 1;
         loop {
             match self.queue.next(thread, chunk) {
@@ -461,6 +462,18 @@ impl<'a> Run<'a> {
         };
         observers.each(|o| o.finish(&end));
         outcome
+    }
+}
+
+/// Tasks cannot panic out of their thread, but observers can, and results when they are dropped. Then the other
+/// threads must not wait for what this one would have made; the panic goes on to whoever called `compute`.
+struct StopOnPanic<'a>(&'a Queue);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop();
+        }
     }
 }
 

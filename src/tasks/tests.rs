@@ -439,6 +439,33 @@ fn observers_see_every_task() {
     }
 }
 
+/// Panics at a task.
+struct Faulty(usize);
+
+impl Observer for Faulty {
+    fn posttask(&self, task: &TaskEnd) {
+        assert!(task.part != self.0, "this observer is at fault");
+    }
+}
+
+#[test]
+fn an_observer_that_panics_ends_the_run_and_hangs_nobody() {
+    for threads in [1, 2, 4] {
+        for at in [3, 40, 99] {
+            let mut g = TaskGraph::new();
+            let mut last = g.delayed("first", |()| 0_u64, ());
+            let mut all = vec![last];
+            for i in 1..100 {
+                last = g.delayed("next", |(a, b)| a + b, (last, all[i / 2]));
+                all.push(last);
+            }
+            let options = RunOptions::threads(threads).observed(Arc::new(Faulty(at)));
+            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| g.compute_with(last, &options)));
+            assert!(ran.is_err(), "{threads} threads, task {at}");
+        }
+    }
+}
+
 #[test]
 fn drawings() {
     let mut g = TaskGraph::new();
