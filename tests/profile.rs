@@ -119,9 +119,15 @@ fn a_profile_counts_what_the_run_counted() {
                 stat(&ran.err, "tasks ")
             );
             let scans = m.stages.iter().filter(|s| s.name.starts_with("scan "));
-            let read: u64 = scans.clone().map(|s| s.operators[0].rows_out).sum();
+            let read: u64 = scans.clone().map(|s| s.operators[0].rows_in).sum();
             assert_eq!(read, stat(&ran.err, "read "), "{}", ran.err);
-            assert_eq!(scans.map(|s| s.rows_in).sum::<u64>(), read);
+            assert_eq!(scans.clone().map(|s| s.rows_in).sum::<u64>(), read);
+            let filtered = question.iter().contains(&"-w");
+            assert_eq!(
+                scans.clone().any(|s| s.operators[0].rows_out < s.rows_in),
+                filtered,
+                "{question:?}"
+            );
             assert_eq!(m.stages.last().unwrap().rows_out, stat(&ran.err, "rows "));
             // the same bytes as without a profile
             assert_eq!(run(args).done().out, ran.out);

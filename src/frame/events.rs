@@ -119,7 +119,7 @@ mod tests {
                 assert!(busy <= s.busy * 1.05 + 0.01, "{busy} of {}", s.busy);
                 assert!(s.begin < s.end && s.busy > 0.0);
             }
-            assert_eq!(scan.operators.first().unwrap().rows_out, report.rows_read);
+            assert_eq!(scan.operators.first().unwrap().rows_in, report.rows_read);
             assert_eq!(model.stages.last().unwrap().rows_out, report.rows);
             let slow = &model.slowest[0];
             assert!(model.slowest.windows(2).all(|w| w[0].seconds >= w[1].seconds));

@@ -61,7 +61,7 @@ impl AsRef<Report> for Report {
 pub struct Report {
     /// Rows of the result.
     pub rows: u64,
-    /// Rows that left the sources.
+    /// Rows that scans read, before their filters; those that statistics left out were not read.
     pub rows_read: u64,
     /// Bytes read from input files.
     pub bytes_read: u64,

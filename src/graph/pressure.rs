@@ -179,9 +179,10 @@ impl Graph {
         }
         let rows = Batch::TARGET_ROWS as u64 * width(&stage.source_schema).max(width(&stage.schema));
         // one on its way through each operator at most
-        let bytes = threads * rows * (stage.transforms.len() as u64 + 1);
+        let batches = threads * (stage.transforms.len() as u64 + 1);
+        let bytes = batches * rows;
         if !matches!(stage.sink, StageSink::Branches) {
-            out.push(fixed(format!("{threads} × batches of {}", size(rows)), bytes));
+            out.push(fixed(format!("{batches} batches of {}", size(rows)), bytes));
         }
         for t in &stage.transforms {
             match t {

@@ -42,7 +42,7 @@ pub use trace::trace;
 /// Counters of one run, shared by all its tasks.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Rows that left the sources (after pushed-down filters).
+    /// Rows that scans looked at, before their filters; of those that statistics left out, none.
     pub rows_read: AtomicU64,
     /// Bytes taken from input files, as stored.
     pub bytes_read: AtomicU64,
@@ -80,6 +80,12 @@ impl Progress {
     pub fn add_read(&self, bytes: u64) {
         Self::add(&self.bytes_read, bytes);
         tally::read(bytes);
+    }
+
+    /// Counts rows that were read from input files.
+    pub fn add_rows(&self, rows: u64) {
+        Self::add(&self.rows_read, rows);
+        tally::rows(rows);
     }
 
     /// Counts bytes that were written to spill files, and tells the observers.

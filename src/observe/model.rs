@@ -195,7 +195,7 @@ pub struct Sample {
     pub spilled_now: u64,
     /// Bytes written to spill files so far.
     pub spilled_total: u64,
-    /// Rows that left the sources so far.
+    /// Rows that scans have read so far, before their filters.
     pub rows_read: u64,
     /// Bytes read from input files so far.
     pub bytes_read: u64,

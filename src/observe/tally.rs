@@ -9,6 +9,7 @@ use std::time::Duration;
 thread_local! {
     static TALLY: Tally = const { Tally {
         read: Cell::new(0),
+        rows: Cell::new(0),
         spilled: Cell::new(0),
         reserved: Cell::new(0),
         high: Cell::new(0),
@@ -18,6 +19,7 @@ thread_local! {
 
 struct Tally {
     read: Cell<u64>,
+    rows: Cell<u64>,
     spilled: Cell<u64>,
     reserved: Cell<i64>,
     high: Cell<i64>,
@@ -40,6 +42,11 @@ pub struct Taken {
 /// Bytes read from input files.
 pub fn read(bytes: u64) {
     TALLY.with(|t| t.read.set(t.read.get() + bytes));
+}
+
+/// Rows read from input files, before filters.
+pub fn rows(n: u64) {
+    TALLY.with(|t| t.rows.set(t.rows.get() + n));
 }
 
 /// Bytes written to spill files.
@@ -68,6 +75,11 @@ pub fn idle(time: Duration) {
 /// Bytes that this thread has read from input files, ever: differences count.
 pub fn bytes_read() -> u64 {
     TALLY.with(|t| t.read.get())
+}
+
+/// Rows that this thread has read from input files, ever: differences count.
+pub fn rows_read() -> u64 {
+    TALLY.with(|t| t.rows.get())
 }
 
 /// Takes what was added up.

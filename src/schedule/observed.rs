@@ -59,7 +59,7 @@ impl Observed {
             begin,
         };
         self.observers.each(|o| o.pretask(&start));
-        let rows = meter.map_or(0, |m| m.rows_in());
+        let (left, rows) = (meter.map_or(0, |m| m.rows_in()), tally::rows_read());
         let bytes = tally::bytes_read();
         let outcome = run(clock.as_ref());
         let end = TaskEnd {
@@ -69,7 +69,11 @@ impl Observed {
             name: "",
             begin,
             end: clock.map_or_else(Instant::now, Clock::stop),
-            rows: meter.map_or(0, |m| m.rows_in()) - rows,
+            // a scan says how many rows it looked at; of other sources those that left them were read
+            rows: match tally::rows_read() - rows {
+                0 => meter.map_or(0, |m| m.rows_in()) - left,
+                read => read,
+            },
             bytes: tally::bytes_read() - bytes,
             failed: outcome.is_err(),
             closing: false,

@@ -460,7 +460,8 @@ fn an_observer_that_panics_ends_the_run_and_hangs_nobody() {
                 all.push(last);
             }
             let options = RunOptions::threads(threads).observed(Arc::new(Faulty(at)));
-            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| g.compute_with(last, &options)));
+            let ran =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| g.compute_with(last, &options)));
             assert!(ran.is_err(), "{threads} threads, task {at}");
         }
     }

@@ -14,7 +14,6 @@ use super::windows::Windows;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Batch;
 use crate::memory::Reservation;
-use crate::observe::Progress;
 use crate::pipeline::{Source, TaskContext};
 use crate::source::{OnBadRow, RowFilter, ScanRequest};
 
@@ -361,9 +360,14 @@ impl Source for CsvSource {
                     batch = batch.slice(0, left);
                 }
                 self.emitted += batch.rows as u64;
-                Progress::add(&cx.run.progress.rows_read, batch.rows as u64);
+                let looked = match self.request.filter {
+                    None => batch.rows,
+                    Some(_) => stop - at,
+                };
+                cx.run.progress.add_rows(looked as u64);
                 return Ok(Some(batch));
             }
+            cx.run.progress.add_rows((stop - at) as u64);
         }
     }
 }

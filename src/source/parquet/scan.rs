@@ -15,7 +15,6 @@ use super::reader::GroupReader;
 use super::{ParquetDataset, prune};
 use crate::error::Result;
 use crate::kernel::Batch;
-use crate::observe::Progress;
 use crate::pipeline::{Source, TaskContext};
 use crate::source::{RowFilter, ScanRequest};
 
@@ -62,6 +61,8 @@ pub(super) struct Scan {
     /// Rows of the current row group that were handed out, or decoded.
     row: u64,
     rows_out: u64,
+    /// Rows that were looked at and not counted yet.
+    looked: u64,
 }
 
 /// A part of a filter.
@@ -124,6 +125,7 @@ impl Scan {
             group_row: 0,
             row: 0,
             rows_out: 0,
+            looked: 0,
         }
     }
 
@@ -184,8 +186,12 @@ impl Scan {
         if let (Some(filter), true) = (&self.request.filter, stored && dataset.habits.probe()) {
             let mut probe = GroupReader::open(&dataset, &file, at, first, None)?;
             match select(&mut probe, filter.as_ref(), &dataset.files[part.file], cx)? {
-                Selected::None => return Ok(None),
-                Selected::Some(kept, selection) => {
+                Selected::None(rows) => {
+                    self.looked += rows as u64;
+                    return Ok(None);
+                }
+                Selected::Some(kept, selection, rows) => {
+                    self.looked += rows as u64;
                     let others = GroupReader::open(&dataset, &file, at, others, Some(selection))?;
                     return Ok(Some(Reading::Late { kept, others }));
                 }
@@ -210,6 +216,7 @@ impl Scan {
                 let Some((columns, rows)) = reader.next(footer)? else {
                     return Ok(None);
                 };
+                self.looked += rows as u64;
                 (Batch::new(columns, rows, position), self.request.filter.clone())
             }
             Some(Reading::Late { kept, others }) => {
@@ -251,6 +258,7 @@ impl Scan {
         let position = (self.part as u64) << 40 | (self.group_row + self.row);
         let rows = (range.end - self.row).min(BATCH_ROWS as u64) as usize;
         self.row += rows as u64;
+        self.looked += rows as u64;
         if self.row == range.end {
             wanted.pop();
         }
@@ -305,12 +313,12 @@ impl Scan {
         self.group = self.dataset.parts[self.part].groups.end;
     }
 
-    fn count(&self, cx: &TaskContext, rows: usize) {
+    fn count(&mut self, cx: &TaskContext) {
         let progress = &cx.run.progress;
         if let Some(file) = &self.file {
             progress.add_read(file.take_bytes_read());
         }
-        Progress::add(&progress.rows_read, rows as u64);
+        progress.add_rows(std::mem::take(&mut self.looked));
     }
 }
 
@@ -393,10 +401,10 @@ impl Window<'_> {
 }
 
 enum Selected {
-    /// No row passes.
-    None,
-    /// Few rows pass: the filter's columns of them, and which they are.
-    Some(Vec<ArrayRef>, RowSelection),
+    /// No row of so many passes.
+    None(usize),
+    /// Few rows pass: the filter's columns of them, which they are, and of how many.
+    Some(Vec<ArrayRef>, RowSelection, usize),
     /// Too many rows pass for two passes to pay.
     Many,
 }
@@ -434,14 +442,14 @@ fn select(
         return Ok(Selected::Many);
     }
     let Some(first) = kept.first() else {
-        return Ok(Selected::None);
+        return Ok(Selected::None(rows));
     };
     let columns = (0..first.columns.len()).map(|i| {
         let parts: Vec<&dyn Array> = kept.iter().map(|b| b.columns[i].as_ref()).collect();
         concat(&parts)
     });
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    Ok(Selected::Some(columns, RowSelection::from_filters(&masks)))
+    Ok(Selected::Some(columns, RowSelection::from_filters(&masks), rows))
 }
 
 impl Source for Scan {
@@ -450,7 +458,7 @@ impl Source for Scan {
             cx.check()?;
             let full = self.request.limit.is_some_and(|l| self.rows_out >= l);
             if full || !self.advance(cx)? {
-                self.count(cx, 0);
+                self.count(cx);
                 self.done();
                 return Ok(None);
             }
@@ -459,10 +467,14 @@ impl Source for Scan {
                 continue;
             };
             if let Some(limit) = self.request.limit {
+                self.looked = match self.request.filter {
+                    None => self.looked.min(limit - self.rows_out),
+                    Some(_) => self.looked,
+                };
                 let left = (limit - self.rows_out).min(batch.rows as u64) as usize;
                 batch = batch.slice(0, left);
             }
-            self.count(cx, batch.rows);
+            self.count(cx);
             if batch.rows > 0 {
                 self.rows_out += batch.rows as u64;
                 return Ok(Some(batch));
