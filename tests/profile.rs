@@ -122,7 +122,7 @@ fn a_profile_counts_what_the_run_counted() {
             let read: u64 = scans.clone().map(|s| s.operators[0].rows_in).sum();
             assert_eq!(read, stat(&ran.err, "read "), "{}", ran.err);
             assert_eq!(scans.clone().map(|s| s.rows_in).sum::<u64>(), read);
-            let filtered = question.iter().contains(&"-w");
+            let filtered = question.contains(&"-w");
             assert_eq!(
                 scans.clone().any(|s| s.operators[0].rows_out < s.rows_in),
                 filtered,
