@@ -166,20 +166,28 @@ pub struct ExplainArgs {
     /// thread, and what grows up to the limit and then goes to disk
     #[arg(long, conflicts_with = "analyze")]
     pub pressure: bool,
-    /// Explain this statement instead of a question by flags
-    #[arg(long, value_name = "STATEMENT", conflicts_with = "inputs")]
-    pub sql: Option<String>,
+    #[command(flatten)]
+    pub statement: StatementArgs,
     #[command(flatten)]
     pub query: QueryArgs,
 }
 
 #[derive(Debug, Args)]
 pub struct GraphArgs {
-    /// Draw the stages of this statement instead of a question by flags
-    #[arg(long, value_name = "STATEMENT", conflicts_with = "inputs")]
-    pub sql: Option<String>,
+    #[command(flatten)]
+    pub statement: StatementArgs,
     #[command(flatten)]
     pub query: QueryArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct StatementArgs {
+    /// Take this statement instead of a question by flags
+    #[arg(long, value_name = "STATEMENT", conflicts_with = "inputs")]
+    pub sql: Option<String>,
+    /// Give files a name in it: a path, a glob, a folder
+    #[arg(short = 't', long = "with-table", value_name = "NAME=FILES", requires = "sql")]
+    pub tables: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use clap::ArgMatches;
 
-use super::args::{ExplainArgs, OutputArgs, QueryArgs, RunArgs};
+use super::args::{ExplainArgs, OutputArgs, QueryArgs, RunArgs, StatementArgs};
 use super::signals::Signals;
 use super::{draw, graphs, print, query, sql, watched};
 use crate::error::{Error, Result};
@@ -11,7 +11,7 @@ use crate::sql::Answer;
 
 /// Explains what the flags or the statement ask for.
 pub fn run(args: &ExplainArgs, matches: &ArgMatches) -> Result<()> {
-    let frame = frame(&args.query, args.sql.as_deref(), matches)?;
+    let frame = frame(&args.query, &args.statement, matches)?;
     let (write, run) = (&args.query.write, &args.query.run);
     if args.pressure {
         draw(write, &frame)?;
@@ -29,11 +29,11 @@ pub fn run(args: &ExplainArgs, matches: &ArgMatches) -> Result<()> {
 }
 
 /// The frame of a question by flags, or of a statement.
-pub(super) fn frame(args: &QueryArgs, statement: Option<&str>, matches: &ArgMatches) -> Result<Frame> {
-    let Some(text) = statement else {
+pub(super) fn frame(args: &QueryArgs, statement: &StatementArgs, matches: &ArgMatches) -> Result<Frame> {
+    let Some(text) = &statement.sql else {
         return query::frame(args, matches);
     };
-    let mut sql = sql::open(&[], &args.read, &args.run)?;
+    let mut sql = sql::open(&statement.tables, &args.read, &args.run)?;
     let mut found = None;
     for s in sql.statements(text)? {
         match sql.plan(&s)? {

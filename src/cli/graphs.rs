@@ -63,7 +63,7 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Result<()> {
         (None, false, Some(path)) => Kind::of_file(path)?,
         (None, false, None) => Kind::Text,
     };
-    let frame = explain::frame(&args.query, args.sql.as_deref(), matches)?;
+    let frame = explain::frame(&args.query, &args.statement, matches)?;
     let picture = match write.color_by.or(run.color.by()) {
         None => Picture::of_plan(&frame.graph()?),
         Some(by) => {

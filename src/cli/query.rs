@@ -269,8 +269,8 @@ pub fn settings(run: &RunArgs) -> Result<Settings> {
     if let Some(zone) = &run.tz {
         expr::zones::parse(zone)?;
     }
-    if run.memory.is_some_and(|limit| limit < TIGHT) {
-        kernel::raw::allocator::return_memory_early();
+    if let Some(limit) = run.memory.filter(|limit| *limit < TIGHT) {
+        kernel::raw::allocator::return_memory_early(limit as usize);
     }
     Ok(Settings {
         threads: run.threads.map_or(base.threads, usize::from),

@@ -11,6 +11,8 @@
 //! of the query. Its memory is what its threads reserved, each at its own peak; a stage's memory is all
 //! that was reserved at once while it ran, also by what earlier stages left.
 
+use std::cmp::Ordering;
+
 use super::Report;
 use crate::observe::{Model, OperatorModel, StageModel};
 
@@ -33,7 +35,11 @@ impl Analysis {
         let total: f64 = all().map(|o| o.busy).sum();
         let digits = all().map(|o| o.rows_out.to_string().len()).max().unwrap_or(1);
         let mut rows: Vec<Row> = vec![Row::heads()];
-        for s in self.model.stages.iter().filter(|s| s.begin.is_some()) {
+        // as they ran: a join that turned out too large has made stages behind those that were planned
+        let mut ran: Vec<&StageModel> = self.model.stages.iter().collect();
+        ran.retain(|s| s.begin.is_some());
+        ran.sort_by(|a, b| a.begin.partial_cmp(&b.begin).unwrap_or(Ordering::Equal));
+        for s in ran {
             rows.push(Row::of_stage(s));
             let last = s.operators.len().saturating_sub(1);
             let each = s.operators.iter().enumerate();

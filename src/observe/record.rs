@@ -345,10 +345,11 @@ fn operators(stage: &StageInfo, counts: &[OperatorCounts], done: &StageRun) -> V
     let names = &stage.operators;
     let mut counts = counts.to_vec();
     let last = names.len().saturating_sub(1);
-    // a source that gives the sink something else than batches, such as spread rows, passes none
-    let moved = names.len() == 2 && !stage.inputs.is_empty() && done.rows_in > 0;
+    // a source that hands on something else than batches, such as spread rows or a bucket, passes none
+    let next_has = counts.get(1).is_some_and(|c| c.batches > 0) || (last == 1 && done.rows_out > 0);
+    let moved = !stage.inputs.is_empty() && next_has;
     if let Some(source) = counts.first_mut().filter(|c| moved && c.batches == 0) {
-        source.rows_out = done.rows_out;
+        source.rows_out = done.rows_in;
     }
     let count = |i: usize| counts.get(i).copied().unwrap_or_default();
     let each = names.iter().enumerate().map(|(i, name)| {
