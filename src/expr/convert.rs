@@ -455,6 +455,8 @@ fn part(field: &str, x: Expr) -> Result<Expr> {
         "hour" | "hr" | "h" => Func::Hour,
         "minute" | "min" => Func::Minute,
         "second" | "sec" => Func::Second,
+        _ if lower == "ms" => Func::Millisecond,
+        _ if lower == "us" => Func::Microsecond,
         "millisecond" | "msec" | "milli" => Func::Millisecond,
         "microsecond" | "usec" | "micro" => Func::Microsecond,
         "epoch" => Func::Epoch,
