@@ -167,7 +167,9 @@ mod tests {
             product(&(1..=20).map(f64::from).collect::<Vec<_>>()),
             2432902008176640000.0
         );
-        assert_eq!(product(&[1e300, 1e300, 1e-300, 1e-300]), 1.0);
+        // far beyond the range of floats and back
+        let (large, small) = (2f64.powi(1000), 2f64.powi(-1000));
+        assert_eq!(product(&[large, large, 3.0, small, small]), 3.0);
         assert_eq!(product(&[1e300; 5]), f64::INFINITY);
         assert_eq!(product(&[1e-300; 5]), 0.0);
         assert_eq!(product(&[5e-324, 0.5, 2.0]), 5e-324);
