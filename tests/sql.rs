@@ -413,7 +413,7 @@ fn what_is_not_supported_says_so() {
         ("SELECT id FROM emp e WHERE 1 < ANY (1)", "ANY"),
         ("SELECT id FROM emp TABLESAMPLE 10 ROWS", "so many rows"),
         ("SELECT id FROM emp TABLESAMPLE 110 PERCENT", "between 0 and 100"),
-        ("SELECT id FROM emp TABLESAMPLE SYSTEM (10 PERCENT)", "by row"),
+        ("SELECT id FROM emp TABLESAMPLE SYSTEM (10 PERCENT)", "SYSTEM"),
         ("SELECT -id ^ 2 FROM emp", "a minus before a power"),
         ("SELECT 2 ^ 3 ** 2", "a power of a power"),
         ("SELECT 1 | 2 & 3", "& | << >>"),

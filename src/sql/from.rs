@@ -174,7 +174,7 @@ impl Planner<'_> {
                     },
                 };
                 let rel = match sample {
-                    Some(sample) => self.sampled(rel, sample)?,
+                    Some(sample) => self.sampled(rel, sample).map_err(|e| self.near(e, name))?,
                     None => rel,
                 };
                 self.alias(rel, alias.as_ref(), Some(own))
@@ -219,7 +219,7 @@ impl Planner<'_> {
                     values: value_source,
                     alias: alias.as_ref(),
                 };
-                self.pivoted(rel, &pivot)
+                self.pivoted(rel, &pivot).map_err(|e| self.near(e, t))
             }
             TableFactor::Unpivot {
                 table,
@@ -230,7 +230,8 @@ impl Planner<'_> {
                 alias,
             } => {
                 let rel = self.factor(table, outer)?;
-                let rel = self.unpivoted(rel, (value, name), columns, null_inclusion.as_ref())?;
+                let rel = self.unpivoted(rel, (value, name), columns, null_inclusion.as_ref());
+                let rel = rel.map_err(|e| self.near(e, t))?;
                 self.alias(rel, alias.as_ref(), None)
             }
             TableFactor::UNNEST { .. } => Err(unsupported("UNNEST")),

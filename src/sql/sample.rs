@@ -27,7 +27,7 @@ impl Planner<'_> {
             || s.bucket.is_some()
             || s.offset.is_some()
         {
-            return Err(unsupported(&format!("{s}: samples are by row")).help(HELP));
+            return Err(unsupported(&format!("{s}")).help(HELP));
         }
         let share = match &s.quantity {
             Some(q) if matches!(q.unit, Some(TableSampleUnit::Percent)) => self.percent(&q.value)?,

@@ -113,7 +113,9 @@ impl Planner<'_> {
         match function.as_str() {
             "read_csv" | "read_csv_auto" => options.format = Some(Format::Csv),
             "read_parquet" | "parquet_scan" => options.format = Some(Format::Parquet),
-            f if series::FUNCTIONS.contains(&f) => return self.series(&function, args),
+            f if series::FUNCTIONS.contains(&f) => {
+                return self.series(&function, args).map_err(|e| self.near(e, name));
+            }
             _ => {
                 let known = ["read_csv", "read_parquet", "generate_series", "range"];
                 let e = Error::query(format!("no table function \"{function}\""));
