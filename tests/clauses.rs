@@ -354,3 +354,126 @@ fn a_small_left_side_of_a_semi_join_is_built_first() {
 fn text_of(rows: &Rows) -> String {
     text(rows).join(",")
 }
+
+/// Each aggregate that groups first, or keeps a wide state, against one in a few lines.
+#[test]
+fn modes_products_and_shapes_hold_whatever_the_memory() {
+    let (folder, rows) = (Folder::new(), rows(90_000));
+    let file = write(&folder, &rows);
+    let mut groups: BTreeMap<(bool, Option<u64>), Vec<&Row>> = BTreeMap::new();
+    for r in &rows {
+        groups.entry((r.g.is_none(), r.g)).or_default().push(r);
+    }
+    let mode = |all: &[&Row]| {
+        let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
+        all.iter()
+            .filter_map(|r| r.y)
+            .for_each(|y| *counts.entry(y).or_default() += 1);
+        // of several the least
+        counts
+            .into_iter()
+            .max_by_key(|&(y, n)| (n, -y))
+            .map(|(y, _)| y.to_string())
+    };
+    let distinct = |all: &[&Row]| {
+        let values: std::collections::BTreeSet<i64> = all.iter().filter_map(|r| r.y).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<i64>().to_string())
+    };
+    let mut want = Vec::new();
+    for ((_, g), all) in &groups {
+        let cells = [
+            g.map(|g| g.to_string()),
+            mode(all),
+            distinct(all),
+            Some(all.len().to_string()),
+        ];
+        want.push(cells.map(|c| c.unwrap_or("NULL".into())).join(","));
+    }
+    let question = "SELECT g, mode(y), sum(DISTINCT y), count(*) FROM t GROUP BY g ORDER BY g";
+    let shapes = "SELECT g, product(y + 30), skewness(y), kurtosis(y), mode(x), geomean(y + 30) FROM t GROUP BY g ORDER BY g";
+    let mut first = None;
+    for s in settings() {
+        let got = sql(&s, &file).query(question).unwrap().collect().unwrap();
+        assert!(text(&got) == want, "{s:?}");
+        let got = text(&sql(&s, &file).query(shapes).unwrap().collect().unwrap());
+        assert!(first.get_or_insert(got.clone()) == &got, "{s:?}");
+    }
+}
+
+#[test]
+fn frames_take_what_sql_takes_of_distinct_values() {
+    let (folder, rows) = (Folder::new(), rows(5_000));
+    let file = write(&folder, &rows);
+    let aggs = [
+        "s = sum(DISTINCT y)",
+        "a = avg(DISTINCT y)",
+        "m = mode(y)",
+        "n = count()",
+        "d = median(y)",
+        "r = sum(DISTINCT y) - min(y)",
+    ];
+    let question = "SELECT g, sum(DISTINCT y) s, avg(DISTINCT y) a, mode(y) m, count(*) n, median(y) d, \
+                    sum(DISTINCT y) - min(y) r FROM t GROUP BY g ORDER BY g";
+    for s in settings() {
+        let want = sql(&s, &file).query(question).unwrap().collect().unwrap();
+        let frame = ddf::Frame::read(&file).unwrap();
+        let got = frame
+            .groupby(["g"])
+            .unwrap()
+            .agg(aggs)
+            .unwrap()
+            .collect()
+            .unwrap();
+        assert!(text(&got) == text(&want), "{s:?}");
+    }
+    let all = ddf::Frame::read(&file).unwrap();
+    let all = all
+        .groupby([] as [&str; 0])
+        .unwrap()
+        .agg(["sum(DISTINCT y)"])
+        .unwrap();
+    assert_eq!(text(&all.collect().unwrap()), ["-20"]);
+}
+
+#[test]
+fn a_sample_is_the_same_whatever_the_settings() {
+    let (folder, rows) = (Folder::new(), rows(60_000));
+    let file = write(&folder, &rows);
+    let ask = |s: &(Settings, Option<u64>), text_of: &str| {
+        text(&sql(s, &file).query(text_of).unwrap().collect().unwrap())
+    };
+    let (mut first, mut filtered) = (None, None);
+    for s in settings() {
+        let some = ask(&s, "SELECT * FROM t TABLESAMPLE 10 PERCENT");
+        assert!((5_000..7_000).contains(&some.len()), "{}", some.len());
+        assert!(first.get_or_insert(some.clone()) == &some, "{s:?}");
+        // a condition chooses among the sampled rows, not the rows that are sampled
+        let few = ask(&s, "SELECT y FROM t TABLESAMPLE 10 PERCENT WHERE g < 100");
+        let want = some.iter().filter(|r| {
+            let g = r.split(',').next().unwrap();
+            g.parse::<u64>().is_ok_and(|g| g < 100)
+        });
+        assert_eq!(few.len(), want.count(), "{s:?}");
+        assert!(filtered.get_or_insert(few.clone()) == &few, "{s:?}");
+    }
+    let s = &settings()[0];
+    let other = ask(
+        s,
+        "SELECT * FROM t TABLESAMPLE BERNOULLI (10 PERCENT) REPEATABLE (42)",
+    );
+    assert!(first != Some(other));
+}
+
+#[test]
+fn a_long_series_takes_little_memory() {
+    let question = "SELECT count(*), sum(i), max(i) FROM generate_series(1, 30000000) s(i) WHERE i % 3 = 0";
+    let s = Settings {
+        threads: 2,
+        memory: 32 << 20,
+        ..Settings::default()
+    };
+    let got = Sql::new(s).query(question).unwrap().collect().unwrap();
+    assert_eq!(text(&got), ["10000000,150000015000000,30000000"]);
+    let count = Sql::new(Settings::default()).query("SELECT count(*) FROM range(100000000)");
+    assert_eq!(text(&count.unwrap().collect().unwrap()), ["100000000"]);
+}

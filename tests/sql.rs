@@ -411,6 +411,29 @@ fn what_is_not_supported_says_so() {
         ("SELECT string_agg(name, name) FROM emp", "separator"),
         ("SELECT upper(name ORDER BY id) FROM emp", "no aggregate"),
         ("SELECT id FROM emp e WHERE 1 < ANY (1)", "ANY"),
+        ("SELECT id FROM emp TABLESAMPLE 10 ROWS", "so many rows"),
+        ("SELECT id FROM emp TABLESAMPLE 110 PERCENT", "between 0 and 100"),
+        ("SELECT id FROM emp TABLESAMPLE SYSTEM (10 PERCENT)", "SYSTEM"),
+        ("SELECT -id ^ 2 FROM emp", "a minus before a power"),
+        ("SELECT 2 ^ 3 ** 2", "a power of a power"),
+        ("SELECT 1 | 2 & 3", "& | << >>"),
+        ("SELECT 1 << 63", "does not fit"),
+        ("SELECT 1 << 64", "0 to 63"),
+        ("SELECT id ^@ 2 FROM emp", "^@"),
+        ("SELECT * FROM range(1, 5, 0)", "step of 0"),
+        ("SELECT * FROM range('a')", "wrong arguments"),
+        ("SELECT * FROM rang(3)", "rang"),
+        (
+            "SELECT * FROM generate_series(DATE '2024-01-31', DATE '2024-06-01', INTERVAL 1 MONTH)",
+            "end of a month",
+        ),
+        (
+            "PIVOT emp ON dept, boss IN (1) USING sum(id)",
+            "several expressions with IN",
+        ),
+        ("PIVOT emp ON dept USING upper(name)", "not an aggregate"),
+        ("UNPIVOT emp ON name, id", "UNPIVOT of columns"),
+        ("UNPIVOT emp ON id INTO n", "INTO of UNPIVOT"),
     ] {
         let e = error(text);
         assert!(e.what().contains(what), "{text}: {}", e.what());

@@ -291,6 +291,23 @@ fn functions(pattern: Option<&str>) -> Result<()> {
             out += &line;
         }
     }
+    let mut aggregates = String::new();
+    for (signature, names, description) in crate::expr::AGGREGATE_FUNCTIONS {
+        let also = match names.is_empty() {
+            true => String::new(),
+            false => format!(" Also {}.", names.join(", ")),
+        };
+        let line = format!("{signature:44} {description}{also}\n");
+        if line.to_lowercase().contains(&wanted) {
+            aggregates += &line;
+        }
+    }
+    if !aggregates.is_empty() {
+        out += &format!(
+            "{}Aggregates:\n{aggregates}",
+            if out.is_empty() { "" } else { "\n" }
+        );
+    }
     print(&out)
 }
 

@@ -20,6 +20,8 @@ pub(super) const COMPOSED: &[&str] = &[
     "argmin",
     "count_if",
     "countif",
+    "geomean",
+    "geometric_mean",
     "group_concat",
     "listagg",
     "max_by",
@@ -87,6 +89,7 @@ impl Call {
             (_, "arg_max" | "argmax" | "max_by") => self.extreme(true),
             (_, "arg_min" | "argmin" | "min_by") => self.extreme(false),
             (_, "count_if" | "countif") => self.count_if(),
+            (_, "geomean" | "geometric_mean") => self.geometric_mean(),
             _ => self.string_agg(),
         })
     }
@@ -194,6 +197,15 @@ impl Call {
         };
         self.distinct = false;
         Ok(self.call(AggFunc::First, Some(ordered(x, vec![term]))))
+    }
+
+    /// The exponential of the mean of logarithms.
+    fn geometric_mean(mut self) -> Result<Expr> {
+        let (Some(x), None) = (self.args.pop(), self.args.pop()) else {
+            return Err(self.wrong("geometric_mean(x)"));
+        };
+        let of = |func, e| Expr::Function { func, args: vec![e] };
+        Ok(of(Func::Exp, self.call(AggFunc::Mean, Some(of(Func::Ln, x)))))
     }
 
     fn count_if(mut self) -> Result<Expr> {

@@ -8,7 +8,7 @@ use super::functions::Func;
 use super::pack::Term;
 use super::tree::{BinaryOp, CastType, Expr, UnaryOp, balanced};
 use super::window_sql::WINDOW_FUNCTIONS;
-use super::{aggregates, temporal};
+use super::{aggregates, operators, temporal};
 use crate::error::{Error, Result};
 use crate::kernel::Scalar;
 
@@ -139,11 +139,14 @@ pub(super) fn go(e: &S, h: &mut Hook) -> Result<Expr> {
             expr,
             data_type,
             format: None,
-        } => Expr::Cast {
-            expr: boxed(expr, h)?,
-            to: cast_type(data_type)?,
-            try_: matches!(kind, CastKind::TryCast | CastKind::SafeCast),
-        },
+        } => {
+            operators::cast_of_one_meaning(kind, expr)?;
+            Expr::Cast {
+                expr: boxed(expr, h)?,
+                to: cast_type(data_type)?,
+                try_: matches!(kind, CastKind::TryCast | CastKind::SafeCast),
+            }
+        }
         S::AtTimeZone { timestamp, time_zone } => {
             call(Func::AtTimeZone, vec![go(timestamp, h)?, go(time_zone, h)?])
         }
@@ -204,8 +207,12 @@ fn unary(op: &U, expr: &S, h: &mut Hook) -> Result<Expr> {
     match op {
         U::Minus => match expr {
             S::Value(v) if matches!(v.value, Value::Number(..)) => Ok(Expr::Literal(value(&v.value, true)?)),
-            _ => Ok(Expr::unary(UnaryOp::Neg, go(expr, h)?)),
+            _ => {
+                operators::sign_of_one_meaning(expr)?;
+                Ok(Expr::unary(UnaryOp::Neg, go(expr, h)?))
+            }
         },
+        U::BitwiseNot => Ok(call(Func::BitNot, vec![go(expr, h)?])),
         U::Plus => go(expr, h),
         U::Not | U::BangNot => Ok(Expr::unary(UnaryOp::Not, go(expr, h)?)),
         other => Err(unsupported(&other.to_string())),
@@ -216,6 +223,7 @@ fn unary(op: &U, expr: &S, h: &mut Hook) -> Result<Expr> {
 fn binary(e: &S, h: &mut Hook) -> Result<Expr> {
     let (mut steps, mut leftmost) = (vec![], e);
     while let S::BinaryOp { left, op, right } = leftmost {
+        operators::one_meaning(op, left, right)?;
         steps.push((op, right));
         leftmost = left;
     }
@@ -243,7 +251,7 @@ fn binary(e: &S, h: &mut Hook) -> Result<Expr> {
                         parts.extend(right.chain(op));
                         run = Some((op, parts));
                     }
-                    None => left = operator(op, left, right)?,
+                    None => left = operators::operator(op, left, right)?,
                 }
             }
         }
@@ -252,38 +260,6 @@ fn binary(e: &S, h: &mut Hook) -> Result<Expr> {
         Some((op, parts)) => balanced(op, parts).unwrap_or(left),
         None => left,
     })
-}
-
-fn operator(op: &B, left: Expr, right: Expr) -> Result<Expr> {
-    let op = match op {
-        B::Plus => BinaryOp::Add,
-        B::Minus => BinaryOp::Sub,
-        B::Multiply => BinaryOp::Mul,
-        B::Divide => BinaryOp::Div,
-        B::DuckIntegerDivide | B::MyIntegerDivide => BinaryOp::IntDiv,
-        B::Modulo => BinaryOp::Mod,
-        B::StringConcat => BinaryOp::Concat,
-        B::Eq => BinaryOp::Eq,
-        B::NotEq => BinaryOp::NotEq,
-        B::Lt => BinaryOp::Lt,
-        B::LtEq => BinaryOp::LtEq,
-        B::Gt => BinaryOp::Gt,
-        B::GtEq => BinaryOp::GtEq,
-        B::Spaceship => BinaryOp::NotDistinct,
-        B::PGRegexMatch | B::Regexp => return Ok(call(Func::RegexpLike, vec![left, right])),
-        B::PGRegexNotMatch => {
-            return Ok(Expr::unary(
-                UnaryOp::Not,
-                call(Func::RegexpLike, vec![left, right]),
-            ));
-        }
-        other => {
-            return Err(Error::query(format!(
-                "the expression language has no operator `{other}`"
-            )));
-        }
-    };
-    Ok(Expr::binary(op, left, right))
 }
 
 fn text_of(e: &S) -> Option<&str> {
@@ -467,22 +443,33 @@ fn cast_type(ty: &D) -> Result<CastType> {
 fn part(field: &str, x: Expr) -> Result<Expr> {
     let lower = field.trim_matches('\'').to_lowercase();
     let func = match lower.strip_suffix('s').unwrap_or(&lower) {
-        "year" => Func::Year,
+        "year" | "yr" | "y" => Func::Year,
         "quarter" => Func::Quarter,
-        "month" => Func::Month,
-        "week" => Func::Week,
-        "day" => Func::Day,
+        "month" | "mon" => Func::Month,
+        "week" | "weekofyear" => Func::Week,
+        "day" | "dayofmonth" | "d" => Func::Day,
         "doy" | "dayofyear" => Func::DayOfYear,
         "dow" => Func::Dow,
         "dayofweek" => Func::DayOfWeek,
         "isodow" => Func::IsoDow,
-        "hour" => Func::Hour,
-        "minute" => Func::Minute,
-        "second" => Func::Second,
+        "hour" | "hr" | "h" => Func::Hour,
+        "minute" | "min" => Func::Minute,
+        "second" | "sec" => Func::Second,
+        _ if lower == "ms" => Func::Millisecond,
+        _ if lower == "us" => Func::Microsecond,
+        "millisecond" | "msec" | "milli" => Func::Millisecond,
+        "microsecond" | "usec" | "micro" => Func::Microsecond,
         "epoch" => Func::Epoch,
+        "isoyear" => Func::IsoYear,
+        "yearweek" => Func::YearWeek,
+        "decade" => Func::Decade,
+        "century" => Func::Century,
+        "millennium" => Func::Millennium,
         _ => {
-            return Err(Error::query(format!("no part \"{field}\" of dates"))
-                .help("year, quarter, month, week, day, doy, dow, isodow, hour, minute, second, epoch"));
+            return Err(Error::query(format!("no part \"{field}\" of dates")).help(
+                "year, quarter, month, week, day, doy, dow, isodow, hour, minute, second, millisecond, \
+                 microsecond, epoch, isoyear, yearweek, decade, century, millennium",
+            ));
         }
     };
     Ok(call(func, vec![x]))
@@ -556,7 +543,14 @@ fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
         )));
     }
     match (name.as_str(), args.as_slice()) {
-        ("date_part" | "datepart", [Expr::Literal(Scalar::Text(unit)), x]) => part(unit, x.clone()),
+        ("date_part" | "datepart" | "extract", [Expr::Literal(Scalar::Text(unit)), x]) => {
+            part(unit, x.clone())
+        }
+        ("log", [base, x]) => {
+            let log = |e: &Expr| call(Func::Log10, vec![e.clone()]);
+            Ok(Expr::binary(BinaryOp::Div, log(x), log(base)))
+        }
+        ("date_sub", [x, span]) => Ok(Expr::binary(BinaryOp::Sub, x.clone(), span.clone())),
         ("date_add", [x, span]) => Ok(Expr::binary(BinaryOp::Add, x.clone(), span.clone())),
         (
             "to_years" | "to_months" | "to_weeks" | "to_days" | "to_hours" | "to_minutes" | "to_seconds",

@@ -92,6 +92,52 @@ impl Unit {
     }
 }
 
+impl Unit {
+    /// How many whole units lie between two moments.
+    fn between(self, a: i64, b: i64) -> Option<i64> {
+        match self {
+            Unit::Year => Some(months_between(a, b) / 12),
+            Unit::Quarter => Some(months_between(a, b) / 3),
+            Unit::Month => Some(months_between(a, b)),
+            _ => Some(b.checked_sub(a)? / self.length()),
+        }
+    }
+
+    /// Microseconds of a unit that is always as long.
+    fn length(self) -> i64 {
+        match self {
+            Unit::Week => 7 * DAY_US,
+            Unit::Hour => 3_600_000_000,
+            Unit::Minute => 60_000_000,
+            Unit::Second => 1_000_000,
+            Unit::Millisecond => 1_000,
+            Unit::Microsecond => 1,
+            _ => DAY_US,
+        }
+    }
+}
+
+/// Whole months between two moments, negative where b comes first: a month is over on the same day of the next
+/// one, or on its last day where it has no such day.
+fn months_between(a: i64, b: i64) -> i64 {
+    if b < a {
+        return -months_between(b, a);
+    }
+    let months = Unit::Month.index(b) - Unit::Month.index(a);
+    let place = |us: i64| {
+        let (_, _, day) = civil(us.div_euclid(DAY_US));
+        (i64::from(day), us.rem_euclid(DAY_US))
+    };
+    let (y, m, last) = civil(b.div_euclid(DAY_US));
+    let (from, to) = (place(a), place(b));
+    let ends = i64::from(last) == month_days(y, i64::from(m)) && from.0 > to.0;
+    let over = match ends {
+        true => from.1 <= to.1,
+        false => from <= to,
+    };
+    months - i64::from(!over)
+}
+
 /// Moments in microseconds since 1970, of dates and timestamps alike.
 struct Moments<'a> {
     value: &'a Value,
@@ -141,6 +187,28 @@ fn iso_week(days: i64) -> i64 {
     (thursday - days_from_civil(y, 1, 1)) / 7 + 1
 }
 
+/// The year that the Thursday of the same week lies in.
+fn iso_year(days: i64) -> i64 {
+    civil((days + 3).div_euclid(7) * 7).0
+}
+
+/// Centuries and the like begin with the year 1; before it they count down from -1.
+fn periods(year: i64, length: i64) -> i64 {
+    match year {
+        y if y > 0 => (y - 1) / length + 1,
+        y => y / length - 1,
+    }
+}
+
+/// The days of a month, which counts from 1.
+fn month_days(year: i64, month: i64) -> i64 {
+    let (next, first) = match month {
+        12 => (year + 1, 1),
+        m => (year, m as u32 + 1),
+    };
+    days_from_civil(next, first, 1) - days_from_civil(year, month as u32, 1)
+}
+
 fn part(func: Func, us: i64) -> Option<i64> {
     use Func::*;
     let (days, clock) = (us.div_euclid(DAY_US), us.rem_euclid(DAY_US));
@@ -159,6 +227,16 @@ fn part(func: Func, us: i64) -> Option<i64> {
         Hour => clock / 3_600_000_000,
         Minute => clock / 60_000_000 % 60,
         Second => clock / 1_000_000 % 60,
+        Millisecond => clock / 1_000 % 60_000,
+        Microsecond => clock % 60_000_000,
+        IsoYear => iso_year(days),
+        YearWeek => iso_year(days) * 100 + iso_week(days),
+        Decade => y.div_euclid(10),
+        Century => periods(y, 100),
+        Millennium => periods(y, 1000),
+        DaysInMonth => month_days(y, i64::from(m)),
+        EpochMs => us.div_euclid(1_000),
+        EpochUs => us,
         _ => return None,
     })
 }
@@ -200,12 +278,15 @@ pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<Option<Arr
             let out: TimestampMicrosecondArray = out.collect::<Result<_>>()?;
             super::cast::array(&(Arc::new(out) as ArrayRef), args[1].data_type(), false)?
         }
-        DateDiff => {
+        DateDiff | DateSub => {
             let (u, a, b) = (Text::of(&args[0]), moment(1), moment(2));
             let out = (0..rows).map(|i| match (u.get(i), a.get(i), b.get(i)) {
                 (Some(u), Some(a), Some(b)) => {
                     let u = Unit::parse(u)?;
-                    let n = u.index(b).checked_sub(u.index(a));
+                    let n = match func {
+                        DateSub => u.between(a, b),
+                        _ => u.index(b).checked_sub(u.index(a)),
+                    };
                     let far = || Error::query("moments too far apart to count microseconds between");
                     n.map(Some).ok_or_else(far)
                 }

@@ -74,6 +74,11 @@ functions! {
     Repeat "repeat" [] "ti" 2 't' "repeat(s, n)" "The text n times." "repeat('ab', 2) = 'abab'";
     Lpad "lpad" [] "tit" 2 't' "lpad(s, n[, fill])" "Filled at the start, or cut, to n characters." "lpad('7', 3, '0') = '007'";
     Rpad "rpad" [] "tit" 2 't' "rpad(s, n[, fill])" "Filled at the end, or cut, to n characters." "rpad('7', 3, '.') = '7..'";
+    Translate "translate" [] "ttt" 3 't' "translate(s, from, to)" "With each character of from replaced by the one at its place in to, or left out where there is none." "translate('abcab', 'ab', 'x') = 'xcx'";
+    Ascii "ascii" [] "t" 1 'i' "ascii(s)" "The code of the first character; 0 of the empty text." "ascii('A') = 65";
+    Unicode "unicode" ["ord"] "t" 1 'i' "unicode(s)" "The code of the first character; -1 of the empty text." "unicode('ü') = 252";
+    Chr "chr" [] "i" 1 't' "chr(n)" "The character of that code." "chr(65) = 'A'";
+    StrLen "strlen" [] "t" 1 'i' "strlen(s)" "The number of bytes." "strlen('été') = 5";
     RegexpLike "regexp_like" ["regexp_matches"] "tt" 2 'b' "regexp_like(s, regex)" "Whether the regular expression matches somewhere; also s ~ regex." "regexp_like('a12', '[0-9]+')";
     RegexpExtract "regexp_extract" [] "tti" 2 't' "regexp_extract(s, regex[, group])" "The first match, or that group of it; null where there is none." "regexp_extract('a12', '[0-9]+') = '12'";
     RegexpReplace "regexp_replace" [] "tttt" 3 't' "regexp_replace(s, regex, replacement[, flags])" "The first match, or with flag g all, replaced; \\1 stands for a group, flag i ignores case." "regexp_replace('a12', '[0-9]', '#', 'g') = 'a##'";
@@ -81,14 +86,30 @@ functions! {
     Round "round" [] "ni" 1 '=' "round(x[, digits])" "Rounded, half away from zero." "round(2.5) = 3";
     Floor "floor" [] "n" 1 '=' "floor(x)" "The greatest whole number that is not above." "floor(-1.5) = -2";
     Ceil "ceil" ["ceiling"] "n" 1 '=' "ceil(x)" "The least whole number that is not below." "ceil(1.2) = 2";
-    Trunc "trunc" [] "n" 1 '=' "trunc(x)" "Without the fraction." "trunc(-1.7) = -1";
+    Trunc "trunc" [] "ni" 1 '=' "trunc(x[, digits])" "Cut off behind so many digits, towards zero." "trunc(-1.7) = -1";
     Sqrt "sqrt" [] "f" 1 'f' "sqrt(x)" "The square root." "sqrt(9) = 3";
     Ln "ln" [] "f" 1 'f' "ln(x)" "The natural logarithm." "ln(1) = 0";
-    Log10 "log10" ["log"] "f" 1 'f' "log10(x)" "The logarithm to base 10." "log10(100) = 2";
+    Log10 "log10" ["log"] "f" 1 'f' "log10(x)" "The logarithm to base 10; log(b, x) to base b." "log10(100) = 2";
     Log2 "log2" [] "f" 1 'f' "log2(x)" "The logarithm to base 2." "log2(8) = 3";
     Exp "exp" [] "f" 1 'f' "exp(x)" "e to the power of x." "exp(0) = 1";
-    Pow "pow" ["power"] "ff" 2 'f' "pow(x, y)" "x to the power of y." "pow(2, 3) = 8";
+    Cbrt "cbrt" [] "f" 1 'f' "cbrt(x)" "The cube root." "cbrt(27) = 3";
+    Degrees "degrees" [] "f" 1 'f' "degrees(x)" "An angle in degrees." "degrees(pi()) = 180";
+    Radians "radians" [] "f" 1 'f' "radians(x)" "An angle in radians." "radians(180) = pi()";
+    Sinh "sinh" [] "f" 1 'f' "sinh(x)" "The hyperbolic sine." "sinh(0) = 0";
+    Cosh "cosh" [] "f" 1 'f' "cosh(x)" "The hyperbolic cosine." "cosh(0) = 1";
+    Tanh "tanh" [] "f" 1 'f' "tanh(x)" "The hyperbolic tangent." "tanh(0) = 0";
+    Cot "cot" [] "f" 1 'f' "cot(x)" "The cotangent." "round(cot(pi() / 4), 9) = 1";
+    Pow "pow" ["power"] "ff" 2 'f' "pow(x, y)" "x to the power of y; also x ^ y and x ** y." "pow(2, 3) = 8";
     Sign "sign" [] "n" 1 'i' "sign(x)" "-1, 0 or 1." "sign(-3) = -1";
+    BitAnd "bitwise_and" [] "ii" 2 'i' "bitwise_and(a, b)" "The bits that both have; also a & b." "6 & 3 = 2";
+    BitOr "bitwise_or" [] "ii" 2 'i' "bitwise_or(a, b)" "The bits that one of them has; also a | b." "6 | 3 = 7";
+    BitXor "xor" ["bitwise_xor"] "ii" 2 'i' "xor(a, b)" "The bits that only one of them has." "xor(6, 3) = 5";
+    BitNot "bitwise_not" [] "i" 1 'i' "bitwise_not(a)" "The bits that it does not have; also ~a." "~5 = -6";
+    ShiftLeft "shift_left" [] "ii" 2 'i' "shift_left(a, n)" "The bits moved up by n places; also a << n." "1 << 3 = 8";
+    ShiftRight "shift_right" [] "ii" 2 'i' "shift_right(a, n)" "The bits moved down by n places; also a >> n." "-8 >> 1 = -4";
+    BitCount "bit_count" [] "i" 1 'i' "bit_count(a)" "The number of bits that are set." "bit_count(7) = 3";
+    Gcd "gcd" ["greatest_common_divisor"] "ii" 2 'i' "gcd(a, b)" "The greatest common divisor." "gcd(12, 18) = 6";
+    Lcm "lcm" ["least_common_multiple"] "ii" 2 'i' "lcm(a, b)" "The least common multiple." "lcm(4, 6) = 12";
     IsNan "is_nan" ["isnan"] "f" 1 'b' "is_nan(x)" "Whether it is NaN." "NOT is_nan(1)";
     IsFinite "is_finite" ["isfinite"] "f" 1 'b' "is_finite(x)" "Whether it is neither NaN nor infinite." "is_finite(1)";
     Pi "pi" [] "" 0 'f' "pi()" "The number π." "round(pi(), 2) = 3.14";
@@ -111,18 +132,30 @@ functions! {
     Hour "hour" [] "d" 1 'i' "hour(x)" "The hour." "hour(TIMESTAMP '2013-04-05 06:07:08') = 6";
     Minute "minute" [] "d" 1 'i' "minute(x)" "The minute." "minute(TIMESTAMP '2013-04-05 06:07:08') = 7";
     Second "second" [] "d" 1 'i' "second(x)" "The second." "second(TIMESTAMP '2013-04-05 06:07:08') = 8";
+    Millisecond "millisecond" [] "d" 1 'i' "millisecond(x)" "The milliseconds since the minute began." "millisecond(TIMESTAMP '2013-04-05 06:07:08.123456') = 8123";
+    Microsecond "microsecond" [] "d" 1 'i' "microsecond(x)" "The microseconds since the minute began." "microsecond(TIMESTAMP '2013-04-05 06:07:08.123456') = 8123456";
+    IsoYear "isoyear" [] "d" 1 'i' "isoyear(x)" "The year by ISO 8601, whose weeks are whole." "isoyear(DATE '2012-12-31') = 2013";
+    YearWeek "yearweek" [] "d" 1 'i' "yearweek(x)" "Year and week by ISO 8601 as one number." "yearweek(DATE '2012-12-31') = 201301";
+    Decade "decade" [] "d" 1 'i' "decade(x)" "The year without its last digit." "decade(DATE '2013-04-05') = 201";
+    Century "century" [] "d" 1 'i' "century(x)" "The century; the 21st began with 2001." "century(DATE '2000-12-31') = 20";
+    Millennium "millennium" [] "d" 1 'i' "millennium(x)" "The millennium; the third began with 2001." "millennium(DATE '2013-04-05') = 3";
+    DaysInMonth "days_in_month" [] "d" 1 'i' "days_in_month(x)" "The number of days of the month." "days_in_month(DATE '2012-02-05') = 29";
     DayName "dayname" [] "d" 1 't' "dayname(x)" "The English name of the day." "dayname(DATE '2013-04-05') = 'Friday'";
     MonthName "monthname" [] "d" 1 't' "monthname(x)" "The English name of the month." "monthname(DATE '2013-04-05') = 'April'";
     DateTrunc "date_trunc" ["datetrunc"] "td" 2 '=' "date_trunc(unit, x)" "The start of the year, quarter, month, week, day, hour, minute or second." "date_trunc('month', DATE '2013-04-05') = DATE '2013-04-01'";
     DateDiff "date_diff" ["datediff"] "tdd" 3 'i' "date_diff(unit, a, b)" "How many borders of that unit lie between a and b." "date_diff('month', DATE '2013-01-31', DATE '2013-02-01') = 1";
+    DateSub "date_sub" ["datesub"] "tdd" 3 'i' "date_sub(unit, a, b)" "How many whole units lie between a and b." "date_sub('month', DATE '2013-01-31', DATE '2013-02-27') = 0";
     MakeDate "make_date" [] "iii" 3 'd' "make_date(year, month, day)" "The date." "make_date(2013, 4, 5) = DATE '2013-04-05'";
     MakeTimestamp "make_timestamp" [] "iiiiif" 6 's' "make_timestamp(year, month, day, hour, minute, second)" "The timestamp." "make_timestamp(2013, 4, 5, 6, 7, 8) = TIMESTAMP '2013-04-05 06:07:08'";
     Strptime "strptime" [] "tt" 2 's' "strptime(s, format)" "The timestamp that a text means by a format." "strptime('05.04.2013', '%d.%m.%Y') = TIMESTAMP '2013-04-05'";
     Strftime "strftime" [] "dt" 2 't' "strftime(x, format)" "Text by a format." "strftime(DATE '2013-04-05', '%d.%m.%Y') = '05.04.2013'";
     Epoch "epoch" [] "d" 1 'f' "epoch(x)" "Seconds since 1970." "epoch(DATE '1970-01-02') = 86400";
+    EpochMs "epoch_ms" [] "d" 1 'i' "epoch_ms(x)" "Milliseconds since 1970." "epoch_ms(DATE '1970-01-02') = 86400000";
+    EpochUs "epoch_us" [] "d" 1 'i' "epoch_us(x)" "Microseconds since 1970." "epoch_us(DATE '1970-01-02') = 86400000000";
     AtTimeZone "at_time_zone" [] "dt" 2 's' "at_time_zone(x, zone)" "The clock of a time zone at a moment; of a clock without zone, its moment. Also x AT TIME ZONE zone." "at_time_zone(at_time_zone(TIMESTAMP '2013-07-05 14:00:00', 'Europe/Berlin'), 'UTC') = TIMESTAMP '2013-07-05 12:00:00'";
     Zoned "zoned" [] "dt" 2 't' "zoned(x, zone)" "A moment as text, by the clock of a time zone and with its offset." "zoned(at_time_zone(TIMESTAMP '2013-07-05 14:00:00', 'Europe/Berlin'), 'Europe/Berlin') = '2013-07-05T14:00:00+02:00'";
     ToTimestamp "to_timestamp" [] "f" 1 's' "to_timestamp(seconds)" "The timestamp so many seconds after 1970." "to_timestamp(86400) = TIMESTAMP '1970-01-02'";
+    Sampled "__sampled" [] "iif" 3 'b' "" "Whether a row is one of a sample: its number, the seed, percent of the rows." "";
     Ordered "__ordered" [] "vtv+" 2 '=' "" "The argument of an aggregate, and the order of its rows." "";
     Pack "__pack" [] "tv+" 2 't' "" "A row as text that sorts as rows are ordered." "";
     Pair "__pair" [] "ff" 2 'p' "" "Two numbers as one value, for aggregates of pairs." "";
@@ -144,7 +177,6 @@ const FOREIGN: &[(&str, &str)] = &[
     ("datepart", "date_part('year', x)"),
     ("dateadd", "x + INTERVAL '1 day'"),
     ("date_add", "x + INTERVAL '1 day'"),
-    ("date_sub", "x - INTERVAL '1 day'"),
     ("age", "date_diff('day', a, b)"),
     ("approx_count_distinct", "count(DISTINCT x): it is exact"),
     ("approx_quantile", "quantile(x, 0.95): it is exact"),
@@ -154,7 +186,7 @@ const FOREIGN: &[(&str, &str)] = &[
 ];
 
 /// The functions at the end of the table that plans use and nobody writes.
-const HIDDEN: usize = 4;
+const HIDDEN: usize = 5;
 
 /// All functions, in the order of the manual.
 pub fn functions() -> &'static [FunctionInfo] {
@@ -228,6 +260,13 @@ impl Func {
                 | Strftime
                 | ToTimestamp
                 | Repeat
+                | Chr
+                | Trunc
+                | ShiftLeft
+                | ShiftRight
+                | Gcd
+                | Lcm
+                | DateSub
                 | Lpad
                 | Rpad
                 | RegexpLike

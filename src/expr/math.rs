@@ -21,6 +21,13 @@ pub(super) fn call(func: Func, args: &[Value], ty: &DataType, rows: usize) -> Re
         Log10 => f64::log10,
         Log2 => f64::log2,
         Exp => f64::exp,
+        Cbrt => f64::cbrt,
+        Degrees => f64::to_degrees,
+        Radians => f64::to_radians,
+        Sinh => f64::sinh,
+        Cosh => f64::cosh,
+        Tanh => f64::tanh,
+        Cot => |x| x.tan().recip(),
         Sin => f64::sin,
         Cos => f64::cos,
         Tan => f64::tan,
@@ -49,7 +56,7 @@ fn special(func: Func, args: &[Value], ty: &DataType, rows: usize) -> Result<Opt
         Sign => sign(args[0].array()),
         Abs | Round | Floor | Ceil | Trunc => rounding(func, args, rows)?,
         Greatest | Least => extreme(func == Greatest, args, ty, rows)?,
-        _ => return Ok(None),
+        _ => return super::bits::call(func, args, rows),
     }))
 }
 
@@ -76,8 +83,25 @@ fn sign(a: &ArrayRef) -> ArrayRef {
 
 /// A float rounded half away from zero to that many digits.
 fn round_float(x: f64, digits: i64) -> f64 {
+    to_digits(x, digits, f64::round)
+}
+
+/// A float cut off behind that many digits. What is as near to a number of that many digits as floats come is
+/// that number: 1.15 is no 1.14.
+fn trunc_float(x: f64, digits: i64) -> f64 {
+    let cut = |scaled: f64| match scaled.round() {
+        whole if (scaled - whole).abs() <= scaled.abs() * f64::EPSILON => whole,
+        _ => scaled.trunc(),
+    };
+    match digits {
+        0 => x.trunc(),
+        digits => to_digits(x, digits, cut),
+    }
+}
+
+fn to_digits(x: f64, digits: i64, round: impl Fn(f64) -> f64) -> f64 {
     if digits == 0 || !x.is_finite() {
-        return x.round();
+        return round(x);
     }
     if digits > 0 {
         let factor = 10_f64.powi(digits.min(400) as i32);
@@ -86,12 +110,12 @@ fn round_float(x: f64, digits: i64) -> f64 {
         if !scaled.is_finite() || scaled.abs() >= 4_503_599_627_370_496.0 {
             x
         } else {
-            scaled.round() / factor
+            round(scaled) / factor
         }
     } else {
         let factor = 10_f64.powi((-digits).min(400) as i32);
         if factor.is_finite() {
-            (x / factor).round() * factor
+            round(x / factor) * factor
         } else {
             0.0
         }
@@ -129,7 +153,7 @@ fn rounding(func: Func, args: &[Value], rows: usize) -> Result<ArrayRef> {
                 Func::Abs => |x, _| x.abs(),
                 Func::Floor => |x, _| x.floor(),
                 Func::Ceil => |x, _| x.ceil(),
-                Func::Trunc => |x, _| x.trunc(),
+                Func::Trunc => trunc_float,
                 _ => round_float,
             };
             let at = |i| x.is_valid(a.at(i)).then(|| x.value(a.at(i)));
@@ -143,7 +167,7 @@ fn rounding(func: Func, args: &[Value], rows: usize) -> Result<ArrayRef> {
             let x = a.array().as_primitive::<Int64Type>();
             let one = |v: i64, d: i64| match func {
                 Func::Abs => v.checked_abs(),
-                Func::Round if d < 0 => match unit(-d) {
+                Func::Round | Func::Trunc if d < 0 => match unit(-d) {
                     Some(u) => round_int(func, i128::from(v), u).and_then(|r| i64::try_from(r).ok()),
                     None => Some(0),
                 },

@@ -33,6 +33,10 @@ pub(super) const AGGREGATES: &[(&str, AggFunc)] = &[
     ("sum", AggFunc::Sum),
     ("mean", AggFunc::Mean),
     ("avg", AggFunc::Mean),
+    ("favg", AggFunc::Mean),
+    ("fsum", AggFunc::Sum),
+    ("kahan_sum", AggFunc::Sum),
+    ("sumkahan", AggFunc::Sum),
     ("min", AggFunc::Min),
     ("max", AggFunc::Max),
     ("nunique", AggFunc::NUnique),
@@ -44,6 +48,11 @@ pub(super) const AGGREGATES: &[(&str, AggFunc)] = &[
     ("var_samp", AggFunc::Var),
     ("stddev_pop", AggFunc::StdPop),
     ("var_pop", AggFunc::VarPop),
+    ("skewness", AggFunc::Skewness),
+    ("kurtosis", AggFunc::Kurtosis),
+    ("kurtosis_pop", AggFunc::KurtosisPop),
+    ("product", AggFunc::Product),
+    ("mode", AggFunc::Mode),
     ("median", AggFunc::Median),
     ("quantile", AggFunc::Quantile(0.5)),
     ("quantile_cont", AggFunc::Quantile(0.5)),
@@ -133,7 +142,7 @@ pub fn statements(text: &str) -> Result<Vec<Vec<TokenWithSpan>>> {
             continue;
         }
         check(&mut part)?;
-        out.push(rewritten(part));
+        out.push(powers(rewritten(part)));
     }
     Ok(out)
 }
@@ -141,7 +150,12 @@ pub fn statements(text: &str) -> Result<Vec<Vec<TokenWithSpan>>> {
 fn tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
     let mut all = raw_tokens(text)?;
     check(&mut all)?;
-    Ok(rewritten(all))
+    let mut all = powers(rewritten(all));
+    // of the operators that this dialect knows, only that one binds as tightly as a power
+    for t in all.iter_mut().filter(|t| t.token == Token::Caret) {
+        t.token = Token::CaretAt;
+    }
+    Ok(all)
 }
 
 pub(super) fn raw_tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
@@ -153,6 +167,23 @@ pub(super) fn raw_tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
     })
 }
 
+/// Puts `^` for `**`.
+fn powers(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for t in tokens {
+        match out.last_mut() {
+            Some(last)
+                if last.token == Token::Mul && t.token == Token::Mul && last.span.end == t.span.start =>
+            {
+                last.token = Token::Caret;
+                last.span.end = t.span.end;
+            }
+            _ => out.push(t),
+        }
+    }
+    out
+}
+
 /// Puts AND and NOT for `&&` and `!`, and refuses what would be walked too deeply.
 fn check(all: &mut [TokenWithSpan]) -> Result<()> {
     let (mut operators, mut open, mut deepest) = (0_usize, 0_usize, 0_usize);
@@ -160,6 +191,10 @@ fn check(all: &mut [TokenWithSpan]) -> Result<()> {
         match &t.token {
             Token::Overlap => t.token = keyword("AND", Keyword::AND),
             Token::ExclamationMark => t.token = keyword("NOT", Keyword::NOT),
+            // the token stands for powers from here on
+            Token::CaretAt => {
+                return Err(Error::query("there is no operator ^@").help("write starts_with(s, t)"));
+            }
             Token::DoubleExclamationMark => {
                 return Err(Error::query("!! is no operator").help("write NOT, or nothing for two of them"));
             }

@@ -104,6 +104,11 @@ fn examples_of_all_functions_hold() {
 fn expressions_over_columns() {
     let table: &[(&str, &str)] = &[
         ("i + 1", "2 -1 1 null"),
+        ("2 * i ** 2", "2.0 8.0 0.0 null"),
+        ("(i + 1) ^ 2 - 1", "3.0 0.0 0.0 null"),
+        ("i & 3 | 0", "ERROR"),
+        ("(i & 3) | 8", "9 10 8 null"),
+        ("1 << i + 2", "8 1 4 null"),
         ("i * 2.5", "2.5 -5.0 0.0 null"),
         ("i / 0", "inf -inf NaN null"),
         ("7 // 2", "3 3 3 3"),
@@ -256,6 +261,10 @@ fn names_aggregates_and_comparisons() {
         "sum(i) FILTER (WHERE b) / count(*)",
         "sum(b)",
         "stddev_pop(f)",
+        "mode(i)",
+        "product(f)",
+        "kurtosis(i)",
+        "geomean(f)",
     ] {
         let e = parse(text).unwrap();
         assert!(e.has_aggregate());

@@ -392,6 +392,30 @@ pub(super) fn call(func: Func, args: &[Value], re: Option<&Regex>, rows: usize) 
                     .into_owned(),
             )
         }),
+        Translate => build(&|i| {
+            let (from, to) = (text(1, i), text(2, i));
+            let each = |c: char| match from.chars().position(|f| f == c) {
+                Some(at) => to.chars().nth(at),
+                None => Some(c),
+            };
+            some(text(0, i).chars().filter_map(each).collect())
+        }),
+        Chr => build(&|i| {
+            let n = int(0, i);
+            let c = u32::try_from(n).ok().and_then(char::from_u32);
+            let c = c.ok_or_else(|| Error::query(format!("chr({n}): no character has that code")))?;
+            some(c.to_string())
+        }),
+        Ascii | Unicode | StrLen => {
+            let t = Text::of(&args[0]);
+            let none = if func == Ascii { 0 } else { -1 };
+            let one = |t: &str| match func {
+                StrLen => t.len() as i64,
+                _ => t.chars().next().map_or(none, |c| i64::from(u32::from(c))),
+            };
+            let out = (0..rows).map(|i| t.get(i).map(one));
+            Ok(Some(Arc::new(out.collect::<Int64Array>())))
+        }
         Concat | ConcatWs => Ok(Some(concat(func, args, rows))),
         Length | Strpos | StartsWith | EndsWith | Contains | RegexpLike => {
             let texts: Vec<Text> = args.iter().map(Text::of).collect();

@@ -125,6 +125,11 @@ impl AggCall {
         let once = matches!(self.func, Count | NUnique | Min | Max | First | BoolAnd | BoolOr);
         self.distinct && !once
     }
+
+    /// Whether its argument must become a key of groups first, over which it is computed.
+    pub fn groups_first(&self) -> bool {
+        self.counts_each_once() || self.func == AggFunc::Mode
+    }
 }
 
 /// What an aggregate computes.
@@ -150,6 +155,16 @@ pub enum AggFunc {
     StdPop,
     /// Variance of a population.
     VarPop,
+    /// Skewness of a sample.
+    Skewness,
+    /// Excess kurtosis of a sample.
+    Kurtosis,
+    /// Excess kurtosis of a population.
+    KurtosisPop,
+    /// Product, as a float.
+    Product,
+    /// The most frequent value, of several the least. Plans find it by grouping twice.
+    Mode,
     /// The middle value, interpolated.
     Median,
     /// The value below which this share of the values lies, interpolated.
@@ -183,6 +198,11 @@ impl AggFunc {
             Var => "var",
             StdPop => "stddev_pop",
             VarPop => "var_pop",
+            Skewness => "skewness",
+            Kurtosis => "kurtosis",
+            KurtosisPop => "kurtosis_pop",
+            Product => "product",
+            Mode => "mode",
             Median => "median",
             Quantile(_) => "quantile",
             First => "first",
@@ -209,7 +229,7 @@ impl AggFunc {
         match self {
             Count | NUnique | Pair(super::PairFunc::Count) => Ok(DataType::Int64),
             Pair(_) => Ok(DataType::Float64),
-            Min | Max | First | Last => Ok(arg.clone()),
+            Min | Max | First | Last | Mode => Ok(arg.clone()),
             StringAgg(_) if matches!(arg, DataType::Null) || *arg == types::TEXT => Ok(types::TEXT),
             StringAgg(_) => Err(self.misfit(arg, "text")),
             BoolAnd | BoolOr if matches!(arg, DataType::Boolean | DataType::Null) => Ok(DataType::Boolean),

@@ -77,7 +77,8 @@ impl GroupBy {
                 })
             })?);
         }
-        let mut f = frame.wrap(|input| LogicalPlan::Aggregate { input, keys, aggs })?;
+        let groups = LogicalPlan::grouped(frame.plan.clone(), keys, aggs)?;
+        let mut f = frame.wrap(|_| groups)?;
         for predicate in conditions {
             f = f.wrap(|input| LogicalPlan::Filter { input, predicate })?;
         }

@@ -52,8 +52,8 @@ impl LogicalPlan {
                     fields.push(field(name, e, &schema)?);
                 }
                 for (name, call) in aggs {
-                    if call.counts_each_once() {
-                        return Err(unsupported_distinct(call));
+                    if call.groups_first() {
+                        return Err(ungrouped(call));
                     }
                     if let Some(f) = &call.filter {
                         expect_bool(f, &schema, "the filter of an aggregate")?;
@@ -175,13 +175,14 @@ pub(super) fn united(a: &DataType, b: &DataType) -> DataType {
     }
 }
 
-/// The engine's states hold every value, so what asks for each once must have become groups before.
-fn unsupported_distinct(call: &expr::AggCall) -> Error {
+/// The engine's states hold every value, so what asks for each once must have become groups before
+/// ([`LogicalPlan::grouped`]).
+fn ungrouped(call: &expr::AggCall) -> Error {
     Error::query(format!(
         "{} is not supported here",
         Expr::Aggregate(Box::new(call.clone()))
     ))
-    .help("count(DISTINCT x) is; for others take distinct rows first, and aggregate them")
+    .help("take distinct rows first, and aggregate them")
 }
 
 /// The type in which two join keys are compared.

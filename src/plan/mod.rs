@@ -12,6 +12,7 @@
 //! swaps the table and plans again: nothing else has to change.
 
 mod check;
+mod distinct;
 mod estimate;
 mod explain;
 mod full;
@@ -27,6 +28,7 @@ use crate::kernel::Scalar;
 use crate::source::Dataset;
 
 pub use check::{equal_sides, key_type, nearest_sides};
+pub use distinct::zero_counts;
 pub use explain::explain;
 pub use unite::unite;
 pub use window::partition_of;

@@ -83,6 +83,7 @@ fn open_files(
 pub fn from_json(value: &serde_json::Value) -> Result<Arc<dyn Dataset>> {
     match value.get("format").and_then(|f| f.as_str()) {
         Some("parquet") => Ok(Arc::new(ParquetDataset::from_json(value)?)),
+        Some("series") => Ok(Arc::new(super::SeriesDataset::from_json(value)?)),
         Some("values") => Ok(Arc::new(super::MemoryDataset::from_json(value)?)),
         Some("partition") => Ok(Arc::new(OnePartition::from_json(value)?)),
         Some("union") => Ok(Arc::new(UnionDataset::from_json(value)?)),

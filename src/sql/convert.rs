@@ -5,6 +5,7 @@
 
 use sqlparser::ast::{self, Expr as S, Ident, Value};
 
+use super::columns::is_columns;
 use super::scope::Scope;
 use super::{Planner, unsupported};
 use crate::error::{Error, Result};
@@ -170,6 +171,7 @@ impl Planner<'_> {
                 let args = self.grouping_args(f, names)?;
                 self.grouping(args)
             }
+            S::Function(f) if is_columns(f) => self.picked(f, names.scope)?,
             S::Function(f) if f.over.is_some() => self.window(f, names, jobs, depth)?,
             S::Tuple(_) => return Err(unsupported("a row of values (a, b)")),
             _ => return Ok(None),

@@ -4,6 +4,7 @@ use sqlparser::ast::{self, Expr as S, Ident, JoinConstraint, JoinOperator, Table
 
 use super::convert::Names;
 use super::joins::{self, Side};
+use super::pivot::Pivot;
 use super::scope::{Col, Rel, Scope};
 use super::{Planner, statement, unsupported};
 use crate::error::{Error, Result, no_column};
@@ -158,7 +159,7 @@ impl Planner<'_> {
                 name,
                 alias,
                 args,
-                sample: None,
+                sample,
                 version: None,
                 json_path: None,
                 with_ordinality: false,
@@ -171,6 +172,10 @@ impl Planner<'_> {
                         Some(found) => found,
                         None => self.file(name)?,
                     },
+                };
+                let rel = match sample {
+                    Some(sample) => self.sampled(rel, sample).map_err(|e| self.near(e, name))?,
+                    None => rel,
                 };
                 self.alias(rel, alias.as_ref(), Some(own))
             }
@@ -199,7 +204,36 @@ impl Planner<'_> {
                 alias: None,
             } => self.joined(table_with_joins, outer),
             TableFactor::Derived { lateral: true, .. } => Err(unsupported("LATERAL")),
-            TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => Err(unsupported("PIVOT")),
+            TableFactor::Pivot {
+                table,
+                aggregate_functions,
+                value_column,
+                value_source,
+                default_on_null: None,
+                alias,
+            } => {
+                let rel = self.factor(table, outer)?;
+                let pivot = Pivot {
+                    aggregates: aggregate_functions,
+                    on: value_column,
+                    values: value_source,
+                    alias: alias.as_ref(),
+                };
+                self.pivoted(rel, &pivot).map_err(|e| self.near(e, t))
+            }
+            TableFactor::Unpivot {
+                table,
+                value,
+                null_inclusion,
+                name,
+                columns,
+                alias,
+            } => {
+                let rel = self.factor(table, outer)?;
+                let rel = self.unpivoted(rel, (value, name), columns, null_inclusion.as_ref());
+                let rel = rel.map_err(|e| self.near(e, t))?;
+                self.alias(rel, alias.as_ref(), None)
+            }
             TableFactor::UNNEST { .. } => Err(unsupported("UNNEST")),
             other => Err(unsupported(&format!("{other} in FROM"))),
         }

@@ -6,7 +6,7 @@ use super::Planner;
 use super::grouping::Sets;
 use super::scope::{Rel, Scope};
 use crate::error::{Error, Result};
-use crate::expr::{AggCall, AggFunc, Expr};
+use crate::expr::{AggCall, Expr};
 use crate::plan::{LogicalPlan, OrderBy};
 
 /// Keys and the aggregates found so far.
@@ -68,12 +68,7 @@ impl Groups {
         };
         let plan = match finest {
             Some(plan) => plan,
-            None if self.aggs.iter().any(|(_, c)| c.counts_each_once()) => once_each(rows, keys, self.aggs)?,
-            None => LogicalPlan::Aggregate {
-                input: Box::new(rows),
-                keys,
-                aggs: self.aggs,
-            },
+            None => LogicalPlan::grouped(rows, keys, self.aggs)?,
         };
         plan.schema()?;
         Ok(Rel {
@@ -86,82 +81,6 @@ impl Groups {
             order,
         })
     }
-}
-
-/// `sum(DISTINCT x)` and the like: groups of the keys and `x` first, then the groups of the keys over
-/// these. What else is asked for must be the aggregate of its own parts: a count is a sum of counts.
-/// Where it is not, or there are several `x`, each has rows of its own ([`super::distinct`]).
-fn once_each(
-    input: LogicalPlan,
-    keys: Vec<(String, Expr)>,
-    aggs: Vec<(String, AggCall)>,
-) -> Result<LogicalPlan> {
-    use AggFunc::{BoolAnd, BoolOr, Count, Max, Min, NUnique, Sum};
-    const VALUE: &str = "\u{1}value";
-    let mut once = aggs.iter().filter(|(_, c)| c.counts_each_once());
-    let Some(Some(value)) = once.next().map(|(_, c)| c.arg.clone()) else {
-        return Err(Error::defect("an aggregate of distinct nothings"));
-    };
-    let schema = input.schema()?;
-    // floats are rounded once, at the end of all
-    let float = |e: &Expr| {
-        e.data_type(&schema)
-            .is_ok_and(|t| t == arrow::datatypes::DataType::Float64)
-    };
-    let simple = |c: &AggCall| match c.counts_each_once() {
-        true => c.arg.as_ref() == Some(&value) && c.filter.is_none(),
-        false => match c.func {
-            NUnique => c.arg.as_ref() == Some(&value) && c.filter.is_none(),
-            Sum => !c.arg.iter().any(float),
-            Count => !c.distinct,
-            Min | Max | BoolAnd | BoolOr => true,
-            _ => false,
-        },
-    };
-    if !aggs.iter().all(|(_, c)| simple(c)) {
-        return super::distinct::rows_of_their_own(input, keys, aggs);
-    }
-    let (mut parts, mut wholes) = (Vec::new(), Vec::new());
-    let whole = |func, column: &str| AggCall {
-        func,
-        arg: Some(Expr::column(column)),
-        distinct: false,
-        filter: None,
-    };
-    for (name, c) in aggs {
-        let of_value = c.arg.as_ref() == Some(&value) && c.filter.is_none();
-        wholes.push(match c.func {
-            NUnique if of_value => (name, whole(Count, VALUE)),
-            _ if of_value && c.counts_each_once() => (name, whole(c.func, VALUE)),
-            _ => {
-                let again = if c.func == Count { Sum } else { c.func };
-                let part = (name.clone(), c);
-                parts.push(part);
-                (name.clone(), whole(again, &name))
-            }
-        });
-    }
-    let mut inner = keys.clone();
-    inner.push((VALUE.to_string(), value));
-    let outer = keys
-        .into_iter()
-        .map(|(n, _)| (n.clone(), Expr::Column(n)))
-        .collect();
-    // over no row at all a sum of counts is null, a count is 0
-    let counts: Vec<String> = (parts.iter())
-        .filter(|(_, c)| c.func == Count)
-        .map(|(n, _)| n.clone())
-        .collect();
-    let grouped = LogicalPlan::Aggregate {
-        input: Box::new(LogicalPlan::Aggregate {
-            input: Box::new(input),
-            keys: inner,
-            aggs: parts,
-        }),
-        keys: outer,
-        aggs: wholes,
-    };
-    super::grouping::zero_counts(grouped, counts)
 }
 
 /// The columns within the aggregates of an expression.

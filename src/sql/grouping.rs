@@ -18,7 +18,7 @@ use super::convert::Names;
 use super::scope::Rel;
 use super::select::ordinal;
 use crate::error::{Error, Result};
-use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, Func};
+use crate::expr::{AggCall, AggFunc, BinaryOp, Expr};
 use crate::kernel::{Scalar, types};
 use crate::plan::LogicalPlan;
 
@@ -378,27 +378,6 @@ impl Sets {
         };
         let counts = aggs.iter().filter(|(_, c)| c.func == Count);
         let counts = counts.map(|(n, _)| n.clone()).collect();
-        zero_counts(grouped, counts).map(Some)
+        crate::plan::zero_counts(grouped, counts).map(Some)
     }
-}
-
-/// A sum of no count at all is null, a count is 0.
-pub(super) fn zero_counts(plan: LogicalPlan, counts: Vec<String>) -> Result<LogicalPlan> {
-    let schema = plan.schema()?;
-    let exprs = schema.fields().iter().map(|f| {
-        let column = Expr::column(f.name());
-        let zero = vec![column.clone(), Expr::Literal(Scalar::Int(0))];
-        let e = match counts.contains(f.name()) {
-            true => Expr::Function {
-                func: Func::Coalesce,
-                args: zero,
-            },
-            false => column,
-        };
-        (f.name().clone(), e)
-    });
-    Ok(LogicalPlan::Project {
-        exprs: exprs.collect(),
-        input: Box::new(plan),
-    })
 }

@@ -19,18 +19,24 @@
 //! # Ok::<(), ddf::Error>(())
 //! ```
 
+mod columns;
 mod convert;
 mod dependent;
+mod dialect;
 mod distinct;
 mod from;
 mod group;
 mod grouping;
 mod joins;
 mod lateral;
+mod pivot;
+mod pivot_text;
 mod query;
 mod recursive;
+mod sample;
 mod scope;
 mod select;
+mod series;
 mod sets;
 mod statement;
 mod subquery;
@@ -184,6 +190,7 @@ impl Sql {
             attempts: 0,
             deferred: Vec::new(),
             computed: HashMap::new(),
+            pick: None,
         };
         let planned = p.query(query, &Scope::NOTHING).and_then(|rel| {
             let plan = finish(rel);
@@ -262,6 +269,8 @@ struct Planner<'a> {
     deferred: Vec<Expr>,
     /// The rows of recursive queries, by their text and what it sees.
     computed: HashMap<String, crate::plan::Table>,
+    /// Which column `COLUMNS(…)` means, within the SELECT list.
+    pick: Option<columns::Pick>,
 }
 
 /// Stands between a name and its number in inner names.

@@ -342,22 +342,22 @@ impl Planner<'_> {
                         }
                         other => expr::unmarked(other.to_string()),
                     };
-                    let expr = self.expr(e, names, jobs).map_err(|x| self.near(x, e))?;
-                    // as the file spells it, whatever was typed
-                    let spelt = match &expr {
-                        Expr::Column(c) => names
-                            .scope
-                            .cols
-                            .iter()
-                            .find(|o| o.inner == *c)
-                            .map(|o| o.name.clone()),
-                        _ => None,
-                    };
-                    out.push(Item {
-                        name: spelt.unwrap_or(name),
-                        expr,
-                        place: Place(item.span()),
-                    });
+                    let copies = self.for_each_column(e, names, jobs);
+                    for (column, expr) in copies.map_err(|x| self.near(x, e))? {
+                        // as the file spells it, whatever was typed
+                        let spelt = match &expr {
+                            Expr::Column(c) => {
+                                let own = names.scope.cols.iter().find(|o| o.inner == *c);
+                                own.map(|o| o.name.clone())
+                            }
+                            _ => column,
+                        };
+                        out.push(Item {
+                            name: spelt.unwrap_or_else(|| name.clone()),
+                            expr,
+                            place: Place(item.span()),
+                        });
+                    }
                 }
                 SelectItem::ExprWithAlias { expr, alias } => out.push(Item {
                     name: alias.value.clone(),

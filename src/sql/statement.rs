@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sqlparser::ast::{self, CopySource, CopyTarget, DescribeAlias};
-use sqlparser::dialect::DuckDbDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -87,7 +86,7 @@ fn summarized(tokens: &mut Vec<TokenWithSpan>) -> bool {
     if !is_word(&tokens[first], "SUMMARIZE") {
         return false;
     }
-    let queries = ["SELECT", "WITH", "FROM", "VALUES", "TABLE"];
+    let queries = ["SELECT", "WITH", "FROM", "VALUES", "TABLE", "PIVOT", "UNPIVOT"];
     let query = tokens[second].token == Token::LParen || queries.iter().any(|q| is_word(&tokens[second], q));
     match query {
         true => drop(tokens.drain(..second)),
@@ -101,6 +100,7 @@ fn summarized(tokens: &mut Vec<TokenWithSpan>) -> bool {
 }
 
 fn parse_one(text: &str, mut tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
+    tokens = super::pivot_text::pivots(tokens)?;
     mark_asof(text, &mut tokens)?;
     let counts = |t: &&TokenWithSpan| {
         use Keyword::{EXCEPT, INTERSECT, JOIN, SELECT, UNION};
@@ -112,7 +112,7 @@ fn parse_one(text: &str, mut tokens: Vec<TokenWithSpan>) -> Result<ast::Statemen
             "{parts} SELECTs, joins and set operations in one statement; {MAX_PARTS} is the most"
         )));
     }
-    let mut parser = Parser::new(&DuckDbDialect {})
+    let mut parser = Parser::new(&super::dialect::Statements)
         .with_recursion_limit(MAX_RECURSION)
         .with_tokens_with_locations(tokens);
     let ast = parser

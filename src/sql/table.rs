@@ -7,7 +7,7 @@ use sqlparser::ast::{self, Expr as S, FunctionArg, FunctionArgExpr, Ident, Value
 
 use super::convert::Names;
 use super::scope::{Col, Rel, Scope};
-use super::{Planner, unsupported};
+use super::{Planner, series, unsupported};
 use crate::error::{Error, Result, did_you_mean};
 use crate::expr::{self, Expr};
 use crate::frame::Frame;
@@ -113,12 +113,17 @@ impl Planner<'_> {
         match function.as_str() {
             "read_csv" | "read_csv_auto" => options.format = Some(Format::Csv),
             "read_parquet" | "parquet_scan" => options.format = Some(Format::Parquet),
+            f if series::FUNCTIONS.contains(&f) => {
+                return self.series(&function, args).map_err(|e| self.near(e, name));
+            }
             _ => {
-                let known = ["read_csv", "read_parquet"];
+                let known = ["read_csv", "read_parquet", "generate_series", "range"];
                 let e = Error::query(format!("no table function \"{function}\""));
                 return Err(e.help(match did_you_mean(&function, known) {
                     Some(near) => format!("did you mean {near}?"),
-                    None => "the table functions are read_csv and read_parquet".into(),
+                    None => {
+                        "the table functions are read_csv, read_parquet, generate_series and range".into()
+                    }
                 }));
             }
         }

@@ -6,6 +6,8 @@
 
 use super::exact::{ExactMoments, ExactSum};
 use super::pairs::ExactPairs;
+use super::powers::ExactPowers;
+use super::products::WideProduct;
 use super::state::{State, Value, add_carry, keep_edge, null_count, text_extreme};
 
 /// Appends a number, seven bits a byte, lowest first.
@@ -109,6 +111,8 @@ impl State {
             }
             State::Float(v) => v.encode(g, out),
             State::Moments(v) => v[g].encode(out),
+            State::Powers(v) => v[g].encode(out),
+            State::Product(v) => v[g].encode(out),
             State::Pairs(v) => v[g].encode(out),
             State::Min(v) | State::Max(v) => out.extend_from_slice(&v[g].to_le_bytes()),
             State::MinDec(v) | State::MaxDec(v) => out.extend_from_slice(&v[g].to_le_bytes()),
@@ -172,6 +176,8 @@ impl State {
             }
             State::Float(v) => v.merge(g, &ExactSum::decode(b)?),
             State::Moments(v) => v[g].merge(&ExactMoments::decode(b)?),
+            State::Powers(v) => v[g].merge(&ExactPowers::decode(b)?),
+            State::Product(v) => v[g].merge(&WideProduct::decode(b)?),
             State::Pairs(v) => v[g].merge(&ExactPairs::decode(b)?),
             State::Min(v) => v[g] = v[g].min(i64::from_le_bytes(fixed(b)?)),
             State::Max(v) => v[g] = v[g].max(i64::from_le_bytes(fixed(b)?)),

@@ -360,7 +360,12 @@ pub fn round(bits: u128, sticky: bool, exponent: i32) -> f64 {
         return two_steps(bits as f64, exponent);
     }
     if drop > 127 {
-        return 0.0;
+        // less than the smallest subnormal: what is more than half of it becomes it
+        let half = 1u128 << 127;
+        return match drop == 128 && (bits > half || bits == half && sticky) {
+            true => two_steps(1.0, exponent + drop),
+            false => 0.0,
+        };
     }
     let kept = bits >> drop;
     let rest = bits & ((1u128 << drop) - 1);

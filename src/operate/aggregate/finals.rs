@@ -141,6 +141,18 @@ impl Finals {
                 };
                 float_column(groups.map(|g| spread(n.of(g), *ddof, *root, || m[g].deviations(n.of(g)))))
             }
+            Final::Shape(powers, count, func) => {
+                let (State::Powers(p), n) = (&states[*powers], counts(states, *count)?) else {
+                    return Err(mixed());
+                };
+                float_column(groups.map(|g| p[g].value(*func, n.of(g))))
+            }
+            Final::Product(products, count) => {
+                let (State::Product(p), n) = (&states[*products], counts(states, *count)?) else {
+                    return Err(mixed());
+                };
+                float_column(groups.map(|g| (n.of(g) > 0).then(|| p[g].to_f64())))
+            }
             Final::Pair(pairs, count, func) => {
                 let (State::Pairs(p), n) = (&states[*pairs], counts(states, *count)?) else {
                     return Err(mixed());

@@ -37,6 +37,8 @@ mod ordered;
 pub(in crate::operate) mod pairs;
 mod partial;
 mod plan;
+pub(in crate::operate) mod powers;
+pub(in crate::operate) mod products;
 mod rows;
 mod state;
 #[cfg(test)]

@@ -24,6 +24,10 @@ pub enum Kind {
     SumFloat,
     /// Exact sums of floats (or decimals as floats) and of their squares.
     Moments,
+    /// Exact sums of four powers of floats.
+    Powers,
+    /// Product of floats.
+    Product,
     /// Exact sums of pairs of floats, of their squares and products.
     Pairs,
     /// Extremes of anything that [`super::column::Col::ints`] orders.
@@ -76,6 +80,10 @@ pub enum Final {
     VarInt(usize, usize, Count, u64, bool),
     /// Moments, count, ddof, square root.
     VarFloat(usize, Count, u64, bool),
+    /// Powers, count, function.
+    Shape(usize, Count, AggFunc),
+    /// Product, count.
+    Product(usize, Count),
     /// Moments of pairs, count, function.
     Pair(usize, Count, PairFunc),
     /// State, count, type.
@@ -147,9 +155,12 @@ impl Plan {
         use Kind::*;
         let kinds = || self.states.iter().filter(|s| s.1 == c).map(|s| s.0);
         let listed = self.lists.contains(&c);
+        // whole numbers as floats are found through integers
+        let whole = !matches!(self.types[c], DataType::Float64 | DataType::Decimal128(..));
         Needs {
             ints: listed
-                || kinds().any(|k| matches!(k, SumInt | SquaresInt | MinInt | MaxInt | First | Last)),
+                || kinds().any(|k| matches!(k, SumInt | SquaresInt | MinInt | MaxInt | First | Last))
+                || whole && kinds().any(|k| matches!(k, Powers | Product)),
             rows: listed
                 || self.sets.contains(&c)
                 || kinds().any(|k| !matches!(k, Rows | Nulls | SumInt | SquaresInt | MinInt | MaxInt)),
@@ -228,6 +239,10 @@ impl Plan {
                 let sum = self.state(Kind::SumInt, at);
                 Final::VarInt(sum, self.state(Kind::SquaresInt, at), count, ddof, root)
             }
+            AggFunc::Skewness | AggFunc::Kurtosis | AggFunc::KurtosisPop => {
+                Final::Shape(self.state(Kind::Powers, at), count, agg)
+            }
+            AggFunc::Product => Final::Product(self.state(Kind::Product, at), count),
             AggFunc::Pair(f) => Final::Pair(self.state(Kind::Pairs, at), count, f),
             AggFunc::Min | AggFunc::BoolAnd => Final::Extreme(self.state(kinds.1, at), count, ty),
             AggFunc::Max | AggFunc::BoolOr => Final::Extreme(self.state(kinds.2, at), count, ty),

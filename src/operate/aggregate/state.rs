@@ -13,6 +13,8 @@ use super::column::Col;
 use super::exact::{ExactMoments, ExactSums};
 use super::pairs::{ExactPairs, unpacked};
 use super::plan::Kind;
+use super::powers::ExactPowers;
+use super::products::WideProduct;
 
 /// The values of one column that are not null, with their groups.
 pub struct Arg<'a> {
@@ -89,7 +91,8 @@ impl<'a> Arg<'a> {
                 let unit = 10f64.powi(a.scale() as i32);
                 a.values().iter().map(|&v| v as f64 / unit).collect()
             }
-            _ => Cow::Owned(Vec::new()),
+            // whole numbers: the nulls are dropped already
+            _ => return self.ints.iter().map(|&v| v as f64).collect(),
         };
         match &self.rows {
             None => all,
@@ -173,6 +176,10 @@ pub enum State {
     Float(ExactSums),
     /// Moments of floats.
     Moments(Vec<ExactMoments>),
+    /// Four powers of floats.
+    Powers(Vec<ExactPowers>),
+    /// Products of floats.
+    Product(Vec<WideProduct>),
     /// Moments of pairs of floats.
     Pairs(Vec<ExactPairs>),
     /// Least values.
@@ -203,6 +210,8 @@ impl State {
             Kind::SquaresInt => Squares(Vec::new(), HashMap::new()),
             Kind::SumFloat => Float(ExactSums::default()),
             Kind::Moments => Moments(Vec::new()),
+            Kind::Powers => Powers(Vec::new()),
+            Kind::Product => Product(Vec::new()),
             Kind::Pairs => Pairs(Vec::new()),
             Kind::MinInt => Min(Vec::new()),
             Kind::MaxInt => Max(Vec::new()),
@@ -226,6 +235,8 @@ impl State {
             MinDec(_) | MaxDec(_) => (16, 0),
             Float(v) => (16, v.long_bytes()),
             Moments(_) => (size_of::<ExactMoments>(), 0),
+            Powers(_) => (size_of::<ExactPowers>(), 0),
+            Product(_) => (size_of::<WideProduct>(), 0),
             Pairs(_) => (size_of::<ExactPairs>(), 0),
             Text(_, _, owned) => (16, *owned),
             Edge(_, _, owned) => (size_of::<Option<(u64, Value)>>(), *owned),
@@ -243,6 +254,8 @@ impl State {
             Squares(v, _) => v.resize(groups, 0),
             Float(v) => v.resize(groups),
             Moments(v) => v.resize(groups, ExactMoments::default()),
+            Powers(v) => v.resize(groups, ExactPowers::default()),
+            Product(v) => v.resize(groups, WideProduct::default()),
             Pairs(v) => v.resize(groups, ExactPairs::default()),
             Min(v) => v.resize(groups, i64::MAX),
             Max(v) => v.resize(groups, i64::MIN),
@@ -273,6 +286,8 @@ impl State {
             Squares(..) => Squares(Vec::new(), HashMap::new()),
             Float(_) => Float(ExactSums::default()),
             Moments(_) => Moments(Vec::new()),
+            Powers(_) => Powers(Vec::new()),
+            Product(_) => Product(Vec::new()),
             Pairs(_) => Pairs(Vec::new()),
             Min(_) => Min(Vec::new()),
             Max(_) => Max(Vec::new()),
@@ -327,6 +342,16 @@ impl State {
             Moments(v) => {
                 for (&g, &x) in groups.iter().zip(arg.floats().iter()) {
                     let _ = v[g as usize].add(x);
+                }
+            }
+            Powers(v) => {
+                for (&g, &x) in groups.iter().zip(arg.floats().iter()) {
+                    v[g as usize].add(x);
+                }
+            }
+            Product(v) => {
+                for (&g, &x) in groups.iter().zip(arg.floats().iter()) {
+                    v[g as usize].add(x);
                 }
             }
             Pairs(v) => {

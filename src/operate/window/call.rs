@@ -15,6 +15,7 @@ use super::order::Quantile;
 use super::picks::{Pick, Shift};
 use super::ranks::{self, Ranks};
 use super::rows::Rows;
+use super::shapes::{self, Shape};
 use super::slide::{Slide, Sliding};
 use super::sums::{Float, Spread, Whole};
 use super::{CallSpec, Edge, Func};
@@ -73,6 +74,9 @@ impl Call {
                 }
                 Sum | Mean if is_float => boxed(Box::new(Sliding::new(Float::new(a), f))),
                 Pair(p) => boxed(Box::new(Sliding::new(super::pairs::Pairs::new(p, slides), f))),
+                AggFunc::Product => boxed(Box::new(Sliding::new(shapes::Product::new(slides), f))),
+                Skewness | Kurtosis | KurtosisPop => boxed(Box::new(Sliding::new(Shape::new(a, slides), f))),
+                Mode => boxed(Box::new(Sliding::new(super::modes::Mode::new(&spec.ty), f))),
                 Std | Var | StdPop | VarPop if is_float || is_decimal => {
                     boxed(Box::new(Sliding::new(Spread::new(a, slides), f)))
                 }

@@ -25,7 +25,7 @@
 //! | `rows` | the stretch of rows, partitions and peers in it |
 //! | `frames` | where each row's frame starts and ends |
 //! | `ranks`, `picks`, `extreme`, `slide` | the evaluators |
-//! | `sums`, `counts`, `order` | states that slide |
+//! | `sums`, `counts`, `order`, `pairs`, `shapes`, `modes` | states that slide |
 //! | `call` | one call with its evaluator |
 //! | `pass` | the operator |
 //! | `spool` | partitions that do not fit |
@@ -34,6 +34,7 @@ mod call;
 mod counts;
 mod extreme;
 mod frames;
+mod modes;
 mod once;
 mod order;
 mod pairs;
@@ -41,6 +42,7 @@ mod pass;
 mod picks;
 mod ranks;
 mod rows;
+mod shapes;
 mod slide;
 mod spool;
 mod sums;

@@ -248,13 +248,13 @@ impl State for Whole {
 
 /// The values of a column of floats, or of decimals as floats.
 #[derive(Debug, Default)]
-struct Floats {
+pub(super) struct Floats {
     values: Vec<f64>,
     nulls: Option<NullBuffer>,
 }
 
 impl Floats {
-    fn load(&mut self, column: Option<&ArrayRef>) -> Result<()> {
+    pub fn load(&mut self, column: Option<&ArrayRef>) -> Result<()> {
         let col = Col::new(argument(column)?)?;
         self.nulls = col.nulls().cloned();
         self.values = match &col {
@@ -269,7 +269,7 @@ impl Floats {
     }
 
     #[inline(always)]
-    fn get(&self, at: usize) -> Option<f64> {
+    pub fn get(&self, at: usize) -> Option<f64> {
         is_valid(&self.nulls, at).then(|| self.values[at])
     }
 }
