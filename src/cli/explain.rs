@@ -33,7 +33,7 @@ pub(super) fn frame(args: &QueryArgs, statement: Option<&str>, matches: &ArgMatc
     let Some(text) = statement else {
         return query::frame(args, matches);
     };
-    let mut sql = sql::open(&[], &args.read, &args.run)?;
+    let mut sql = sql::open(&[], &args.read, &args.run, None)?;
     let mut found = None;
     for s in sql.statements(text)? {
         match sql.plan(&s)? {

@@ -17,6 +17,7 @@ mod open;
 pub mod options;
 pub mod parquet;
 mod partition;
+mod stdin;
 mod union;
 
 use std::path::PathBuf;
@@ -38,6 +39,7 @@ pub use memory::MemoryDataset;
 pub use open::{from_json, open};
 pub use options::{Format, OnBadRow, ReadOptions, Union};
 pub use partition::OnePartition;
+pub use stdin::stdin_has_statements;
 pub use union::UnionDataset;
 
 /// One conjunct of a filter, `column op value`: where statistics prove it false for all rows of a
