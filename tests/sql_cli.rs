@@ -83,7 +83,9 @@ fn a_recursion_that_does_not_end_can_be_interrupted() {
         let names = all.filter_map(|t| std::fs::read_to_string(t.path().join("comm")).ok());
         names.into_iter().any(|n| n.trim() == "ddf-0")
     };
-    while !works() && child.try_wait().unwrap().is_none() {}
+    while !works() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
     let killed = std::process::Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status();

@@ -392,6 +392,8 @@ class Query:
             head = "SELECT "
         else:
             keys = [self.expr(scope, self.pick("int", "text", "date", "bool", "float"), 1) for _ in range(self.pick(0, 1, 1, 2))]
+            # a number would be the place of a column, and systems differ where a key stands twice in a set
+            keys = list(dict.fromkeys(f"({k} + 0)" if k.lstrip("-").isdigit() else k for k in keys))
             items = keys + [self.aggregate(scope) for _ in range(self.pick(1, 2))]
             head = "SELECT "
             if keys:
