@@ -293,10 +293,13 @@ pub fn no_column<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Er
     const SHOWN: usize = 40;
     let names: Vec<&str> = names.into_iter().collect();
     let more = if names.len() > SHOWN { ", …" } else { "" };
-    let list = format!(
-        "the columns are {}{more}",
-        names[..names.len().min(SHOWN)].join(", ")
-    );
+    let list = match names.is_empty() {
+        true => "the table has no columns".to_string(),
+        false => format!(
+            "the columns are {}{more}",
+            names[..names.len().min(SHOWN)].join(", ")
+        ),
+    };
     Error::query(format!("no column \"{name}\"")).help(match did_you_mean(name, names) {
         Some(near) => format!("did you mean {near}? {list}"),
         None => list,

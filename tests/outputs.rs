@@ -4,7 +4,12 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use common::{Folder, query, run};
+use ddf::Frame;
+use ddf::write::{Format, Target, WriteOptions};
 use serde_json::{Value, json};
 
 const ALL: &str = "i,f,t,b,d,ts,z\n\
@@ -284,4 +289,23 @@ fn tiny_partitions_give_the_same_rows_in_order() {
             }
         }
     }
+}
+
+#[test]
+fn a_display_makes_room_before_a_table_is_shown() {
+    let folder = Folder::new();
+    let input = folder.file("t.csv", "a\n1\n");
+    let out = folder.at("table.txt");
+    let told = Arc::new(AtomicBool::new(false));
+    let watch = |cx: &Arc<ddf::pipeline::RunContext>| {
+        let (told, out) = (told.clone(), out.clone());
+        cx.progress
+            .before_rows(move || told.store(!std::path::Path::new(&out).exists(), Relaxed));
+    };
+    let target = Target::File(out.clone().into());
+    let frame = Frame::read(&input).unwrap();
+    frame
+        .write_to(target, Format::Table, &WriteOptions::default(), watch)
+        .unwrap();
+    assert!(told.load(Relaxed) && std::path::Path::new(&out).exists());
 }

@@ -63,3 +63,41 @@ fn errors_show_line_and_column() {
     let (status, _, err) = sql(&["SELECT 1; SELECT 2", "-o", "x.csv"]);
     assert_eq!(status, Some(2), "{err}");
 }
+
+#[test]
+fn a_recursion_that_does_not_end_can_be_interrupted() {
+    let mut child = command()
+        .args([
+            "sql",
+            "WITH RECURSIVE w AS (SELECT 1 AS n UNION ALL SELECT n FROM w) SELECT * FROM w",
+        ])
+        .args(["-j", "1"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // its worker is there: so are the handlers of signals
+    let tasks = format!("/proc/{}/task", child.id());
+    let works = || {
+        let all = std::fs::read_dir(&tasks).into_iter().flatten().flatten();
+        let names = all.filter_map(|t| std::fs::read_to_string(t.path().join("comm")).ok());
+        names.into_iter().any(|n| n.trim() == "ddf-0")
+    };
+    while !works() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let killed = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    if !killed.is_ok_and(|s| s.success()) {
+        let _ = child.kill();
+        let _ = child.wait();
+        return; // no such program here
+    }
+    let out = child.wait_with_output().unwrap();
+    let err = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(
+        (out.status.code(), err.as_str()),
+        (Some(130), "error: interrupted\n")
+    );
+}

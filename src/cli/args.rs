@@ -423,7 +423,7 @@ pub struct OutputArgs {
     pub color_by: Option<ColorBy>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Running")]
 pub struct RunArgs {
     /// Worker threads [default: one for each processor]

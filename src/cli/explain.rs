@@ -33,7 +33,7 @@ pub(super) fn frame(args: &QueryArgs, statement: &StatementArgs, matches: &ArgMa
     let Some(text) = &statement.sql else {
         return query::frame(args, matches);
     };
-    let mut sql = sql::open(&statement.tables, &args.read, &args.run)?;
+    let mut sql = sql::open(&statement.tables, &args.read, &args.run, None)?;
     let mut found = None;
     for s in sql.statements(text)? {
         match sql.plan(&s)? {

@@ -11,7 +11,7 @@ use super::{explain, print, watched};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Measure, Picture, dot, plain, svg};
 use crate::observe::Model;
-use crate::write::write_whole;
+use crate::write::{can_write, write_whole};
 
 /// What can be drawn.
 #[derive(Clone, Copy)]
@@ -63,6 +63,9 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Result<()> {
         (None, false, Some(path)) => Kind::of_file(path)?,
         (None, false, None) => Kind::Text,
     };
+    if let Some(path) = file {
+        can_write(path)?;
+    }
     let frame = explain::frame(&args.query, &args.statement, matches)?;
     let picture = match write.color_by.or(run.color.by()) {
         None => Picture::of_plan(&frame.graph()?),
@@ -81,7 +84,8 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Result<()> {
 
 /// Whether a graph can be drawn into a file of that name.
 pub fn check(path: &Path) -> Result<()> {
-    Kind::of_file(path).map(drop)
+    Kind::of_file(path)?;
+    can_write(path)
 }
 
 /// Draws stages as they are planned.

@@ -86,7 +86,7 @@ fn run_args(command: &Command) -> Option<&RunArgs> {
 }
 
 fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
-    check_colors(command)?;
+    check_flags(command)?;
     match command {
         Command::Query(args) => ask(args, query::frame(args, matches)?),
         Command::Sql(args) => sql::run(args),
@@ -122,15 +122,20 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<()> {
     }
 }
 
-/// What colours tell, and where they are drawn: only `ddf graph` draws without `--graph`.
-fn check_colors(command: &Command) -> Result<()> {
+/// What colours tell, and where they are drawn (only `ddf graph` draws without `--graph`); and that rejected rows
+/// and the result do not go to one file.
+fn check_flags(command: &Command) -> Result<()> {
     let (write, run) = match command {
         Command::Query(a) | Command::Join(a) | Command::Head(a) | Command::Count(a) | Command::Schema(a) => {
+            query::check_reject(&a.read, &a.write)?;
             (&a.write, &a.run)
         }
         Command::Plan(a) => (&a.query.write, &a.query.run),
         Command::Explain(a) => (&a.query.write, &a.query.run),
-        Command::Sql(a) => (&a.write, &a.run),
+        Command::Sql(a) => {
+            query::check_reject(&a.read, &a.write)?;
+            (&a.write, &a.run)
+        }
         Command::Shell(a) => (&a.write, &a.run),
         _ => return Ok(()),
     };
@@ -163,6 +168,14 @@ fn write_rows(
     signals: &Signals,
 ) -> Result<()> {
     let (target, format, options) = chosen;
+    // rows that stream into the terminal leave no room for a bar
+    let streams =
+        matches!(target, Target::Stdout) && format != Format::Table && std::io::stdout().is_terminal();
+    let mut run = run.clone();
+    if streams && run.progress == When::Auto {
+        run.progress = When::Never;
+    }
+    let run = &run;
     let colored = write.graph.as_ref().zip(write.color_by);
     let (report, model) = watched(run, colored.is_some(), signals, |watch| {
         frame.write_to(target, format, &options, watch)

@@ -13,6 +13,7 @@
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -32,10 +33,22 @@ const MOST_BAR: usize = 30;
 /// Rates are of so many looks.
 const LATELY: usize = 20;
 
-/// A bar that lives until it is dropped.
-pub struct Bar {
+/// A bar that lives until it is dropped, or rows are shown.
+pub struct Bar(Arc<Mutex<Shown>>);
+
+/// The thread that draws, until it is told to clear what it drew.
+struct Shown {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Shown {
+    fn clear(&mut self) {
+        drop(self.stop.take());
+        if let Some(t) = self.thread.take() {
+            let _ = t.join();
+        }
+    }
 }
 
 impl Bar {
@@ -67,20 +80,24 @@ impl Bar {
             }
             bar.finish_and_clear();
         });
-        Bar {
+        let shown = Arc::new(Mutex::new(Shown {
             stop: Some(stop),
             thread: Some(thread),
-        }
+        }));
+        let own = shown.clone();
+        cx.progress.before_rows(move || clear(&own));
+        Bar(shown)
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(t) = self.thread.take() {
-            let _ = t.join();
-        }
+        clear(&self.0);
     }
+}
+
+fn clear(shown: &Mutex<Shown>) {
+    shown.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
 /// What the lines show.
@@ -334,6 +351,15 @@ mod tests {
         let s = w.look(&p, now + Duration::from_secs(2));
         assert_eq!((s.step, s.tasks, s.done), (2, 3, 1));
         assert_eq!((s.elapsed.as_secs(), s.in_step.as_secs()), (2, 0));
+    }
+
+    #[test]
+    fn a_bar_is_gone_before_rows_are_shown() {
+        let cx = RunContext::of_test(1 << 20, 1);
+        let bar = Bar::start(&cx, false);
+        assert!(bar.0.lock().unwrap().thread.is_some());
+        cx.progress.rows_follow();
+        assert!(bar.0.lock().unwrap().thread.is_none());
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! From flags to a frame.
 
+use std::path::Path;
+
 use clap::ArgMatches;
 
-use super::args::{AskArgs, InputArgs, QueryArgs, RunArgs, SchedulerArg};
+use super::args::{AskArgs, InputArgs, OutputArgs, QueryArgs, RunArgs, SchedulerArg};
 use super::{join, select};
 use crate::error::{Error, Result};
 use crate::expr::{self, AggCall, AggFunc, Expr};
@@ -10,6 +12,7 @@ use crate::frame::{AsOf, Direction, Frame, How, Settings};
 use crate::kernel;
 use crate::schedule::Scheduler;
 use crate::source::{Format, OnBadRow, ReadOptions, Retries, Union};
+use crate::write::can_write;
 
 /// The frame that the flags describe. `matches` tells in which order aggregates were typed.
 pub fn frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
@@ -305,6 +308,18 @@ fn whole_types(parts: &[String]) -> Vec<String> {
     all
 }
 
+/// An error where the result would take the place of the rejected rows.
+pub fn check_reject(read: &InputArgs, write: &OutputArgs) -> Result<()> {
+    let rejected = read.on_bad_row.strip_prefix("reject=").map(Path::new);
+    match rejected.is_some() && rejected == write.output.as_deref() {
+        true => Err(
+            Error::usage("the result and the rejected rows cannot be one file")
+                .help("--on-bad-row reject=FILE with another file"),
+        ),
+        false => Ok(()),
+    }
+}
+
 /// How inputs are to be read.
 pub fn read_options(a: &InputArgs) -> Result<ReadOptions> {
     let types = whole_types(&a.types);
@@ -315,7 +330,10 @@ pub fn read_options(a: &InputArgs) -> Result<ReadOptions> {
                 .help("as in --types 'zip=text,day=date'")),
         });
     let on_bad_row = match a.on_bad_row.split_once('=') {
-        Some(("reject", file)) => OnBadRow::Reject(file.into()),
+        Some(("reject", file)) if !file.is_empty() => {
+            can_write(Path::new(file))?;
+            OnBadRow::Reject(file.into())
+        }
         None if a.on_bad_row == "error" => OnBadRow::Error,
         None if a.on_bad_row == "skip" => OnBadRow::Skip,
         None if a.on_bad_row == "pad" => OnBadRow::Pad,

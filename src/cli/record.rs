@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::frame::Report;
 use crate::observe::{Model, Observer, Recorder, RunEnd, Sampler, trace};
 use crate::pipeline::RunContext;
-use crate::write::write_whole;
+use crate::write::{can_write, write_whole};
 
 /// A run that is recorded, with the thread that samples its memory.
 pub struct Recording {
@@ -23,6 +23,7 @@ impl Recording {
     pub fn start(run: &RunArgs, wanted: bool) -> Result<Option<Recording>> {
         if let Some(path) = &run.profile {
             check(path)?;
+            can_write(path)?;
         }
         if !wanted && run.profile.is_none() && run.dashboard.is_none() {
             return Ok(None);

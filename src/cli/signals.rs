@@ -9,7 +9,7 @@ use signal_hook::SigId;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::pipeline::RunContext;
-use crate::schedule;
+use crate::schedule::{self, Cancel};
 
 /// What has come in so far.
 pub struct Signals {
@@ -40,6 +40,11 @@ impl Signals {
         };
         let _ = signal_hook::flag::register(SIGINT, signals.interrupted.clone());
         signals
+    }
+
+    /// What stops all runs that it is given to.
+    pub fn stops(&self) -> Cancel {
+        Cancel::by(self.interrupted.clone())
     }
 
     /// Whether one has come.

@@ -7,14 +7,17 @@ use super::args::{InputArgs, OutputArgs, RunArgs, SqlArgs};
 use super::signals::Signals;
 use super::{draw, explain, output, query, schema, write_rows};
 use crate::error::{Error, Result};
+use crate::source;
 use crate::sql::{Answer, Sql, Statement};
 use crate::write::{Format, Target};
 
 /// Runs all statements; the first that fails ends it.
 pub fn run(args: &SqlArgs) -> Result<()> {
-    let mut sql = open(&args.tables, &args.read, &args.run)?;
+    let texts = texts(args)?;
+    let signals = Signals::of_process();
+    let mut sql = open(&args.tables, &args.read, &args.run, Some(&signals))?;
     let mut statements = Vec::new();
-    for text in texts(args)? {
+    for text in texts {
         statements.extend(sql.statements(&text)?);
     }
     if statements.is_empty() {
@@ -24,16 +27,23 @@ pub fn run(args: &SqlArgs) -> Result<()> {
         return Err(Error::usage("--output with several statements")
             .help("COPY (SELECT …) TO 'file' writes the rows of one statement"));
     }
-    let signals = Signals::of_process();
     for s in &statements {
         sql = run_one(sql, s, &args.write, &args.run, &signals)?;
     }
     Ok(())
 }
 
-/// SQL over the tables that were named with `-t`.
-pub(super) fn open(tables: &[String], read: &InputArgs, run: &RunArgs) -> Result<Sql> {
-    let mut sql = Sql::new(query::settings(run)?).with_options(query::read_options(read)?);
+/// SQL over the tables that were named with `-t`. What it runs while it plans, the steps of recursive queries,
+/// is stopped by `signals`.
+pub(super) fn open(
+    tables: &[String],
+    read: &InputArgs,
+    run: &RunArgs,
+    signals: Option<&Signals>,
+) -> Result<Sql> {
+    let mut settings = query::settings(run)?;
+    settings.cancel = signals.map(Signals::stops);
+    let mut sql = Sql::new(settings).with_options(query::read_options(read)?);
     for t in tables {
         let (name, files) = t.split_once('=').ok_or_else(|| {
             Error::usage(format!("-t {t:?} is not NAME=FILES")).help("as in -t flights='data/*.csv'")
@@ -104,6 +114,7 @@ pub(super) fn read(path: &Path) -> Result<String> {
     if path != Path::new("-") {
         return std::fs::read_to_string(path).map_err(|e| Error::io("read", path, &e));
     }
+    source::stdin_has_statements();
     let mut text = String::new();
     let from = Path::new("standard input");
     std::io::stdin()

@@ -1,7 +1,7 @@
 //! Grouping: aggregates, alone or mixed within one expression.
 
 use super::{Frame, named};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, no_column};
 use crate::expr::{AggCall, Expr};
 use crate::plan::{LogicalPlan, OrderBy};
 
@@ -62,6 +62,7 @@ impl GroupBy {
             let e = e.map(&mut |e| Ok(split(e, &mut aggs)))?;
             outputs.push((name, e));
         }
+        check_columns(&frame, &outputs, &keys, &aggs)?;
         let order = keys.iter().map(|(n, _)| OrderBy::ascending(n)).collect();
         let by_name: Vec<(String, Expr)> = outputs.clone();
         let mut conditions = Vec::new();
@@ -91,6 +92,31 @@ impl GroupBy {
         f.order = order;
         Ok(f)
     }
+}
+
+/// An error where an output looks at a column that has many values in a group.
+fn check_columns(
+    frame: &Frame,
+    outputs: &[(String, Expr)],
+    keys: &[(String, Expr)],
+    aggs: &[(String, AggCall)],
+) -> Result<()> {
+    let known = |c: &String| keys.iter().any(|(n, _)| n == c) || aggs.iter().any(|(n, _)| n == c);
+    let mut columns = outputs.iter().flat_map(|(_, e)| e.columns());
+    let Some(many) = columns.find(|c| !known(c)) else {
+        return Ok(());
+    };
+    let schema = frame.schema()?;
+    if schema.index_of(&many).is_err() {
+        return Err(no_column(
+            &many,
+            schema.fields().iter().map(|f| f.name().as_str()),
+        ));
+    }
+    let what = format!("column \"{many}\" is neither a key of the groups nor in an aggregate");
+    Err(Error::query(what).help(format!(
+        "add it to --groupby, or take one value of each group: first({many})"
+    )))
 }
 
 /// Moves an aggregate out of an expression; a column of its result takes its place.

@@ -152,6 +152,7 @@ impl Runner {
             outcome?;
             write_aside(frame.plan().tables(), cx)?;
             if let ResultSink::Write(output) = sink {
+                cx.progress.rows_follow();
                 report.rows = output.finish()?.rows;
             }
             report.elapsed = runner.begun.elapsed();

@@ -80,8 +80,12 @@ pub struct Reservation {
 
 impl Reservation {
     /// Asks for `more` bytes on top; refused (an [`Error`] of kind `Limit`) when the budget has
-    /// not that much left. Never waits.
+    /// not that much left. Never waits. Nothing more is never refused, also where others took more than
+    /// there is.
     pub fn try_grow(&mut self, more: usize) -> Result<()> {
+        if more == 0 {
+            return Ok(());
+        }
         let before = self.pool.used.fetch_add(more, Relaxed);
         let now = before.saturating_add(more);
         if now > self.pool.limit {
@@ -197,5 +201,12 @@ mod tests {
         assert_eq!((budget.used(), budget.peak()), (90, 90));
         drop(a);
         assert_eq!(budget.used(), 0);
+        let (mut small, mut large) = (
+            budget.reserve("small", 10).unwrap(),
+            budget.reserve("large", 0).unwrap(),
+        );
+        large.grow_anyway(200);
+        small.try_resize(10).unwrap();
+        assert!(small.try_grow(1).is_err());
     }
 }

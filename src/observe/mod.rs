@@ -64,6 +64,16 @@ pub struct Progress {
     pub stage_runs: Mutex<Vec<StageRun>>,
     observed: AtomicBool,
     observers: Mutex<Observers>,
+    before_rows: Mutex<Option<BeforeRows>>,
+}
+
+/// What is done once, before rows are shown.
+struct BeforeRows(Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for BeforeRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BeforeRows")
+    }
 }
 
 impl Progress {
@@ -95,6 +105,21 @@ impl Progress {
         tally::spilled(bytes);
         if self.observed.load(Relaxed) {
             self.observers().each(|o| o.spill(bytes));
+        }
+    }
+
+    /// Lets a display in the terminal that gets the rows make room for them: it would clear them with itself.
+    pub fn before_rows(&self, clear: impl FnOnce() + Send + 'static) {
+        if let Ok(mut held) = self.before_rows.lock() {
+            *held = Some(BeforeRows(Box::new(clear)));
+        }
+    }
+
+    /// To be called when rows that were held back until the end are about to be shown.
+    pub fn rows_follow(&self) {
+        let held = self.before_rows.lock().ok().and_then(|mut held| held.take());
+        if let Some(BeforeRows(clear)) = held {
+            clear();
         }
     }
 

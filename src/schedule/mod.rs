@@ -36,7 +36,7 @@ use crate::write::Output;
 
 use observed::Observed;
 
-pub use crate::tasks::Scheduler;
+pub use crate::tasks::{Cancel, Scheduler};
 pub use results::ResultSink;
 
 /// Runs a graph and hands its rows, in order, to `result`.

@@ -18,6 +18,7 @@ pub mod options;
 pub mod parquet;
 mod partition;
 mod series;
+mod stdin;
 mod union;
 
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ pub use open::{from_json, open};
 pub use options::{Format, OnBadRow, ReadOptions, Union};
 pub use partition::OnePartition;
 pub use series::SeriesDataset;
+pub use stdin::stdin_has_statements;
 pub use union::UnionDataset;
 
 /// One conjunct of a filter, `column op value`: where statistics prove it false for all rows of a

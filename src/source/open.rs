@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::csv::CsvDataset;
 use super::glob::{self, Files};
 use super::parquet::{ParquetDataset, ParquetOptions};
-use super::{Dataset, Format, OnePartition, ReadOptions, Union, UnionDataset};
+use super::stdin::is_pipe;
+use super::{Dataset, Format, OnBadRow, OnePartition, ReadOptions, Union, UnionDataset};
 use crate::error::{Error, Result};
 use crate::observe::Warning;
 
@@ -24,6 +25,9 @@ pub fn open(
     spool: &Path,
 ) -> Result<(Arc<dyn Dataset>, Vec<Warning>)> {
     let Files { paths, repeated } = glob::expand(inputs)?;
+    if let OnBadRow::Reject(file) = &options.on_bad_row {
+        check_reject(file, &paths)?;
+    }
     let notes = repeated.iter().map(|path| {
         let text = format!("{} is named more than once, but read once", path.display());
         Warning {
@@ -32,6 +36,23 @@ pub fn open(
         }
     });
     Ok((open_files(&paths, options, threads, spool)?, notes.collect()))
+}
+
+/// An error where rejected rows would take the place of a file that is read.
+fn check_reject(file: &Path, paths: &[PathBuf]) -> Result<()> {
+    let Ok(target) = file.canonicalize() else {
+        return Ok(()); // not there yet
+    };
+    match paths.iter().find(|p| p.canonicalize().is_ok_and(|p| p == target)) {
+        Some(path) => {
+            let what = format!(
+                "{} is read, so rejected rows cannot be written there",
+                path.display()
+            );
+            Err(Error::usage(what).help("--on-bad-row reject=FILE with another file"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn open_files(
@@ -106,7 +127,7 @@ fn format_of(path: &PathBuf, options: &ReadOptions) -> Result<Format> {
         Some("csv" | "tsv" | "psv" | "tab" | "txt" | "gz" | "zst" | "bz2" | "xz" | "lz4") => {
             return Ok(Format::Csv);
         }
-        _ if path.as_os_str() == "-" => return Ok(Format::Csv),
+        _ if path.as_os_str() == "-" || is_pipe(path) => return Ok(Format::Csv),
         _ => {}
     }
     let mut first = [0; 4];

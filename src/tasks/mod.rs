@@ -92,6 +92,10 @@ impl Cancel {
     pub fn new() -> Cancel {
         Cancel::default()
     }
+    /// One that a flag calls, such as a handler of signals sets.
+    pub(crate) fn by(flag: Arc<AtomicBool>) -> Cancel {
+        Cancel(flag)
+    }
     /// Asks the runs to stop: no further task starts, and frames stop within a batch.
     pub fn cancel(&self) {
         self.0.store(true, Relaxed);

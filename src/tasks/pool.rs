@@ -335,7 +335,8 @@ impl<T> Handle<T> {
         matches!(self.shared.lock().step, Step::Over(_))
     }
 
-    /// Waits until it is over. The result stays with the handle.
+    /// Waits until it is over. The result stays with the handle. A task takes other tasks as inputs instead: its
+    /// thread would run nothing while it waits, and a pool whose threads all wait for each other's tasks stands.
     ///
     /// # Errors
     /// That of the task, with its name; of kind `Interrupted` where it was cancelled.

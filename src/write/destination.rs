@@ -95,6 +95,17 @@ pub fn write_whole(
     to.commit().map(drop)
 }
 
+/// Whether [`write_whole`] will be able to begin, for those that ask before long work.
+///
+/// # Errors
+/// The folder is not there, or nothing can be written to it.
+pub fn can_write(path: &Path) -> Result<()> {
+    match std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+        true => Ok(()), // a pipe would tell its reader
+        false => Destination::open(&Target::File(path.to_path_buf())).map(drop),
+    }
+}
+
 impl Write for Destination {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let result = match &mut self.way {

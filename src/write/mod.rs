@@ -33,6 +33,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use destination::write_whole;
+pub use destination::{can_write, write_whole};
 pub use format::{Compression, Format, WriteOptions};
 pub use output::{Encoded, Encoder, EncoderMaker, Output, Summary, Target};

@@ -24,8 +24,11 @@ import tempfile
 import duckdb
 
 INTS = ["i", "j", "k"]
-COLUMNS = {"i": "int", "j": "int", "k": "int", "x": "float", "t": "text", "u": "text", "d": "date", "b": "bool", "m": "dec"}
-SQL_TYPES = {"int": "BIGINT", "float": "DOUBLE", "text": "VARCHAR", "date": "DATE", "bool": "BOOLEAN", "dec": "DECIMAL(12,2)"}
+COLUMNS = {"i": "int", "j": "int", "k": "int", "x": "float", "t": "text", "u": "text", "d": "date", "b": "bool", "m": "dec", "r": "id"}
+SQL_TYPES = {"int": "BIGINT", "float": "DOUBLE", "text": "VARCHAR", "date": "DATE", "bool": "BOOLEAN", "dec": "DECIMAL(12,2)", "id": "BIGINT"}
+PATTERNS = ["'%'", "''", "'_%'", "'%_'", "'__'", "'%a%b%'", "'a_b'", "'é%'", "'%本'", "'\\%' ESCAPE '\\'", "'!_' ESCAPE '!'", "'long%twelve%s'", "'%''%'"]
+REGEX = ["'^a'", "'b$'", "'^$'", "'[a-c]+'", "'(?i)A'", "'.'", "'^.$'", "'\\s'", "'a|é'", "'^[^a]*$'"]
+KINDS = ["int", "float", "text", "date", "bool", "dec"]
 TEXTS = ["", "a", "b", "ab", "ba", "é", "日本", "A", "a b", "%", "_", "x'y", 'q"r', "long text that is more than twelve bytes", "long text that is more than twelve letters"]
 
 
@@ -53,7 +56,7 @@ def make_table(r, name, rows):
         return decimal.Decimal(r.randint(-500, 100 * span)) / 100
 
     nan = r.random() < 0.2  # not in CSV, where the text nan is null
-    data = [[maybe(value(kind, c)) for c, kind in COLUMNS.items()] for _ in range(rows)]
+    data = [[n if kind == "id" else maybe(value(kind, c)) for c, kind in COLUMNS.items()] for n in range(rows)]
     duckdb.execute(f"CREATE OR REPLACE TABLE {name} ({', '.join(f'{c} {SQL_TYPES[k]}' for c, k in COLUMNS.items())})")
     if data:
         marks = ", ".join("?" * len(COLUMNS))
@@ -115,6 +118,12 @@ class Query:
                 lambda: f"least({e('int')}, {e('int')})",
                 lambda: f"({e('date')} - {e('date')})",
                 lambda: f"CAST({e('bool')} AS BIGINT)",
+                lambda: f"TRY_CAST({e('text')} AS BIGINT)",
+                lambda: f"strpos({e('text')}, {self.pick(chr(39) + 'a' + chr(39), chr(39) + 'b' + chr(39))})",
+                lambda: f"CAST(trunc({self.column(scope, 'dec')}) AS BIGINT)",
+                lambda: f"sign({e('int')})",
+                lambda: f"datediff('{self.pick('day', 'month', 'year', 'quarter')}', {e('date')}, {e('date')})",
+                lambda: f"extract({self.pick('dow', 'isodow', 'doy', 'week', 'quarter')} FROM {e('date')})",
             )()
         if kind == "float":
             return self.pick(
@@ -122,6 +131,10 @@ class Query:
                 lambda: f"CAST({e('int')} AS DOUBLE)",
                 lambda: f"abs({e('float')})",
                 lambda: f"CAST({e('dec')} AS DOUBLE)",
+                lambda: f"({e('int')} / {self.pick('2', '4', self.column(scope, 'int'))})",
+                lambda: f"round({e('float')}, {self.pick('1', '2')})",
+                lambda: f"floor({e('float')})",
+                lambda: f"CASE WHEN {self.column(scope, 'float')} > 0 THEN ln({self.column(scope, 'float')}) END",
             )()
         if kind == "text":
             return self.pick(
@@ -131,12 +144,26 @@ class Query:
                 lambda: f"substr({e('text')}, {self.pick('1', '2')}, {self.pick('1', '3')})",
                 lambda: f"replace({e('text')}, 'a', 'bb')",
                 lambda: f"trim({e('text')})",
+                lambda: f"reverse({e('text')})",
+                lambda: f"left({e('text')}, {self.pick('1', '2', '-1', '0')})",
+                lambda: f"right({e('text')}, {self.pick('1', '2', '-1', '0')})",
+                lambda: f"lpad({e('text')}, 4, 'xé')",
+                lambda: f"repeat({self.column(scope, 'text')}, 2)",
+                lambda: f"split_part({e('text')}, 'a', {self.pick('1', '2', '-1')})",
+                lambda: f"regexp_replace({e('text')}, '[ab]+', '<\\0>'{self.pick('', ', ' + chr(39) + 'g' + chr(39))})",
+                lambda: f"CAST({e('date')} AS VARCHAR)",
+                lambda: f"CAST({e('bool')} AS VARCHAR)",
+                lambda: f"CAST({self.column(scope, 'dec')} AS VARCHAR)",
+                lambda: f"concat({e('text')}, {e('int')}, {e('text')})",
                 lambda: f"CAST({e('int')} AS VARCHAR)",
             )()
         if kind == "date":
             return self.pick(
                 lambda: self.column(scope, "date"),
-                lambda: f"CAST(date_trunc('month', {e('date')}) AS DATE)",
+                lambda: f"CAST(date_trunc('{self.pick('month', 'year', 'week', 'quarter')}', {e('date')}) AS DATE)",
+                lambda: f"CAST({e('date')} {self.pick('+', '-')} INTERVAL '{self.pick('1 month', '3 days', '1 year', '13 months')}' AS DATE)",
+                lambda: f"({self.column(scope, 'date')} {self.pick('+', '-')} {self.pick('1', '31')})",
+                lambda: f"last_day({e('date')})",
             )()
         if kind == "bool":
             return f"({self.condition(scope, depth - 1)})"
@@ -156,6 +183,11 @@ class Query:
             lambda: f"{e()} {self.pick('', 'NOT ')}IN ({self.literal(kind)}, {self.literal(kind)}, {self.pick('NULL', self.literal(kind))})",
             lambda: f"{self.expr(scope, 'text', 1)} {self.pick('LIKE', 'NOT LIKE', 'ILIKE')} {self.pick(chr(39) + 'a%' + chr(39), chr(39) + '%b' + chr(39), chr(39) + '_' + chr(39), chr(39) + '%long%' + chr(39))}",
             lambda: f"{e()} IS {self.pick('', 'NOT ')}DISTINCT FROM {e()}",
+            lambda: f"{self.expr(scope, 'text', 1)} {self.pick('', 'NOT ')}LIKE {self.pick(*PATTERNS)}",
+            lambda: f"regexp_matches({self.expr(scope, 'text', 1)}, {self.pick(*REGEX)})",
+            lambda: f"starts_with({self.expr(scope, 'text', 1)}, {self.literal('text')})",
+            lambda: f"contains({self.expr(scope, 'text', 1)}, {self.literal('text')})",
+            lambda: f"({e()} {self.pick('=', '<', '>')} {e()}) IS {self.pick('', 'NOT ')}{self.pick('TRUE', 'FALSE', 'NULL')}",
             lambda: self.column(scope, "bool"),
         ]
         if depth > 0:
@@ -216,7 +248,7 @@ class Query:
     def nearest(self, scope, b):
         """ASOF JOIN with a table that has no ties."""
         t = self.r.choice(self.names)
-        rest = "max(j) AS j, max(k) AS k, max(x) AS x, max(t) AS t, max(u) AS u, bool_or(b) AS b, max(m) AS m"
+        rest = "max(j) AS j, max(k) AS k, max(x) AS x, max(t) AS t, max(u) AS u, bool_or(b) AS b, max(m) AS m, max(r) AS r"
         table = f"(SELECT i, d, {rest} FROM {t} GROUP BY i, d) {b}"
         a = self.r.choice(scope)
         return f" ASOF {self.pick('', 'LEFT ')}JOIN {table} ON {a}.i = {b}.i AND {a}.d {self.pick('>=', '>', '<=', '<')} {b}.d"
@@ -264,10 +296,20 @@ class Query:
             plain += ["sum({})", "avg({})", "median({})", "stddev({})"]
         if kind == "bool":
             plain = ["bool_and({})", "bool_or({})", "count({})"]
-        call = self.r.choice(plain).format(e)
+        if kind in ("int", "dec", "float", "date"):
+            plain += ["arg_max({}, Q)", "arg_min({}, Q)", "first({} ORDER BY Q)", "last({} ORDER BY Q DESC)"]
+        if kind == "text":
+            plain += ["string_agg({}, ',' ORDER BY Q)", "string_agg(DISTINCT {}, ';' ORDER BY {})", "arg_max({}, Q)", "last({} ORDER BY Q)"]
+        if kind == "int":
+            plain += ["median({})", "quantile_cont({}, 0.3)", "avg(DISTINCT {})", "stddev({})", "var_pop({})", "corr({}, R)", "covar_samp({}, R)"]
+        call = self.r.choice(plain).replace("{}", e)
+        total = ", ".join(a + ".r" for a in scope)
+        if "arg_m" in call and len(scope) > 1:
+            call = f"min({e})"  # more than one row has the greatest
+        call = call.replace("ORDER BY Q DESC", "ORDER BY " + total.replace(",", " DESC,") + " DESC").replace("ORDER BY Q", "ORDER BY " + total).replace(", Q)", f", {scope[0]}.r)").replace(", R)", f", {self.column(scope, 'int')})")
         if self.chance(0.1):
             call = "count(*)"
-        if self.chance(0.15) and "DISTINCT" not in call:
+        if self.chance(0.15) and ("DISTINCT" not in call or "string_agg" not in call):
             call += f" FILTER (WHERE {self.condition(scope, 1)})"
         return call
 
@@ -287,6 +329,49 @@ class Query:
             lambda: f"{agg} OVER ({part.strip()})",
         )()
 
+    def total(self, scope):
+        """An order without ties."""
+        return ", ".join(f"{a}.r{self.pick('', ' DESC')}" for a in scope)
+
+    def unique_window(self, scope):
+        """A window call whose order has no ties."""
+        part = f"PARTITION BY {self.expr(scope, self.pick('int', 'text', 'bool'), 1)} " if self.chance(0.7) else ""
+        first = f"{self.expr(scope, self.pick(*KINDS), 0)}{self.pick('', ' DESC', ' NULLS FIRST', ' DESC NULLS LAST')}, " if self.chance(0.5) else ""
+        over = f"{part}ORDER BY {first}{self.total(scope)}"
+        kind = self.pick(*KINDS)
+        e = self.expr(scope, kind, 1)
+        n = self.pick("1", "2", "5")
+        low = self.pick("UNBOUNDED PRECEDING", f"{n} PRECEDING", "CURRENT ROW", f"{n} FOLLOWING")
+        high = self.pick(*{"C": ["CURRENT ROW", "3 FOLLOWING", "UNBOUNDED FOLLOWING"], "F": ["7 FOLLOWING", "UNBOUNDED FOLLOWING"]}.get("C" if low[0] == "C" else "F" if "FOLL" in low else "", ["1 PRECEDING", "CURRENT ROW", "1 FOLLOWING", "UNBOUNDED FOLLOWING"]))
+        frame = f" ROWS BETWEEN {low} AND {high}{self.pick('', '', ' EXCLUDE CURRENT ROW', ' EXCLUDE GROUP', ' EXCLUDE TIES', ' EXCLUDE NO OTHERS')}"
+        aggs = ["count({})", "min({})", "max({})"]
+        if kind in ("int", "dec"):
+            aggs += ["sum({})", "avg({})"]
+        if kind == "bool":
+            aggs = ["bool_and({})", "bool_or({})", "count({})"]
+        filt = f" FILTER (WHERE {self.condition(scope, 1)})" if self.chance(0.2) else ""
+        return self.pick(
+            lambda: f"row_number() OVER ({over})",
+            lambda: f"ntile({self.pick(2, 3, 10)}) OVER ({over})",
+            lambda: f"{self.pick('lag', 'lead')}({e}{self.pick('', ', 1', ', 2', ', 3, ' + self.literal(kind))}{self.pick('', ' IGNORE NULLS')}) OVER ({over})",
+            lambda: f"{self.pick('first_value', 'last_value')}({e}{self.pick('', ' IGNORE NULLS')}) OVER ({over}{frame})",
+            lambda: f"nth_value({e}, {self.pick(1, 2, 4)}{self.pick('', ' IGNORE NULLS')}) OVER ({over}{frame})",
+            lambda: f"{self.pick(*aggs).format(e)}{filt} OVER ({over}{frame})",
+            lambda: f"{self.pick(*aggs).format(e)}{filt} OVER ({part}ORDER BY {self.column(scope, 'int')}{self.pick('', ' DESC')} RANGE BETWEEN {self.pick('1 PRECEDING', 'CURRENT ROW', '3 PRECEDING')} AND {self.pick('2 FOLLOWING', 'CURRENT ROW', 'UNBOUNDED FOLLOWING')}{self.pick('', ' EXCLUDE CURRENT ROW', ' EXCLUDE GROUP', ' EXCLUDE TIES')})",
+            lambda: f"{self.pick(*aggs).format(e)} OVER ({part}ORDER BY {self.column(scope, 'date')}{self.pick('', ' DESC')} RANGE BETWEEN INTERVAL {self.pick(chr(39) + '3 days' + chr(39), chr(39) + '1 month' + chr(39))} PRECEDING AND {self.pick('CURRENT ROW', 'INTERVAL 1 DAY FOLLOWING')})",
+        )()
+
+    def recursive(self):
+        """A recursive query that ends."""
+        t, c = self.r.choice(self.names), self.r.choice(INTS)
+        top = self.pick("3", "5", "9")
+        kind = self.pick("UNION", "UNION ALL")
+        return self.pick(
+            lambda: f"WITH RECURSIVE w(n, p) AS (SELECT 0, {self.literal('int')} {kind} SELECT n + 1, p + n FROM w WHERE n < {top}) SELECT w.n AS c0, w.p AS c1, q.{c} AS c2 FROM w {self.pick('JOIN', 'LEFT JOIN')} {t} q ON q.{c} = w.n",
+            lambda: f"WITH RECURSIVE w(n, p) AS (SELECT q.i, 0 FROM {t} q WHERE {self.condition(['q'], 1)} UNION SELECT q.j, p + 1 FROM w JOIN {self.r.choice(self.names)} q ON q.i = w.n WHERE p < {self.pick(2, 3)}) SELECT n AS c0, p AS c1, 1 AS c2 FROM w",
+            lambda: f"WITH RECURSIVE w AS (SELECT DISTINCT q.i, q.t FROM {t} q WHERE {self.condition(['q'], 1)} UNION SELECT q.k, q.u FROM w JOIN {self.r.choice(self.names)} q ON q.i = w.i) SELECT i AS c0, count(*) AS c1, max(t) AS c2 FROM w GROUP BY i",
+        )()
+
     def select(self, ways):
         self.where = []
         source, scope = self.source()
@@ -294,19 +379,28 @@ class Query:
         tail = f" WHERE {' AND '.join(where)}" if where else ""
         way = self.r.choice(ways)
         if way == "plain":
-            kinds = [self.r.choice(list(SQL_TYPES)) for _ in range(self.pick(1, 2, 3))]
+            kinds = [self.r.choice(KINDS) for _ in range(self.pick(1, 2, 3))]
             items = [self.scalar(scope) if self.chance(0.15) else self.expr(scope, k) for k in kinds]
             head = "SELECT DISTINCT " if self.chance(0.3) else "SELECT "
+        elif way == "unique":
+            items = [self.expr(scope, "int", 0), self.unique_window(scope)] + ([self.unique_window(scope)] if self.chance(0.4) else [])
+            head = "SELECT "
+            if self.chance(0.25):
+                tail += f" QUALIFY {self.pick('row_number()', 'row_number()', 'count(*)')} OVER (PARTITION BY {self.expr(scope, self.pick('int', 'text'), 0)} ORDER BY {self.total(scope)}) {self.pick('= 1', '<= 2', '% 2 = 0')}"
         elif way == "window":
             items = [self.expr(scope, "int", 0), self.window(scope)] + ([self.window(scope)] if self.chance(0.3) else [])
             head = "SELECT "
         else:
             keys = [self.expr(scope, self.pick("int", "text", "date", "bool", "float"), 1) for _ in range(self.pick(0, 1, 1, 2))]
+            # a number would be the place of a column, and systems differ where a key stands twice in a set
+            keys = list(dict.fromkeys(f"({k} + 0)" if k.lstrip("-").isdigit() else k for k in keys))
             items = keys + [self.aggregate(scope) for _ in range(self.pick(1, 2))]
             head = "SELECT "
             if keys:
                 ordinals = ", ".join(str(i + 1) for i in range(len(keys)))
-                group = self.pick("ROLLUP ({})", "CUBE ({})", "{}", "{}") if way == "sets" else "{}"
+                group = self.pick("ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())", f"GROUPING SETS (({keys[0]}), ({{}}))", "{}") if way == "sets" else "{}"
+                if "{}" != group and self.chance(0.4):
+                    items.append(f"grouping({keys[-1]})")
                 tail += " GROUP BY " + group.format(ordinals if group == "{}" else ", ".join(keys))
                 if self.chance(0.25):
                     tail += f" HAVING count(*) {self.pick('> 1', '< 3', '= 1')}"
@@ -314,8 +408,10 @@ class Query:
         return f"{head}{names} FROM {source}{tail}", len(items)
 
     def query(self, ways):
+        if "unique" in ways and self.chance(0.04):
+            return self.recursive(), False
         if self.chance(0.12):
-            kinds = [self.r.choice(list(SQL_TYPES)) for _ in range(2)]
+            kinds = [self.r.choice(KINDS) for _ in range(2)]
             part = lambda: "SELECT {} FROM {} q".format(", ".join(f"{self.expr(['q'], k, 1)} AS c{i}" for i, k in enumerate(kinds)), self.r.choice(self.names))
             op = self.pick("UNION", "UNION ALL", "INTERSECT", "EXCEPT", *(["INTERSECT ALL", "EXCEPT ALL"] if "sets" in ways else []))
             return f"{part()} {op} {part()}", False
@@ -371,10 +467,10 @@ def main():
     p.add_argument("--queries", type=int, default=2000)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--only", type=int)
-    p.add_argument("--without", default="", help="ways to leave out: window,sets")
+    p.add_argument("--without", default="", help="ways to leave out: window,sets,unique")
     p.add_argument("--most", type=int, default=20, help="stop after so many disagreements")
     o = p.parse_args()
-    ways = [w for w in ("plain", "group", "window", "sets") if w not in o.without.split(",")]
+    ways = [w for w in ("plain", "group", "window", "sets", "unique") if w not in o.without.split(",")]
     held = tempfile.TemporaryDirectory()
     folder = pathlib.Path(held.name)
     wrong, refused, done = 0, collections.Counter(), 0
@@ -395,7 +491,7 @@ def main():
         form = r.choice(["parquet", "parquet", "parquet" if nan else "csv"])
         setting = r.choice([[], ["-j", "1"], ["-j", "2", "--memory", "64MiB"], ["-j", "2", "--blocksize", "64"]])
         if form == "csv":
-            types = {"int": "int", "float": "float", "text": "text", "date": "date", "bool": "bool", "dec": "decimal(12,2)"}
+            types = {"int": "int", "float": "float", "text": "text", "date": "date", "bool": "bool", "dec": "decimal(12,2)", "id": "int"}
             setting = setting + ["--types", ",".join(f"{c}={types[k]}" for c, k in COLUMNS.items())]
         command = [o.ddf, "sql", *setting, "-o", f"{folder}/out.parquet"]
         for t in tables:

@@ -24,6 +24,7 @@ use super::args::{ErrorsAs, OutputArgs, RunArgs, ShellArgs};
 use super::signals::Signals;
 use super::{messages, sql};
 use crate::error::{Error, Kind, Result};
+use crate::source;
 use crate::sql::Sql;
 use complete::Helper;
 
@@ -50,11 +51,12 @@ enum Next {
 /// Runs the shell until it is left, and answers the exit status: of what nobody typed, that of the
 /// first error.
 pub fn run(args: &ShellArgs) -> Result<u8> {
+    let signals = Signals::of_shell();
     let mut shell = Shell {
-        sql: sql::open(&args.tables, &args.read, &args.run)?,
+        sql: sql::open(&args.tables, &args.read, &args.run, Some(&signals))?,
         write: args.write.clone(),
         run: &args.run,
-        signals: Signals::of_shell(),
+        signals,
         timer: false,
         reading: 0,
         failed: None,
@@ -62,6 +64,7 @@ pub fn run(args: &ShellArgs) -> Result<u8> {
     if args.write.output.is_some() {
         return Err(Error::usage("--output of a shell").help("COPY (SELECT …) TO 'file' writes rows"));
     }
+    source::stdin_has_statements();
     match std::io::stdin().is_terminal() {
         true => shell.interact().map(|()| 0),
         false => {

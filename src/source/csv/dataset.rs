@@ -21,6 +21,7 @@ use crate::kernel::types;
 use crate::observe::Warning;
 use crate::pipeline::{RunContext, Source};
 use crate::source::options::parse_type;
+use crate::source::stdin;
 use crate::source::{Dataset, OnBadRow, ReadOptions, Refine, ScanRequest, Union};
 
 /// Files whose first bytes are sampled for types; the others' headers are read only.
@@ -79,11 +80,7 @@ impl CsvDataset {
         let (mut sampled, mut records) = (0u64, 0u64);
         let step = paths.len().div_ceil(SAMPLED_FILES).max(1);
         for (i, path) in paths.iter().enumerate() {
-            let spooled = if path.as_os_str() == "-" {
-                Some(spool_stdin(spool)?)
-            } else {
-                None
-            };
+            let spooled = stdin::spooled(path, spool)?;
             let sniffed = sniff(path, spooled.as_ref(), options)?;
             warnings.extend(sniffed.notes.into_iter().map(|text| note(&text, &text)));
             if sniffed.info.names.is_empty() {
@@ -521,12 +518,4 @@ fn unite_names(
         }
     }
     Ok(names)
-}
-
-/// Copies standard input to a file without a name.
-fn spool_stdin(folder: &Path) -> Result<Arc<File>> {
-    let mut file = tempfile::tempfile_in(folder).map_err(|e| Error::io("create a file in", folder, &e))?;
-    std::io::copy(&mut std::io::stdin().lock(), &mut file)
-        .map_err(|e| Error::io("keep standard input in", folder, &e))?;
-    Ok(Arc::new(file))
 }

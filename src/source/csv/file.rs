@@ -287,6 +287,17 @@ impl CsvFile {
         }
     }
 
+    /// An error where the file ends before it should: somebody cut it since the query was planned, and the rows
+    /// that are left are not an answer.
+    pub(crate) fn check_end(&self, at: u64) -> Result<()> {
+        let (path, size) = (self.info.path.display(), self.info.size);
+        if at >= size {
+            return Ok(());
+        }
+        let what = format!("{path} became shorter while it was read: it ends after {at} of {size} bytes");
+        Err(Error::input(what).help("ask again once nothing writes to it"))
+    }
+
     /// The quotes of its partitions.
     pub(crate) fn chain(&self) -> &Chain {
         self.chain.get_or_init(|| Chain::new(self.parts))

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -91,6 +92,9 @@ pub(crate) fn sniff(path: &Path, spooled: Option<&Arc<File>>, options: &ReadOpti
         read_more(&mut from, &mut head, more, path)?;
     };
     let marks = marks(options, delimiter);
+    if options.header != Some(false) && options.names.is_none() {
+        check_utf8(&head, header_at..header_end, path)?;
+    }
     let mut fields = split(&head[header_at..header_end], &marks);
     let mut data_start = header_end;
     let mut notes = Vec::new();
@@ -191,6 +195,22 @@ fn guess(header: &[u8], path: &Path, options: &ReadOptions) -> u8 {
         .rev()
         .max_by_key(|&i| counts[i])
         .map_or(b',', |i| b",\t;|"[i])
+}
+
+/// An error where the header is no text: columns would have names that nobody wrote.
+fn check_utf8(head: &[u8], header: Range<usize>, path: &Path) -> Result<()> {
+    let Err(e) = simdutf8::compat::from_utf8(&head[header.clone()]) else {
+        return Ok(());
+    };
+    let line = 1 + memchr::memchr_iter(b'\n', &head[..header.start]).count() as u64;
+    let shown = header.start + e.valid_up_to()..header.end;
+    let column = 1 + String::from_utf8_lossy(&head[header.start..shown.start])
+        .chars()
+        .count() as u64;
+    Err(Error::input("the header is not UTF-8")
+        .at(path, line, column)
+        .excerpt(&head[shown])
+        .help("name its encoding with --encoding, such as latin1 or utf8-lossy"))
 }
 
 /// The texts of one record's fields.

@@ -175,6 +175,27 @@ fn columns_are_matched_by_name() {
 }
 
 #[test]
+fn a_file_that_is_cut_while_it_is_read_is_an_error() {
+    let text: String = (0..1000).map(|i| format!("{i},\"x\"\n")).collect();
+    let text = format!("a,b\n{text}");
+    // behind a record, within one, all of it
+    for left in [text.find("\n500,").unwrap() + 1, 3001, 0] {
+        for block in [64, 1 << 20] {
+            let (_dir, paths) = Files::new(&[("a.csv", text.as_bytes())]);
+            let dataset = open(&paths, &blocks(block)).unwrap();
+            let file = std::fs::File::options().write(true).open(&paths[0]).unwrap();
+            file.set_len(left as u64).unwrap();
+            let e = read(&dataset, &all(&dataset)).unwrap_err();
+            assert!(
+                e.what().contains("became shorter while it was read"),
+                "{left} {block}: {}",
+                e.what()
+            );
+        }
+    }
+}
+
+#[test]
 fn fifty_thousand_rows_with_newlines_in_quotes() {
     let mut csv = String::from("id,note\n");
     let expected: Vec<String> = (0..50_000)

@@ -246,6 +246,7 @@ impl Windows {
                 .read_at(&mut buf[..most], at)
                 .map_err(|e| read_error(&self.file.info.path, &e))?;
             if n == 0 {
+                self.file.check_end(at)?;
                 break;
             }
             quotes += count_byte(&buf[..n], quote);
@@ -299,6 +300,9 @@ impl Windows {
             Input::Stream(from) => read_full(from, to),
         };
         let n = n.map_err(|e| read_error(&self.file.info.path, &e))?;
+        if let (Input::File(_), true) = (&self.input, n < more) {
+            self.file.check_end(self.base + (kept + n) as u64)?;
+        }
         self.filled = kept + n;
         self.bytes_read += n as u64;
         if n < more {

@@ -7,7 +7,7 @@ use arrow::array::{
     Int32Array, Int64Array, StringViewArray, TimestampMicrosecondArray, new_null_array,
 };
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Field, Int32Type, SchemaRef};
+use arrow::datatypes::{DataType, Field, Int32Type, SchemaRef, TimeUnit, TimestampMicrosecondType};
 use parquet::basic::{Encoding, Type as Physical};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
@@ -93,6 +93,13 @@ impl Converter {
         {
             return self.dictionary(array);
         }
+        if let (DataType::Timestamp(TimeUnit::Microsecond, None), DataType::Timestamp(_, Some(zone))) =
+            (array.data_type(), to)
+        {
+            // INT96 has no zone of its own; a cast would take what it counts, UTC, for another clock
+            let moments = array.as_primitive::<TimestampMicrosecondType>().clone();
+            return Ok(Arc::new(moments.with_timezone(zone.clone())));
+        }
         let strict = CastOptions {
             safe: false,
             ..CastOptions::default()
@@ -144,4 +151,18 @@ pub(super) fn constant(value: &Scalar, ty: &DataType, rows: usize) -> Result<Arr
         Scalar::Null | Scalar::Interval(..) => new_null_array(ty, rows),
     };
     Converter::default().convert(&array, ty)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_of_no_zone_are_utc_where_the_schema_has_a_zone() {
+        let plain: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![Some(-5), None, Some(7)]));
+        let zoned = TimestampMicrosecondArray::from(vec![Some(-5), None, Some(7)]).with_timezone("UTC");
+        let to = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        let got = Converter::default().convert(&plain, &to).unwrap();
+        assert_eq!(got.as_primitive::<TimestampMicrosecondType>(), &zoned);
+    }
 }
