@@ -55,5 +55,7 @@ pub use pair::PairFunc;
 pub use parse::{parse, parse_named, point_at};
 pub use syntax::{closed, left_over, point_within};
 pub use tree::{AggCall, AggFunc, BinaryOp, CastType, CompareOp, Expr, UnaryOp};
-pub use window::{Exclude, FrameBound, FrameUnit, OrderBy, WindowCall, WindowFrame, WindowFunc};
+pub use window::{
+    Exclude, Foremost, FrameBound, FrameUnit, OrderBy, Rank, WindowCall, WindowFrame, WindowFunc,
+};
 pub use window_sql::{convert_window, excluded, unmarked, without_base};

@@ -137,6 +137,40 @@ impl WindowFunc {
     }
 }
 
+/// Of each partition only the foremost rows are wanted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Foremost {
+    /// How rows are counted.
+    pub rank: Rank,
+    /// The ranks from 1 to this one are wanted.
+    pub most: u64,
+    /// Where peers are counted alike: they agree in so many leading keys of the order.
+    pub keys: usize,
+}
+
+/// A rank that grows along the order of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rank {
+    /// Each row has its own number.
+    Row,
+    /// Peers have the number of the first of them.
+    First,
+    /// Groups of peers are counted.
+    Dense,
+}
+
+impl fmt::Display for Foremost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.rank {
+            Rank::Row => "row number",
+            Rank::First => "rank",
+            Rank::Dense => "dense rank",
+        };
+        write!(f, "{what} <= {}", self.most)
+    }
+}
+
 /// How the ends of a frame are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FrameUnit {

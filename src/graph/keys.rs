@@ -88,7 +88,7 @@ impl Graph {
                 }
                 for (&left, &right) in spec.left_keys.iter().zip(&spec.right_keys) {
                     let from = (*build, right);
-                    if !is_integer(self.stages[*build].schema.field(right).data_type()) {
+                    if !makes_set(self.stages[*build].schema.field(right).data_type()) {
                         continue;
                     }
                     self.seek(stage, at, left, from, &mut found)?;
@@ -178,7 +178,7 @@ impl Graph {
                     self.seek_in(*input, key, from, out)?;
                 }
             }
-            StageSource::SortedRuns { input, spec } if spec.limit.is_none() => {
+            StageSource::SortedRuns { input, spec } if spec.limit.is_none() && spec.foremost.is_none() => {
                 self.seek_in(*input, column, from, out)?;
             }
             StageSource::Concat { inputs } => {
@@ -327,9 +327,9 @@ impl Stage {
     }
 }
 
-fn is_integer(ty: &DataType) -> bool {
+fn makes_set(ty: &DataType) -> bool {
     matches!(
         types::logical(ty),
-        DataType::Int64 | DataType::Date32 | DataType::Timestamp(..)
+        DataType::Int64 | DataType::Date32 | DataType::Timestamp(..) | DataType::Utf8View
     )
 }

@@ -9,7 +9,7 @@ use super::calls::Calls;
 use super::shared::Shared;
 use super::{Graph, GraphResult, Stage, StageSink, StageSource, StageTransform};
 use crate::error::Result;
-use crate::expr::{AggCall, Expr, JoinKind};
+use crate::expr::{AggCall, Expr, Foremost, JoinKind};
 use crate::operate::aggregate::AggregateSpec;
 use crate::operate::join::{AsOfSpec, JoinSpec};
 use crate::operate::sort::{SortKey, SortSpec};
@@ -190,7 +190,11 @@ impl Lowering {
                 order,
                 ties,
                 calls,
-            } => self.window(input, order, ties, calls, plan.schema()?),
+                foremost,
+            } => {
+                let by = (order.as_slice(), ties.as_slice(), foremost.as_ref());
+                self.window(input, by, calls, plan.schema()?)
+            }
             LogicalPlan::Join {
                 left,
                 right,
@@ -308,7 +312,7 @@ impl Lowering {
     fn sort(&mut self, input: &LogicalPlan, keys: &[OrderBy], limit: Option<u64>) -> Result<Open> {
         let open = self.open(input)?;
         let visible = open.schema.clone();
-        let (mut open, _) = self.sorted(open, keys, limit, None)?;
+        let (mut open, _) = self.sorted(open, keys, limit, (None, None))?;
         if open.schema.fields().len() > visible.fields().len() {
             project(&mut open, Expr::columns_of(&visible), visible);
         }
@@ -316,13 +320,14 @@ impl Lowering {
     }
 
     /// The rows of `open`, sorted, and what their columns are of: keys that are no columns yet stand
-    /// behind those. Rows that agree in the first `whole` keys stay in one task.
+    /// behind those. Rows that agree in the first `whole` keys stay in one task, and of these only the
+    /// foremost are wanted.
     pub(super) fn sorted(
         &mut self,
         mut open: Open,
         keys: &[OrderBy],
         limit: Option<u64>,
-        whole: Option<usize>,
+        (whole, foremost): (Option<usize>, Option<Foremost>),
     ) -> Result<(Open, Vec<(String, Expr)>)> {
         let visible = open.schema.clone();
         let mut exprs = Expr::columns_of(&visible);
@@ -353,6 +358,7 @@ impl Lowering {
             keys: sort_keys,
             limit,
             whole,
+            foremost,
         };
         let input = self.close(open, StageSink::SortRuns { spec: spec.clone() });
         Ok((Open::new(StageSource::SortedRuns { input, spec }, schema), exprs))

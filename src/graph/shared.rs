@@ -159,10 +159,11 @@ impl Shared {
                 order,
                 ties,
                 calls,
+                foremost,
             } => {
                 let (below, columns) = self.part(input)?;
                 let names = Names::of(input, &columns)?;
-                let mut text = format!("window {below} {columns:?}");
+                let mut text = format!("window {below} {columns:?} {foremost:?}");
                 for k in order.iter().chain(ties) {
                     let expr = names.within(&k.expr)?;
                     text += &format!(" {expr:?} {} {}", k.descending, k.nulls_first);

@@ -88,6 +88,7 @@ impl Graph {
                 }],
                 limit: None,
                 whole: None,
+                foremost: None,
             };
             let input = self.stages.len();
             self.stages.push(Stage {

@@ -29,9 +29,10 @@ pub fn steps(graph: &Graph, s: &Stage) -> Vec<String> {
     out.extend(s.transforms.iter().map(transform));
     out.push(match &s.sink {
         StageSink::PartialAggregate { spec } => format!("partial aggregate {}", aggregate(spec)),
-        StageSink::SortRuns { spec } => match spec.limit {
-            Some(n) => format!("keep the first {n} in order"),
-            None => "sort into runs".to_string(),
+        StageSink::SortRuns { spec } => match (spec.limit, &spec.foremost) {
+            (Some(n), _) => format!("keep the first {n} in order"),
+            (None, Some(f)) => format!("sort into runs, of each partition those of {f}"),
+            (None, None) => "sort into runs".to_string(),
         },
         StageSink::Build { .. } => "build side of a join".to_string(),
         StageSink::Scatter { .. } => "spread over buckets for a join".to_string(),

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use super::lower::{Lowering, Open, project};
 use super::{StageSink, StageSource, StageTransform};
 use crate::error::{Error, Result};
-use crate::expr::{AggFunc, Expr, FrameBound, FrameUnit, OrderBy, WindowCall, WindowFunc};
+use crate::expr::{AggFunc, Expr, Foremost, FrameBound, FrameUnit, OrderBy, Rank, WindowCall, WindowFunc};
 use crate::kernel::Scalar;
 use crate::operate::window::{CallSpec, Edge, FrameSpec, Func, WindowSpec};
 use crate::plan::{LogicalPlan, partition_of};
@@ -16,8 +16,7 @@ impl Lowering {
     pub(super) fn window(
         &mut self,
         input: &LogicalPlan,
-        order: &[OrderBy],
-        ties: &[OrderBy],
+        (order, ties, foremost): (&[OrderBy], &[OrderBy], Option<&Foremost>),
         calls: &[(String, WindowCall)],
         schema: SchemaRef,
     ) -> Result<Open> {
@@ -44,7 +43,14 @@ impl Lowering {
             peers.push(add(&mut std::iter::once(k.clone())));
         }
         let by_order = add(&mut std::iter::empty());
-        add(&mut ties.iter().cloned());
+        let all = add(&mut ties.iter().cloned());
+        let foremost = foremost.map(|f| Foremost {
+            keys: match f.rank {
+                Rank::Row => all,
+                _ => peers.get(f.keys).copied().unwrap_or(all),
+            },
+            ..f.clone()
+        });
         let (mut open, mut exprs) = match keys.is_empty() {
             true => {
                 let exprs = Expr::columns_of(&open.schema);
@@ -52,7 +58,7 @@ impl Lowering {
                 let input = self.close(open, StageSink::Batches);
                 (Open::new(StageSource::Gather { input }, schema), exprs)
             }
-            false => self.sorted(open, &keys, None, Some(partition))?,
+            false => self.sorted(open, &keys, None, (Some(partition), foremost))?,
         };
         let sorted = open.schema.clone();
         let stands = exprs.len();

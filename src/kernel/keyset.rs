@@ -5,12 +5,14 @@
 //!   others                  blocks of 64 bits, of which a value sets two              may say yes in vain
 //! ```
 //!
+//! A text is in the set by the hash of its bytes ([`of_text`]).
+//!
 //! The second form is a Bloom filter whose bits for a value lie in one word (Putze, Sanders and
 //! Singler, "Cache-, hash- and space-efficient Bloom filters", 2007).
 
 use arrow::buffer::NullBuffer;
 
-use super::hash::mix;
+use super::hash::{hash_bytes, mix};
 
 /// Values are kept as bits of their own if these take at most so many times those of the other form,
 const SPARSE: u64 = 4;
@@ -117,6 +119,12 @@ impl KeySet {
             Members::Range => (self.least..=self.most).contains(&v),
         }
     }
+}
+
+/// The integer that stands for a text; others may share it, so what is there with it may not be there.
+#[inline(always)]
+pub fn of_text(text: &[u8]) -> i64 {
+    hash_bytes(text) as i64
 }
 
 /// The block of a value and its bits there.

@@ -1,7 +1,7 @@
 //! The rules that rewrite a plan into a cheaper one with the same answer.
 //!
 //! ```text
-//!   LogicalPlan ─ fold ─ push_filter ─ order_joins ─ push_limit ─ prune_columns ─► LogicalPlan
+//!   LogicalPlan ─ fold ─ push_filter ─ limit_ranks ─ order_joins ─ push_limit ─ prune_columns ─► LogicalPlan
 //! ```
 //!
 //! One file a rule; [`rules`] is their order, and each runs once, because each walks the whole
@@ -9,6 +9,7 @@
 //! `tests/` runs queries with and without them.
 
 mod fold;
+mod limit_ranks;
 mod order_joins;
 mod prune_columns;
 mod push_filter;
@@ -35,7 +36,7 @@ pub enum RowOrder {
 }
 
 /// All rules, in the order in which they run.
-pub fn rules(order: RowOrder) -> [&'static dyn Rule; 5] {
+pub fn rules(order: RowOrder) -> [&'static dyn Rule; 6] {
     let order: &dyn Rule = match order {
         RowOrder::Promised => &order_joins::OrderJoins { promised: true },
         RowOrder::Any => &order_joins::OrderJoins { promised: false },
@@ -43,6 +44,7 @@ pub fn rules(order: RowOrder) -> [&'static dyn Rule; 5] {
     [
         &fold::Fold,
         &push_filter::PushFilter,
+        &limit_ranks::LimitRanks,
         order,
         &push_limit::PushLimit,
         &prune_columns::PruneColumns,

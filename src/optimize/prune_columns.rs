@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Rule;
 use crate::error::Result;
-use crate::expr::{AggCall, Expr, WindowCall};
+use crate::expr::{AggCall, Expr, Foremost, WindowCall};
 use crate::kernel::types::names_of;
 use crate::plan::{LogicalPlan, OrderBy, partition_of};
 
@@ -87,7 +87,8 @@ fn prune(plan: LogicalPlan, used: &Names) -> LogicalPlan {
             order,
             ties,
             calls,
-        } => window(*input, order, ties, calls, used),
+            foremost,
+        } => window(*input, (order, ties, foremost), calls, used),
         LogicalPlan::Join {
             left,
             right,
@@ -140,8 +141,7 @@ fn prune(plan: LogicalPlan, used: &Names) -> LogicalPlan {
 /// Calls that nobody reads go; the order that the last of them gave the rows stays.
 fn window(
     input: LogicalPlan,
-    order: Vec<OrderBy>,
-    ties: Vec<OrderBy>,
+    (order, ties, foremost): (Vec<OrderBy>, Vec<OrderBy>, Option<Foremost>),
     calls: Vec<(String, WindowCall)>,
     used: &Names,
 ) -> LogicalPlan {
@@ -166,6 +166,7 @@ fn window(
         order,
         ties,
         calls,
+        foremost,
     }
 }
 

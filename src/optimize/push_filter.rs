@@ -145,6 +145,7 @@ fn push(plan: LogicalPlan, part: Expr) -> Result<(LogicalPlan, Option<Expr>)> {
             order,
             ties,
             calls,
+            foremost,
         } if on_partitions(&part, &calls) => {
             let (input, rest) = push(*input, part)?;
             Ok((
@@ -153,6 +154,7 @@ fn push(plan: LogicalPlan, part: Expr) -> Result<(LogicalPlan, Option<Expr>)> {
                     order,
                     ties,
                     calls,
+                    foremost,
                 },
                 None,
             ))

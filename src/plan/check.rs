@@ -78,6 +78,7 @@ impl LogicalPlan {
                 order,
                 ties,
                 calls,
+                ..
             } => {
                 let schema = input.schema()?;
                 for k in order.iter().chain(ties) {

@@ -62,13 +62,19 @@ fn line(plan: &LogicalPlan) -> String {
                 None => format!("Sort [{}]", keys.join(", ")),
             }
         }
-        LogicalPlan::Window { order: by, calls, .. } => {
+        LogicalPlan::Window {
+            order: by,
+            calls,
+            foremost,
+            ..
+        } => {
             let list = |items: Vec<String>| items.join(", ");
             let keys = super::partition_of(calls).iter().map(Expr::to_string).collect();
             let calls = calls.iter().map(|(n, c)| format!("{n} = {c}")).collect();
             let by = by.iter().map(order).collect();
+            let first = foremost.as_ref().map_or(String::new(), |f| format!(" {f}"));
             format!(
-                "Window partition=[{}] order=[{}] [{}]",
+                "Window partition=[{}] order=[{}]{first} [{}]",
                 list(keys),
                 list(by),
                 list(calls)

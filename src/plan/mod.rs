@@ -23,7 +23,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use crate::expr::OrderBy;
-use crate::expr::{AggCall, AsOfOp, Expr, JoinKind, WindowCall};
+use crate::expr::{AggCall, AsOfOp, Expr, Foremost, JoinKind, WindowCall};
 use crate::kernel::Scalar;
 use crate::source::Dataset;
 
@@ -116,6 +116,8 @@ pub enum LogicalPlan {
         ties: Vec<OrderBy>,
         /// Names and calls, at least one, all with the same partitions.
         calls: Vec<(String, WindowCall)>,
+        /// Rows beyond these may be left out: what is above looks at none of them. Only speed hangs on it.
+        foremost: Option<Foremost>,
     },
     /// Pairs rows of two inputs.
     Join {
@@ -222,11 +224,13 @@ impl LogicalPlan {
                 order,
                 ties,
                 calls,
+                foremost,
             } => Window {
                 input: go(input)?,
                 order,
                 ties,
                 calls,
+                foremost,
             },
             Expand {
                 input,

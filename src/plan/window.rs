@@ -55,6 +55,7 @@ impl LogicalPlan {
                 order: g.order,
                 ties: ties.clone(),
                 calls: g.calls,
+                foremost: None,
             };
         }
         if placed {

@@ -11,13 +11,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
-use arrow::buffer::BooleanBuffer;
+use arrow::array::BooleanArray;
 use arrow::compute;
-use arrow::datatypes::{
-    DataType, Date32Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
-};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 
+use super::key_mask::KnownCodes;
 use super::{AnyOf, Bound, Compare, RowFilter};
 use crate::error::Result;
 use crate::expr::{self, CastType, Evaluator, Expr};
@@ -48,43 +46,19 @@ impl Test {
         matches!(self.check, Check::Keys(_))
     }
 
-    /// The rows that pass, none of them null, given a batch of just [`Test::columns`].
+    /// The rows that pass, none of them null, given a batch of just [`Test::columns`]; `known` is what
+    /// earlier batches have taught.
     ///
     /// # Errors
     /// As of [`Evaluator::eval`].
-    pub fn mask(&self, batch: &Batch) -> Result<BooleanArray> {
+    pub fn mask(&self, batch: &Batch, known: &mut KnownCodes) -> Result<BooleanArray> {
         match &self.check {
             Check::Condition(condition) => condition.eval_mask(batch),
             Check::Keys(keys) => Ok(match batch.columns.first() {
-                Some(column) => keys_mask(keys, column),
+                Some(column) => known.mask(keys, column),
                 None => BooleanArray::from(vec![true; batch.rows]),
             }),
         }
-    }
-}
-
-/// Which values may be keys; null is none.
-fn keys_mask(keys: &KeySet, column: &ArrayRef) -> BooleanArray {
-    let n = column.len();
-    let bits = match column.data_type() {
-        DataType::Int64 => {
-            let values = column.as_primitive::<Int64Type>().values();
-            BooleanBuffer::collect_bool(n, |i| keys.may_have(values[i]))
-        }
-        DataType::Date32 => {
-            let values = column.as_primitive::<Date32Type>().values();
-            BooleanBuffer::collect_bool(n, |i| keys.may_have(values[i] as i64))
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            let values = column.as_primitive::<TimestampMicrosecondType>().values();
-            BooleanBuffer::collect_bool(n, |i| keys.may_have(values[i]))
-        }
-        _ => BooleanBuffer::new_set(n),
-    };
-    let mask = BooleanArray::new(bits, column.nulls().cloned());
-    match mask.null_count() {
-        0 => mask,
-        _ => compute::prep_null_mask_filter(&mask),
     }
 }
 
@@ -270,7 +244,7 @@ impl RowFilter for ExprFilter {
         for test in &self.tests {
             let at = |c: &usize| self.columns.binary_search(c).unwrap_or(0);
             let at: Vec<usize> = test.columns.iter().map(at).collect();
-            let mask = test.mask(&batch.select(&at))?;
+            let mask = test.mask(&batch.select(&at), &mut KnownCodes::default())?;
             all = Some(match all {
                 None => mask,
                 Some(all) => compute::and(&all, &mask)?,

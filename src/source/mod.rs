@@ -12,6 +12,7 @@
 pub mod csv;
 mod filter;
 pub mod glob;
+mod key_mask;
 mod memory;
 mod open;
 pub mod options;
@@ -36,6 +37,7 @@ use crate::pipeline::Source;
 pub use crate::expr::CompareOp as Compare;
 pub use crate::memory::Retries;
 pub use filter::{ColumnKeys, ExprFilter, Test};
+pub use key_mask::KnownCodes;
 pub use memory::MemoryDataset;
 pub use open::{from_json, open};
 pub use options::{Format, OnBadRow, ReadOptions, Union};

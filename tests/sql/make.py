@@ -35,6 +35,7 @@ def topic(name):
 
 
 topic("window")(windows.questions)
+topic("foremost")(windows.foremost)
 topic("dependent")(dependent.questions)
 topic("recursive")(dependent.recursive)
 topic("pairs")(dependent.pairs)

@@ -25,6 +25,29 @@ def ranks():
     yield "SELECT id, ntile(2) OVER (PARTITION BY dept ORDER BY id) FROM emp"
 
 
+def foremost():
+    """Filters on ranks, which let rows that stand too far back go before they are sorted."""
+    calls = ["row_number() OVER (PARTITION BY dept ORDER BY salary DESC, id)", "rank() OVER (PARTITION BY dept ORDER BY hired)",
+             "dense_rank() OVER (PARTITION BY boss ORDER BY dept NULLS FIRST)", "row_number() OVER (ORDER BY name)",
+             "rank() OVER (PARTITION BY dept, boss ORDER BY salary NULLS FIRST)"]
+    bounds = ["<= 2", "< 2", "= 1", "= 2", "<= 0", "BETWEEN 1 AND 2", "> 1", "<= 1000000", "IN (1, 3)"]
+    for call, bound in itertools.product(calls, bounds):
+        yield f"SELECT id FROM emp QUALIFY {call} {bound}"
+    for call in calls:
+        yield f"SELECT id, r FROM (SELECT *, {call} AS r FROM emp) WHERE r <= 2 AND salary > 3000"
+        yield f"SELECT id, r FROM (SELECT *, {call} AS r FROM emp WHERE id > 2) WHERE 3 > r AND id < 9"
+        yield f"SELECT id, {call} AS r, count(*) OVER (PARTITION BY dept) AS n FROM emp QUALIFY r <= 1"
+        yield f"SELECT count(*), sum(id) FROM (SELECT id, {call} AS r FROM emp) WHERE r = 1"
+        yield f"SELECT a.id, b.id FROM (SELECT *, {call} AS r FROM emp) a JOIN (SELECT *, {call} AS r FROM emp) b ON a.dept = b.dept AND a.r = 1 AND b.r <= 2"
+    yield "SELECT id, rank() OVER w, dense_rank() OVER w, lag(id) OVER w FROM emp WINDOW w AS (PARTITION BY dept ORDER BY hired, id) QUALIFY row_number() OVER w <= 2"
+    yield "SELECT id, lead(id) OVER w, last_value(id) OVER w FROM emp WINDOW w AS (PARTITION BY dept ORDER BY hired, id) QUALIFY row_number() OVER w <= 2"
+    yield "SELECT id, sum(id) OVER w FROM emp WINDOW w AS (PARTITION BY dept ORDER BY hired, id ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) QUALIFY row_number() OVER w = 1"
+    yield "SELECT id FROM emp QUALIFY rank() OVER (PARTITION BY dept ORDER BY hired) = 1 AND row_number() OVER (PARTITION BY dept ORDER BY hired, id) <= 2"
+    yield "SELECT id FROM emp QUALIFY row_number() OVER (PARTITION BY dept ORDER BY id) <= 2 AND row_number() OVER (PARTITION BY boss ORDER BY id) <= 1"
+    yield "SELECT dept, n FROM (SELECT dept, boss, count(*) AS n FROM emp GROUP BY dept, boss) QUALIFY row_number() OVER (PARTITION BY dept ORDER BY n DESC, boss) = 1"
+    yield "SELECT i, x FROM nums QUALIFY rank() OVER (ORDER BY x DESC) <= 3"
+
+
 def shifts():
     for f in ["lag", "lead"]:
         for args in ["salary", "salary, 2", "salary, 0", "salary, -1", "salary, 1, 0", "name, 3, 'none'",

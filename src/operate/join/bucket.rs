@@ -294,6 +294,7 @@ impl BucketJoin {
             keys: vec![key(asof.right), key(self.order())],
             limit: None,
             whole: None,
+            foremost: None,
         };
         let mut sink = Box::new(SortSink::new(&spec, &self.right, &self.run)?);
         let (mut rows, mut position) = (InOrder::new(right, self.order())?, 0);

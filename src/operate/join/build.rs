@@ -1,5 +1,6 @@
 //! The build side: all right rows, and the index from keys to them.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array, ArrayRef, AsArray, NullArray};
@@ -12,7 +13,7 @@ use super::index::{self, Index, Rows};
 use super::scatter::{places_of, read};
 use crate::error::{Error, Result};
 use crate::kernel::group::NONE;
-use crate::kernel::{Batch, KeySet, types};
+use crate::kernel::{Batch, KeySet, keyset, types};
 use crate::memory::Reservation;
 use crate::operate::aggregate::{Col, KeyEncoder};
 use crate::pipeline::{Partition, RunContext};
@@ -198,9 +199,18 @@ pub fn key_set(key: usize, partitions: &[Arc<Partition>]) -> Result<Option<KeySe
     let columns = batches
         .map(|b| Col::new(&b.columns[key]))
         .collect::<Result<Vec<_>>>()?;
-    let values: Vec<_> = columns.iter().map(|c| (c.ints(), c.nulls())).collect();
+    let values: Vec<_> = columns.iter().map(|c| (integers(c), c.nulls())).collect();
     let values: Vec<_> = values.iter().map(|(v, nulls)| (&v[..], *nulls)).collect();
     Ok(Some(KeySet::new(&values)))
+}
+
+/// Keys as a [`KeySet`] has them.
+fn integers(column: &Col) -> Cow<'_, [i64]> {
+    match column {
+        // a null's view may be anything, but it lies within its buffer all the same
+        Col::Text(texts) => Cow::Owned(texts.bytes_iter().map(keyset::of_text).collect()),
+        _ => column.ints(),
+    }
 }
 
 /// One array of many, its texts in one buffer.

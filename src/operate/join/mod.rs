@@ -25,6 +25,7 @@
 mod asof;
 mod bucket;
 mod build;
+mod coded;
 mod collect;
 mod index;
 mod probe;

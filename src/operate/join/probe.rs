@@ -17,6 +17,7 @@ use arrow::compute::take;
 use arrow::datatypes::{Schema, SchemaRef};
 
 use super::build::{encoder, key_columns};
+use super::coded::Coded;
 use super::index::Rows;
 use super::{BuildSide, JoinSpec};
 use crate::error::Result;
@@ -34,6 +35,7 @@ pub struct Probe {
     filter: Option<Evaluator>,
     schema: SchemaRef,
     groups: Vec<u32>,
+    coded: Coded,
     pairs: Pairs,
     /// Rows emitted in this task: they number the batches that come out.
     emitted: u64,
@@ -90,6 +92,7 @@ impl Probe {
             filter,
             schema: Arc::new(schema),
             groups: Vec::new(),
+            coded: Coded::default(),
             pairs: Pairs::default(),
             emitted: 0,
         })
@@ -102,9 +105,15 @@ impl Probe {
 
     /// Each row's group in the build side, [`NONE`] for those without a match.
     fn find(&mut self, batch: &Batch) -> Result<()> {
-        let keys = key_columns(&batch.columns, &self.spec.left_keys)?;
-        let index = self.side.index();
-        index.find(&keys, batch.rows, &mut self.encoder, &mut self.groups);
+        let (index, encoder, groups) = (self.side.index(), &mut self.encoder, &mut self.groups);
+        let by_code = match self.spec.left_keys[..] {
+            [key] => (self.coded).find(&batch.columns[key], index, encoder, groups)?,
+            _ => false,
+        };
+        if !by_code {
+            let keys = key_columns(&batch.columns, &self.spec.left_keys)?;
+            index.find(&keys, batch.rows, encoder, groups);
+        }
         if let Some(asof) = &self.spec.asof {
             let column = Col::new(&batch.columns[asof.left])?;
             index.nearest(asof.op, &column, &mut self.groups);

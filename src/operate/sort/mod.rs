@@ -15,6 +15,7 @@
 
 pub(in crate::operate) mod cells;
 pub(in crate::operate) mod encode;
+mod foremost;
 mod gather;
 mod keys;
 mod merge;
@@ -27,6 +28,8 @@ mod tests;
 pub(in crate::operate) mod texts;
 
 use serde::{Deserialize, Serialize};
+
+use crate::expr::Foremost;
 
 pub use merge::merge_range;
 pub use plan::{MergePlan, plan_ranges};
@@ -54,4 +57,8 @@ pub struct SortSpec {
     /// anywhere.
     #[serde(default)]
     pub whole: Option<usize>,
+    /// Of the rows that agree in these `whole` keys only the foremost are wanted, whose peers agree in
+    /// so many leading keys of all; others may come out too, in their places.
+    #[serde(default)]
+    pub foremost: Option<Foremost>,
 }

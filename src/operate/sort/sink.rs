@@ -4,6 +4,7 @@
 //!   push ─► encode ─► store ──(memory refused)──► sort, spill as a run ─► empty store
 //!                       │
 //!                       └──(top-n: 2n rows)─────► sort, keep n; later rows behind the n-th are dropped unseen
+//!   push ─(of each partition few)─► rows too far back are dropped unseen ─► encode
 //!   many runs ─► merged into one of the next level, as soon as merging all could not hold their blocks
 //!   finish ─► the last run stays in memory as far as three quarters of the limit allow
 //! ```
@@ -16,6 +17,7 @@ use arrow::datatypes::SchemaRef;
 use super::SortSpec;
 use super::cells::{Block, record_batch};
 use super::encode::{Encoder, read_header};
+use super::foremost::Foremost;
 use super::keys::Codec;
 use super::merge::merge_blocks;
 use super::packing::Packing;
@@ -78,6 +80,7 @@ pub struct SortSink {
     store: Store,
     limit: usize,
     top: Option<Top>,
+    foremost: Option<Foremost>,
     runs: Vec<Bucket>,
     /// How often the rows of each run were merged.
     levels: Vec<u32>,
@@ -116,6 +119,7 @@ impl SortSink {
                 .limit
                 .map_or(usize::MAX, |n| n.min(usize::MAX as u64) as usize),
             top,
+            foremost: Foremost::new(spec, schema, run)?,
             runs: Vec::new(),
             levels: Vec::new(),
             index: Vec::new(),
@@ -146,6 +150,10 @@ impl SortSink {
                 orders.retain(|_| keep.next().is_some_and(|&h| h <= threshold));
             }
         }
+        self.leave_out(&mut batch, &mut orders)?;
+        if orders.is_empty() {
+            return Ok(());
+        }
         let mut changed = false;
         let block = self
             .encoder
@@ -173,6 +181,23 @@ impl SortSink {
             self.spill()?;
         }
         self.prune()
+    }
+
+    /// Leaves out rows that stand too far back in their partition, if only the foremost are wanted.
+    fn leave_out(&mut self, batch: &mut Batch, orders: &mut Vec<u64>) -> Result<()> {
+        let Some(foremost) = &mut self.foremost else {
+            return Ok(());
+        };
+        let Some(wanted) = foremost.wanted(&self.encoder.encode_keys(batch)?, orders) else {
+            self.foremost = None;
+            return Ok(());
+        };
+        let mut keep = wanted.iter();
+        orders.retain(|_| keep.next().is_some_and(|&w| w));
+        if orders.len() < batch.rows {
+            *batch = batch.filter(&BooleanArray::from(wanted))?;
+        }
+        Ok(())
     }
 
     /// Reserves what the store takes with `block`.
@@ -354,6 +379,7 @@ impl Sink for SortSink {
     }
 
     fn finish(mut self: Box<Self>, _cx: &TaskContext) -> Result<Partition> {
+        self.foremost = None;
         if self.store.rows() > 0 {
             self.seal(self.run.budget.limit() / 4 * 3)?;
         }

@@ -1,5 +1,7 @@
 //! Sorting against a stable sort of plain values.
 
+mod foremost;
+
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -248,9 +250,14 @@ fn sort_with_sinks(case: &Case, rows: &[Vec<V>]) -> Vec<Vec<V>> {
         keys: case.keys.clone(),
         limit: case.limit,
         // half of the cases keep rows together that agree in some keys
+        foremost: None,
         whole: (case.limit.is_none() && case.seeds.len().is_multiple_of(2))
             .then(|| case.batches.len() % (case.keys.len() + 1)),
     };
+    sort_to(&spec, case, rows)
+}
+
+fn sort_to(spec: &SortSpec, case: &Case, rows: &[Vec<V>]) -> Vec<Vec<V>> {
     let (schema, cx) = (schema(), context(case.memory, 3));
     let mut pieces = Vec::new();
     let mut start = 0;
@@ -273,7 +280,7 @@ fn sort_with_sinks(case: &Case, rows: &[Vec<V>]) -> Vec<Vec<V>> {
         pieces.reverse();
     }
     let mut sinks: Vec<Box<SortSink>> = (0..3)
-        .map(|_| Box::new(SortSink::new(&spec, &schema, &cx.run).unwrap()))
+        .map(|_| Box::new(SortSink::new(spec, &schema, &cx.run).unwrap()))
         .collect();
     for (sink, batch) in pieces {
         if sinks[sink].push(batch, &cx).unwrap() == Flow::Enough {
@@ -284,10 +291,10 @@ fn sort_with_sinks(case: &Case, rows: &[Vec<V>]) -> Vec<Vec<V>> {
         .into_iter()
         .map(|s| Arc::new(s.finish(&cx).unwrap()))
         .collect();
-    let plan = Arc::new(plan_ranges(&spec, &schema, &inputs, case.target).unwrap());
+    let plan = Arc::new(plan_ranges(spec, &schema, &inputs, case.target).unwrap());
     let mut out: Vec<Vec<V>> = Vec::new();
     for range in 0..plan.ranges() {
-        let mut source = merge_range(&spec, &schema, &plan, range, &inputs, &cx.run).unwrap();
+        let mut source = merge_range(spec, &schema, &plan, range, &inputs, &cx.run).unwrap();
         let before = out.len();
         while let Some(batch) = source.next(&cx).unwrap() {
             assert!(batch.rows > 0 && batch.rows <= Batch::TARGET_ROWS);
@@ -477,6 +484,7 @@ fn run_ints(rows: usize, limit: Option<u64>, memory: usize) -> (TaskContext, Vec
         keys: vec![key(1, true), key(0, false)],
         limit,
         whole: None,
+        foremost: None,
     };
     let cx = context(memory, 1);
     let mut sink = Box::new(SortSink::new(&spec, &schema, &cx.run).unwrap());
@@ -536,6 +544,7 @@ fn too_many_texts_leave_the_dictionary() {
         }],
         limit: None,
         whole: None,
+        foremost: None,
     };
     let cx = context(1 << 30, 1);
     let mut sink = Box::new(SortSink::new(&spec, &schema, &cx.run).unwrap());
@@ -582,6 +591,7 @@ fn run_texts(rows: usize, keys: &[usize], memory: usize) -> (TaskContext, usize,
         keys: keys.iter().map(key).collect(),
         limit: None,
         whole: None,
+        foremost: None,
     };
     let cx = context(memory, 1);
     let mut sink = Box::new(SortSink::new(&spec, &schema, &cx.run).unwrap());
@@ -655,6 +665,7 @@ fn speed_of_a_wide_sort() {
         keys: vec![key(2, true), key(4, false)],
         limit: None,
         whole: None,
+        foremost: None,
     };
     let cx = context(340 << 20, threads);
     let names: Vec<String> = (0..300).map(|i| format!("A{i}")).collect();

@@ -16,7 +16,7 @@ use super::{ParquetDataset, prune};
 use crate::error::Result;
 use crate::kernel::Batch;
 use crate::pipeline::{Source, TaskContext};
-use crate::source::{RowFilter, ScanRequest};
+use crate::source::{KnownCodes, RowFilter, ScanRequest};
 
 /// Rows of a decoded batch.
 pub(super) const BATCH_ROWS: usize = Batch::TARGET_ROWS;
@@ -68,6 +68,7 @@ pub(super) struct Scan {
 /// A part of a filter.
 struct Part {
     columns: Vec<usize>,
+    known: KnownCodes,
     /// Rows of the current row group that it saw, and those that passed: one that leaves out few is
     /// given up, where it may.
     seen: usize,
@@ -108,6 +109,7 @@ impl Scan {
         let tests = request.filter.as_ref().map_or(&[][..], |f| f.tests());
         let tests = tests.iter().map(|t| Part {
             columns: t.columns().iter().map(at).collect(),
+            known: KnownCodes::default(),
             seen: 0,
             passed: 0,
         });
@@ -277,6 +279,7 @@ impl Scan {
         };
         let mut whole = [Part {
             columns: (0..self.filters).collect(),
+            known: KnownCodes::default(),
             seen: 0,
             passed: 0,
         }];
@@ -293,7 +296,7 @@ impl Scan {
             }
             let batch = window.batch(&part.columns)?;
             let mask = match tests.get(i) {
-                Some(test) => test.mask(&batch)?,
+                Some(test) => test.mask(&batch, &mut parts[i].known)?,
                 None => filter.mask(&batch)?,
             };
             let later = parts[i + 1..].iter().flat_map(|p| &p.columns);
