@@ -38,12 +38,12 @@ pub const AGGREGATE_FUNCTIONS: &[(&str, &[&str], &str)] = &[
     (
         "skewness(x)",
         &[],
-        "The skewness of a sample; of fewer than three values null.",
+        "The skewness of a sample; null of fewer than three values and of equal ones.",
     ),
     (
         "kurtosis(x)",
         &[],
-        "The excess kurtosis of a sample; of fewer than four values null.",
+        "The excess kurtosis of a sample; null of fewer than four values and of equal ones.",
     ),
     ("kurtosis_pop(x)", &[], "The excess kurtosis of a population."),
     (

@@ -48,7 +48,7 @@ pub(super) fn operator(op: &B, left: Expr, right: Expr) -> Result<Expr> {
     Ok(Expr::binary(op, left, right))
 }
 
-/// `^` and `**`, which come as `^` of one dialect and as `^@` of another ([`super::parse`]).
+/// `^` and `**`, which come as `^` of one dialect and as `^@` of another ([`mod@super::parse`]).
 fn is_power(op: &B) -> bool {
     matches!(op, B::BitwiseXor | B::PGStartsWith)
 }
