@@ -6,7 +6,7 @@
 
 use std::ffi::c_long;
 
-use libmimalloc_sys::{mi_option_get, mi_option_set, mi_option_t};
+use libmimalloc_sys::{mi_collect, mi_option_get, mi_option_set, mi_option_t};
 
 /// mimalloc's `mi_option_purge_delay`, in versions 2 and 3: the milliseconds after which freed
 /// memory goes back to the system.
@@ -24,11 +24,13 @@ const DELAYS: [(usize, c_long); 4] = [(96 << 20, 2), (192 << 20, 5), (384 << 20,
 /// before it starts threads.
 pub fn return_memory_early(limit: usize) {
     let delay = DELAYS.iter().find(|(below, _)| limit < *below);
-    // SAFETY: both only read and write the allocator's table of options, whose indices they check;
-    // no other thread runs yet.
+    // SAFETY: the first two only read and write the allocator's table of options, whose indices they check, and
+    // the third gives back what nobody holds; no other thread runs yet.
     unsafe {
         if mi_option_get(PURGE_DELAY) == USUAL_DELAY {
             mi_option_set(PURGE_DELAY, delay.map_or(0, |d| d.1)); // unless the environment chose otherwise
+            // what was freed so far waits by the old delay, and all that is freed later would wait with it
+            mi_collect(true);
         }
     }
     small_pages();
