@@ -317,6 +317,12 @@ pub fn did_you_mean<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) 
         .map(|(_, n)| n)
 }
 
+/// What a panic said, if that was text.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> Option<String> {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -292,14 +292,7 @@ fn lingering_ends_with_ctrl_c() {
     let live = Live::start(&slow(&file, &["--linger"]));
     let mut events = live.events();
     while events.next().unwrap().0 != "end" {}
-    let id = live.id().to_string();
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(common::interrupted(live.id()));
     live.ended().done();
 }
 

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{Folder, Ran, command, run};
+use common::{Folder, Ran, command, interrupt_at_work, run};
 use ddf::observe::{Model, StageState, State};
 use serde_json::Value;
 
@@ -566,22 +566,7 @@ fn an_interrupted_run_is_cancelled_in_its_profile() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    // its worker is there: so are the handlers of signals, and the run goes on
-    let tasks = format!("/proc/{}/task", child.id());
-    let works = || {
-        let all = std::fs::read_dir(&tasks).into_iter().flatten().flatten();
-        let names = all.filter_map(|t| std::fs::read_to_string(t.path().join("comm")).ok());
-        names.into_iter().any(|n| n.trim() == "ddf-0")
-    };
-    while !works() && child.try_wait().unwrap().is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let killed = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    if !killed.is_ok_and(|s| s.success()) {
-        let _ = child.kill();
-        let _ = child.wait();
+    if !interrupt_at_work(&mut child) {
         return; // no such program here
     }
     let status = child.wait().unwrap();

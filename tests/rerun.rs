@@ -106,46 +106,27 @@ fn errors_as_json_have_it_as_fields() {
 #[test]
 fn partitions_of_each_table_can_be_run_alone() {
     let folder = folder();
-    let rows = |more: &[&str]| {
-        let asked = [
-            "query",
-            "a.csv",
-            "--join",
-            "b.csv",
-            "--on",
-            "k",
-            "--count",
-            "--blocksize",
-            "1000",
-            "--csv",
-        ];
-        let out = ddf(folder.path(), &[&asked[..], more].concat());
-        let text = String::from_utf8(out.stdout).unwrap();
-        assert!(out.status.success(), "{}", String::from_utf8(out.stderr).unwrap());
+    let ask = |more: &[&str]| {
+        let asked = "query a.csv --join b.csv --on k --count --blocksize 1000 --csv".split(' ');
+        ddf(
+            folder.path(),
+            &asked.chain(more.iter().copied()).collect::<Vec<_>>(),
+        )
+    };
+    let rows = |out: &Output| {
+        let text = String::from_utf8(out.stdout.clone()).unwrap();
         text.lines().nth(1).unwrap().parse::<usize>().unwrap()
     };
-    assert_eq!(rows(&[]), 1000);
+    let all = ask(&[]);
+    assert!(all.status.success(), "{}", String::from_utf8_lossy(&all.stderr));
+    assert_eq!(rows(&all), 1000);
     // the partitions of a table are all of it
     for table in ["", "1:"] {
         let mut sum = 0;
         let mut part = 0;
         loop {
             let name = format!("{table}{part}");
-            let asked = [
-                "query",
-                "a.csv",
-                "--join",
-                "b.csv",
-                "--on",
-                "k",
-                "--count",
-                "--blocksize",
-                "1000",
-            ];
-            let out = ddf(
-                folder.path(),
-                &[&asked[..], &["--csv", "--partition", &name]].concat(),
-            );
+            let out = ask(&["--partition", &name]);
             if out.status.code() == Some(2) {
                 let text = String::from_utf8(out.stderr).unwrap();
                 assert!(
@@ -156,8 +137,7 @@ fn partitions_of_each_table_can_be_run_alone() {
                 );
                 break;
             }
-            let text = String::from_utf8(out.stdout).unwrap();
-            sum += text.lines().nth(1).unwrap().parse::<usize>().unwrap();
+            sum += rows(&out);
             part += 1;
         }
         assert!(part > 5);

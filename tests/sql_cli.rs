@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::command;
+use common::{command, interrupt_at_work};
 
 const EMP: &str = "emp=tests/sql/data/emp.csv";
 
@@ -76,22 +76,7 @@ fn a_recursion_that_does_not_end_can_be_interrupted() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    // its worker is there: so are the handlers of signals
-    let tasks = format!("/proc/{}/task", child.id());
-    let works = || {
-        let all = std::fs::read_dir(&tasks).into_iter().flatten().flatten();
-        let names = all.filter_map(|t| std::fs::read_to_string(t.path().join("comm")).ok());
-        names.into_iter().any(|n| n.trim() == "ddf-0")
-    };
-    while !works() && child.try_wait().unwrap().is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let killed = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    if !killed.is_ok_and(|s| s.success()) {
-        let _ = child.kill();
-        let _ = child.wait();
+    if !interrupt_at_work(&mut child) {
         return; // no such program here
     }
     let out = child.wait_with_output().unwrap();

@@ -109,6 +109,16 @@ impl<'a> Run<'a> {
         Ok(Some(stages))
     }
 
+    /// The work of a stage whose tasks are known, counted and told to the observers.
+    fn job<'s>(&'s self, stage: &'s Stage, inputs: &'s StageInputs, watch: &watch::Watch) -> worker::Job<'s> {
+        let (graph, cx) = (&self.graph, self.cx);
+        Progress::add(&cx.progress.tasks_total, inputs.tasks.len() as u64);
+        let mut job = worker::Job::new(graph, stage, inputs, cx);
+        let when = (watch.begun(), cx.threads);
+        job.observed = Observed::plan(&self.observers, graph, stage, inputs, when);
+        job
+    }
+
     /// Runs a stage; the rows of the last one go to `result`.
     fn stage(&mut self, id: usize, result: Option<&mut ResultSink>) -> Result<()> {
         if let StageSink::Branches = self.graph.stages[id].sink {
@@ -121,15 +131,7 @@ impl<'a> Run<'a> {
         let watch = watch::Watch::start(&self.graph, &self.graph.stages[id], &self.left, self.cx);
         let inputs = self.inputs(id)?;
         let (graph, stage, cx) = (&self.graph, &self.graph.stages[id], self.cx);
-        Progress::add(&cx.progress.tasks_total, inputs.tasks.len() as u64);
-        let mut job = worker::Job::new(graph, stage, &inputs, cx);
-        job.observed = Observed::plan(
-            &self.observers,
-            graph,
-            stage,
-            &inputs,
-            (watch.begun(), cx.threads),
-        );
+        let job = self.job(stage, &inputs, &watch);
         if let Some(result) = result {
             results::run_last(&job, self.pool.as_ref(), graph, result)?;
             watch.stop(graph, stage, None, cx);
@@ -175,15 +177,7 @@ impl<'a> Run<'a> {
                 inputs: of_branch,
             });
         }
-        Progress::add(&cx.progress.tasks_total, inputs.tasks.len() as u64);
-        let mut job = worker::Job::new(graph, stage, &inputs, cx);
-        job.observed = Observed::plan(
-            &self.observers,
-            graph,
-            stage,
-            &inputs,
-            (watch.begun(), cx.threads),
-        );
+        let job = self.job(stage, &inputs, &watch);
         let before = Progress::get(&cx.progress.rows_read);
         let left = branch::run(&job, &branches, self.pool.as_ref())?;
         let rows = Progress::get(&cx.progress.rows_read) - before;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use super::observed::Observed;
-use crate::error::{Error, FailedTask, Kind, Result};
+use crate::error::{Error, FailedTask, Kind, Result, panic_text};
 use crate::graph::{self, Graph, Stage, StageInputs};
 use crate::observe::{Clock, Progress};
 use crate::pipeline::{Emit, Partition, RunContext, Sink, TaskContext};
@@ -163,11 +163,7 @@ fn rank(e: &Error, part: usize) -> (bool, usize) {
 /// Runs `f`; a panic becomes an error that names the task.
 pub fn guarded<T>(job: &Job, part: usize, f: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
-            .unwrap_or_else(|| "unknown panic".into());
+        let text = panic_text(&*panic).unwrap_or_else(|| "unknown panic".into());
         let stage = job.stage.id;
         Err(
             Error::defect(format!("task {part} of stage {stage} panicked: {text}"))

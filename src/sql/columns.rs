@@ -92,12 +92,7 @@ fn matching(f: &ast::Function, scope: &Scope) -> Result<Vec<Col>> {
     match cols.is_empty() {
         false => Ok(cols),
         true => {
-            let names: Vec<&str> = scope
-                .cols
-                .iter()
-                .filter(|c| c.open)
-                .map(|c| c.name.as_str())
-                .collect();
+            let names = scope.open_names();
             Err(Error::query(format!("no column matches {f}"))
                 .help(format!("the columns are {}", names.join(", "))))
         }

@@ -221,16 +221,7 @@ impl Planner<'_> {
             }
             JobKind::Compare { x, op, all } => {
                 let value = one_column(&d.rel, "ANY and ALL")?;
-                let found = Found::new(self);
-                let counted = LogicalPlan::Aggregate {
-                    input: Box::new(d.rel.plan),
-                    keys,
-                    aggs: found.aggs(&value),
-                };
-                let rel = beside(rel, counted, JoinKind::Left, on)?;
-                let is = found.compared(x, *op, *all);
-                is.data_type(&*rel.plan.schema()?)?;
-                Ok((rel, is))
+                Found::new(self).beside(rel, d.rel.plan, keys, on, &value, (x, *op, *all))
             }
         }
     }

@@ -124,18 +124,19 @@ impl<'a> Scope<'a> {
         self.cols.iter().any(own) || self.outer.is_some_and(|o| o.has_table(table))
     }
 
+    /// The columns that can be named without their table.
+    pub fn open_names(&self) -> Vec<&str> {
+        let open = self.cols.iter().filter(|c| c.open);
+        open.map(|c| c.name.as_str()).collect()
+    }
+
     /// The error for a name that nothing has.
     pub fn missing(&self, parts: &[Ident]) -> Error {
         let name = parts.last().map_or("", |i| i.value.as_str());
         let table = match parts {
             [.., table, _] => table.value.as_str(),
             _ => {
-                let open: Vec<&str> = self
-                    .cols
-                    .iter()
-                    .filter(|c| c.open)
-                    .map(|c| c.name.as_str())
-                    .collect();
+                let open = self.open_names();
                 let quoted = parts.last().is_some_and(|i| i.quote_style == Some('"'));
                 if quoted && did_you_mean(name, open.iter().copied()).is_none() {
                     let help = format!("if it is text, write it in single quotes: '{name}'");

@@ -253,16 +253,7 @@ impl Planner<'_> {
                         ((name.clone(), r), (l, Expr::Column(name)))
                     })
                     .unzip();
-                let found = Found::new(self);
-                let counted = LogicalPlan::Aggregate {
-                    input: Box::new(inner.plan),
-                    keys,
-                    aggs: found.aggs(&value),
-                };
-                let rel = beside(rel, counted, JoinKind::Left, on)?;
-                let is = found.compared(x, *op, *all);
-                is.data_type(&*rel.plan.schema()?)?;
-                Ok((rel, is))
+                Found::new(self).beside(rel, inner.plan, keys, on, &value, (x, *op, *all))
             }
             (JobKind::In(_), Inner::Correlated(..)) => Err(unsupported(
                 "IN beside OR or in SELECT with a subquery that refers to an outer query",
@@ -447,6 +438,28 @@ impl Found {
             least: p.fresh("least"),
             greatest: p.fresh("greatest"),
         }
+    }
+
+    /// `x op ANY`, or with `all` `x op ALL`, over the values of a query grouped by `keys`, beside the rows of
+    /// `rel` that equal them.
+    pub fn beside(
+        &self,
+        rel: Rel,
+        input: LogicalPlan,
+        keys: Vec<(String, Expr)>,
+        on: Vec<(Expr, Expr)>,
+        value: &Expr,
+        (x, op, all): (&Expr, BinaryOp, bool),
+    ) -> Result<(Rel, Expr)> {
+        let counted = LogicalPlan::Aggregate {
+            input: Box::new(input),
+            keys,
+            aggs: self.aggs(value),
+        };
+        let rel = beside(rel, counted, JoinKind::Left, on)?;
+        let is = self.compared(x, op, all);
+        is.data_type(&*rel.plan.schema()?)?;
+        Ok((rel, is))
     }
 
     pub fn aggs(&self, value: &Expr) -> Vec<(String, AggCall)> {

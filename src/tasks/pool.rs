@@ -27,7 +27,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::inputs::{Inputs, World};
-use super::run::panic_text;
+use super::run::panicked;
 use super::{Cancel, failure};
 use crate::error::{Error, Kind, Result};
 
@@ -272,10 +272,7 @@ impl Pool {
                 Ok(Ok(v)) => return Ok(v),
                 Ok(Err(e)) if left == 0 => return Err(e.context(format!("task {name}"))),
                 Ok(Err(_)) => {}
-                Err(panic) => {
-                    let what = format!("task {name} panicked: {}", panic_text(&*panic));
-                    return Err(Error::new(Kind::Task, what));
-                }
+                Err(panic) => return Err(panicked(&format!("task {name}"), &*panic)),
             }
             left -= 1;
             std::thread::sleep(pause);

@@ -12,7 +12,7 @@ use super::inputs::{Cell, Outputs, Value, Values};
 use super::order::Plan;
 use super::queue::{Next, Queue};
 use super::{Cancel, Scheduler, TaskGraph, Work};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, panic_text};
 use crate::observe::{
     Observer, Observers, RunEnd, RunStart, StageInfo, StagePlan, StageRun, TaskEnd, TaskStart,
 };
@@ -373,10 +373,7 @@ impl<'a> Run<'a> {
             let error = match catch_unwind(AssertUnwindSafe(|| call(self.values))) {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(e)) => e,
-                Err(panic) => {
-                    let what = format!("{} panicked: {}", named(), panic_text(&*panic));
-                    return Err(Error::new(Kind::Task, what));
-                }
+                Err(panic) => return Err(panicked(&named(), &*panic)),
             };
             if left == 0 || matches!(error.kind(), Kind::Interrupted | Kind::Defect) {
                 return Err(match error.kind() {
@@ -477,9 +474,8 @@ impl Drop for StopOnPanic<'_> {
     }
 }
 
-/// What a panic says of itself.
-pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
-        .unwrap_or_else(|| "unknown panic".into())
+/// The error of a task that panicked.
+pub(super) fn panicked(named: &str, panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic_text(panic).unwrap_or_else(|| "unknown panic".into());
+    Error::new(Kind::Task, format!("{named} panicked: {text}"))
 }

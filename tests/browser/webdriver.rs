@@ -171,41 +171,26 @@ impl Browser {
         }
     }
 
-    /// Clicks an element, as a person does.
-    pub fn click(&self, selector: &str) {
+    /// The protocol's name of an element.
+    fn element(&self, selector: &str) -> String {
         let found = self.ask(
             "POST",
             "/element",
             &json!({"using": "css selector", "value": selector}),
         );
-        let id = found
-            .as_object()
-            .unwrap()
-            .values()
-            .next()
-            .unwrap()
-            .as_str()
-            .unwrap()
-            .to_string();
+        let name = found.as_object().unwrap().values().next().unwrap();
+        name.as_str().unwrap().to_string()
+    }
+
+    /// Clicks an element, as a person does.
+    pub fn click(&self, selector: &str) {
+        let id = self.element(selector);
         self.ask("POST", &format!("/element/{id}/click"), &json!({}));
     }
 
     /// Types into an element.
     pub fn keys(&self, selector: &str, text: &str) {
-        let found = self.ask(
-            "POST",
-            "/element",
-            &json!({"using": "css selector", "value": selector}),
-        );
-        let id = found
-            .as_object()
-            .unwrap()
-            .values()
-            .next()
-            .unwrap()
-            .as_str()
-            .unwrap()
-            .to_string();
+        let id = self.element(selector);
         self.ask("POST", &format!("/element/{id}/value"), &json!({"text": text}));
     }
 

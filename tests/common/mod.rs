@@ -7,7 +7,8 @@ pub mod live;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -26,6 +27,32 @@ pub fn command() -> Command {
     }
     c.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
     c
+}
+
+/// Interrupts a process as Ctrl-C does; false where the system has no `kill`.
+pub fn interrupted(id: u32) -> bool {
+    let ran = Command::new("kill").args(["-INT", &id.to_string()]).status();
+    ran.is_ok_and(|s| s.success())
+}
+
+/// Interrupts a run once its worker is there: so are its handlers of signals then. False where the system has
+/// no `kill`; then it is killed.
+pub fn interrupt_at_work(child: &mut Child) -> bool {
+    let tasks = format!("/proc/{}/task", child.id());
+    let works = || {
+        let all = std::fs::read_dir(&tasks).into_iter().flatten().flatten();
+        let names = all.filter_map(|t| std::fs::read_to_string(t.path().join("comm")).ok());
+        names.into_iter().any(|n| n.trim() == "ddf-0")
+    };
+    while !works() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let sent = interrupted(child.id());
+    if !sent {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    sent
 }
 
 /// What a run left behind.

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::common::{Folder, Ran, command, query, run};
+use crate::common::{Folder, Ran, command, interrupted, query, run};
 
 #[test]
 fn a_full_device_is_an_error() {
@@ -135,14 +135,7 @@ fn interrupt(run: usize, rows: &str) {
         );
         std::thread::sleep(Duration::from_millis(1));
     }
-    let id = child.id().to_string();
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(interrupted(child.id()));
     let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!(ran.status, Some(130), "{}", ran.err);
     assert_eq!(f.names(), before);

@@ -8,7 +8,7 @@ use std::sync::Once;
 
 use parquet::errors::ParquetError;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, panic_text};
 use crate::memory::is_transient;
 
 thread_local! {
@@ -33,9 +33,7 @@ pub(super) fn guarded<T>(
             None => damaged(path, what, &plain(&e)),
         }),
         Err(panic) => {
-            let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            let text = text.unwrap_or_else(|| "the decoder gave up".into());
+            let text = panic_text(&*panic).unwrap_or_else(|| "the decoder gave up".into());
             Err(damaged(path, what, text.lines().next().unwrap_or_default()))
         }
     }
