@@ -148,7 +148,7 @@ fn it_can_be_typed() {
     for line in [
         "2 threads, memory limit 1.0 GiB",
         "stage 0  scan *.csv ► aggregate",
-        "  2 × a block of 2.2 MiB: 4.5 MiB",
+        "  2 × a block of 512.0 KiB: 1.0 MiB",
         "  groups, a table for each thread: up to 1.0 GiB, then on disk",
         "  rows of stage 0: within the limit, else on disk",
         "at most: 1.0 GiB",

@@ -8,14 +8,14 @@ use arrow::datatypes::SchemaRef;
 
 use super::{Frame, Settings, events};
 use crate::error::{Error, Kind, Result};
-use crate::graph::{self, Graph};
+use crate::graph::{self, Graph, StageSource};
 use crate::kernel::Batch;
 use crate::kernel::types::names_of;
 use crate::observe::{Progress, StageRun, Warning};
 use crate::pipeline::RunContext;
 use crate::plan::Table;
 use crate::schedule::{self, ResultSink};
-use crate::source::Refine;
+use crate::source::{Dataset, Refine};
 use crate::write::{self, Format, Output, Target, WriteOptions};
 
 /// A frame is planned again at most this often: each time a column widens or a file turns out to
@@ -160,15 +160,19 @@ impl Runner {
         })
     }
 
-    /// Rows that stream to standard output cannot be taken back when a column turns out wider than
-    /// sampled, so for such a plan the types are made certain first.
+    /// Rows that stream out cannot be taken back when a column turns out wider than sampled, so the
+    /// types are made certain first of the table that is read while they do: that of the last stage. All
+    /// others are read before the first row goes out.
     fn settle(&mut self, frame: &Frame, target: &Target, format: Format) -> Result<Frame> {
-        let streams = matches!(target, Target::Stdout) && format != Format::Table;
-        let blocked = frame.graph()?.stages.len() > 1;
-        if !streams || blocked {
+        if !target.streams() || format == Format::Table {
             return Ok(frame.clone());
         }
-        self.refine(frame, Refine::Certainty)
+        let graph = frame.graph()?;
+        let Some(StageSource::Scan { table, .. }) = graph.stages.last().map(|s| &s.source) else {
+            return Ok(frame.clone());
+        };
+        let dataset = graph.tables[*table].dataset.clone();
+        self.refine(frame, Refine::Certainty, |t| Arc::ptr_eq(t, &dataset))
     }
 
     /// Calls `once` until it succeeds without finding that a scan must be planned again.
@@ -189,7 +193,9 @@ impl Runner {
             let outcome =
                 once(self, &frame, &graph, &cx).map_err(|e| e.renumbered(|t| table_of(&frame, &graph, t)));
             match outcome {
-                Err(e) if e.kind() == Kind::Replan => frame = self.refine(&frame, Refine::Misfit)?,
+                Err(e) if e.kind() == Kind::Replan || !guesses_hold(&frame, &e)? => {
+                    frame = self.refine(&frame, Refine::Misfit, |_| true)?;
+                }
                 other => {
                     events::end(&observers, other.as_ref().map(AsRef::as_ref));
                     return other;
@@ -199,14 +205,22 @@ impl Runner {
         Err(Error::defect("the types of the input would not settle"))
     }
 
-    /// The frame over datasets whose types are certain for the columns it uses.
-    fn refine(&mut self, frame: &Frame, why: Refine) -> Result<Frame> {
+    /// The frame over datasets whose types are certain for the columns it uses, where the dataset is chosen.
+    fn refine(
+        &mut self,
+        frame: &Frame,
+        why: Refine,
+        chosen: impl Fn(&Arc<dyn Dataset>) -> bool,
+    ) -> Result<Frame> {
         let cx = self.context();
         let used = used_columns(frame)?;
         let mut tables = used.into_iter();
         let refined = frame.replace_tables(&mut |table| {
             let columns = tables.next().unwrap_or_default();
-            let dataset = table.dataset.clone().refine(&columns, why, &cx)?;
+            let mut dataset = table.dataset.clone();
+            if chosen(&dataset) {
+                dataset = dataset.refine(&columns, why, &cx)?;
+            }
             Ok(Table {
                 name: table.name.clone(),
                 dataset,
@@ -247,6 +261,18 @@ impl Runner {
             warnings,
         }
     }
+}
+
+/// Whether what tasks took for granted while they read holds, so that an error is to be believed.
+pub(super) fn guesses_hold(frame: &Frame, e: &Error) -> Result<bool> {
+    if matches!(e.kind(), Kind::Interrupted | Kind::BrokenPipe) {
+        return Ok(true);
+    }
+    let mut hold = true;
+    for table in frame.plan().tables() {
+        hold &= table.dataset.guesses_hold()?;
+    }
+    Ok(hold)
 }
 
 /// The number that table `t` of a graph has among those of the frame's plan.

@@ -215,6 +215,7 @@ fn request(graph: &Graph, stage: &Stage, keys: &KeySets) -> Result<ScanRequest> 
         columns: columns.clone(),
         filter: graph.row_filter(stage, keys)?,
         limit: *limit,
+        alone: false,
     })
 }
 

@@ -95,6 +95,8 @@ pub struct ScanRequest {
     pub filter: Option<Arc<dyn RowFilter>>,
     /// At most this many rows are needed of each partition.
     pub limit: Option<u64>,
+    /// Nobody reads the partitions before this one to their ends, so that nothing may be left for them to check.
+    pub alone: bool,
 }
 
 /// Why types are looked at a second time.
@@ -157,6 +159,14 @@ pub trait Dataset: Send + Sync {
     /// As reading does.
     fn set_aside(&self, _run: &RunContext) -> Result<Option<PathBuf>> {
         Ok(None)
+    }
+    /// Called when a run ended with an error: whether everything holds that its tasks took for granted before it
+    /// could be known. If not, the error may come of that, and the query must be run again.
+    ///
+    /// # Errors
+    /// As reading does.
+    fn guesses_hold(&self) -> Result<bool> {
+        Ok(true)
     }
     /// How often reads were tried again so far.
     fn retries(&self) -> u64 {

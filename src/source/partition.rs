@@ -54,7 +54,11 @@ impl Dataset for OnePartition {
         1
     }
     fn open(self: Arc<Self>, _part: usize, request: &ScanRequest) -> Result<Box<dyn Source>> {
-        self.of.clone().open(self.part, request)
+        let alone = ScanRequest {
+            alone: true,
+            ..request.clone()
+        };
+        self.of.clone().open(self.part, &alone)
     }
     fn bytes(&self) -> u64 {
         self.of.bytes() / self.of.partitions().max(1) as u64
@@ -83,6 +87,9 @@ impl Dataset for OnePartition {
         let others = (0..self.of.partitions()).filter(|p| *p != self.part);
         others.for_each(|p| run.aside.finished(p));
         self.of.set_aside(run)
+    }
+    fn guesses_hold(&self) -> Result<bool> {
+        self.of.guesses_hold()
     }
     fn retries(&self) -> u64 {
         self.of.retries()

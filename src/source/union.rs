@@ -256,6 +256,9 @@ impl Dataset for UnionDataset {
         let csv = Dataset::block_bytes(&*self.csv, columns);
         csv.max(self.parquet.block_bytes(columns))
     }
+    fn guesses_hold(&self) -> Result<bool> {
+        self.csv.guesses_hold()
+    }
     fn retries(&self) -> u64 {
         // both count in the same place
         self.csv.retries().max(self.parquet.retries())

@@ -20,6 +20,17 @@ use super::Target;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::direct::DirectWriter;
 
+impl Target {
+    /// Whether what is written cannot be taken back: standard output, a device or a pipe.
+    pub fn streams(&self) -> bool {
+        match self {
+            Target::Stdout => true,
+            Target::File(path) if path == Path::new("/dev/stdout") => true,
+            Target::File(path) => std::fs::metadata(path).is_ok_and(|m| is_special(path, &m)),
+        }
+    }
+}
+
 /// An open target. Dropped without [`Destination::commit`], a file target leaves nothing.
 pub(super) struct Destination {
     way: Way,

@@ -1,6 +1,6 @@
 //! A file may be cut anywhere: the answer is that of a single pass.
 
-use crate::common::{Folder, Random, query, run};
+use crate::common::{Folder, Random, ask, query, run};
 
 const BLOCKS: &[usize] = &[64, 65, 100, 127, 1000, 4096, 65_536, 1 << 20, 1 << 30];
 
@@ -71,6 +71,39 @@ fn newlines_in_quotes_keep_rows_in_order() {
             query(&file, &format!("-j 8 --blocksize {block}")),
             whole,
             "at blocks of {block} bytes"
+        );
+    }
+}
+
+/// Lines within quotes that look like rows, but of values that would be errors: where a task starts may
+/// be guessed wrong, but nothing may come of it.
+#[test]
+fn texts_that_look_like_rows_are_no_errors() {
+    let f = Folder::new();
+    let (mut csv, mut r) = (String::from("id,text,n\n"), Random(11));
+    for i in 0..3000 {
+        let inner = "a,b,c\n".repeat(r.below(40));
+        csv += &format!("{i},\"x\n{inner}\",{}\n", i % 7);
+    }
+    let file = f.file("n.csv", &csv);
+    let expected = query(&file, "-j 1 --scheduler sync --types id=int64,n=int64 --sum id,n");
+    assert_eq!(expected, format!("id_sum,n_sum\n{},{}\n", 2999 * 1500, 8994));
+    for block in &BLOCKS[..8] {
+        for flags in [
+            "",
+            "--types id=int64,n=int64",
+            "--strict-types",
+            "--on-bad-row skip",
+        ] {
+            let ran = ask(&file, &format!("-j 3 --blocksize {block} {flags} --sum id,n")).done();
+            assert_eq!(ran.text(), expected, "at blocks of {block} bytes with '{flags}'");
+        }
+        let cast = format!("-j 3 --blocksize {block} --agg id_sum=sum(cast(id::text,int)) --sum n");
+        let cast = cast.replace("cast(id::text,int)", "(id::text)::int64");
+        assert_eq!(
+            ask(&file, &cast).done().text(),
+            expected,
+            "at blocks of {block} bytes, cast"
         );
     }
 }

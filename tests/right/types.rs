@@ -57,6 +57,29 @@ fn widening_keeps_what_was_read_before() {
 }
 
 #[test]
+fn rows_that_stream_out_come_once() {
+    let f = Folder::new();
+    let left = f.file("late.csv", late("1.5"));
+    let right = f.file("names.csv", "x,name\n1,one\n1.5,more\n");
+    let join = format!("SELECT id, l.x, name FROM '{left}' l JOIN '{right}' r ON l.x = r.x");
+    let whole = format!("SELECT id, x FROM '{left}'");
+    for (sql, last) in [(&join, "200000,1.5,more"), (&whole, "200000,1.5")] {
+        for more in [
+            &["--format", "csv"][..],
+            &["-o", "/dev/stdout", "--format", "csv"],
+        ] {
+            let ran = run(["sql", sql].iter().chain(more))
+                .done()
+                .says(&["late.csv:200001"]);
+            let text = ran.text();
+            assert_eq!(text.lines().count(), 1 + 200_010, "{sql} {more:?}");
+            assert_eq!(text.lines().filter(|l| l.starts_with("id")).count(), 1);
+            assert_eq!(text.lines().nth(200_000), Some(last));
+        }
+    }
+}
+
+#[test]
 fn impossible_dates_stay_text() {
     let f = Folder::new();
     let file = f.file("d.csv", "d\n2024-02-29\n2024-02-30\n");

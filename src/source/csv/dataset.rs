@@ -15,7 +15,7 @@ use super::read::CsvSource;
 use super::reject;
 use super::sniff::{marks, sniff};
 use super::values::Kinds;
-use super::windows::Pool;
+use super::windows::{Pool, STREAM, Windows, window_bytes};
 use crate::error::{Error, Kind, Result, no_column};
 use crate::kernel::types;
 use crate::observe::Warning;
@@ -26,8 +26,7 @@ use crate::source::{Dataset, OnBadRow, ReadOptions, Refine, ScanRequest, Union};
 
 /// Files whose first bytes are sampled for types; the others' headers are read only.
 const SAMPLED_FILES: usize = 16;
-/// Sizes of partitions. Below, a task's start shows; above, memory and balance suffer. A partition
-/// is read into one buffer, so that 4 MiB also stay in the cache while they are parsed.
+/// Sizes of partitions. Below, a task's start shows; above, balance suffers.
 const MIN_BLOCK: u64 = 1 << 20;
 const MAX_BLOCK: u64 = 4 << 20;
 /// Partitions of a middling table. The number of threads has no say: the row groups of a Parquet
@@ -63,6 +62,8 @@ pub struct CsvDataset {
     warnings: Vec<Warning>,
     /// What a record takes in the samples, on average; 0: unknown.
     record_bytes: u64,
+    /// Other processes read the other partitions.
+    alone: bool,
 }
 
 impl CsvDataset {
@@ -196,6 +197,7 @@ impl CsvDataset {
             misfit: AtomicBool::new(false),
             warnings,
             record_bytes: 0,
+            alone: false,
         }
     }
 
@@ -205,6 +207,7 @@ impl CsvDataset {
         let (options, warnings) = (self.options.clone(), self.warnings.clone());
         CsvDataset {
             record_bytes: self.record_bytes,
+            alone: self.alone,
             ..Self::of_files(self.files.clone(), schema, options, warnings)
         }
     }
@@ -283,7 +286,11 @@ impl CsvDataset {
             fields[column] = Field::new(name, ty, true);
         }
         let schema = Arc::new(Schema::new(fields));
-        let new = Self::of_files(self.files.clone(), schema, options, self.warnings.clone());
+        let new = CsvDataset {
+            record_bytes: self.record_bytes,
+            alone: self.alone,
+            ..Self::of_files(self.files.clone(), schema, options, self.warnings.clone())
+        };
         Ok((Arc::new(new), warnings))
     }
 
@@ -317,6 +324,27 @@ impl CsvDataset {
             .saturating_sub(1)
             .min(self.files.len().saturating_sub(1));
         (file, part - self.before[file])
+    }
+
+    /// The records of a partition; `alone` if those before it are not read by others.
+    pub(crate) fn windows(&self, part: usize, alone: bool) -> Result<Windows> {
+        let (file, within) = self.locate(part);
+        Windows::partition(
+            &self.files[file],
+            within,
+            alone || self.alone,
+            self.record_bytes,
+            &self.pool,
+        )
+    }
+
+    /// Whether everything holds that tasks guessed of where records start.
+    pub(in crate::source) fn guesses_hold(&self) -> Result<bool> {
+        let mut hold = true;
+        for file in &self.files {
+            hold &= file.guesses_hold()?;
+        }
+        Ok(hold)
     }
 
     /// Where a column is in a partition's file.
@@ -363,12 +391,10 @@ impl CsvDataset {
                 Ok(Field::new(n, ty.map_err(|e| wrong(&e.to_string()))?, true))
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Arc::new(Self::assemble(
-            infos,
-            Arc::new(Schema::new(fields)),
-            options,
-            Vec::new(),
-        )))
+        Ok(Arc::new(CsvDataset {
+            alone: true,
+            ..Self::assemble(infos, Arc::new(Schema::new(fields)), options, Vec::new())
+        }))
     }
 }
 
@@ -401,12 +427,15 @@ impl Dataset for CsvDataset {
             }
     }
     fn block_bytes(&self, _columns: &[usize]) -> u64 {
-        // a buffer for a partition, its tail, and once more where views of the one before still live
+        // a window and what its last record leaves over, and once more where views of the one before still live
         let of = |f: &Arc<CsvFile>| match f.info.streamed() {
-            true => super::windows::STREAM as u64,
-            false => f.blocksize(),
+            true => STREAM as u64,
+            false => f.blocksize().min(window_bytes(self.record_bytes) as u64),
         };
-        2 * self.files.iter().map(of).max().unwrap_or(0) + super::windows::WINDOW as u64
+        2 * self.files.iter().map(of).max().unwrap_or(0)
+    }
+    fn guesses_hold(&self) -> Result<bool> {
+        self.guesses_hold()
     }
     fn describe(&self, part: usize) -> String {
         let (file, within) = self.locate(part);

@@ -23,6 +23,8 @@ pub(crate) struct Seen {
     pub irregular: bool,
     /// There is a byte above 127.
     pub non_ascii: bool,
+    /// There are quotes; only the fast scan tells.
+    pub quotes: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]

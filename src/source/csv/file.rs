@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::Chain;
 use super::exact::Marks;
-use super::windows::Windows;
-use crate::error::{Error, Result, plain_io};
+use super::windows::{Windows, count_quotes};
+use crate::error::{Error, Kind, Result, plain_io};
 use crate::memory::{Retries, is_transient};
 
 /// How a file's bytes are packed.
@@ -73,6 +73,8 @@ pub(crate) struct CsvFile {
     blocksize: u64,
     parts: usize,
     chain: OnceLock<Chain>,
+    /// Tasks that begin before it is known whether they begin inside quotes must be certain: a guess was wrong.
+    certain: AtomicBool,
     /// Structure cannot be told from quote parities.
     irregular: AtomicBool,
     /// Exact record starts of the partitions, once they were needed.
@@ -249,6 +251,7 @@ impl CsvFile {
             blocksize,
             parts: parts as usize,
             chain: OnceLock::new(),
+            certain: AtomicBool::new(false),
             irregular: AtomicBool::new(marks.escape.is_some() || marks.comment.is_some()),
             info,
             marks,
@@ -303,6 +306,33 @@ impl CsvFile {
         self.chain.get_or_init(|| Chain::new(self.parts))
     }
 
+    /// Whether tasks may guess whether they begin inside quotes.
+    pub(crate) fn guesses(&self) -> bool {
+        !self.certain.load(Relaxed)
+    }
+
+    /// Ends with an error of kind `Replan` if guesses do not hold; none are made any more.
+    pub(crate) fn judge(&self, hold: bool) -> Result<()> {
+        if hold {
+            return Ok(());
+        }
+        self.certain.store(true, Relaxed);
+        Err(Error::new(Kind::Replan, "newlines within quotes"))
+    }
+
+    /// Whether everything holds that tasks guessed where they could not know.
+    ///
+    /// # Errors
+    /// As reading does.
+    pub(crate) fn guesses_hold(&self) -> Result<bool> {
+        let (Some(chain), Some(quote)) = (self.chain.get(), self.marks.quote) else {
+            return Ok(true);
+        };
+        let hold = chain.holds(|part| count_quotes(self, part, quote))?;
+        self.certain.fetch_or(!hold, Relaxed);
+        Ok(hold)
+    }
+
     /// A handle of its own for a task.
     pub(crate) fn handle(&self) -> Result<Handle> {
         open(&self.info.path, self.spooled.as_ref(), &self.retries)
@@ -346,7 +376,7 @@ impl CsvFile {
             match windows.next() {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(e) if e.kind() == crate::error::Kind::Input => break, // an unclosed quote
+                Err(e) if e.kind() == Kind::Input => break, // an unclosed quote
                 Err(e) => return Err(e),
             }
         }

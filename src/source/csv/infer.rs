@@ -11,7 +11,6 @@ use super::dataset::{CsvDataset, FieldOf};
 use super::exact;
 use super::rows::{Bad, Rows};
 use super::values::{self, Kinds};
-use super::windows::Windows;
 use crate::error::Result;
 
 /// The kinds of values in a sample (whole records) of a file of `fields` columns.
@@ -106,10 +105,10 @@ fn merge(all: &mut Found, one: Found) {
 }
 
 fn partition(dataset: &CsvDataset, part: usize, columns: &[usize]) -> Result<Found> {
-    let (file, within) = dataset.locate(part);
+    let (file, _) = dataset.locate(part);
     let (reading, file) = (dataset.reading(file), &dataset.files[file]);
     let fields = file.info.names.len();
-    let mut windows = Windows::partition(file, within, &dataset.pool)?;
+    let mut windows = dataset.windows(part, false)?;
     let mut found: Found = vec![(Kinds::default(), None); columns.len()];
     let (mut spans, mut side): (Vec<Span>, _) = (Vec::new(), Vec::new());
     while windows.next()? {

@@ -8,7 +8,7 @@
 //!
 //! A file is cut into byte ranges; a partition owns the records that start in its range. Where
 //! records start depends on whether the range begins inside quotes, which [`chain`] knows from the
-//! parities of the quotes before it. [`windows`] reads a range and finds the ends of fields,
+//! parities of the quotes before it, once they are read; until then it is guessed, and checked. [`windows`] reads a range and finds the ends of fields,
 //! [`rows`] knows which is whose, [`columns`] parses them with the strict parsers of [`values`].
 //! [`exact`] is the readable scanner, for whatever the parities cannot tell.
 

@@ -10,16 +10,15 @@ use super::dataset::{CsvDataset, FieldOf};
 use super::file::CsvFile;
 use super::reject;
 use super::rows::{Bad, BadRow, Rows};
-use super::windows::Windows;
+use super::windows::{MOST_WINDOW, Windows};
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Batch;
 use crate::memory::Reservation;
 use crate::pipeline::{Source, TaskContext};
 use crate::source::{OnBadRow, RowFilter, ScanRequest};
 
-/// What a partition's buffer takes as a rule (4 MiB and its tail, doubled once); only a longer
-/// record needs more, and that must be granted.
-const USUAL_BYTES: usize = 10 << 20;
+/// What a partition's buffer takes as a rule; only a longer record needs more, and that must be granted.
+const USUAL_BYTES: usize = 2 * MOST_WINDOW;
 
 /// Reads one partition of a [`CsvDataset`].
 pub(crate) struct CsvSource {
@@ -27,7 +26,6 @@ pub(crate) struct CsvSource {
     file: Arc<CsvFile>,
     part: usize,
     file_index: usize,
-    part_in_file: usize,
     request: ScanRequest,
     state: Option<Open>,
     rows_before: u64,
@@ -45,13 +43,12 @@ struct Open {
 
 impl CsvSource {
     pub(crate) fn new(dataset: Arc<CsvDataset>, part: usize, request: &ScanRequest) -> Self {
-        let (file_index, part_in_file) = dataset.locate(part);
+        let (file_index, _) = dataset.locate(part);
         CsvSource {
             file: dataset.files[file_index].clone(),
             dataset,
             part,
             file_index,
-            part_in_file,
             request: request.clone(),
             state: None,
             rows_before: 0,
@@ -68,7 +65,7 @@ impl CsvSource {
         cx.check()?;
         let mut windows = match self.state.take() {
             Some(open) => open.windows,
-            None => Windows::partition(&self.file, self.part_in_file, &self.dataset.pool)?,
+            None => self.dataset.windows(self.part, self.request.alone)?,
         };
         let more = windows.next().map_err(|e| self.suspect(e))?;
         cx.run.progress.add_read(std::mem::take(&mut windows.bytes_read));
@@ -338,7 +335,9 @@ impl Source for CsvSource {
             let stop = if counting {
                 rows
             } else {
-                rows.min(at + Batch::TARGET_ROWS)
+                // batches of one size rather than a small last one
+                let batches = (rows - at).div_ceil(Batch::TARGET_ROWS);
+                at + (rows - at).div_ceil(batches)
             };
             if let Some(s) = &mut self.state {
                 s.at = stop;

@@ -38,9 +38,9 @@ pub(super) fn complete(dataset: &CsvDataset, run: &RunContext) -> Result<()> {
 }
 
 fn partition(dataset: &CsvDataset, part: usize, run: &RunContext) -> Result<()> {
-    let (file, within) = dataset.locate(part);
+    let (file, _) = dataset.locate(part);
     let file = &dataset.files[file];
-    let mut windows = Windows::partition(file, within, &dataset.pool)?;
+    let mut windows = dataset.windows(part, true)?;
     while windows.next()? {
         if run.cancelled.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(Error::new(Kind::Interrupted, "interrupted"));

@@ -1,15 +1,21 @@
 //! The records of a partition, window by window.
 //!
 //! ```text
-//!  file   ...|·····partition·····|...      read once into a buffer that text views may share
-//!  buffer    ~~[ window ][ window ]~~►     a window holds whole records and their field ends;
-//!            └ the record before's         the last record is read on past the partition's end
+//!  file   ...|·········partition·········|...   read in pieces that stay in the second-level cache
+//!  buffer    ~~[ window ]~  ~[ window ]~~►      a window holds whole records and their field ends;
+//!            └ the record before's              the last record is read on past the partition's end
 //! ```
 //!
-//! A partition owns the records that *start* in it. A streamed file (packed, transcoded) is one
-//! partition, whose buffer is refilled; what is left of an open record moves to its front.
+//! A partition owns the records that *start* in it. What is left of an open record moves to the front
+//! of the buffer, or of the next one if text views share it.
+//!
+//! Where a partition's first record starts hangs on whether the partition begins inside quotes, and
+//! that on all quotes before it, which other tasks are reading meanwhile. Unless it is known by then it
+//! is guessed from the record's look, and the guess is checked before the run is over
+//! ([`super::chain`]); one wrong guess, and the query is run again without guesses.
 
 use std::io::Read;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use arrow::buffer::Buffer;
@@ -20,10 +26,17 @@ use crate::error::{Error, Kind, Result};
 use crate::kernel::parse::Text;
 use crate::kernel::scan::{self, Dialect};
 
-/// Bytes scanned at once: their field ends stay in the second-level cache.
+/// Bytes read and scanned at once: they and their field ends stay in the second-level cache.
 pub(super) const WINDOW: usize = 256 << 10;
-/// Bytes read at once from a file: their quotes are counted while they are in the second-level cache.
-const PIECE: usize = 256 << 10;
+/// Where records are long, a window is to hold so many; but it takes at most so many bytes.
+const WINDOW_RECORDS: u64 = 1024;
+pub(super) const MOST_WINDOW: usize = 1 << 20;
+/// Bytes of a window where records take so many on average; 0: unknown.
+pub(super) fn window_bytes(record_bytes: u64) -> usize {
+    let wanted = usize::try_from(record_bytes.saturating_mul(WINDOW_RECORDS)).unwrap_or(MOST_WINDOW);
+    wanted.clamp(WINDOW, MOST_WINDOW)
+}
+
 /// Bytes read at once from a stream, and first past a partition's end.
 pub(super) const STREAM: usize = 1 << 20;
 const TAIL: usize = 16 << 10;
@@ -55,7 +68,8 @@ impl Pool {
                 }
             }
         }
-        Vec::with_capacity(at_least)
+        // room for what the next record leaves over, so that the buffer serves again
+        Vec::with_capacity((at_least + at_least / 8).next_multiple_of(64 << 10))
     }
 
     /// An open file: for tiny partitions opening it again would be most of the work.
@@ -119,8 +133,10 @@ pub(crate) struct Windows {
     end: u64,
     at_end: bool,
     exact: bool,
-    /// Quotes among all bytes read so far, if anyone will ask for them.
-    quotes: Option<usize>,
+    /// Bytes read and scanned at once.
+    window: usize,
+    /// The partition whose quotes are counted while it is read, and their number so far.
+    quotes: Option<(usize, usize)>,
     /// Field ends of the window's whole records, as offsets in the buffer.
     pub ends: Vec<u32>,
     /// Where the window's first record begins.
@@ -173,6 +189,7 @@ impl Windows {
             end,
             at_end: false,
             exact: false,
+            window: WINDOW,
             quotes: None,
             ends: pool.map_or_else(Vec::new, |p| p.ends()),
             first: 0,
@@ -190,69 +207,97 @@ impl Windows {
         Ok(all)
     }
 
-    /// The records of partition `part` of the file.
-    pub(crate) fn partition(file: &Arc<CsvFile>, part: usize, pool: &Arc<Pool>) -> Result<Self> {
-        if file.is_irregular() && file.parts() > 1 {
-            let starts = file.exact_starts()?;
-            let mut own = Self::new(file, Some(pool), starts[part], starts[part + 1])?;
-            own.exact = true;
-            own.fill((own.end - own.base) as usize)?;
-            return Ok(own);
-        }
-        let (start, end) = (file.bound(part), file.bound(part + 1));
-        let mut own = Self::new(file, Some(pool), start.saturating_sub(u64::from(part > 0)), end)?;
+    /// The records of partition `part` of the file; they take `record_bytes` on average, if that is known.
+    /// Where it is read `alone`, nobody would check a guess, and none is made.
+    pub(crate) fn partition(
+        file: &Arc<CsvFile>,
+        part: usize,
+        alone: bool,
+        record_bytes: u64,
+        pool: &Arc<Pool>,
+    ) -> Result<Self> {
+        let (start, end) = match file.is_irregular() && file.parts() > 1 {
+            true => {
+                let starts = file.exact_starts()?;
+                (starts[part], starts[part + 1])
+            }
+            false => (file.bound(part), file.bound(part + 1)),
+        };
+        // the byte before tells whether a record starts at once
+        let one_of_many = file.parts() > 1 && !file.is_irregular();
+        let from = start - u64::from(one_of_many && part > 0);
+        let mut own = Self::new(file, Some(pool), from, end)?;
         own.exact = file.is_irregular();
-        own.quotes = (file.parts() > 1).then_some(0);
-        if !file.info.streamed() {
-            own.fill((end - own.base) as usize)?;
+        own.window = window_bytes(record_bytes);
+        if one_of_many && file.marks.quote.is_some() {
+            own.quotes = Some((part, 0));
         }
-        if file.parts() > 1 {
-            own.find_start(part, start)?;
+        if one_of_many && part > 0 {
+            own.find_start(part, alone || !file.guesses())?;
         }
         Ok(own)
     }
 
-    /// Publishes the partition's quote parity and finds its first record.
-    fn find_start(&mut self, part: usize, start: u64) -> Result<()> {
-        let mut inside = false;
-        if let Some(quote) = self.file.marks.quote {
-            // the byte before the partition was read, too
-            let before = start > self.base && self.data[0] == quote;
-            let quotes = self.quotes.take().unwrap_or_default() - usize::from(before);
-            self.file.chain().publish(part, quotes);
-            inside = self.file.chain().inside(part, |p| self.count_quotes(p, quote))?;
+    /// Finds the partition's first record.
+    fn find_start(&mut self, part: usize, certainly: bool) -> Result<()> {
+        let file = self.file.clone();
+        let quote = file.marks.quote;
+        let mut known = match quote {
+            None => Some(false),
+            Some(_) => file.chain().known(part),
+        };
+        if let (None, true, Some(quote)) = (known, certainly, quote) {
+            known = Some(file.chain().inside(part, |p| count_quotes(&file, p, quote))?);
         }
-        if part > 0 {
-            let from = (start - self.base) as usize;
-            let before = self.data[from - 1];
-            self.pos = first_record(
-                &self.data[..self.filled],
-                from,
-                before,
-                inside,
-                self.file.marks.quote,
-            );
+        let mut more = self.window;
+        loop {
+            more = more.min(self.left());
+            self.fill(more)?;
+            let bytes = &self.data[..self.filled];
+            let all = self.left() == 0;
+            let start = match (known, quote) {
+                (Some(inside), _) => first_record(bytes, inside, quote),
+                (None, None) => first_record(bytes, false, None),
+                (None, Some(quote)) => {
+                    let guess = guess(bytes, quote, file.marks.delimiter, file.info.names.len());
+                    if guess.0 < self.filled || all {
+                        let holds = file.chain().claim(part, guess.1);
+                        file.judge(holds)?;
+                    }
+                    guess.0
+                }
+            };
+            // a record that starts where the bytes end may as well be the LF of a CR
+            if start < self.filled || all {
+                self.pos = start;
+                return self.passed(1..start, true); // the byte before the partition is not its own
+            }
+            more = self.filled;
         }
-        Ok(())
     }
 
-    fn count_quotes(&self, part: usize, quote: u8) -> Result<usize> {
-        let (mut at, end) = (self.file.bound(part), self.file.bound(part + 1));
-        let mut buf = vec![0; ((end - at) as usize).min(STREAM)];
-        let mut quotes = 0;
-        while let (true, Input::File(handle)) = (at < end, &self.input) {
-            let most = buf.len().min((end - at) as usize);
-            let n = handle
-                .read_at(&mut buf[..most], at)
-                .map_err(|e| read_error(&self.file.info.path, &e))?;
-            if n == 0 {
-                self.file.check_end(at)?;
-                break;
-            }
-            quotes += count_byte(&buf[..n], quote);
-            at += n as u64;
+    /// Counts the quotes of bytes that are done with, if `any` are there, and publishes the partition's number
+    /// once it has all of them.
+    fn passed(&mut self, bytes: Range<usize>, any: bool) -> Result<()> {
+        let (Some((part, quotes)), Some(quote)) = (&mut self.quotes, self.file.marks.quote) else {
+            return Ok(());
+        };
+        let own = usize::try_from(self.end - self.base).map_or(bytes.end, |end| bytes.end.min(end));
+        if any {
+            *quotes += scan::count_byte(self.data.get(bytes.start..own).unwrap_or_default(), quote);
         }
-        Ok(quotes)
+        if self.base + (self.pos as u64) < self.end {
+            return Ok(());
+        }
+        let holds = self.file.chain().publish(*part, *quotes);
+        self.quotes = None;
+        self.file.judge(holds)
+    }
+
+    /// Bytes of the partition that are not read yet.
+    fn left(&self) -> usize {
+        let left = self.end.saturating_sub(self.base + self.filled as u64);
+        usize::try_from(left).unwrap_or(usize::MAX)
     }
 
     /// Reads about `more` bytes; what lies before `pos` is let go.
@@ -291,17 +336,14 @@ impl Windows {
         self.base += self.pos as u64;
         self.pos = 0;
         let to = &mut vec[kept..kept + more];
+        let at = self.base + kept as u64;
         let n = match &mut self.input {
-            Input::File(handle) => {
-                let quote = self.file.marks.quote;
-                let counted = self.quotes.as_mut().and_then(|count| quote.map(|q| (count, q)));
-                read_pieces(handle, to, self.base + kept as u64, counted)
-            }
+            Input::File(handle) => handle.read_at(to, at),
             Input::Stream(from) => read_full(from, to),
         };
         let n = n.map_err(|e| read_error(&self.file.info.path, &e))?;
         if let (Input::File(_), true) = (&self.input, n < more) {
-            self.file.check_end(self.base + (kept + n) as u64)?;
+            self.file.check_end(at + n as u64)?;
         }
         self.filled = kept + n;
         self.bytes_read += n as u64;
@@ -322,8 +364,8 @@ impl Windows {
     /// `Input` for a quote that is never closed, `Replan` when quotes turn out irregular in a
     /// file of several partitions.
     pub(crate) fn next(&mut self) -> Result<bool> {
-        let mut window = WINDOW;
-        let mut more = if self.file.info.streamed() || self.end == u64::MAX {
+        let mut window = self.window;
+        let mut tail = if self.file.info.streamed() || self.end == u64::MAX {
             STREAM
         } else {
             (4 * self.filled).clamp(TINY_TAIL, TAIL)
@@ -333,7 +375,9 @@ impl Windows {
             if self.base + self.pos as u64 >= self.end {
                 return Ok(false);
             }
-            let stop = self.filled.min(self.pos.saturating_add(window));
+            // what the record before left over is no window of its own
+            let all = self.filled - self.pos <= window + window / 4;
+            let stop = if all { self.filled } else { self.pos + window };
             if self.pos < stop {
                 let seen = self.scan(self.pos, stop)?;
                 self.records = seen.newlines;
@@ -341,6 +385,7 @@ impl Windows {
                     self.first = self.pos;
                     self.non_ascii = seen.non_ascii;
                     self.close(past_end);
+                    self.passed(self.first..self.pos, seen.quotes)?;
                     return Ok(true);
                 }
                 if stop < self.filled {
@@ -353,10 +398,17 @@ impl Windows {
             } else if self.at_end {
                 return Ok(false);
             }
-            past_end = self.end != u64::MAX && self.base + self.filled as u64 >= self.end;
-            window = WINDOW.max(2 * (self.filled - self.pos));
-            self.fill(more)?;
-            more *= 2;
+            let open = self.filled - self.pos;
+            window = self.window.max(2 * open);
+            let left = if self.end == u64::MAX { 0 } else { self.left() };
+            if left > 0 {
+                // a long record is scanned again each time, so that each time it must grow well
+                self.fill(self.window.max(open).min(left))?;
+                continue;
+            }
+            past_end = self.end != u64::MAX;
+            self.fill(tail)?;
+            tail *= 2;
         }
     }
 
@@ -440,33 +492,29 @@ fn fast_scan(bytes: &[u8], base: u32, marks: &Marks, ends: &mut Vec<u32>) -> exa
         newlines: seen.newlines,
         irregular: seen.irregular,
         non_ascii: seen.non_ascii,
+        quotes: seen.quotes > 0,
     }
 }
 
-/// How often `byte` occurs.
-fn count_byte(bytes: &[u8], byte: u8) -> usize {
-    scan::count_byte(bytes, byte)
-}
-
-/// Reads from a place of a file, and counts quotes if asked to.
-fn read_pieces(
-    handle: &Handle,
-    to: &mut [u8],
-    at: u64,
-    mut counted: Option<(&mut usize, u8)>,
-) -> std::io::Result<usize> {
-    let mut done = 0;
-    for piece in to.chunks_mut(PIECE) {
-        let n = handle.read_at(piece, at + done as u64)?;
-        if let Some((count, quote)) = &mut counted {
-            **count += count_byte(&piece[..n], *quote);
-        }
-        done += n;
-        if n < piece.len() {
+/// The number of quotes in a partition that nobody has read.
+pub(super) fn count_quotes(file: &CsvFile, part: usize, quote: u8) -> Result<usize> {
+    let handle = file.handle()?;
+    let (mut at, end) = (file.bound(part), file.bound(part + 1));
+    let mut buf = vec![0; ((end - at) as usize).min(WINDOW)];
+    let mut quotes = 0;
+    while at < end {
+        let most = buf.len().min((end - at) as usize);
+        let n = handle
+            .read_at(&mut buf[..most], at)
+            .map_err(|e| read_error(&file.info.path, &e))?;
+        if n == 0 {
+            file.check_end(at)?;
             break;
         }
+        quotes += scan::count_byte(&buf[..n], quote);
+        at += n as u64;
     }
-    Ok(done)
+    Ok(quotes)
 }
 
 fn read_full(from: &mut dyn Read, buf: &mut [u8]) -> std::io::Result<usize> {
@@ -482,16 +530,15 @@ fn read_full(from: &mut dyn Read, buf: &mut [u8]) -> std::io::Result<usize> {
     Ok(done)
 }
 
-/// Where the first record at or after `from` begins; the length of `bytes` if there is none.
-fn first_record(bytes: &[u8], from: usize, before: u8, mut inside: bool, quote: Option<u8>) -> usize {
-    if !inside && before == b'\n' {
-        return from;
+/// Where the first record of a partition begins whose bytes follow the first of `bytes`; the length
+/// of `bytes` if there is none. `inside` says whether the partition begins inside quotes.
+fn first_record(bytes: &[u8], mut inside: bool, quote: Option<u8>) -> usize {
+    match bytes.first() {
+        Some(b'\n') if !inside => return 1,
+        Some(b'\r') if !inside => return 1 + usize::from(bytes.get(1) == Some(&b'\n')),
+        _ => {}
     }
-    if !inside && before == b'\r' {
-        return from + usize::from(bytes.get(from) == Some(&b'\n'));
-    }
-    for i in from..bytes.len() {
-        let b = bytes[i];
+    for (i, &b) in bytes.iter().enumerate().skip(1) {
         if Some(b) == quote {
             inside = !inside;
         } else if !inside && (b == b'\n' || b == b'\r') {
@@ -499,6 +546,44 @@ fn first_record(bytes: &[u8], from: usize, before: u8, mut inside: bool, quote: 
         }
     }
     bytes.len()
+}
+
+/// As [`first_record`] where nobody knows yet whether the partition begins inside quotes, and what of the
+/// two was taken for granted.
+///
+/// Newlines within quotes are rare, so that the first newline should end a record; unless what follows it
+/// is no record of so many fields, and what follows the other candidate is.
+fn guess(bytes: &[u8], quote: u8, delimiter: u8, fields: usize) -> (usize, bool) {
+    let newline = match bytes.first() {
+        Some(b'\n' | b'\r') => 0,
+        _ => memchr::memchr2(b'\n', b'\r', bytes).unwrap_or(bytes.len()),
+    };
+    let own = bytes.get(1..newline).unwrap_or_default();
+    let likely = scan::count_byte(own, quote) & 1 == 1;
+    let start = first_record(bytes, likely, Some(quote));
+    let fits = |start: usize| has_fields(&bytes[start..], quote, delimiter, fields);
+    if fits(start) != Some(true) {
+        let other = first_record(bytes, !likely, Some(quote));
+        if fits(other) == Some(true) {
+            return (other, !likely);
+        }
+    }
+    (start, likely)
+}
+
+/// Whether the record at the start of `bytes` has so many fields; nothing if it does not end there.
+fn has_fields(bytes: &[u8], quote: u8, delimiter: u8, fields: usize) -> Option<bool> {
+    let (mut inside, mut seen) = (false, 1);
+    for &b in bytes {
+        if b == quote {
+            inside = !inside;
+        } else if !inside && b == delimiter {
+            seen += 1;
+        } else if !inside && (b == b'\n' || b == b'\r') {
+            return Some(seen == fields);
+        }
+    }
+    None
 }
 
 /// Where the quote opens that swallows the rest of a record.
@@ -514,13 +599,28 @@ mod tests {
 
     #[test]
     fn records_begin_after_line_ends_outside_quotes() {
-        let text = b"a\r\nb,\"x\ny\"\nc\n";
-        let q = Some(b'"');
-        assert_eq!(first_record(text, 2, b'\r', false, q), 3);
-        assert_eq!(first_record(text, 3, b'\n', false, q), 3);
-        assert_eq!(first_record(text, 1, b'a', false, q), 3);
-        assert_eq!(first_record(text, 4, b'b', false, q), 11);
-        assert_eq!(first_record(text, 8, b'\n', true, q), 11);
-        assert_eq!(first_record(text, 12, b'c', false, q), 13);
+        let first = |text: &[u8], inside| first_record(text, inside, Some(b'"'));
+        assert_eq!(first(b"\r\nb", false), 2);
+        assert_eq!(first(b"\nb", false), 1);
+        assert_eq!(first(b"a\r\nb,c\n", false), 3);
+        assert_eq!(first(b"b,\"x\ny\"\nc\n", false), 8);
+        assert_eq!(first(b"\ny\"\nc\n", true), 4);
+        assert_eq!(first(b"x\ny\"\nc\n", true), 5);
+        assert_eq!(first(b"c", false), 1);
+        assert_eq!(first(b"", false), 0);
+    }
+
+    #[test]
+    fn guesses_go_by_newlines_and_fields() {
+        let guess = |text: &[u8], fields| guess(text, b'"', b',', fields);
+        assert_eq!(guess(b"b,c\n1,2\n", 2), (4, false));
+        assert_eq!(guess(b"\n1,2\n", 2), (1, false));
+        assert_eq!(guess(b"x\",c\n1,2\n", 2), (5, true));
+        // two lines of a text in quotes: the first newline is in it, and then come too few fields
+        assert_eq!(guess(b"one\ntwo\",7\n1,2\n", 2), (11, true));
+        assert_eq!(guess(b"\ntwo\",7\n1,2\n", 2), (8, true));
+        // nothing to go by
+        assert_eq!(guess(b"one\ntwo", 2), (4, false));
+        assert_eq!(guess(b"one", 2), (3, false));
     }
 }

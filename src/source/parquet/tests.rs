@@ -266,6 +266,7 @@ fn bare_counts_and_limits() {
         columns: vec![0],
         limit: Some(10_001),
         filter: None,
+        ..ScanRequest::default()
     };
     assert_eq!(count(&limited), 10_001);
 }
@@ -480,6 +481,7 @@ mod pruning {
                 columns: vec![3, 0, 1, 2],
                 filter: Some(Arc::new(filter)),
                 limit: None,
+                ..ScanRequest::default()
             };
             let got = read(&dataset, &request).unwrap();
             let plain = read(&dataset, &ScanRequest { columns: vec![3, 0, 1, 2], ..ScanRequest::default() }).unwrap();
@@ -501,6 +503,7 @@ mod pruning {
             columns: vec![0, 1],
             filter: Some(Arc::new(filter)),
             limit: None,
+            ..ScanRequest::default()
         };
         let cx = context();
         let mut rows = 0;
@@ -554,6 +557,7 @@ mod pruning {
             columns: vec![1, 0],
             filter: Some(Arc::new(filter)),
             limit: None,
+            ..ScanRequest::default()
         };
         let got = read(&dataset, &request).unwrap();
         let want: Vec<String> = (399_990..400_000).map(|i| format!("row {i}")).collect();
