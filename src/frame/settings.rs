@@ -66,7 +66,7 @@ const UNCOUNTED_SHARE: usize = 16;
 /// but no more than this,
 const UNCOUNTED_MOST: usize = 16 << 20;
 /// and this for each thread.
-const UNCOUNTED_A_THREAD: usize = 2 << 20;
+const UNCOUNTED_A_THREAD: usize = 3 << 20;
 
 impl Settings {
     /// The least memory limit, in bytes: enough for one thread.

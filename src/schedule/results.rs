@@ -455,8 +455,7 @@ impl<'a> Ordered<'a> {
                 match self.result {
                     ResultSink::Write(o) => {
                         let flow = o.append(e);
-                        // their encoded form will come on top
-                        self.held.resize_anyway(o.held_bytes() / 2 * 3);
+                        self.held.resize_anyway(o.held_bytes());
                         flow
                     }
                     _ => Err(Error::defect("encoded rows for a result in memory")),

@@ -261,7 +261,7 @@ impl Output {
         self.shape.encoder()
     }
 
-    /// Bytes of rows that wait for more to be written with, for reservations.
+    /// Bytes of rows that wait for more to be written with, and of what they will be written as, for reservations.
     pub fn held_bytes(&self) -> usize {
         match &self.sink {
             Sink::Parquet { small, .. } => small.bytes(),

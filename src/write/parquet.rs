@@ -284,9 +284,9 @@ impl GroupEncoder {
         }
     }
 
-    /// Bytes held.
+    /// Bytes held, with what their encoded form will take on top of them.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes / 2 * 3
     }
 }
 

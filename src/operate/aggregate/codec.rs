@@ -101,6 +101,7 @@ impl State {
         match self {
             State::Rows(v) => put_varint(out, v[g] as u128),
             State::Nulls(v) => put_varint(out, v.get(g).copied().unwrap_or(0) as u128),
+            State::Ints(v) => put_signed(out, v.get(g)),
             State::Sum(v, carry) => {
                 put_signed(out, v[g]);
                 put_signed(out, carry.get(&group).copied().unwrap_or(0) as i128);
@@ -159,6 +160,7 @@ impl State {
                 0 => {}
                 n => *null_count(v, group) += n as u64,
             },
+            State::Ints(v) => v.merge(group, signed(b)?),
             State::Sum(v, carry) => {
                 add_carry(v, carry, group, signed(b)?);
                 let more = signed(b)? as i64;

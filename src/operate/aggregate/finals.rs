@@ -85,12 +85,11 @@ impl Finals {
                 float_column(groups.map(|g| list.quantile(g, *q, *whole)))
             }
             Final::SumInt(sum, count, name) => {
-                let State::Sum(sums, carry) = &states[*sum] else {
+                let State::Ints(sums) = &states[*sum] else {
                     return Err(mixed());
                 };
                 let fit = |g: usize| {
-                    let whole = carry.get(&(g as u32)).is_none_or(|&c| c == 0);
-                    i64::try_from(sums[g]).ok().filter(|_| whole).ok_or_else(|| {
+                    i64::try_from(sums.get(g)).map_err(|_| {
                         Error::query(format!("sum of {name} overflows int64"))
                             .help("cast the column to float64 or decimal(38,0) to sum it")
                     })
@@ -127,13 +126,17 @@ impl Finals {
                 float_column(groups.map(|g| (n.of(g) > 0).then(|| sums.to_f64(g) / n.of(g) as f64)))
             }
             Final::MeanInt(sum, count, scale) => {
-                let (State::Sum(sums, carry), n) = (&states[*sum], counts(states, *count)?) else {
-                    return Err(mixed());
+                let n = counts(states, *count)?;
+                let sum_of = |g: usize| match &states[*sum] {
+                    State::Ints(sums) => Ok((sums.get(g), 0)),
+                    State::Sum(sums, carry) => Ok((sums[g], carry.get(&(g as u32)).copied().unwrap_or(0))),
+                    _ => Err(mixed()),
                 };
-                float_column(groups.map(|g| {
-                    let more = carry.get(&(g as u32)).copied().unwrap_or(0);
-                    (n.of(g) > 0).then(|| mean(sums[g], more, n.of(g), *scale))
-                }))
+                let means = groups.map(|g| {
+                    let (sum, more) = sum_of(g)?;
+                    Ok((n.of(g) > 0).then(|| mean(sum, more, n.of(g), *scale)))
+                });
+                float_column(means.collect::<Result<Vec<_>>>()?.into_iter())
             }
             Final::VarFloat(moments, count, ddof, root) => {
                 let (State::Moments(m), n) = (&states[*moments], counts(states, *count)?) else {
@@ -163,13 +166,15 @@ impl Finals {
                 }
             }
             Final::VarInt(sum, squares, count, ddof, root) => {
-                let (State::Sum(s, _), State::Squares(q, carry)) = (&states[*sum], &states[*squares]) else {
+                let (State::Ints(s), State::Squares(q, carry)) = (&states[*sum], &states[*squares]) else {
                     return Err(mixed());
                 };
                 let n = counts(states, *count)?;
                 float_column(groups.map(|g| {
                     let more = carry.get(&(g as u32)).copied().unwrap_or(0);
-                    spread(n.of(g), *ddof, *root, || deviations(n.of(g), s[g], q[g], more))
+                    spread(n.of(g), *ddof, *root, || {
+                        deviations(n.of(g), s.get(g), q[g], more)
+                    })
                 }))
             }
             Final::Extreme(state, count, ty) => extreme(&states[*state], ty, groups.clone(), valid(*count)?)?,

@@ -7,17 +7,17 @@
 //!      finished groups ◄─ merge_bucket(b): the same table and states over all rows of bucket b
 //! ```
 //!
-//! Every state is exact and order-independent: integers are summed in 128 bits, floats in long
-//! accumulators, first and last go by row position. So threads, batch limits, spilling and the
-//! memory limit cannot be seen in the answer. When nearly every row opens a new group, grouping
-//! is put off: each row goes to its bucket as a group of its own.
+//! Every state is exact and order-independent: integers are summed in 64 bits, and beside in 128
+//! where those do not do; floats in long accumulators; first and last go by row position. So
+//! threads, batch limits, spilling and the memory limit cannot be seen in the answer. When nearly
+//! every row opens a new group, grouping is put off: each row goes to its bucket as a group of its own.
 //!
 //! | file | subject |
 //! |---|---|
 //! | `column` | columns reduced to a few kinds |
 //! | `keys` | key columns ⇄ 16-byte keys |
 //! | `plan` | which states the aggregates need (mean and std share one sum), and final columns |
-//! | `state` | the states, by group |
+//! | `state` | the states, by group; `exact`, `int_sums`, `pairs`, `powers`, `products`: what some are made of |
 //! | `values` | all values of a group: medians, quantiles, distinct counts |
 //! | `rows` | groups as bytes in buckets, in memory or spilled |
 //! | `heavy` | one group whose values exceed the memory, in several passes |
@@ -31,6 +31,7 @@ pub(in crate::operate) mod exact;
 pub(in crate::operate) mod finals;
 mod groups;
 mod heavy;
+mod int_sums;
 mod keys;
 mod merge;
 mod ordered;

@@ -11,6 +11,7 @@ use arrow::buffer::NullBuffer;
 
 use super::column::Col;
 use super::exact::{ExactMoments, ExactSums};
+use super::int_sums::IntSums;
 use super::pairs::{ExactPairs, unpacked};
 use super::plan::Kind;
 use super::powers::ExactPowers;
@@ -168,7 +169,9 @@ pub enum State {
     Rows(Vec<u64>),
     /// Numbers of nulls, as far as a group has some.
     Nulls(Vec<u64>),
-    /// Sums of integers or decimals, and multiples of 2^128 that did not fit.
+    /// Sums of integers.
+    Ints(IntSums),
+    /// Sums of decimals, and multiples of 2^128 that did not fit.
     Sum(Vec<i128>, HashMap<u32, i64>),
     /// Sums of squares, and multiples of 2^128.
     Squares(Vec<u128>, HashMap<u32, u64>),
@@ -206,7 +209,8 @@ impl State {
         match kind {
             Kind::Rows => Rows(Vec::new()),
             Kind::Nulls => Nulls(Vec::new()),
-            Kind::SumInt | Kind::SumDec => Sum(Vec::new(), HashMap::new()),
+            Kind::SumInt => Ints(IntSums::default()),
+            Kind::SumDec => Sum(Vec::new(), HashMap::new()),
             Kind::SquaresInt => Squares(Vec::new(), HashMap::new()),
             Kind::SumFloat => Float(ExactSums::default()),
             Kind::Moments => Moments(Vec::new()),
@@ -230,6 +234,7 @@ impl State {
         match self {
             Rows(_) | Min(_) | Max(_) => (8, 0),
             Nulls(v) => (0, 8 * v.capacity()),
+            Ints(v) => (8, v.bytes_besides()),
             Sum(_, m) => (16, m.capacity() * 24),
             Squares(_, m) => (16, m.capacity() * 24),
             MinDec(_) | MaxDec(_) => (16, 0),
@@ -250,6 +255,7 @@ impl State {
         match self {
             Rows(v) => v.resize(groups, 0),
             Nulls(v) => v.truncate(groups),
+            Ints(v) => v.resize(groups),
             Sum(v, _) => v.resize(groups, 0),
             Squares(v, _) => v.resize(groups, 0),
             Float(v) => v.resize(groups),
@@ -272,6 +278,7 @@ impl State {
         if keep {
             self.resize(0);
             match self {
+                Ints(v) => v.clear_besides(),
                 Sum(_, m) => m.clear(),
                 Squares(_, m) => m.clear(),
                 Text(_, _, owned) | Edge(_, _, owned) | Texts(_, owned) => *owned = 0,
@@ -282,6 +289,7 @@ impl State {
         *self = match self {
             Rows(_) => Rows(Vec::new()),
             Nulls(_) => Nulls(Vec::new()),
+            Ints(_) => Ints(IntSums::default()),
             Sum(..) => Sum(Vec::new(), HashMap::new()),
             Squares(..) => Squares(Vec::new(), HashMap::new()),
             Float(_) => Float(ExactSums::default()),
@@ -315,14 +323,12 @@ impl State {
                     *null_count(v, all[row]) += 1;
                 }
             }
-            Sum(v, carry) => match arg.column {
-                Col::Dec(_) => {
-                    for (&g, &x) in groups.iter().zip(arg.decimals().iter()) {
-                        add_carry(v, carry, g, x);
-                    }
+            Ints(v) => pairs().for_each(|(&g, &x)| v.add(g, x)),
+            Sum(v, carry) => {
+                for (&g, &x) in groups.iter().zip(arg.decimals().iter()) {
+                    add_carry(v, carry, g, x);
                 }
-                _ => pairs().for_each(|(&g, &x)| v[g as usize] += x as i128),
-            },
+            }
             Squares(v, carry) => {
                 for (&g, &x) in pairs() {
                     let x = x.unsigned_abs();

@@ -41,6 +41,15 @@ struct Part {
 }
 
 impl State {
+    fn new(parts: usize) -> State {
+        let mut state = State {
+            parts: vec![Part::default(); parts],
+            ..State::default()
+        };
+        state.advance();
+        state
+    }
+
     /// Goes on over the partitions that are published; false if a claim turns out wrong.
     fn advance(&mut self) -> bool {
         let mut hold = true;
@@ -61,13 +70,8 @@ impl State {
 
 impl Chain {
     pub(crate) fn new(parts: usize) -> Self {
-        let mut state = State {
-            parts: vec![Part::default(); parts],
-            ..State::default()
-        };
-        state.advance();
         Chain {
-            state: Mutex::new(state),
+            state: Mutex::new(State::new(parts)),
         }
     }
 
@@ -76,12 +80,19 @@ impl Chain {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Tells the number of quotes in a partition; false if a claim turns out wrong by it.
+    /// Tells the number of quotes in a partition; false if a claim turns out wrong by it, or if it was told
+    /// otherwise before: then the file has changed, and all is forgotten.
     #[must_use]
     pub(crate) fn publish(&self, part: usize, quotes: usize) -> bool {
         let mut state = self.state();
-        state.parts[part].odd = Some(quotes & 1 == 1);
-        state.advance()
+        let odd = quotes & 1 == 1;
+        match state.parts[part].odd.replace(odd) {
+            Some(before) if before != odd => {
+                *state = State::new(state.parts.len());
+                false
+            }
+            _ => state.advance(),
+        }
     }
 
     /// Whether a partition begins inside quotes, if it is known yet.
@@ -169,6 +180,16 @@ mod tests {
                 assert_eq!(got.unwrap(), truth(&quotes, part));
             }
         }
+    }
+
+    #[test]
+    fn a_file_that_changed_is_noticed() {
+        let chain = Chain::new(3);
+        assert!(chain.publish(0, 1) && chain.publish(1, 0));
+        assert_eq!(chain.known(2), Some(true));
+        assert!(chain.publish(0, 3));
+        assert!(!chain.publish(0, 2));
+        assert_eq!((chain.known(0), chain.known(2)), (Some(false), None));
     }
 
     proptest! {

@@ -77,6 +77,8 @@ pub(crate) struct CsvFile {
     certain: AtomicBool,
     /// Structure cannot be told from quote parities.
     irregular: AtomicBool,
+    /// That turned out while tasks read as if it could.
+    surprised: AtomicBool,
     /// Exact record starts of the partitions, once they were needed.
     starts: OnceLock<Result<Vec<u64>>>,
     /// Standard input, spooled.
@@ -252,6 +254,7 @@ impl CsvFile {
             parts: parts as usize,
             chain: OnceLock::new(),
             certain: AtomicBool::new(false),
+            surprised: AtomicBool::new(false),
             irregular: AtomicBool::new(marks.escape.is_some() || marks.comment.is_some()),
             info,
             marks,
@@ -320,11 +323,15 @@ impl CsvFile {
         Err(Error::new(Kind::Replan, "newlines within quotes"))
     }
 
-    /// Whether everything holds that tasks guessed where they could not know.
+    /// Whether everything holds that tasks took for granted where they could not know: where records start, and
+    /// that quotes tell it. An answer of false is given once.
     ///
     /// # Errors
     /// As reading does.
     pub(crate) fn guesses_hold(&self) -> Result<bool> {
+        if self.surprised.swap(false, Relaxed) {
+            return Ok(false);
+        }
         let (Some(chain), Some(quote)) = (self.chain.get(), self.marks.quote) else {
             return Ok(true);
         };
@@ -345,6 +352,7 @@ impl CsvFile {
 
     /// Remembers that the exact reader is needed.
     pub(crate) fn set_irregular(&self) {
+        self.surprised.store(true, Relaxed);
         self.irregular.store(true, Relaxed);
     }
 

@@ -216,7 +216,9 @@ impl Windows {
         record_bytes: u64,
         pool: &Arc<Pool>,
     ) -> Result<Self> {
-        let (start, end) = match file.is_irregular() && file.parts() > 1 {
+        // asked once: another task may find out meanwhile
+        let exact = file.is_irregular();
+        let (start, end) = match exact && file.parts() > 1 {
             true => {
                 let starts = file.exact_starts()?;
                 (starts[part], starts[part + 1])
@@ -224,10 +226,10 @@ impl Windows {
             false => (file.bound(part), file.bound(part + 1)),
         };
         // the byte before tells whether a record starts at once
-        let one_of_many = file.parts() > 1 && !file.is_irregular();
+        let one_of_many = file.parts() > 1 && !exact;
         let from = start - u64::from(one_of_many && part > 0);
         let mut own = Self::new(file, Some(pool), from, end)?;
-        own.exact = file.is_irregular();
+        own.exact = exact;
         own.window = window_bytes(record_bytes);
         if one_of_many && file.marks.quote.is_some() {
             own.quotes = Some((part, 0));
