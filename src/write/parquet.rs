@@ -250,7 +250,7 @@ impl GroupEncoder {
                 // Rows of more than 2 KiB each, or a tiny limit: memory counts more than equal bytes.
                 Cut::Ranked => {
                     (place + rows as u64).is_multiple_of(RANKED_ROWS)
-                        || self.bytes >= 2 * self.format.group_bytes
+                        || self.bytes >= 3 * self.format.group_bytes
                 }
             };
             if full && self.from_start {
