@@ -1,5 +1,6 @@
 //! Running a frame: once, or again with wider types when the data asked for them.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -193,7 +194,7 @@ impl Runner {
             let outcome =
                 once(self, &frame, &graph, &cx).map_err(|e| e.renumbered(|t| table_of(&frame, &graph, t)));
             match outcome {
-                Err(e) if e.kind() == Kind::Replan || !guesses_hold(&frame, &e)? => {
+                Err(e) if e.kind() == Kind::Replan || !guesses_hold(slice::from_ref(&frame), &e)? => {
                     frame = self.refine(&frame, Refine::Misfit, |_| true)?;
                 }
                 other => {
@@ -264,13 +265,15 @@ impl Runner {
 }
 
 /// Whether what tasks took for granted while they read holds, so that an error is to be believed.
-pub(super) fn guesses_hold(frame: &Frame, e: &Error) -> Result<bool> {
+pub(super) fn guesses_hold(frames: &[Frame], e: &Error) -> Result<bool> {
     if matches!(e.kind(), Kind::Interrupted | Kind::BrokenPipe) {
         return Ok(true);
     }
     let mut hold = true;
-    for table in frame.plan().tables() {
-        hold &= table.dataset.guesses_hold()?;
+    for frame in frames {
+        for table in frame.plan().tables() {
+            hold &= table.dataset.guesses_hold()?;
+        }
     }
     Ok(hold)
 }

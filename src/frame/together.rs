@@ -55,14 +55,6 @@ fn united(frames: &[Frame]) -> Result<Vec<Frame>> {
     frames.iter().map(|f| f.replace_tables(&mut table)).collect()
 }
 
-fn hold(frames: &[Frame], e: &Error) -> Result<bool> {
-    let mut hold = true;
-    for frame in frames {
-        hold &= run::guesses_hold(frame, e)?;
-    }
-    Ok(hold)
-}
-
 impl Runner {
     /// Runs frames together and keeps their rows in memory.
     pub(super) fn together(mut self, frames: &[Frame]) -> Result<Vec<Rows>> {
@@ -70,8 +62,9 @@ impl Runner {
         let mut frames = united(frames)?;
         for _ in 0..MAX_REPLANS {
             match self.once(&frames) {
-                Err(e) if e.kind() == Kind::Replan => frames = self.refine_all(&frames)?,
-                Err(e) if !hold(&frames, &e)? => frames = self.refine_all(&frames)?,
+                Err(e) if e.kind() == Kind::Replan || !run::guesses_hold(&frames, &e)? => {
+                    frames = self.refine_all(&frames)?;
+                }
                 other => return other,
             }
         }

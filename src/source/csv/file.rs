@@ -335,7 +335,7 @@ impl CsvFile {
         let (Some(chain), Some(quote)) = (self.chain.get(), self.marks.quote) else {
             return Ok(true);
         };
-        let hold = chain.holds(|part| count_quotes(self, part, quote))?;
+        let hold = chain.holds(|part| count_quotes(self, &self.handle()?, part, quote))?;
         self.certain.fetch_or(!hold, Relaxed);
         Ok(hold)
     }

@@ -243,13 +243,12 @@ impl Windows {
     /// Finds the partition's first record.
     fn find_start(&mut self, part: usize, certainly: bool) -> Result<()> {
         let file = self.file.clone();
+        // without quotes there is nothing to guess
         let quote = file.marks.quote;
-        let mut known = match quote {
-            None => Some(false),
-            Some(_) => file.chain().known(part),
-        };
-        if let (None, true, Some(quote)) = (known, certainly, quote) {
-            known = Some(file.chain().inside(part, |p| count_quotes(&file, p, quote))?);
+        let mut known = quote.map_or(Some(false), |_| file.chain().known(part));
+        if let (None, true, Some(quote), Input::File(handle)) = (known, certainly, quote, &self.input) {
+            let count = |p| count_quotes(&file, handle, p, quote);
+            known = Some(file.chain().inside(part, count)?);
         }
         let mut more = self.window;
         loop {
@@ -258,16 +257,14 @@ impl Windows {
             let bytes = &self.data[..self.filled];
             let all = self.left() == 0;
             let start = match (known, quote) {
-                (Some(inside), _) => first_record(bytes, inside, quote),
-                (None, None) => first_record(bytes, false, None),
                 (None, Some(quote)) => {
-                    let guess = guess(bytes, quote, file.marks.delimiter, file.info.names.len());
-                    if guess.0 < self.filled || all {
-                        let holds = file.chain().claim(part, guess.1);
-                        file.judge(holds)?;
+                    let (start, inside) = guess(bytes, quote, file.marks.delimiter, file.info.names.len());
+                    if start < self.filled || all {
+                        file.judge(file.chain().claim(part, inside))?;
                     }
-                    guess.0
+                    start
                 }
+                (inside, _) => first_record(bytes, inside.unwrap_or_default(), quote),
             };
             // a record that starts where the bytes end may as well be the LF of a CR
             if start < self.filled || all {
@@ -499,8 +496,7 @@ fn fast_scan(bytes: &[u8], base: u32, marks: &Marks, ends: &mut Vec<u32>) -> exa
 }
 
 /// The number of quotes in a partition that nobody has read.
-pub(super) fn count_quotes(file: &CsvFile, part: usize, quote: u8) -> Result<usize> {
-    let handle = file.handle()?;
+pub(super) fn count_quotes(file: &CsvFile, handle: &Handle, part: usize, quote: u8) -> Result<usize> {
     let (mut at, end) = (file.bound(part), file.bound(part + 1));
     let mut buf = vec![0; ((end - at) as usize).min(WINDOW)];
     let mut quotes = 0;
