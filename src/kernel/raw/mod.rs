@@ -3,6 +3,7 @@
 
 pub mod allocator;
 pub mod lanes;
+pub mod prefetch;
 pub mod scan_avx2;
 pub mod scan_avx512;
 pub mod scan_portable;

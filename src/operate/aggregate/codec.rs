@@ -162,7 +162,7 @@ impl State {
             },
             State::Ints(v) => v.merge(group, signed(b)?),
             State::Sum(v, carry) => {
-                add_carry(v, carry, group, signed(b)?);
+                add_carry(&mut v[g], carry, group, signed(b)?);
                 let more = signed(b)? as i64;
                 if more != 0 {
                     *carry.entry(group).or_default() += more;

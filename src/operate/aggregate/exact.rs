@@ -10,6 +10,8 @@
 
 use std::collections::HashMap;
 
+use super::ahead::each_state;
+
 const UNIT: i32 = 80;
 const LIMBS: usize = 70;
 /// Binary exponent of the lowest bit of limb 0.
@@ -195,6 +197,12 @@ fn add_slow<'a>(short: &mut i128, x: f64, long: impl FnOnce() -> &'a mut Box<Lon
     true
 }
 
+#[cold]
+#[inline(never)]
+fn add_slow_to(short: &mut i128, long: &mut HashMap<u32, Box<Long>>, group: u32, x: f64) {
+    add_slow(short, x, || long.entry(group).or_insert_with(Long::zero));
+}
+
 /// The exact sums of many groups: what is short side by side, since each addition finds its group
 /// anywhere, and the few long ones aside.
 #[derive(Debug, Default)]
@@ -204,20 +212,13 @@ pub struct ExactSums {
 }
 
 impl ExactSums {
-    /// Adds one value to a group.
-    #[inline(always)]
-    pub fn add(&mut self, group: usize, x: f64) {
-        if !add_fast(&mut self.short[group], x) {
-            self.add_slow(group, x);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn add_slow(&mut self, group: usize, x: f64) {
+    /// Adds values to the sums of their groups.
+    pub fn add(&mut self, groups: &[u32], values: &[f64]) {
         let long = &mut self.long;
-        add_slow(&mut self.short[group], x, || {
-            long.entry(group as u32).or_insert_with(Long::zero)
+        each_state(&mut self.short, groups, values, |short, group, x| {
+            if !add_fast(short, x) {
+                add_slow_to(short, long, group, x);
+            }
         });
     }
 

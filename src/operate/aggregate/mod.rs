@@ -24,6 +24,7 @@
 //! | `partial`, `merge` | the two ends |
 //! | `ordered` | another road, by sorting, where groups are as many as rows and wanted in order |
 
+mod ahead;
 mod codec;
 pub(in crate::operate) mod column;
 mod direct;

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use arrow::array::StringViewArray;
 use arrow::buffer::NullBuffer;
 
+use super::ahead::each_state;
 use super::column::Col;
 use super::exact::{ExactMoments, ExactSums};
 use super::int_sums::IntSums;
@@ -325,46 +326,26 @@ impl State {
             }
             Ints(v) => pairs().for_each(|(&g, &x)| v.add(g, x)),
             Sum(v, carry) => {
-                for (&g, &x) in groups.iter().zip(arg.decimals().iter()) {
-                    add_carry(v, carry, g, x);
-                }
+                each_state(v, groups, &arg.decimals(), |sum, g, x| add_carry(sum, carry, g, x));
             }
             Squares(v, carry) => {
-                for (&g, &x) in pairs() {
+                each_state(v, groups, &arg.ints, |squares, g, x| {
                     let x = x.unsigned_abs();
                     // most squares fit 64 bits; 128-bit products cost little anyway
-                    let (sum, over) = v[g as usize].overflowing_add(x as u128 * x as u128);
-                    v[g as usize] = sum;
+                    let (sum, over) = squares.overflowing_add(x as u128 * x as u128);
+                    *squares = sum;
                     if over {
                         *carry.entry(g).or_default() += 1;
                     }
-                }
+                });
             }
-            Float(v) => {
-                for (&g, &x) in groups.iter().zip(arg.floats().iter()) {
-                    v.add(g as usize, x);
-                }
-            }
-            Moments(v) => {
-                for (&g, &x) in groups.iter().zip(arg.floats().iter()) {
-                    let _ = v[g as usize].add(x);
-                }
-            }
-            Powers(v) => {
-                for (&g, &x) in groups.iter().zip(arg.floats().iter()) {
-                    v[g as usize].add(x);
-                }
-            }
-            Product(v) => {
-                for (&g, &x) in groups.iter().zip(arg.floats().iter()) {
-                    v[g as usize].add(x);
-                }
-            }
-            Pairs(v) => {
-                for (&g, &x) in groups.iter().zip(arg.decimals().iter()) {
-                    v[g as usize].add(unpacked(x));
-                }
-            }
+            Float(v) => v.add(groups, &arg.floats()),
+            Moments(v) => each_state(v, groups, &arg.floats(), |moments, _, x| {
+                let _ = moments.add(x);
+            }),
+            Powers(v) => each_state(v, groups, &arg.floats(), |powers, _, x| powers.add(x)),
+            Product(v) => each_state(v, groups, &arg.floats(), |product, _, x| product.add(x)),
+            Pairs(v) => each_state(v, groups, &arg.decimals(), |pairs, _, x| pairs.add(unpacked(x))),
             Min(v) => pairs().for_each(|(&g, &x)| {
                 let least = &mut v[g as usize];
                 *least = x.min(*least);
@@ -374,14 +355,10 @@ impl State {
                 *most = x.max(*most);
             }),
             MinDec(v) => {
-                for (&g, &x) in groups.iter().zip(arg.decimals().iter()) {
-                    v[g as usize] = x.min(v[g as usize]);
-                }
+                each_state(v, groups, &arg.decimals(), |least, _, x| *least = x.min(*least));
             }
             MaxDec(v) => {
-                for (&g, &x) in groups.iter().zip(arg.decimals().iter()) {
-                    v[g as usize] = x.max(v[g as usize]);
-                }
+                each_state(v, groups, &arg.decimals(), |most, _, x| *most = x.max(*most));
             }
             Text(v, max, owned) => {
                 let Some(texts) = arg.texts() else { return };
@@ -420,9 +397,9 @@ pub fn null_count(nulls: &mut Vec<u64>, group: u32) -> &mut u64 {
 }
 
 /// Adds into 128 bits and remembers what does not fit, in multiples of 2^128.
-pub fn add_carry(v: &mut [i128], carry: &mut HashMap<u32, i64>, g: u32, x: i128) {
-    let (sum, over) = v[g as usize].overflowing_add(x);
-    v[g as usize] = sum;
+pub fn add_carry(total: &mut i128, carry: &mut HashMap<u32, i64>, g: u32, x: i128) {
+    let (sum, over) = total.overflowing_add(x);
+    *total = sum;
     if over {
         *carry.entry(g).or_default() += if x < 0 { -1 } else { 1 };
     }
