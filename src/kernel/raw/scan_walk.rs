@@ -116,6 +116,48 @@ unsafe fn digest<B: Block, O: Output>(
     unsafe { out.block::<B>(delimiters, records, crs, base) };
 }
 
+/// After a block that was not plain so many are digested before looking for plain ones again: where
+/// most have quotes that would be done in vain.
+const PATIENCE: usize = 4;
+
+impl Carry {
+    /// Whether a block without quotes and CRs needs no [`digest`].
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        self.inside | self.closed == 0
+    }
+}
+
+/// Blocks from `at` on, up to `most`, without quotes and CRs, where those before them left nothing
+/// open. Gives how many there are. Nearly all blocks are such, and this loop has few enough
+/// variables to keep all of them in registers.
+///
+/// # Safety
+/// As for [`Output::block`], for `most` blocks of 64 readable bytes.
+#[inline(always)]
+unsafe fn plain_run<B: Block, O: Output>(
+    at: *const u8,
+    most: usize,
+    (delimiter, quote, quotes_matter): (u8, u8, u64),
+    high: &mut B::High,
+    base: u32,
+    out: &mut O,
+) -> usize {
+    for block in 0..most {
+        // SAFETY: the caller vouches for the bytes, the instruction set and the room.
+        unsafe {
+            let mut seen = *high;
+            let m = B::masks(at.add(block * 64), delimiter, quote, &mut seen);
+            if (m.quote & quotes_matter) | m.cr != 0 {
+                return block;
+            }
+            *high = seen;
+            out.block::<B>(m.delimiter, m.lf, 0, base.wrapping_add((block * 64) as u32));
+        }
+    }
+    most
+}
+
 /// Walks over `bytes`; what `out` gathers is filled in by the callers.
 ///
 /// # Safety
@@ -145,11 +187,32 @@ pub unsafe fn walk<B: Block, O: Output>(
     // The last block, whole or not, is read from a padded copy, so that every other one has a
     // byte after it.
     let whole = bytes.len().saturating_sub(1) / 64;
-    let mut block = 0;
+    let (mut block, mut again) = (0, 0);
     while block < whole {
         let stop = whole.min(block + O::STEP);
         out.reserve(stop - block);
         while block < stop {
+            if carry.is_plain() && block >= again {
+                let marks = (dialect.delimiter, quote, quotes_matter);
+                let offset = base.wrapping_add((block * 64) as u32);
+                // SAFETY: the blocks before `whole` lie within the slice; the instruction set is
+                // there; room was reserved above.
+                let run = unsafe {
+                    let at = bytes.as_ptr().add(block * 64);
+                    plain_run::<B, O>(at, stop - block, marks, &mut high, offset, out)
+                };
+                block += run;
+                if run > 0 {
+                    let last = bytes[block * 64 - 1];
+                    carry.separator = u64::from(last == dialect.delimiter || last == b'\n');
+                }
+                if block == stop {
+                    break;
+                }
+                if run == 0 {
+                    again = block + PATIENCE;
+                }
+            }
             // SAFETY: block < whole, so these 64 bytes and one more lie within the slice; the
             // instruction set is there; room was reserved above.
             unsafe {
@@ -195,32 +258,68 @@ pub unsafe fn walk<B: Block, O: Output>(
     }
 }
 
+/// Room at a vector's end. Writing through the vector itself would have it look up its place and
+/// store its length each time.
+struct Room<'a> {
+    vec: &'a mut Vec<u32>,
+    at: *mut u32,
+    len: usize,
+}
+
+impl<'a> Room<'a> {
+    fn new(vec: &'a mut Vec<u32>) -> Self {
+        let (at, len) = (vec.as_mut_ptr(), vec.len());
+        Room { vec, at, len }
+    }
+
+    /// For what `blocks` blocks can give: each writes at most 64 values beyond the last one kept,
+    /// whatever it keeps.
+    #[inline(always)]
+    fn reserve(&mut self, blocks: usize) {
+        self.keep();
+        self.vec.reserve(blocks * 64 + 64);
+        self.at = self.vec.as_mut_ptr();
+    }
+
+    /// Makes what was written part of the vector.
+    #[inline(always)]
+    fn keep(&mut self) {
+        // SAFETY: `write` alone moves `len`, over values that it has written within the capacity.
+        unsafe { self.vec.set_len(self.len) }
+    }
+
+    /// Writes the places of a block's bits.
+    ///
+    /// # Safety
+    /// The processor has the instruction set of `B`, and room for the block was reserved.
+    #[inline(always)]
+    unsafe fn write<B: Block>(&mut self, mask: u64, base: u32) {
+        // SAFETY: `reserve` left room for 64 values for each block and 64 more, so 64 values can
+        // be written here, of which the first `count_ones` are initialised and kept.
+        unsafe {
+            B::write_positions(mask, base, self.at.add(self.len));
+        }
+        self.len += mask.count_ones() as usize;
+    }
+}
+
 /// Keeps the places of field ends.
-pub struct Ends<'a> {
-    /// Where to.
-    pub to: &'a mut Vec<u32>,
-    /// Record ends.
-    pub newlines: usize,
+struct Ends<'a> {
+    to: Room<'a>,
+    newlines: usize,
 }
 
 impl Output for Ends<'_> {
     #[inline(always)]
     fn reserve(&mut self, blocks: usize) {
-        // Each block writes at most 64 values beyond the last one kept, whatever it keeps.
-        self.to.reserve(blocks * 64 + 64);
+        self.to.reserve(blocks);
     }
 
     #[inline(always)]
     unsafe fn block<B: Block>(&mut self, delimiters: u64, records: u64, _crs: u64, base: u32) {
-        let mask = delimiters | records;
         self.newlines += records.count_ones() as usize;
-        let len = self.to.len();
-        // SAFETY: `reserve` left room for 64 values for each block and 64 more, so 64 values can
-        // be written here, of which the first `count_ones` are initialised and kept.
-        unsafe {
-            B::write_positions(mask, base, self.to.as_mut_ptr().add(len));
-            self.to.set_len(len + mask.count_ones() as usize);
-        }
+        // SAFETY: as the caller vouches.
+        unsafe { self.to.write::<B>(delimiters | records, base) }
     }
 }
 
@@ -267,11 +366,12 @@ pub unsafe fn scan<B: Block>(
     ends: &mut Vec<u32>,
 ) -> Scanned {
     let mut out = Ends {
-        to: ends,
+        to: Room::new(ends),
         newlines: 0,
     };
     // SAFETY: the caller vouches for the instruction set.
     let seen = unsafe { walk::<B, _>(bytes, base, dialect, inside, &mut out) };
+    out.to.keep();
     Scanned {
         newlines: out.newlines,
         ..seen

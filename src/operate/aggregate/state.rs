@@ -326,7 +326,9 @@ impl State {
             }
             Ints(v) => pairs().for_each(|(&g, &x)| v.add(g, x)),
             Sum(v, carry) => {
-                each_state(v, groups, &arg.decimals(), |sum, g, x| add_carry(sum, carry, g, x));
+                each_state(v, groups, &arg.decimals(), |sum, g, x| {
+                    add_carry(sum, carry, g, x)
+                });
             }
             Squares(v, carry) => {
                 each_state(v, groups, &arg.ints, |squares, g, x| {
