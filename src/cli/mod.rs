@@ -37,6 +37,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::error::{Error, Kind, Result};
 use crate::frame::{Frame, Report};
+use crate::kernel::raw::allocator;
 use crate::observe::Model;
 use crate::pipeline::RunContext;
 use crate::write::{Format, Target, WriteOptions};
@@ -44,8 +45,14 @@ use args::{Cli, Command, ErrorsAs, OutputArgs, QueryArgs, RunArgs, When};
 use record::Recording;
 use signals::Signals;
 
-/// Runs the program with the process's arguments and answers its exit status.
-pub fn main() -> u8 {
+/// Runs the program with the process's arguments, and ends the process.
+pub fn main() -> ! {
+    allocator::expect_little();
+    allocator::leave(obey())
+}
+
+/// Does what the process's arguments say; answers the exit status.
+fn obey() -> u8 {
     let matches = match Cli::command().try_get_matches_from(args::joined(std::env::args_os())) {
         Ok(m) => m,
         Err(e) => {

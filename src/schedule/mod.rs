@@ -28,8 +28,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, GraphResult, KeySets, Stage, StageInputs, StageSink};
+use crate::graph::{Graph, GraphResult, KeySets, Stage, StageInputs, StageSink, StageSource, StageTransform};
 use crate::kernel::Batch;
+use crate::kernel::raw::allocator;
 use crate::observe::{Observers, Progress};
 use crate::pipeline::{Partition, RunContext};
 use crate::write::Output;
@@ -83,6 +84,10 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(graph: &Graph, how: Scheduler, cx: &'a Arc<RunContext>) -> Result<Run<'a>> {
         Progress::add(&cx.progress.stages, graph.stages.len() as u64);
+        let little = is_little(graph);
+        if !little {
+            allocator::expect_much();
+        }
         Ok(Run {
             todo: graph.run_order().into(),
             graph: graph.clone(),
@@ -90,6 +95,8 @@ impl<'a> Run<'a> {
             keys: KeySets::default(),
             pool: match how {
                 Scheduler::Sync => None,
+                // starting threads would take longer than the work
+                Scheduler::Threads if little => None,
                 Scheduler::Threads => Some(pool(cx.threads)?),
             },
             observers: cx.progress.observers(),
@@ -236,6 +243,23 @@ pub fn write_partitions(
     cx: &Arc<RunContext>,
 ) -> Result<Output> {
     results::write_partitions(graph, partitions, output, cx)
+}
+
+/// Bytes and rows of tables that are read in about a millisecond.
+const LITTLE: (u64, u64) = (512 << 10, 20_000);
+
+/// Whether all tables together are small, and nothing makes more rows of theirs.
+fn is_little(graph: &Graph) -> bool {
+    let makes_more =
+        |t: &StageTransform| matches!(t, StageTransform::Probe { .. } | StageTransform::Expand { .. });
+    let joins = |s: &Stage| matches!(s.source, StageSource::JoinBuckets { .. });
+    if (graph.stages.iter()).any(|s| joins(s) || s.transforms.iter().any(makes_more)) {
+        return false;
+    }
+    let datasets = || graph.tables.iter().map(|t| &t.dataset);
+    let bytes = datasets().fold(0u64, |all, d| all.saturating_add(d.bytes()));
+    let rows = datasets().fold(0u64, |all, d| all.saturating_add(d.estimated_rows()));
+    bytes <= LITTLE.0 && rows <= LITTLE.1
 }
 
 fn pool(threads: usize) -> Result<rayon::ThreadPool> {
