@@ -222,6 +222,21 @@ impl ExactSums {
         });
     }
 
+    /// Adds values to the sum of one group.
+    pub fn add_all(&mut self, group: usize, values: &[f64]) {
+        let short = &mut self.short[group];
+        // a copy whose address nobody has can stay in registers
+        let mut sum = *short;
+        for &x in values {
+            if !add_fast(&mut sum, x) {
+                *short = sum;
+                add_slow_to(short, &mut self.long, group as u32, x);
+                sum = *short;
+            }
+        }
+        *short = sum;
+    }
+
     /// Adds another sum to a group's.
     pub fn merge(&mut self, group: usize, other: &ExactSum) {
         let mut own = ExactSum {

@@ -151,7 +151,11 @@ impl Groups {
         }
         let keys: Vec<Col> =
             (self.plan.keys.iter().map(|&k| Col::new(&batch.columns[k]))).collect::<Result<_>>()?;
-        self.encoder.encode(&keys, batch.rows);
+        let rows = match keys.is_empty() && !pass_through {
+            true => batch.rows.min(1), // all rows have the one key
+            false => batch.rows,
+        };
+        self.encoder.encode(&keys, rows);
         Ok(self.encoder.scratch.len())
     }
 
@@ -201,8 +205,12 @@ impl Groups {
         let args: Vec<Arg> = (columns.iter().zip(&self.needs))
             .map(|(c, &needs)| Arg::new(c, ids, batch.position, needs))
             .collect();
+        // without keys all rows are of one group; while rows pass through each is one
+        let only = plan.keys.is_empty() && self.len() == 1;
         for (state, &(_, c)) in self.states.iter_mut().zip(&plan.states) {
-            state.update(args.get(c), ids);
+            if !only || !state.update_only(args.get(c), ids.len()) {
+                state.update(args.get(c), ids);
+            }
         }
         for (list, &c) in self.lists.iter_mut().zip(&plan.lists) {
             list.append(&args[c].groups, &args[c].listed());
