@@ -14,7 +14,7 @@ use ddf::kernel::Batch;
 use ddf::observe::{Observer, TaskEnd};
 use ddf::pipeline::{RunContext, Source, TaskContext};
 use ddf::plan::Table;
-use ddf::source::{Dataset, Refine, ScanRequest};
+use ddf::source::{Dataset, ScanRequest};
 
 /// A table of so many partitions of one row each.
 struct Tiny {
@@ -55,7 +55,7 @@ impl Dataset for Tiny {
     fn describe(&self, part: usize) -> String {
         format!("row {part}")
     }
-    fn refine(self: Arc<Self>, _: &[usize], _: Refine, _: &RunContext) -> ddf::Result<Arc<dyn Dataset>> {
+    fn refine(self: Arc<Self>, _: &[usize], _: &RunContext) -> ddf::Result<Arc<dyn Dataset>> {
         Ok(self)
     }
     fn to_json(&self) -> serde_json::Value {

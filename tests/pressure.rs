@@ -11,7 +11,7 @@ use ddf::Frame;
 use ddf::frame::Settings;
 use ddf::pipeline::{RunContext, Source};
 use ddf::plan::Table;
-use ddf::source::{Dataset, Refine, ScanRequest};
+use ddf::source::{Dataset, ScanRequest};
 use proptest::prelude::*;
 
 const BLOCK: u64 = 4 << 20;
@@ -38,7 +38,7 @@ impl Dataset for Parts {
     fn describe(&self, part: usize) -> String {
         format!("block {part}")
     }
-    fn refine(self: Arc<Self>, _: &[usize], _: Refine, _: &RunContext) -> ddf::Result<Arc<dyn Dataset>> {
+    fn refine(self: Arc<Self>, _: &[usize], _: &RunContext) -> ddf::Result<Arc<dyn Dataset>> {
         Ok(self)
     }
     fn to_json(&self) -> serde_json::Value {

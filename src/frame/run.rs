@@ -9,14 +9,13 @@ use arrow::datatypes::SchemaRef;
 
 use super::{Frame, Settings, events};
 use crate::error::{Error, Kind, Result};
-use crate::graph::{self, Graph, StageSource};
+use crate::graph::{self, Graph, Stage, StageSink, StageSource};
 use crate::kernel::Batch;
 use crate::kernel::types::names_of;
 use crate::observe::{Progress, StageRun, Warning};
 use crate::pipeline::RunContext;
 use crate::plan::Table;
 use crate::schedule::{self, ResultSink};
-use crate::source::{Dataset, Refine};
 use crate::write::{self, Format, Output, Target, WriteOptions};
 
 /// A frame is planned again at most this often: each time a column widens or a file turns out to
@@ -140,7 +139,10 @@ impl Runner {
         mut watch: impl FnMut(&Arc<RunContext>),
     ) -> Result<Report> {
         self.settings.check()?;
-        let frame = self.settle(frame, &target, format)?;
+        let frame = match target.streams() && format != Format::Table {
+            true => self.rehearse(frame, &mut watch)?,
+            false => frame.clone(),
+        };
         let options = &WriteOptions {
             encoder_bytes: Some(self.settings.memory() / self.settings.threads() / ENCODER_SHARE),
             ..options.clone()
@@ -161,19 +163,32 @@ impl Runner {
         })
     }
 
-    /// Rows that stream out cannot be taken back when a column turns out wider than sampled, so the
-    /// types are made certain first of the table that is read while they do: that of the last stage. All
-    /// others are read before the first row goes out.
-    fn settle(&mut self, frame: &Frame, target: &Target, format: Format) -> Result<Frame> {
-        if !target.streams() || format == Format::Table {
-            return Ok(frame.clone());
+    /// Rows that stream out cannot be taken back when a column turns out wider than sampled. So what is read
+    /// while they do is read once before, for nothing else. Answers the frame with types that hold.
+    fn rehearse(&mut self, frame: &Frame, watch: &mut dyn FnMut(&Arc<RunContext>)) -> Result<Frame> {
+        let mut frame = frame.clone();
+        for _ in 0..MAX_REPLANS {
+            let plan = frame.optimized()?;
+            let Some(graph) = rehearsal(graph::lower(&plan)?) else {
+                return Ok(frame);
+            };
+            let cx = self.context();
+            watch(&cx);
+            events::begin(&cx.progress.observers(), &self.settings, &plan, &graph, &cx);
+            let outcome = schedule::run(&graph, self.settings.scheduler, &cx, &mut ResultSink::Count)
+                .map_err(|e| e.renumbered(|t| table_of(&frame, &graph, t)));
+            let Err(e) = outcome else { return Ok(frame) };
+            frame = self.again(&frame, &e)?.ok_or(e)?;
         }
-        let graph = frame.graph()?;
-        let Some(StageSource::Scan { table, .. }) = graph.stages.last().map(|s| &s.source) else {
-            return Ok(frame.clone());
-        };
-        let dataset = graph.tables[*table].dataset.clone();
-        self.refine(frame, Refine::Certainty, |t| Arc::ptr_eq(t, &dataset))
+        Err(unsettled())
+    }
+
+    /// What to run instead after an error that only means that types or starts of records were taken wrong.
+    fn again(&mut self, frame: &Frame, e: &Error) -> Result<Option<Frame>> {
+        match e.kind() == Kind::Replan || !guesses_hold(slice::from_ref(frame), e)? {
+            true => self.refine(frame).map(Some),
+            false => Ok(None),
+        }
     }
 
     /// Calls `once` until it succeeds without finding that a scan must be planned again.
@@ -193,38 +208,31 @@ impl Runner {
             events::begin(&observers, &self.settings, &plan, &graph, &cx);
             let outcome =
                 once(self, &frame, &graph, &cx).map_err(|e| e.renumbered(|t| table_of(&frame, &graph, t)));
-            match outcome {
-                Err(e) if e.kind() == Kind::Replan || !guesses_hold(slice::from_ref(&frame), &e)? => {
-                    frame = self.refine(&frame, Refine::Misfit, |_| true)?;
-                }
-                other => {
-                    events::end(&observers, other.as_ref().map(AsRef::as_ref));
-                    return other;
+            let again = match &outcome {
+                Err(e) => self.again(&frame, e)?,
+                Ok(_) => None,
+            };
+            match again {
+                Some(refined) => frame = refined,
+                None => {
+                    events::end(&observers, outcome.as_ref().map(AsRef::as_ref));
+                    return outcome;
                 }
             }
         }
-        Err(Error::defect("the types of the input would not settle"))
+        Err(unsettled())
     }
 
-    /// The frame over datasets whose types are certain for the columns it uses, where the dataset is chosen.
-    fn refine(
-        &mut self,
-        frame: &Frame,
-        why: Refine,
-        chosen: impl Fn(&Arc<dyn Dataset>) -> bool,
-    ) -> Result<Frame> {
+    /// The frame over datasets whose types hold all values of the columns it uses, where one did not.
+    fn refine(&mut self, frame: &Frame) -> Result<Frame> {
         let cx = self.context();
         let used = used_columns(frame)?;
         let mut tables = used.into_iter();
         let refined = frame.replace_tables(&mut |table| {
             let columns = tables.next().unwrap_or_default();
-            let mut dataset = table.dataset.clone();
-            if chosen(&dataset) {
-                dataset = dataset.refine(&columns, why, &cx)?;
-            }
             Ok(Table {
                 name: table.name.clone(),
-                dataset,
+                dataset: table.dataset.clone().refine(&columns, &cx)?,
             })
         });
         if let Ok(mut found) = cx.warnings.lock() {
@@ -279,6 +287,44 @@ pub(super) fn guesses_hold(frames: &[Frame], e: &Error) -> Result<bool> {
 }
 
 /// The number that table `t` of a graph has among those of the frame's plan.
+fn unsettled() -> Error {
+    Error::defect("the types of the input would not settle")
+}
+
+/// The part of a graph that reads sampled types while rows stream out: the scan of its last stage, or all of
+/// it where no more than some rows are wanted. What other stages read is read before the first row goes out.
+fn rehearsal(graph: Graph) -> Option<Graph> {
+    let last = graph.stages.last()?;
+    let StageSource::Scan { table, .. } = &last.source else {
+        return None;
+    };
+    if !graph.tables[*table].dataset.is_sampled() {
+        return None;
+    }
+    if last.rows_needed.is_some() || graph.take.is_some() {
+        return Some(graph);
+    }
+    let mut source = last.source.clone();
+    if let StageSource::Scan { keys, .. } = &mut source {
+        keys.clear(); // their stages are not there
+    }
+    let scan = Stage {
+        id: 0,
+        source,
+        transforms: Vec::new(),
+        sink: StageSink::Batches,
+        rows_needed: None,
+        source_schema: last.source_schema.clone(),
+        schema: last.source_schema.clone(),
+    };
+    Some(Graph {
+        stages: vec![scan],
+        skip: 0,
+        results: Vec::new(),
+        ..graph
+    })
+}
+
 pub(super) fn table_of(frame: &Frame, graph: &Graph, t: usize) -> Option<usize> {
     let dataset = &graph.tables.get(t)?.dataset;
     let plan = frame.plan();

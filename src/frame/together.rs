@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::graph::{self, Graph};
 use crate::plan::Table;
 use crate::schedule;
-use crate::source::{Dataset, Refine};
+use crate::source::Dataset;
 
 /// What each branch of a scan may hold however small the limit is, for each thread.
 const BRANCH_BYTES: usize = 8 << 20;
@@ -126,7 +126,7 @@ impl Runner {
         let mut refined = Vec::new();
         for (dataset, columns) in used {
             let columns: Vec<usize> = columns.into_iter().collect();
-            refined.push((dataset.clone(), dataset.refine(&columns, Refine::Misfit, &cx)?));
+            refined.push((dataset.clone(), dataset.refine(&columns, &cx)?));
         }
         if let Ok(mut found) = cx.warnings.lock() {
             self.warnings.append(&mut found);

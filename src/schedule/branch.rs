@@ -41,7 +41,7 @@ pub fn run(
     };
     on_all(pool, || {
         if let Err((part, e)) = work(job, branches, &keep) {
-            job.fail(part, e);
+            job.fail(part, 0, e);
         }
     });
     job.outcome()?;

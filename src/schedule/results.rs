@@ -210,12 +210,13 @@ fn run_alone(job: &Job, encoders: &Encoders, out: &mut Ordered) -> Result<()> {
             pieces.push(p);
             true
         };
-        run_span(job, parts, encoders, &mut hand).map_err(|(_, e)| e)?;
+        let ran = run_span(job, parts, encoders, &mut hand);
         for p in pieces {
             if out.append(p)? == Flow::Enough {
                 return Ok(());
             }
         }
+        ran.map_err(|failed| failed.error)?;
     }
 }
 
@@ -237,13 +238,26 @@ fn work(job: &Job, send: SyncSender<Message>, turn: &Turn, encoders: &Encoders) 
             turn.wait(first, window, job);
             sent
         };
-        if let Err((part, e)) = run_span(job, parts.clone(), encoders, &mut hand) {
-            job.fail(part, e);
+        if let Err(failed) = run_span(job, parts.clone(), encoders, &mut hand) {
+            job.fail(failed.part, failed.rows, failed.error);
             return;
         }
         if send.send(Message::End(parts)).is_err() {
             return;
         }
+    }
+}
+
+/// A task that failed, and the rows of it that were handed on before.
+struct Failed {
+    part: usize,
+    rows: u64,
+    error: Error,
+}
+
+impl Failed {
+    fn at(part: usize) -> impl Fn(Error) -> Failed {
+        move |error| Failed { part, rows: 0, error }
     }
 }
 
@@ -254,10 +268,10 @@ fn run_span(
     parts: Range<usize>,
     encoders: &Encoders,
     hand: &mut dyn FnMut(Piece) -> bool,
-) -> Result<u64, (usize, Error)> {
+) -> Result<u64, Failed> {
     let first = parts.start;
     let encoder = match &encoders.output {
-        Some(o) => Some(o.encoder().map_err(|e| (first, e))?),
+        Some(o) => Some(o.encoder().map_err(Failed::at(first))?),
         None => None,
     };
     let mut sink = PieceSink {
@@ -270,13 +284,20 @@ fn run_span(
     };
     for part in parts {
         let before = sink.rows;
-        guarded_task(job, part, || job.run_into(part, &mut |b| sink.take(b))).map_err(|e| (part, e))?;
+        let ran = guarded_task(job, part, || job.run_into(part, &mut |b| sink.take(b)));
+        if let Err(error) = ran {
+            let rows = sink.rows - before;
+            if job.is_in_order() {
+                guarded(job, first, || sink.end()).map_err(Failed::at(part))?;
+            }
+            return Err(Failed { part, rows, error });
+        }
         job.done(part, sink.rows - before);
-        if job.stopped() {
+        if job.is_needless(part) {
             break;
         }
     }
-    guarded(job, first, || job.close(first, || sink.end())).map_err(|e| (first, e))
+    guarded(job, first, || job.close(first, || sink.end())).map_err(Failed::at(first))
 }
 
 /// The sink of a task of the last stage.
@@ -352,7 +373,7 @@ impl Turn {
         };
         let full = || self.waiting.load(Relaxed) > self.most_waiting;
         let mut begun = None;
-        while (part > *cursor + window || part > *cursor && full()) && !job.stopped() {
+        while (part > *cursor + window || part > *cursor && full()) && !job.is_needless(part) {
             begun.get_or_insert_with(Instant::now);
             match self.moved.wait_timeout(cursor, Duration::from_millis(20)) {
                 Ok((c, _)) => cursor = c,
@@ -401,7 +422,7 @@ fn coordinate(job: &Job, receive: Receiver<Message>, turn: &Turn, out: &mut Orde
                     }
                     Err(e) => {
                         over = true;
-                        job.fail(cursor, e);
+                        job.abort(cursor, e);
                     }
                 }
                 if over {

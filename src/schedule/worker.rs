@@ -22,6 +22,12 @@ pub struct Job<'a> {
     next: AtomicUsize,
     /// Set when the remaining tasks need not run (an error, or enough rows).
     stop: AtomicBool,
+    /// Where the first tasks may leave enough rows: tasks from this one on need not run, since it failed.
+    until: AtomicUsize,
+    /// The first tasks left enough rows, so that it does not matter whether later ones failed.
+    satisfied: AtomicBool,
+    /// The result could not be taken.
+    aborted: AtomicBool,
     failure: Mutex<Option<(usize, Error)>>,
     left: Mutex<Enough>,
 }
@@ -44,6 +50,9 @@ impl<'a> Job<'a> {
             observed: None,
             next: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
+            until: AtomicUsize::new(usize::MAX),
+            satisfied: AtomicBool::new(false),
+            aborted: AtomicBool::new(false),
             failure: Mutex::new(None),
             left: Mutex::default(),
         }
@@ -55,7 +64,7 @@ impl<'a> Job<'a> {
             return None;
         }
         let i = self.next.fetch_add(1, Relaxed);
-        (i < self.inputs.tasks.len()).then_some(i)
+        (i < self.inputs.tasks.len() && !self.is_needless(i)).then_some(i)
     }
 
     /// The numbers of the next up to `wanted` neighbouring tasks, fewer where there are few in all.
@@ -67,6 +76,9 @@ impl<'a> Job<'a> {
         // The same spans whatever the threads do: row groups follow them.
         let n = wanted.min(total / 16).max(1);
         let first = self.next.fetch_add(n, Relaxed).min(total);
+        if self.is_needless(first) {
+            return total..total;
+        }
         first..(first + n).min(total)
     }
 
@@ -107,6 +119,10 @@ impl<'a> Job<'a> {
     /// Notes that a task is done and left `rows`; stops the rest once enough are there.
     pub fn done(&self, part: usize, rows: u64) {
         Progress::add(&self.cx.progress.tasks_done, 1);
+        self.count(part, rows);
+    }
+
+    fn count(&self, part: usize, rows: u64) {
         let Some(needed) = self.stage.rows_needed else {
             return;
         };
@@ -115,18 +131,49 @@ impl<'a> Job<'a> {
             e.rows.resize(part + 1, None);
         }
         e.rows[part] = Some(rows);
-        while let Some(Some(n)) = e.rows.get(e.counted).copied() {
+        // those behind one that failed are not the next rows
+        let until = self.until.load(Relaxed);
+        while e.counted <= until
+            && let Some(Some(n)) = e.rows.get(e.counted).copied()
+        {
             e.sum += n;
             e.counted += 1;
         }
         if e.sum >= needed {
-            self.stop.store(true, Relaxed);
+            self.enough();
         }
     }
 
-    /// Keeps the failure of the earliest task (an interruption tells least) and stops the rest.
-    pub fn fail(&self, part: usize, e: Error) {
+    /// Whether the first tasks may leave enough rows, so that it does not matter what becomes of the rest.
+    /// What matters must hang neither on who was faster nor on where partitions begin: so rows that a task
+    /// left before it failed count as well.
+    pub fn is_in_order(&self) -> bool {
+        let last = self.graph.stages.last().map(|s| s.id) == Some(self.stage.id);
+        self.stage.rows_needed.is_some() || last && self.graph.take.is_some()
+    }
+
+    /// Keeps the failure of the earliest task (an interruption tells least), which left `rows` before. Stops
+    /// the rest, or those behind it, if the first ones may do.
+    pub fn fail(&self, part: usize, rows: u64, e: Error) {
+        let behind = self.is_in_order() && e.kind() != Kind::Interrupted;
+        self.keep_failure(part, e);
+        match behind {
+            true => {
+                self.until.fetch_min(part, Relaxed);
+                self.count(part, rows);
+            }
+            false => self.stop.store(true, Relaxed),
+        }
+    }
+
+    /// Stops everything, because the result cannot be taken.
+    pub fn abort(&self, part: usize, e: Error) {
         self.stop.store(true, Relaxed);
+        self.aborted.store(true, Relaxed);
+        self.keep_failure(part, e);
+    }
+
+    fn keep_failure(&self, part: usize, e: Error) {
         if let Ok(mut f) = self.failure.lock() {
             let better = match f.as_ref() {
                 None => true,
@@ -140,15 +187,25 @@ impl<'a> Job<'a> {
 
     /// The rows that are there are enough; stops the rest.
     pub fn enough(&self) {
+        self.satisfied.store(true, Relaxed);
         self.stop.store(true, Relaxed);
+    }
+
+    /// Whether a task need not run, or go on.
+    pub fn is_needless(&self, part: usize) -> bool {
+        self.stopped() || part >= self.until.load(Relaxed)
     }
 
     pub fn stopped(&self) -> bool {
         self.stop.load(Relaxed)
     }
 
-    /// The failure, if there was one.
+    /// The failure, if there was one that matters.
     pub fn outcome(&self) -> Result<()> {
+        let taken = !self.aborted.load(Relaxed) && !self.cx.cancelled.load(Relaxed);
+        if taken && self.satisfied.load(Relaxed) {
+            return Ok(());
+        }
         match self.failure.lock().ok().and_then(|mut f| f.take()) {
             Some((_, e)) => Err(e),
             None => Ok(()),
@@ -204,7 +261,7 @@ pub fn run_stage(job: &Job, pool: Option<&rayon::ThreadPool>) -> Result<Vec<Arc<
             separate(job, &keep)
         };
         if let Err((part, e)) = result {
-            job.fail(part, e);
+            job.fail(part, 0, e);
         }
     });
     job.outcome()?;
@@ -249,13 +306,18 @@ fn parked(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> {
 /// Every task has its own sink.
 fn separate(job: &Job, keep: &impl Fn(usize, Partition)) -> Result<(), Failure> {
     while let Some(part) = job.take() {
-        let p = guarded_task(job, part, || {
-            let mut sink = job.new_sink()?;
-            let task = job.task(part);
-            job.run_into(part, &mut |b| sink.push(b, &task))?;
-            sink.finish(&task)
-        });
-        let p = p.map_err(|e| (part, e))?;
+        let task = job.task(part);
+        let mut sink = guarded_task(job, part, || job.new_sink()).map_err(|e| (part, e))?;
+        let run = guarded_task(job, part, || job.run_into(part, &mut |b| sink.push(b, &task)));
+        if let (Err(_), false) = (&run, job.is_in_order()) {
+            return run.map_err(|e| (part, e));
+        }
+        let p = guarded_task(job, part, || sink.finish(&task)).map_err(|e| (part, e))?;
+        if let Err(e) = run {
+            job.fail(part, p.rows, e);
+            keep(part, p);
+            return Ok(());
+        }
         job.done(part, p.rows);
         keep(part, p);
     }

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_json::json;
 
 use super::options::parse_type;
-use super::{Dataset, Refine, RowFilter, ScanRequest};
+use super::{Dataset, RowFilter, ScanRequest};
 use crate::error::{Error, Result};
 use crate::expr::cast;
 use crate::kernel::{Batch, Scalar, types};
@@ -106,7 +106,7 @@ impl Dataset for MemoryDataset {
     fn describe(&self, _part: usize) -> String {
         format!("{} constant rows", self.rows)
     }
-    fn refine(self: Arc<Self>, _: &[usize], _: Refine, _: &RunContext) -> Result<Arc<dyn Dataset>> {
+    fn refine(self: Arc<Self>, _: &[usize], _: &RunContext) -> Result<Arc<dyn Dataset>> {
         Ok(self)
     }
     fn to_json(&self) -> serde_json::Value {

@@ -99,15 +99,6 @@ pub struct ScanRequest {
     pub alone: bool,
 }
 
-/// Why types are looked at a second time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refine {
-    /// A scan ended with an error of kind `Replan`.
-    Misfit,
-    /// Rows are about to stream out that could not be taken back.
-    Certainty,
-}
-
 /// One table made of files, in partitions; immutable, shared by all tasks.
 pub trait Dataset: Send + Sync {
     /// Names and logical types of all columns, united over the files.
@@ -125,6 +116,10 @@ pub trait Dataset: Send + Sync {
     /// Whether rows may be left out by the keys of a join without anyone seeing it: not where the values
     /// that are read decide the types.
     fn takes_keys(&self) -> bool {
+        false
+    }
+    /// Whether types were taken from a sample, so that a scan may end with an error of kind `Replan`.
+    fn is_sampled(&self) -> bool {
         false
     }
     /// About how many rows there are; exact where metadata tell it.
@@ -145,12 +140,12 @@ pub trait Dataset: Send + Sync {
     /// What a partition is, for messages, profiles and graphs: `FILE, bytes a to b` (`b` excluded), `FILE,
     /// row group n`, or just the file where it is read as a whole.
     fn describe(&self, part: usize) -> String;
-    /// The same files with types that hold all values of `columns`, for the reason given. Leaves a
+    /// After an error of kind `Replan`: the same files with types that hold all values of `columns`. Leaves a
     /// warning in `run` for each column that became wider.
     ///
     /// # Errors
     /// As reading does.
-    fn refine(self: Arc<Self>, columns: &[usize], why: Refine, run: &RunContext) -> Result<Arc<dyn Dataset>>;
+    fn refine(self: Arc<Self>, columns: &[usize], run: &RunContext) -> Result<Arc<dyn Dataset>>;
     /// Called when a run is over, before its result is shown: completes what the tasks put into
     /// [`RunContext::aside`] by what the partitions hold that they did not (wholly) read. The file
     /// that wants it, if there is one.

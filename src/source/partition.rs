@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
-use super::{Dataset, Refine, ScanRequest};
+use super::{Dataset, ScanRequest};
 use crate::error::{Error, Result};
 use crate::kernel::Scalar;
 use crate::observe::Warning;
@@ -63,6 +63,9 @@ impl Dataset for OnePartition {
     fn bytes(&self) -> u64 {
         self.of.bytes() / self.of.partitions().max(1) as u64
     }
+    fn is_sampled(&self) -> bool {
+        self.of.is_sampled()
+    }
     fn takes_keys(&self) -> bool {
         self.of.takes_keys()
     }
@@ -78,8 +81,8 @@ impl Dataset for OnePartition {
     fn describe(&self, _part: usize) -> String {
         self.of.describe(self.part)
     }
-    fn refine(self: Arc<Self>, columns: &[usize], why: Refine, run: &RunContext) -> Result<Arc<dyn Dataset>> {
-        let of = self.of.clone().refine(columns, why, run)?;
+    fn refine(self: Arc<Self>, columns: &[usize], run: &RunContext) -> Result<Arc<dyn Dataset>> {
+        let of = self.of.clone().refine(columns, run)?;
         Ok(Arc::new(OnePartition { of, part: self.part }))
     }
     fn set_aside(&self, run: &RunContext) -> Result<Option<PathBuf>> {

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, Int64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_json::json;
 
-use super::{Dataset, Refine, RowFilter, ScanRequest};
+use super::{Dataset, RowFilter, ScanRequest};
 use crate::error::{Error, Result};
 use crate::kernel::{Batch, Scalar};
 use crate::pipeline::{RunContext, Source, TaskContext};
@@ -123,7 +123,7 @@ impl Dataset for SeriesDataset {
         let end = self.rows.min(first + self.part());
         format!("{} rows from {} on", end - first, self.value(first))
     }
-    fn refine(self: Arc<Self>, _: &[usize], _: Refine, _: &RunContext) -> Result<Arc<dyn Dataset>> {
+    fn refine(self: Arc<Self>, _: &[usize], _: &RunContext) -> Result<Arc<dyn Dataset>> {
         Ok(self)
     }
     fn to_json(&self) -> serde_json::Value {

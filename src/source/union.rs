@@ -20,7 +20,7 @@ use serde_json::json;
 use super::csv::CsvDataset;
 use super::options::parse_type;
 use super::parquet::ParquetDataset;
-use super::{Dataset, Format, Refine, ScanRequest, Union};
+use super::{Dataset, Format, ScanRequest, Union};
 use crate::error::{Error, Result};
 use crate::kernel::{Batch, types};
 use crate::observe::Warning;
@@ -226,6 +226,9 @@ impl Dataset for UnionDataset {
     fn bytes(&self) -> u64 {
         self.csv.bytes() + self.parquet.bytes()
     }
+    fn is_sampled(&self) -> bool {
+        self.csv.is_sampled()
+    }
     fn describe(&self, part: usize) -> String {
         match self.locate(part) {
             Some((Format::Csv, p)) => self.csv.describe(p),
@@ -233,10 +236,10 @@ impl Dataset for UnionDataset {
             None => format!("partition {part}"),
         }
     }
-    fn refine(self: Arc<Self>, columns: &[usize], why: Refine, run: &RunContext) -> Result<Arc<dyn Dataset>> {
+    fn refine(self: Arc<Self>, columns: &[usize], run: &RunContext) -> Result<Arc<dyn Dataset>> {
         // A type only ever grows to one that holds the declared one's values too, so that what the
         // CSV side found is the type of both.
-        let csv = self.csv.refined(columns, why, run)?;
+        let csv = self.csv.refined(columns, run)?;
         let parquet = match csv.schema() == self.parquet.schema() {
             true => self.parquet.clone(),
             false => Arc::new(self.parquet.declared(csv.schema().clone())?),

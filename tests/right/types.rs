@@ -156,3 +156,96 @@ fn a_type_with_a_comma_within_stands_in_a_list() {
     .done();
     assert_eq!(ran.text(), "a,b,c,d\n1.50,2.250,x,3.750\n");
 }
+
+/// Rows of `id,x` with a fraction on every row whose number is a multiple of 50,000 from 100,000 on.
+fn fractions() -> String {
+    let mut csv = String::from("id,x\n");
+    for i in 1..=260_000 {
+        match i >= 100_000 && i % 50_000 == 0 {
+            true => csv += &format!("{i},0.5\n"),
+            false => csv += &format!("{i},{}\n", i % 7),
+        }
+    }
+    csv
+}
+
+/// The settings that must not matter: where partitions begin, how many tasks run ahead.
+const SETTINGS: [&str; 5] = [
+    "--blocksize 400B -j 8",
+    "--blocksize 16KiB -j 8",
+    "--blocksize 100KiB -j 2",
+    "--blocksize 500KiB -j 8",
+    "-j 1",
+];
+
+#[test]
+fn rows_that_a_filter_leaves_out_decide_no_type() {
+    let f = Folder::new();
+    let file = f.file("x.csv", fractions());
+    let out = f.at("out.csv");
+    for how in SETTINGS {
+        let near = "id >= 149960 and id <= 150040";
+        let without = [format!("{near} and id <> 150000"), "id > 250000".into()];
+        for (filter, first) in without.iter().zip(["149960,6", "250001,3"]) {
+            let args = ["query", &file, "--where", filter];
+            run(args.iter().chain(&["-o", &out]).copied().chain(how.split(' '))).done();
+            let text = std::fs::read_to_string(&out).unwrap();
+            assert_eq!(text.lines().nth(1), Some(first), "{how} {filter}");
+            // rows that stream are the same
+            let streamed = run(args.iter().copied().chain(how.split(' '))).done();
+            assert_eq!(streamed.text(), text, "{how} {filter}");
+        }
+        let args = ["query", &file, "--where", near];
+        let ran = run(args.iter().copied().chain(how.split(' ')))
+            .done()
+            .says(&["x.csv:100001"]);
+        let text = ran.text();
+        assert_eq!(text.lines().nth(1), Some("149960,6.0"), "{how}");
+    }
+}
+
+#[test]
+fn what_lies_behind_the_rows_that_are_wanted_does_not_matter() {
+    let f = Folder::new();
+    let file = f.file("x.csv", fractions());
+    let ragged = f.file("r.csv", fractions() + "1,2,3\n" + &fractions()[5..]);
+    let out = f.at("out.csv");
+    for how in SETTINGS {
+        for (limit, fits) in [(99_999, true), (100_000, false)] {
+            let limit = limit.to_string();
+            let args = ["query", &file, "--limit", &limit];
+            run(args.iter().chain(&["-o", &out]).copied().chain(how.split(' '))).done();
+            let text = std::fs::read_to_string(&out).unwrap();
+            let first = if fits { "1,1" } else { "1,1.0" };
+            assert_eq!(text.lines().nth(1), Some(first), "{how} {limit}");
+            assert_eq!(
+                text.lines().count().to_string(),
+                (limit.parse::<usize>().unwrap() + 1).to_string()
+            );
+            let streamed = run(args.iter().copied().chain(how.split(' '))).done();
+            assert_eq!(streamed.text(), text, "{how} {limit}");
+        }
+        // also where the limit is not the last step, and with a filter
+        let sql = format!("select max(x) as m from (select x from '{file}' limit 99999)");
+        let ran = run(["sql", &sql].into_iter().chain(how.split(' '))).done();
+        assert_eq!(ran.text(), "m\n6\n", "{how}");
+        let args = [
+            "query",
+            &file,
+            "--where",
+            "id > 99000",
+            "--limit",
+            "999",
+            "--sort",
+            "x",
+        ];
+        let ran = run(args.into_iter().chain(how.split(' '))).done();
+        assert_eq!(ran.text().lines().count(), 1000, "{how}");
+        // a row of too many fields
+        for (limit, fine) in [("260000", true), ("260001", false)] {
+            let args = ["query", &ragged, "--select", "id", "--limit", limit];
+            let ran = run(args.into_iter().chain(how.split(' ')));
+            assert_eq!(ran.status, Some(if fine { 0 } else { 1 }), "{how} {limit}");
+        }
+    }
+}

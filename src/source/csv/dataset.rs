@@ -22,7 +22,7 @@ use crate::observe::Warning;
 use crate::pipeline::{RunContext, Source};
 use crate::source::options::parse_type;
 use crate::source::stdin;
-use crate::source::{Dataset, OnBadRow, ReadOptions, Refine, ScanRequest, Union};
+use crate::source::{Dataset, OnBadRow, ReadOptions, ScanRequest, Union};
 
 /// Files whose first bytes are sampled for types; the others' headers are read only.
 const SAMPLED_FILES: usize = 16;
@@ -221,12 +221,8 @@ impl CsvDataset {
     pub(in crate::source) fn refined(
         self: &Arc<Self>,
         columns: &[usize],
-        why: Refine,
         run: &RunContext,
     ) -> Result<Arc<CsvDataset>> {
-        if why == Refine::Certainty {
-            self.misfit.store(true, Relaxed);
-        }
         let (dataset, warnings) = self.widened(columns, run.threads)?;
         warnings.into_iter().for_each(|w| run.warn(w.key, w.text));
         Ok(dataset)
@@ -414,6 +410,9 @@ impl Dataset for CsvDataset {
     fn bytes(&self) -> u64 {
         self.files.iter().map(|f| f.info.size).sum()
     }
+    fn is_sampled(&self) -> bool {
+        !self.law.iter().all(|law| *law)
+    }
     fn estimated_rows(&self) -> u64 {
         // compressed text becomes several times as long
         let plain = |f: &Arc<CsvFile>| f.info.size * if f.info.streamed() { 4 } else { 1 };
@@ -450,8 +449,8 @@ impl Dataset for CsvDataset {
             ),
         }
     }
-    fn refine(self: Arc<Self>, columns: &[usize], why: Refine, run: &RunContext) -> Result<Arc<dyn Dataset>> {
-        Ok(self.refined(columns, why, run)?)
+    fn refine(self: Arc<Self>, columns: &[usize], run: &RunContext) -> Result<Arc<dyn Dataset>> {
+        Ok(self.refined(columns, run)?)
     }
     fn set_aside(&self, run: &RunContext) -> Result<Option<PathBuf>> {
         let OnBadRow::Reject(path) = &self.options.on_bad_row else {

@@ -39,7 +39,21 @@ struct Open {
     windows: Windows,
     rows: Rows,
     at: usize,
+    /// The row behind the last one that has too few or too many fields.
+    bad: Option<BadRow>,
 }
+
+/// A value that does not fit its column.
+struct Odd {
+    column: usize,
+    /// The row of the window.
+    row: usize,
+    misfit: Misfit,
+}
+
+/// What became of some rows. Whether one that does not fit matters is for the caller to say: it may lie
+/// behind the last row that is wanted, or be none that the filter keeps.
+type Built<T> = Result<std::result::Result<T, Odd>>;
 
 impl CsvSource {
     pub(crate) fn new(dataset: Arc<CsvDataset>, part: usize, request: &ScanRequest) -> Self {
@@ -95,15 +109,17 @@ impl CsvSource {
                 }
             },
         );
-        if let Some(row) = failed {
-            return Err(self.suspect(self.ragged(&windows, row)));
-        }
         if !rejected.is_empty() {
             let run = &cx.run;
             run.aside
                 .add(&run.spill, self.part, &reject::lines(&windows, &rejected))?;
         }
-        self.state = Some(Open { windows, rows, at: 0 });
+        self.state = Some(Open {
+            windows,
+            rows,
+            at: 0,
+            bad: failed,
+        });
         Ok(true)
     }
 
@@ -180,8 +196,8 @@ impl CsvSource {
             .help("fix the rows, or use --on-bad-row skip, pad or reject=FILE")
     }
 
-    /// The columns of the given rows of the window.
-    fn build(&mut self, columns: &[usize], rows: &[usize], range: (usize, usize)) -> Result<Vec<ArrayRef>> {
+    /// The columns of the given rows of the window, or of all rows of the range if none are given.
+    fn build(&mut self, columns: &[usize], rows: &[usize], range: (usize, usize)) -> Built<Vec<ArrayRef>> {
         let Some(open) = &self.state else {
             return Err(Error::defect("no window"));
         };
@@ -227,13 +243,17 @@ impl CsvSource {
                     let built = reading.build(ty, &w.data, &self.spans, text.clone())?;
                     match built {
                         Ok(array) => array,
-                        Err(misfit) => return Err(self.suspect(self.misfit(column, &misfit))),
+                        Err(misfit) => {
+                            let (Misfit::Type(i) | Misfit::Encoding(i)) = misfit;
+                            let row = rows.get(i).copied().unwrap_or(range.0 + i);
+                            return Ok(Err(Odd { column, row, misfit }));
+                        }
                     }
                 }
             };
             arrays.push(array);
         }
-        Ok(arrays)
+        Ok(Ok(arrays))
     }
 
     /// The error for a value that does not fit its column; of kind `Replan` if the column may be widened.
@@ -260,14 +280,18 @@ impl CsvSource {
         self.dataset.misfit(column, &self.file, offset, value)
     }
 
-    /// The rows `range` of the window that pass the filter, as a batch.
+    /// The rows `range` of the window that pass the filter, as a batch. Of the other rows only the columns
+    /// that the filter looks at must fit.
     fn filtered(
         &mut self,
         filter: &dyn RowFilter,
         range: (usize, usize),
         position: u64,
-    ) -> Result<Option<Batch>> {
-        let first = self.build(filter.columns(), &[], range)?;
+    ) -> Built<Option<Batch>> {
+        let first = match self.build(filter.columns(), &[], range)? {
+            Ok(first) => first,
+            Err(odd) => return Ok(Err(odd)),
+        };
         let mask = filter.mask(&Batch::new(first.clone(), range.1 - range.0, position))?;
         let mask = match mask.null_count() {
             0 => mask,
@@ -275,7 +299,7 @@ impl CsvSource {
         };
         let kept = mask.true_count();
         if kept == 0 {
-            return Ok(None);
+            return Ok(Ok(None));
         }
         let columns = self.request.columns.clone();
         let others: Vec<usize> = columns
@@ -285,13 +309,22 @@ impl CsvSource {
             .collect();
         let all = kept == range.1 - range.0;
         let late = !all && kept * 2 < range.1 - range.0;
-        let mut built = if late {
-            let rows: Vec<usize> = mask.values().set_indices().map(|i| range.0 + i).collect();
-            self.build(&others, &rows, range)?
-        } else {
-            keep(self.build(&others, &[], range)?, &mask, all)?
-        }
-        .into_iter();
+        let whole = match late {
+            true => None,
+            false => self.build(&others, &[], range)?.ok(),
+        };
+        let built = match whole {
+            Some(whole) => Ok(keep(whole, &mask, all)?),
+            // also where a value did not fit: its row may be none of those
+            None => {
+                let rows: Vec<usize> = mask.values().set_indices().map(|i| range.0 + i).collect();
+                self.build(&others, &rows, range)?
+            }
+        };
+        let mut built = match built {
+            Ok(built) => built.into_iter(),
+            Err(odd) => return Ok(Err(odd)),
+        };
         let mut arrays = Vec::with_capacity(columns.len());
         for c in &columns {
             arrays.push(match filter.columns().iter().position(|f| f == c) {
@@ -302,7 +335,18 @@ impl CsvSource {
                     .ok_or_else(|| Error::defect("a column was not built"))?,
             });
         }
-        Ok(Some(Batch::new(arrays, kept, position)))
+        Ok(Ok(Some(Batch::new(arrays, kept, position))))
+    }
+
+    /// The rows `range` of the window, as far as they are asked for.
+    fn rows(&mut self, range: (usize, usize), position: u64) -> Built<Option<Batch>> {
+        if let Some(filter) = self.request.filter.clone() {
+            return self.filtered(&*filter, range, position);
+        }
+        let columns = std::mem::take(&mut self.request.columns);
+        let arrays = self.build(&columns, &[], range);
+        self.request.columns = columns;
+        Ok(arrays?.map(|arrays| Some(Batch::new(arrays, range.1 - range.0, position))))
     }
 }
 
@@ -326,33 +370,37 @@ impl Source for CsvSource {
             let rows = self.state.as_ref().map_or(0, |s| s.rows.len(fields));
             let at = self.state.as_ref().map_or(0, |s| s.at);
             if at >= rows {
+                if let Some(open) = &self.state
+                    && let Some(bad) = open.bad
+                {
+                    return Err(self.suspect(self.ragged(&open.windows, bad)));
+                }
                 if !self.advance(cx)? {
                     return Ok(None);
                 }
                 continue;
             }
             let counting = self.request.columns.is_empty() && self.request.filter.is_none();
-            let stop = if counting {
+            let mut stop = if counting {
                 rows
             } else {
                 // batches of one size rather than a small last one
                 let batches = (rows - at).div_ceil(Batch::TARGET_ROWS);
                 at + (rows - at).div_ceil(batches)
             };
+            let position = (self.part as u64) << 40 | self.rows_before;
+            let batch = loop {
+                match self.rows((at, stop), position)? {
+                    Ok(batch) => break batch,
+                    // the rows before it may be all that are wanted; if not, it comes again
+                    Err(odd) if odd.row > at => stop = odd.row,
+                    Err(odd) => return Err(self.suspect(self.misfit(odd.column, &odd.misfit))),
+                }
+            };
             if let Some(s) = &mut self.state {
                 s.at = stop;
             }
-            let position = (self.part as u64) << 40 | self.rows_before;
             self.rows_before += (stop - at) as u64;
-            let batch = match self.request.filter.clone() {
-                Some(filter) => self.filtered(&*filter, (at, stop), position)?,
-                None => {
-                    let columns = std::mem::take(&mut self.request.columns);
-                    let arrays = self.build(&columns, &[], (at, stop));
-                    self.request.columns = columns;
-                    Some(Batch::new(arrays?, stop - at, position))
-                }
-            };
             if let Some(mut batch) = batch {
                 let left = usize::try_from(limit - self.emitted).unwrap_or(usize::MAX);
                 if batch.rows > left {

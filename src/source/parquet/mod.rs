@@ -40,7 +40,7 @@ use serde::{Deserialize, Serialize};
 
 use self::footer::FileFooter;
 use self::layout::{ColumnFrom, Layout};
-use super::{Dataset, Refine, ScanRequest};
+use super::{Dataset, ScanRequest};
 use crate::error::{Error, Result};
 use crate::kernel::Scalar;
 use crate::memory::Retries;
@@ -256,12 +256,7 @@ impl Dataset for ParquetDataset {
             None => format!("partition {part}"),
         }
     }
-    fn refine(
-        self: Arc<Self>,
-        _columns: &[usize],
-        _why: Refine,
-        _run: &RunContext,
-    ) -> Result<Arc<dyn Dataset>> {
+    fn refine(self: Arc<Self>, _columns: &[usize], _run: &RunContext) -> Result<Arc<dyn Dataset>> {
         Ok(self) // the files say what their types are
     }
     fn warnings(&self) -> Vec<Warning> {
