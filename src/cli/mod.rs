@@ -47,7 +47,6 @@ use signals::Signals;
 
 /// Runs the program with the process's arguments, and ends the process.
 pub fn main() -> ! {
-    allocator::expect_little();
     allocator::leave(obey())
 }
 

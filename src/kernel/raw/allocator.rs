@@ -46,7 +46,7 @@ pub fn return_memory_early(limit: usize) {
 /// Whether pages are small only as long as there is little to read.
 static UNTIL_LARGE: AtomicBool = AtomicBool::new(false);
 
-/// Memory is taken in small pages until [`expect_much`]. Meant for the program, when it starts.
+/// Memory is taken in small pages until [`expect_much`]. Meant for the program, before it allocates.
 pub fn expect_little() {
     UNTIL_LARGE.store(true, Relaxed);
     small_pages(true);
