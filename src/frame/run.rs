@@ -286,8 +286,8 @@ pub(super) fn guesses_hold(frames: &[Frame], e: &Error) -> Result<bool> {
     Ok(hold)
 }
 
-/// The number that table `t` of a graph has among those of the frame's plan.
-fn unsettled() -> Error {
+/// The error for types that are still not right after planning again and again.
+pub(super) fn unsettled() -> Error {
     Error::defect("the types of the input would not settle")
 }
 
@@ -325,6 +325,7 @@ fn rehearsal(graph: Graph) -> Option<Graph> {
     })
 }
 
+/// The number that table `t` of a graph has among those of the frame's plan.
 pub(super) fn table_of(frame: &Frame, graph: &Graph, t: usize) -> Option<usize> {
     let dataset = &graph.tables.get(t)?.dataset;
     let plan = frame.plan();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::run::{self, MAX_REPLANS, Rows, Runner, record_batch, used_columns, write_aside};
 use super::{Frame, Settings, events};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::graph::{self, Graph};
 use crate::plan::Table;
 use crate::schedule;
@@ -68,7 +68,7 @@ impl Runner {
                 other => return other,
             }
         }
-        Err(Error::defect("the types of the input would not settle"))
+        Err(run::unsettled())
     }
 
     fn once(&self, frames: &[Frame]) -> Result<Vec<Rows>> {
