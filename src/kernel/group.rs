@@ -223,14 +223,9 @@ impl KeyTable {
         for (keys, hashes) in keys.chunks(TOGETHER).zip(hashes.chunks(TOGETHER)) {
             self.probe(hashes, &mut found);
             for (i, (&key, &hash)) in keys.iter().zip(hashes).enumerate() {
-                self.ask_for_key(&found, i + AHEAD);
-                let group = group_of(found[i]);
-                let ours = self.keys.get(group as usize);
-                let hit = ours.is_some_and(|&ours| self.same(ours, key, scratch));
-                out.push(if hit {
-                    group
-                } else {
-                    self.find_or_add(key, hash, scratch)
+                out.push(match self.compare(&found, i, key, scratch) {
+                    Some(group) => group,
+                    None => self.find_or_add(key, hash, scratch),
                 });
             }
         }
@@ -247,24 +242,26 @@ impl KeyTable {
         for (keys, hashes) in keys.chunks(TOGETHER).zip(hashes.chunks(TOGETHER)) {
             self.probe(hashes, &mut found);
             for (i, (&key, &hash)) in keys.iter().zip(hashes).enumerate() {
-                self.ask_for_key(&found, i + AHEAD);
-                let group = group_of(found[i]);
-                out.push(match self.keys.get(group as usize) {
-                    None => NONE,
-                    Some(&ours) if self.same(ours, key, scratch) => group,
+                out.push(match self.compare(&found, i, key, scratch) {
+                    Some(group) => group,
+                    None if found[i] == 0 => NONE,
                     // two keys that agree in half of their hashes
-                    Some(_) => self.find(key, hash, scratch),
+                    None => self.find(key, hash, scratch),
                 });
             }
         }
     }
 
-    /// Has the processor fetch the key that row `i` will be compared with.
+    /// The group in the slot of row `i`, if its key is the row's. Has the processor fetch the key that a
+    /// later row will be compared with.
     #[inline(always)]
-    fn ask_for_key(&self, found: &Found, i: usize) {
-        if let Some(&slot) = found.get(i) {
+    fn compare(&self, found: &Found, i: usize, key: u128, scratch: &[u8]) -> Option<u32> {
+        if let Some(&slot) = found.get(i + AHEAD) {
             prefetch(&self.keys, group_of(slot) as usize);
         }
+        let group = group_of(found[i]);
+        let ours = *self.keys.get(group as usize)?;
+        self.same(ours, key, scratch).then_some(group)
     }
 
     fn find(&self, key: u128, hash: u64, scratch: &[u8]) -> u32 {
@@ -300,7 +297,7 @@ impl KeyTable {
             if view as u32 <= 12 {
                 let hash = hash_u128(view);
                 let slot = self.slots[(hash >> self.shift) as usize & mask];
-                let found = (slot as u32).wrapping_sub(1);
+                let found = group_of(slot);
                 let hit = (slot ^ hash) >> 32 == 0 && self.keys.get(found as usize) == Some(&view);
                 *group = if hit {
                     found
@@ -316,7 +313,7 @@ impl KeyTable {
     fn long_text(&mut self, text: &[u8]) -> u32 {
         let hash = hash_bytes(text);
         let slot = self.slots[(hash >> self.shift) as usize & (self.slots.len() - 1)];
-        let found = (slot as u32).wrapping_sub(1);
+        let found = group_of(slot);
         if (slot ^ hash) >> 32 == 0
             && let Some(&key) = self.keys.get(found as usize)
             && key as u64 == long_key(hash, 0) as u64
