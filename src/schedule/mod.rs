@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, GraphResult, KeySets, Stage, StageInputs, StageSink, StageSource, StageTransform};
+use crate::graph::{Graph, GraphResult, KeySets, Stage, StageInputs, StageSink, StageTransform};
 use crate::kernel::Batch;
 use crate::kernel::raw::allocator;
 use crate::observe::{Observers, Progress};
@@ -250,10 +250,9 @@ const LITTLE: (u64, u64) = (512 << 10, 20_000);
 
 /// Whether all tables together are small, and nothing makes more rows of theirs.
 fn is_little(graph: &Graph) -> bool {
-    let makes_more =
-        |t: &StageTransform| matches!(t, StageTransform::Probe { .. } | StageTransform::Expand { .. });
-    let joins = |s: &Stage| matches!(s.source, StageSource::JoinBuckets { .. });
-    if (graph.stages.iter()).any(|s| joins(s) || s.transforms.iter().any(makes_more)) {
+    let expands = |t: &StageTransform| matches!(t, StageTransform::Expand { .. });
+    let makes_more = |s: &Stage| !s.builds().is_empty() || s.transforms.iter().any(expands);
+    if graph.stages.iter().any(makes_more) {
         return false;
     }
     let datasets = || graph.tables.iter().map(|t| &t.dataset);
