@@ -1,16 +1,20 @@
 //! Where bytes end: standard output, a device, or a file that appears whole or not at all.
 //!
 //! ```text
-//!   report.csv ──► .report.csv.XXXXXX.tmp (same folder) ──► fsync ──► rename ──► fsync of the folder
+//!   report.csv ──► .report.csv.ddf-XXXXXX.tmp (same folder) ──► fsync ──► rename ──► fsync of the folder
 //! ```
 //!
 //! Devices, pipes and sockets (`/dev/stdout`, FIFOs) cannot be renamed onto and are written
-//! directly. A symbolic link is followed, so that the file it points at is replaced.
+//! directly; an open file of the process (`/dev/fd/3`) is written where it stands. A symbolic link is
+//! followed, so that the file it points at is replaced.
+//!
+//! A temporary file is locked as long as its writer lives. What a killed one left (SIGKILL, a power cut) is
+//! not, and goes when the same target is written next.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -19,14 +23,15 @@ use tempfile::NamedTempFile;
 use super::Target;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::direct::DirectWriter;
+use crate::kernel::raw::fd::duplicate;
 
 impl Target {
     /// Whether what is written cannot be taken back: standard output, a device or a pipe.
     pub fn streams(&self) -> bool {
         match self {
             Target::Stdout => true,
-            Target::File(path) if path == Path::new("/dev/stdout") => true,
-            Target::File(path) => std::fs::metadata(path).is_ok_and(|m| is_special(path, &m)),
+            Target::File(path) if descriptor(path).is_some() => true,
+            Target::File(path) => std::fs::metadata(path).is_ok_and(|m| is_special(&m)),
         }
     }
 }
@@ -52,10 +57,14 @@ impl Destination {
     pub(super) fn open(target: &Target) -> Result<Destination> {
         let (way, name) = match target {
             Target::Stdout => (Way::Direct(stdout()?), PathBuf::from("standard output")),
-            Target::File(path) if path == Path::new("/dev/stdout") => {
-                (Way::Direct(stdout()?), PathBuf::from("standard output"))
-            }
-            Target::File(path) => (open_file(path)?, path.clone()),
+            Target::File(path) => match descriptor(path) {
+                Some(1) => (Way::Direct(stdout()?), PathBuf::from("standard output")),
+                Some(n) => {
+                    let file = duplicate(n).map_err(|e| Error::io("write to", path, &e))?;
+                    (Way::Direct(File::from(file)), path.clone())
+                }
+                None => (open_file(path)?, path.clone()),
+            },
         };
         Ok(Destination {
             way,
@@ -164,7 +173,7 @@ fn open_file(path: &Path) -> Result<Way> {
             )
             .help("name a file in it"));
         }
-        Ok(old) if is_special(path, &old) => {
+        Ok(old) if is_special(&old) => {
             let file = OpenOptions::new().write(true).open(path).map_err(|e| fail(&e))?;
             return Ok(Way::Direct(file));
         }
@@ -185,18 +194,52 @@ fn open_file(path: &Path) -> Result<Way> {
     Ok(Way::Renamed(temp, real, writer))
 }
 
-/// Created with mode 0666, from which the umask takes its part.
+/// What stands before and after the random letters in the name of a temporary file.
+const SUFFIX: &str = ".tmp";
+const LETTERS: usize = 6;
+
+/// Created with mode 0666, from which the umask takes its part, and locked.
 fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     let name = path
         .file_name()
         .map(|n| n.to_string_lossy().into_owned())
         .unwrap_or_default();
     let short: String = name.chars().take(40).collect();
-    tempfile::Builder::new()
-        .prefix(&format!(".{short}."))
-        .suffix(".tmp")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder_of(path))
+    let (folder, prefix) = (folder_of(path), format!(".{short}.ddf-"));
+    sweep(folder, &prefix);
+    loop {
+        let temp = tempfile::Builder::new()
+            .prefix(&prefix)
+            .suffix(SUFFIX)
+            .rand_bytes(LETTERS)
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)?;
+        // Another run may have taken it for a dead one's before it was locked. Where files cannot be locked,
+        // nothing is swept.
+        let taken = matches!(temp.as_file().try_lock(), Err(TryLockError::WouldBlock));
+        if !taken && temp.as_file().metadata()?.nlink() > 0 {
+            return Ok(temp);
+        }
+    }
+}
+
+/// Removes the temporary files of the same target whose writers are dead. Nothing is said of what cannot be
+/// removed: it hinders nobody.
+fn sweep(folder: &Path, prefix: &str) {
+    let ours = |name: &str| {
+        let rest = name.strip_prefix(prefix).and_then(|n| n.strip_suffix(SUFFIX));
+        rest.is_some_and(|r| r.len() == LETTERS && r.bytes().all(|b| b.is_ascii_alphanumeric()))
+    };
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if !entry.file_name().to_str().is_some_and(ours) || !entry.file_type().is_ok_and(|t| t.is_file()) {
+            continue;
+        }
+        if let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -206,14 +249,21 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-fn is_special(path: &Path, meta: &std::fs::Metadata) -> bool {
+/// The descriptor of this process that a path names.
+fn descriptor(path: &Path) -> Option<i32> {
+    match path.to_str()? {
+        "/dev/stdout" => Some(1),
+        "/dev/stderr" => Some(2),
+        name => {
+            let number = (name.strip_prefix("/dev/fd/")).or_else(|| name.strip_prefix("/proc/self/fd/"))?;
+            number.parse().ok()
+        }
+    }
+}
+
+fn is_special(meta: &std::fs::Metadata) -> bool {
     let ty = meta.file_type();
-    ty.is_fifo()
-        || ty.is_char_device()
-        || ty.is_block_device()
-        || ty.is_socket()
-        || path.starts_with("/dev/fd")
-        || path.starts_with("/proc/self/fd")
+    ty.is_fifo() || ty.is_char_device() || ty.is_block_device() || ty.is_socket()
 }
 
 /// Where a chain of links to a file that does not exist yet leads.

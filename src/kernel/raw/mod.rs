@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub mod allocator;
+pub mod fd;
 pub mod lanes;
 pub mod prefetch;
 pub mod scan_avx2;
