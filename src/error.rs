@@ -12,6 +12,7 @@
 //! help: fix the row, or use --on-bad-row skip     <- help()
 //! ```
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -87,6 +88,9 @@ pub enum Kind {
     Limit,
     /// The user stopped it. Exit status 130.
     Interrupted,
+    /// A signal other than the user's Ctrl-C ended it; the exit status is 128 and the signal's number: 143
+    /// for SIGTERM, 129 for SIGHUP.
+    Terminated(u8),
     /// A reader of our output went away (`| head`). Exit status 0.
     BrokenPipe,
     /// A fault of `ddf` itself. Exit status 1.
@@ -96,6 +100,13 @@ pub enum Kind {
     /// Not an error for users: a column's type or a file's structure turned out otherwise than
     /// sampled, and the scan must be planned again. The session catches it.
     Replan,
+}
+
+impl Kind {
+    /// Whether somebody stopped the run: nothing failed.
+    pub fn is_stop(self) -> bool {
+        matches!(self, Kind::Interrupted | Kind::Terminated(_))
+    }
 }
 
 impl Error {
@@ -166,7 +177,12 @@ impl Error {
     pub fn in_task(self, task: impl FnOnce() -> Option<FailedTask>) -> Self {
         let of_no_task = matches!(
             self.kind(),
-            Kind::Interrupted | Kind::BrokenPipe | Kind::Replan | Kind::Limit | Kind::Usage
+            Kind::Interrupted
+                | Kind::Terminated(_)
+                | Kind::BrokenPipe
+                | Kind::Replan
+                | Kind::Limit
+                | Kind::Usage
         );
         if of_no_task || self.0.task.is_some() {
             return self;
@@ -238,6 +254,7 @@ impl Error {
             Kind::Usage => 2,
             Kind::Limit => 4,
             Kind::Interrupted => 130,
+            Kind::Terminated(status) => status,
             Kind::BrokenPipe => 0,
             _ => 1,
         }
@@ -274,18 +291,34 @@ pub fn plain_io(e: &std::io::Error) -> String {
 
 fn escape_excerpt(bytes: &[u8]) -> String {
     let cut = &bytes[..bytes.len().min(200)];
-    let mut out = String::new();
-    for c in String::from_utf8_lossy(cut).chars() {
-        if c.is_control() {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
+    let mut out = visible(&String::from_utf8_lossy(cut)).into_owned();
     if bytes.len() > cut.len() {
         out.push('…');
     }
     out
+}
+
+/// Whether a character does something to a terminal instead of being seen: it moves the cursor, or turns the
+/// direction of the text around it, so that what is read is not what is there (CVE-2021-42574).
+pub fn is_invisible(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// A text of a file or a user as it may be shown: what does something to a terminal is escaped.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_invisible) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match is_invisible(c) {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// The error for a name that no column has, with what was probably meant and what there is.
@@ -333,6 +366,15 @@ mod tests {
         let text = e.excerpt_text().unwrap();
         assert!(text.starts_with("a\\u{1b}[31m\\n"));
         assert!(text.ends_with('…'));
+    }
+
+    #[test]
+    fn what_turns_text_around_is_escaped() {
+        assert_eq!(visible("é, 日本, 👍🏽"), "é, 日本, 👍🏽");
+        assert_eq!(
+            visible("a\u{202e}b\u{2066}\u{1b}[2J"),
+            "a\\u{202e}b\\u{2066}\\u{1b}[2J"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::args::RunArgs;
 use crate::dashboard::{Address, DEFAULT, Server};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::observe::Recorder;
 
 /// The command's, once a run has started it.
@@ -61,7 +61,7 @@ pub fn finish(error: Option<&Error>) {
     let Some(server) = server().take() else {
         return;
     };
-    let cancelled = error.is_some_and(|e| e.kind() == Kind::Interrupted);
+    let cancelled = error.is_some_and(|e| e.kind().is_stop());
     let stop = Arc::new(AtomicBool::new(cancelled));
     for signal in [SIGINT, SIGTERM] {
         let _ = signal_hook::flag::register(signal, stop.clone());

@@ -1,16 +1,17 @@
 //! Errors and warnings as people and scripts read them, on standard error.
 
+use std::ffi::OsString;
 use std::io::Write;
 
 use super::again;
-use crate::error::{Error, FailedTask, Kind};
+use crate::error::{Error, FailedTask, Kind, visible};
 use crate::observe::Warning;
 
 /// `error: …`, its place and excerpt, and one thing to do.
 pub fn error_text(e: &Error) -> String {
-    let mut out = format!("error: {}\n", e.what());
+    let mut out = format!("error: {}\n", visible(e.what()));
     if let Some(p) = e.place() {
-        out += &format!("  --> {p}\n");
+        out += &format!("  --> {}\n", visible(&p.to_string()));
     }
     if let Some(x) = e.excerpt_text() {
         out += &format!("   |  {x}\n");
@@ -23,12 +24,20 @@ pub fn error_text(e: &Error) -> String {
         out += &span_lines(text, range);
     }
     if let Some(h) = e.help_text() {
-        out += &format!("help: {h}\n");
+        out += &format!("help: {}\n", visible(h));
     }
     if let Some(t) = e.task() {
         out += &match rerun(t) {
-            Some(command) => format!("help: partition {} ({}) alone: {command}\n", t.part, t.what),
-            None => format!("note: in task {} of stage {} ({})\n", t.part, t.stage, t.what),
+            Some(command) => {
+                let (what, command) = (visible(&t.what), visible(&command).into_owned());
+                format!("help: partition {} ({what}) alone: {command}\n", t.part)
+            }
+            None => format!(
+                "note: in task {} of stage {} ({})\n",
+                t.part,
+                t.stage,
+                visible(&t.what)
+            ),
         };
     }
     out
@@ -53,9 +62,11 @@ fn span_lines(text: &str, range: std::ops::Range<usize>) -> String {
     let from = line_start.max(floor(text, start.saturating_sub(SHOWN / 2)));
     let line_end = line_end.min(floor(text, (from + SHOWN).min(text.len())));
     let (line_start, line) = (from, &text[from..line_end]);
-    let before = text[line_start..floor(text, start)].chars().count();
+    let shown = |from: usize, to: usize| visible(&text[from..to]).chars().count();
+    let before = shown(line_start, floor(text, start));
     let end = floor(text, range.end.min(line_end)).max(floor(text, start));
-    let marked = text[floor(text, start)..end].chars().count().max(1);
+    let marked = shown(floor(text, start), end).max(1);
+    let line = visible(line);
     format!(
         "   |  {line}\n   |  {}{}\n",
         " ".repeat(before),
@@ -84,7 +95,7 @@ pub fn error_json(e: &Error) -> String {
     let typed = e.span_text().map(|(text, range)| line_column(text, range.start));
     let value = serde_json::json!({
         "level": "error",
-        "kind": format!("{:?}", e.kind()).to_lowercase(),
+        "kind": kind_name(e.kind()),
         "message": e.what(),
         "file": place.map(|p| p.file.display().to_string()),
         "line": place.map(|p| p.line).filter(|l| *l > 0).or(typed.map(|t| t.0 as u64)),
@@ -97,6 +108,33 @@ pub fn error_json(e: &Error) -> String {
         "rerun": e.task().and_then(rerun),
     });
     value.to_string() + "\n"
+}
+
+/// Whether `--errors json` is among the words that could not be understood as a whole.
+pub fn asks_for_json(words: &[OsString]) -> bool {
+    let pairs = words.windows(2).any(|w| w[0] == *"--errors" && w[1] == *"json");
+    pairs || words.iter().any(|w| *w == *"--errors=json")
+}
+
+/// What is wrong with the words that were typed, as an error like others.
+pub fn of_usage(e: &clap::Error) -> Error {
+    let text = e.to_string();
+    let (what, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let what = what.strip_prefix("error: ").unwrap_or(what);
+    let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines = || rest.lines().map(str::trim);
+    let tip = lines().find_map(|l| l.strip_prefix("tip: "));
+    let help = tip.or_else(|| lines().find(|l| l.starts_with("Usage: ")));
+    match help {
+        Some(h) => Error::usage(what).help(h),
+        None => Error::usage(what),
+    }
+}
+
+/// The family of an error in one word.
+fn kind_name(kind: Kind) -> String {
+    let name = format!("{kind:?}").to_lowercase();
+    name.split('(').next().unwrap_or_default().to_owned()
 }
 
 /// Prints an error, unless it is only that nobody reads our output any more.
@@ -115,7 +153,7 @@ pub fn print_warnings(warnings: &[Warning], json: bool) {
         if json {
             out += &(serde_json::json!({"level": "warning", "message": w.text}).to_string() + "\n");
         } else {
-            out += &format!("warning: {}\n", w.text);
+            out += &format!("warning: {}\n", visible(&w.text));
         }
     }
     let _ = std::io::stderr().write_all(out.as_bytes());
@@ -124,6 +162,26 @@ pub fn print_warnings(warnings: &[Warning], json: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn usage_errors_have_a_message_and_a_tip() {
+        let of = |words: &[&str]| {
+            let e = crate::cli::args::Cli::command().try_get_matches_from(words);
+            of_usage(&e.unwrap_err())
+        };
+        let e = of(&["ddf", "query", "a.csv", "--summ", "x"]);
+        assert_eq!(
+            (e.exit_status(), e.what()),
+            (2, "unexpected argument '--summ' found")
+        );
+        assert_eq!(e.help_text(), Some("a similar argument exists: '--sum'"));
+        let e = of(&["ddf", "query", "a.csv", "-n", "many"]);
+        assert_eq!(
+            e.what(),
+            "invalid value 'many' for '--limit <ROWS>': invalid digit found in string"
+        );
+    }
 
     #[test]
     fn spans_survive_unicode() {

@@ -35,13 +35,14 @@ use std::sync::Arc;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::frame::{Frame, Report};
 use crate::kernel::raw::allocator;
 use crate::observe::Model;
 use crate::pipeline::RunContext;
 use crate::write::{Format, Target, WriteOptions};
 use args::{Cli, Command, ErrorsAs, OutputArgs, QueryArgs, RunArgs, When};
+use progress::Show;
 use record::Recording;
 use signals::Signals;
 
@@ -52,16 +53,19 @@ pub fn main() -> ! {
 
 /// Does what the process's arguments say; answers the exit status.
 fn obey() -> u8 {
-    let matches = match Cli::command().try_get_matches_from(args::joined(std::env::args_os())) {
-        Ok(m) => m,
+    let words = args::joined(std::env::args_os());
+    let parsed = Cli::command()
+        .try_get_matches_from(&words)
+        .and_then(|m| Ok((Cli::from_arg_matches(&m)?, m)));
+    let (cli, matches) = match parsed {
+        Ok(both) => both,
         Err(e) => {
-            let status = e.exit_code();
-            let _ = e.print();
-            return status as u8;
+            match e.use_stderr() && messages::asks_for_json(&words) {
+                true => messages::print_error(&messages::of_usage(&e), true),
+                false => drop(e.print()),
+            }
+            return e.exit_code() as u8;
         }
-    };
-    let Ok(cli) = Cli::from_arg_matches(&matches) else {
-        return 2;
     };
     let json = matches!(run_args(&cli.command).map(|a| a.errors), Some(ErrorsAs::Json));
     let sub = matches.subcommand().map(|(_, m)| m);
@@ -213,16 +217,15 @@ fn watched(
         if let Some(recording) = &recording {
             recording.watch(cx);
         }
-        if wants_bar(run) {
-            let at_once = run.progress == When::Always;
-            bar = Some(progress::Bar::start(cx, at_once));
+        if let Some(show) = wanted_progress(run) {
+            bar = Some(progress::Bar::start(cx, show));
         }
         cancelling = Some(signals.cancel(cx));
     });
     drop((bar, cancelling));
     let model = recording.map(|r| r.end(run, outcome.as_ref()));
     let report = outcome.map_err(|e| match signals.interrupted() {
-        true => Error::new(Kind::Interrupted, "interrupted"),
+        true => signals.error(),
         false => e,
     })?;
     if !run.quiet {
@@ -231,11 +234,13 @@ fn watched(
     Ok((report, model.transpose()?))
 }
 
-fn wants_bar(run: &RunArgs) -> bool {
+fn wanted_progress(run: &RunArgs) -> Option<Show> {
+    let terminal = std::io::stderr().is_terminal();
     match run.progress {
-        When::Always => true,
-        When::Never => false,
-        When::Auto => !run.quiet && std::io::stderr().is_terminal(),
+        When::Always if terminal => Some(Show::AtOnce),
+        When::Always => Some(Show::Lines),
+        When::Auto if terminal && !run.quiet => Some(Show::Soon),
+        When::Auto | When::Never => None,
     }
 }
 

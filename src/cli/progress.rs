@@ -7,12 +7,19 @@
 //!   spill 192.1 MiB, 1.2 GiB written, 80.0 MiB/s
 //! ```
 //!
+//! In a file, where `--progress always` asks for it, the same is one line each ten seconds, and one at the end:
+//!
+//! ```text
+//!   progress: step 1/2 scan *.csv ► sort 48%, 7s, about 8s left; 5.4 M rows, 0.8 M/s; read 434.6 MiB; memory 312.4 MiB
+//! ```
+//!
 //! A step is a stage of the task graph; how many tasks the next one will have is known when it
 //! begins, so that shares and times are those of the step. The last line is there once anything was
 //! spilled.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::io::Write;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -20,11 +27,14 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::sizes;
+use crate::memory::Budget;
 use crate::observe::{Progress, resident};
 use crate::pipeline::RunContext;
 
 /// Work shorter than this shows no bar.
 const QUIET_FOR: Duration = Duration::from_secs(1);
+/// How often a line is written where there is no terminal.
+const LINE_EACH: Duration = Duration::from_secs(10);
 /// Columns at the right that stay free, so that a typed ^C does not break the line.
 const MARGIN: usize = 4;
 /// The narrowest and the widest bar.
@@ -32,6 +42,17 @@ const LEAST_BAR: usize = 8;
 const MOST_BAR: usize = 30;
 /// Rates are of so many looks.
 const LATELY: usize = 20;
+
+/// Where progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// On a terminal, once the work took a second.
+    Soon,
+    /// On a terminal, from the beginning.
+    AtOnce,
+    /// In a log, line by line.
+    Lines,
+}
 
 /// A bar that lives until it is dropped, or rows are shown.
 pub struct Bar(Arc<Mutex<Shown>>);
@@ -52,33 +73,18 @@ impl Shown {
 }
 
 impl Bar {
-    /// Starts watching. With `at_once`, also work under a second shows a bar.
-    pub fn start(cx: &RunContext, at_once: bool) -> Bar {
-        let (progress, budget) = (cx.progress.clone(), cx.budget.clone());
+    /// Starts watching.
+    pub fn start(cx: &RunContext, show: Show) -> Bar {
+        let look = Look {
+            progress: cx.progress.clone(),
+            budget: cx.budget.clone(),
+            watch: Watch::new(Instant::now()),
+        };
         let (stop, stopped) = channel::<()>();
-        let thread = std::thread::spawn(move || {
-            let wait = if at_once { Duration::ZERO } else { QUIET_FOR };
-            let mut watch = Watch::new(Instant::now());
-            let timed_out = |d| stopped.recv_timeout(d) == Err(RecvTimeoutError::Timeout);
-            if !timed_out(wait) {
-                return;
-            }
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{msg}") {
-                bar.set_style(style);
-            }
-            loop {
-                let mut seen = watch.look(&progress, Instant::now());
-                seen.resident = resident();
-                (seen.reserved, seen.limit) = (budget.used() as u64, budget.limit() as u64);
-                let width = terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(w, _)| w.0);
-                bar.set_message(lines(&seen, usize::from(width).saturating_sub(MARGIN)));
-                bar.tick();
-                if !timed_out(Duration::from_millis(100)) {
-                    break;
-                }
-            }
-            bar.finish_and_clear();
+        let thread = std::thread::spawn(move || match show {
+            Show::Soon => draw(look, &stopped, QUIET_FOR),
+            Show::AtOnce => draw(look, &stopped, Duration::ZERO),
+            Show::Lines => log(look, &stopped, LINE_EACH, &mut std::io::stderr()),
         });
         let shown = Arc::new(Mutex::new(Shown {
             stop: Some(stop),
@@ -87,6 +93,60 @@ impl Bar {
         let own = shown.clone();
         cx.progress.before_rows(move || clear(&own));
         Bar(shown)
+    }
+}
+
+/// What is looked at again and again.
+struct Look {
+    progress: Arc<Progress>,
+    budget: Budget,
+    watch: Watch,
+}
+
+impl Look {
+    fn now(&mut self) -> Seen {
+        let mut seen = self.watch.look(&self.progress, Instant::now());
+        seen.resident = resident();
+        seen.reserved = self.budget.used() as u64;
+        seen.limit = self.budget.limit() as u64;
+        seen
+    }
+}
+
+/// Whether the time went by without a word to stop.
+fn waited(stopped: &Receiver<()>, time: Duration) -> bool {
+    stopped.recv_timeout(time) == Err(RecvTimeoutError::Timeout)
+}
+
+/// Draws a few lines on the terminal over and over, and clears them at the end.
+fn draw(mut look: Look, stopped: &Receiver<()>, wait: Duration) {
+    if !waited(stopped, wait) {
+        return;
+    }
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{msg}") {
+        bar.set_style(style);
+    }
+    loop {
+        let seen = look.now();
+        let width = terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(w, _)| w.0);
+        bar.set_message(lines(&seen, usize::from(width).saturating_sub(MARGIN)));
+        bar.tick();
+        if !waited(stopped, Duration::from_millis(100)) {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+}
+
+/// Writes a line now and then, and how far it came at the end.
+fn log(mut look: Look, stopped: &Receiver<()>, each: Duration, to: &mut dyn Write) {
+    loop {
+        let on = waited(stopped, each);
+        let _ = to.write_all(log_line(&look.now()).as_bytes());
+        if !on {
+            break;
+        }
     }
 }
 
@@ -222,6 +282,28 @@ fn lines(s: &Seen, width: usize) -> String {
     out.join("\n")
 }
 
+/// All of it in one line.
+fn log_line(s: &Seen) -> String {
+    let mut out = format!("progress: {}", step_number(s));
+    if !s.name.is_empty() {
+        out += &format!("{} ", s.name);
+    }
+    out += &format!("{:.0}%, {}", (share(s) * 100.0).floor(), time(s));
+    out += &format!("; {} rows", short(s.rows));
+    if s.rates[0] >= 1.0 {
+        out += &format!(", {}/s", short(s.rates[0] as u64));
+    }
+    out += &format!(
+        "; read {}; memory {}",
+        sizes::show(s.bytes),
+        sizes::show(s.resident)
+    );
+    if s.spilled > 0 {
+        out += &format!("; spill {}", sizes::show(s.spill_now));
+    }
+    out + "\n"
+}
+
 /// The first of these that is no wider, or nothing.
 fn fitting(all: &[String], width: usize) -> String {
     all.iter()
@@ -232,17 +314,8 @@ fn fitting(all: &[String], width: usize) -> String {
 
 /// The line of the step, in at most `width` columns: what matters least goes first.
 fn step(s: &Seen, width: usize) -> String {
-    let share = s.done as f64 / s.tasks.max(1) as f64;
+    let (share, time, number) = (share(s), time(s), step_number(s));
     let elapsed = format!("{}s", s.elapsed.as_secs());
-    let mut time = elapsed.clone();
-    if s.done > 0 && s.done < s.tasks && s.tasks >= 8 {
-        let left = s.in_step.as_secs_f64() * (1.0 / share - 1.0);
-        time += &format!(", about {:.0}s left", left.ceil());
-    }
-    let number = match s.steps {
-        0 | 1 => String::new(),
-        n => format!("step {}/{n} ", s.step),
-    };
     let percent = format!("{:3.0}%", (share * 100.0).floor());
     let named = match s.name.is_empty() {
         true => number.clone(),
@@ -257,6 +330,28 @@ fn step(s: &Seen, width: usize) -> String {
     }
     let rest = width.saturating_sub(percent.len() + 1);
     format!("{} {percent}", bar(share, rest))
+}
+
+/// How much of the step is done, of one.
+fn share(s: &Seen) -> f64 {
+    s.done as f64 / s.tasks.max(1) as f64
+}
+
+/// Since the beginning, and what is left of the step where that can be told.
+fn time(s: &Seen) -> String {
+    let elapsed = format!("{}s", s.elapsed.as_secs());
+    if s.done == 0 || s.done >= s.tasks || s.tasks < 8 {
+        return elapsed;
+    }
+    let left = s.in_step.as_secs_f64() * (1.0 / share(s) - 1.0);
+    format!("{elapsed}, about {:.0}s left", left.ceil())
+}
+
+fn step_number(s: &Seen) -> String {
+    match s.steps {
+        0 | 1 => String::new(),
+        n => format!("step {}/{n} ", s.step),
+    }
 }
 
 fn bar(share: f64, rest: usize) -> String {
@@ -356,10 +451,45 @@ mod tests {
     #[test]
     fn a_bar_is_gone_before_rows_are_shown() {
         let cx = RunContext::of_test(1 << 20, 1);
-        let bar = Bar::start(&cx, false);
+        let bar = Bar::start(&cx, Show::Soon);
         assert!(bar.0.lock().unwrap().thread.is_some());
         cx.progress.rows_follow();
         assert!(bar.0.lock().unwrap().thread.is_none());
+    }
+
+    #[test]
+    fn a_log_gets_a_line_now_and_then_and_one_at_the_end() {
+        assert_eq!(
+            log_line(&seen()),
+            "progress: step 1/2 scan *.csv ► sort 48%, 7s, about 8s left; 5.4 M rows, 773.7 k/s; \
+             read 434.6 MiB; memory 512.0 MiB; spill 192.1 MiB\n"
+        );
+        let cx = RunContext::of_test(1 << 20, 1);
+        let look = || Look {
+            progress: cx.progress.clone(),
+            budget: cx.budget.clone(),
+            watch: Watch::new(Instant::now()),
+        };
+        let (stop, stopped) = channel::<()>();
+        let writer = std::thread::spawn({
+            let look = look();
+            move || {
+                let mut text = Vec::new();
+                log(look, &stopped, Duration::from_millis(5), &mut text);
+                text
+            }
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        drop(stop);
+        let many = String::from_utf8(writer.join().unwrap()).unwrap();
+        assert!(many.lines().count() >= 2, "{many}");
+        assert!(many.lines().all(|l| l.starts_with("progress: ")), "{many}");
+
+        let (stop, stopped) = channel::<()>();
+        drop(stop);
+        let mut text = Vec::new();
+        log(look(), &stopped, Duration::from_secs(60), &mut text);
+        assert_eq!(text.iter().filter(|b| **b == b'\n').count(), 1);
     }
 
     #[test]

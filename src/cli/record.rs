@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::args::RunArgs;
 use super::{again, dashboard};
 use crate::dashboard::document;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::frame::Report;
 use crate::observe::{Model, Observer, Recorder, RunEnd, Sampler, trace};
 use crate::pipeline::RunContext;
@@ -46,7 +46,7 @@ impl Recording {
             // where it failed before it began; the recorder keeps the first end it is told
             self.recorder.finish(&RunEnd {
                 error: Some(e.to_string()),
-                cancelled: e.kind() == Kind::Interrupted,
+                cancelled: e.kind().is_stop(),
                 ..RunEnd::default()
             });
         }

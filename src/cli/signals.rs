@@ -1,33 +1,49 @@
-//! Ctrl-C and a polite kill: they stop the tasks of a run, so that no half of an output is left.
+//! Ctrl-C, a polite kill, and a terminal that closes: they stop the tasks of a run, so that no half of an
+//! output is left.
 //!
-//! A command ends with them, and a second one ends it at once. The shell only loses the query.
+//! A command ends with them, and a second one ends it at once; its exit status is 128 and the number of
+//! the signal, as shells report it. The shell only loses the query.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use signal_hook::SigId;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use crate::error::{Error, Kind};
 use crate::pipeline::RunContext;
 use crate::schedule::{self, Cancel};
 
 /// What has come in so far.
 pub struct Signals {
     interrupted: Arc<AtomicBool>,
-    watched: &'static [i32],
+    /// The number of the last signal, zero before any.
+    last: Arc<AtomicUsize>,
+    watched: Vec<i32>,
+}
+
+/// The exit status of a program that a signal ended.
+const fn status(signal: i32) -> u8 {
+    128 + signal as u8
 }
 
 impl Signals {
     /// A command's: the second signal ends the program.
     pub fn of_process() -> Signals {
-        let signals = Signals {
+        let mut signals = Signals {
             interrupted: Arc::default(),
-            watched: &[SIGINT, SIGTERM],
+            last: Arc::default(),
+            watched: vec![SIGINT, SIGTERM],
         };
-        for &signal in signals.watched {
+        if !hangups_are_ignored() {
+            signals.watched.push(SIGHUP);
+        }
+        for &signal in &signals.watched {
             let flag = signals.interrupted.clone();
-            let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, flag.clone());
+            let ends = i32::from(status(signal));
+            let _ = signal_hook::flag::register_conditional_shutdown(signal, ends, flag.clone());
             let _ = signal_hook::flag::register(signal, flag);
+            let _ = signal_hook::flag::register_usize(signal, signals.last.clone(), signal as usize);
         }
         signals
     }
@@ -36,7 +52,8 @@ impl Signals {
     pub fn of_shell() -> Signals {
         let signals = Signals {
             interrupted: Arc::default(),
-            watched: &[SIGINT],
+            last: Arc::default(),
+            watched: vec![SIGINT],
         };
         let _ = signal_hook::flag::register(SIGINT, signals.interrupted.clone());
         signals
@@ -50,6 +67,17 @@ impl Signals {
     /// Whether one has come.
     pub fn interrupted(&self) -> bool {
         self.interrupted.load(Relaxed)
+    }
+
+    /// The error of a run that one has stopped.
+    pub fn error(&self) -> Error {
+        match self.last.load(Relaxed) as i32 {
+            signal @ (SIGTERM | SIGHUP) => {
+                let name = if signal == SIGTERM { "SIGTERM" } else { "SIGHUP" };
+                Error::new(Kind::Terminated(status(signal)), format!("ended by {name}"))
+            }
+            _ => Error::new(Kind::Interrupted, "interrupted"),
+        }
     }
 
     /// Forgets those that have come.
@@ -78,4 +106,12 @@ impl Drop for Cancelling {
             signal_hook::low_level::unregister(id);
         }
     }
+}
+
+/// Whether the process was started with SIGHUP ignored, as `nohup` does: that choice is kept.
+fn hangups_are_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|l| l.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|m| u64::from_str_radix(m.trim(), 16).ok());
+    mask.is_some_and(|m| m >> (SIGHUP - 1) & 1 == 1)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Report, Settings};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::graph::{self, Graph};
 use crate::observe::{Gauge, Observers, Progress, RunEnd, RunStart};
 use crate::pipeline::RunContext;
@@ -55,7 +55,7 @@ pub(super) fn end(observers: &Observers, outcome: Result<&Report, &Error>) {
         },
         Err(e) => RunEnd {
             error: Some(e.to_string()),
-            cancelled: e.kind() == Kind::Interrupted,
+            cancelled: e.kind().is_stop(),
             ..RunEnd::default()
         },
     };

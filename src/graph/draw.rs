@@ -8,6 +8,7 @@ use std::fmt::Write;
 use super::fold::{Group, groups, kind};
 use super::layout::{Layout, layout};
 use super::picture::{Drawn, Measure, Part, Picture};
+use crate::error::is_invisible;
 
 /// Pictures of more boxes show names only, not operators.
 const DETAILED: usize = 24;
@@ -388,7 +389,7 @@ fn tip(p: &Picture, all: &[&Drawn]) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    let visible = text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
+    let visible = text.replace(|c: char| is_invisible(c) && c != '\n', "\u{fffd}");
     visible
         .replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -16,7 +16,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, pre
 
 use super::WriteOptions;
 use super::cells::Column;
-use crate::error::Result;
+use crate::error::{Result, is_invisible};
 use crate::kernel::{Batch, types};
 
 /// The first and last rows of a stream, and how many there were.
@@ -159,7 +159,7 @@ fn text_rows(
     Ok(())
 }
 
-/// Without control characters (which could move the cursor), cut to `widest` characters.
+/// Without characters that move the cursor or turn the text around, cut to `widest` characters.
 fn printable(text: &str, widest: Option<usize>) -> String {
     let mut out = String::with_capacity(text.len());
     for (i, c) in text.chars().enumerate() {
@@ -167,7 +167,7 @@ fn printable(text: &str, widest: Option<usize>) -> String {
             out.push('…');
             break;
         }
-        match c.is_control() {
+        match is_invisible(c) {
             true => out.extend(c.escape_default()),
             false => out.push(c),
         }

@@ -16,7 +16,7 @@ use super::reject;
 use super::sniff::{marks, sniff};
 use super::values::Kinds;
 use super::windows::{Pool, STREAM, Windows, window_bytes};
-use crate::error::{Error, Kind, Result, no_column};
+use crate::error::{Error, Kind, Result, no_column, visible};
 use crate::kernel::types;
 use crate::observe::Warning;
 use crate::pipeline::{RunContext, Source};
@@ -503,16 +503,7 @@ fn note(key: &str, text: &str) -> Warning {
 
 /// At most forty bytes of a value, for messages.
 fn excerpt(value: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&value[..value.len().min(40)]);
-    text.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect::<Vec<_>>()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
+    visible(&String::from_utf8_lossy(&value[..value.len().min(40)])).into_owned()
 }
 
 /// The columns of all files, in order of first appearance.
