@@ -1,0 +1,144 @@
+//! How a run that is ended from outside ends: its exit status, and what is left of its output.
+
+use std::collections::BTreeSet;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::common::{Folder, Ran, command, query, run};
+
+/// Starts to write a large file, and waits until its temporary file is there.
+fn writing(f: &Folder, file: &str, out: &str, wrap: &[&str]) -> Child {
+    let before: BTreeSet<String> = f.names().into_iter().collect();
+    let mut c = match wrap {
+        [] => command(),
+        [program, args @ ..] => {
+            let mut c = Command::new(program);
+            c.args(args).arg(env!("CARGO_BIN_EXE_ddf")).stdin(Stdio::null());
+            c
+        }
+    };
+    c.args(["query", file, "-o", out])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = c.spawn().unwrap();
+    while f.names().into_iter().all(|n| before.contains(&n)) {
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "written too fast to be caught"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child
+}
+
+fn large(f: &Folder) -> String {
+    f.file(
+        "large.csv",
+        format!("a,b\n{}", "123456,abcdefgh\n".repeat(1_000_000)),
+    )
+}
+
+fn send(signal: &str, child: &Child) {
+    let sent = Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+#[test]
+fn each_signal_has_its_status_and_leaves_nothing() {
+    let f = Folder::new();
+    let file = large(&f);
+    let out = f.file("out.csv", "the old file");
+    let before = f.names();
+    for (signal, status, word) in [
+        ("-TERM", 143, "SIGTERM"),
+        ("-HUP", 129, "SIGHUP"),
+        ("-INT", 130, "interrupted"),
+    ] {
+        let child = writing(&f, &file, &out, &[]);
+        send(signal, &child);
+        let ran = Ran::from(child.wait_with_output().unwrap());
+        assert_eq!(ran.status, Some(status), "{signal}: {}", ran.err);
+        assert!(ran.err.contains(word), "{signal}: {}", ran.err);
+        assert_eq!(f.names(), before, "{signal}");
+        assert_eq!(std::fs::read(&out).unwrap(), b"the old file", "{signal}");
+    }
+}
+
+/// `nohup` asks that a closed terminal be of no account.
+#[test]
+fn a_hangup_that_was_to_be_ignored_is() {
+    let f = Folder::new();
+    let (file, out) = (large(&f), f.at("out.csv"));
+    let child = writing(&f, &file, &out, &["nohup"]);
+    send("-HUP", &child);
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert_eq!(ran.status, Some(0), "{}", ran.err);
+    assert_eq!(std::fs::read_to_string(&out).unwrap().lines().count(), 1_000_001);
+}
+
+#[test]
+fn what_a_killed_run_left_goes_with_the_next() {
+    let f = Folder::new();
+    let (file, out) = (large(&f), f.at("out.csv"));
+    let mut killed = writing(&f, &file, &out, &[]);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let left = || f.names().into_iter().filter(|n| n.ends_with(".tmp")).count();
+    assert_eq!(left(), 1, "{:?}", f.names());
+
+    // a run that still writes the same file is left alone
+    let alive = writing(&f, &file, &out, &[]);
+    run(["query", &file, "-n", "1", "-o", &out]).done();
+    let ran = Ran::from(alive.wait_with_output().unwrap());
+    assert_eq!(ran.status, Some(0), "{}", ran.err);
+    assert_eq!(f.names(), ["large.csv", "out.csv"]);
+
+    // files that only look alike are nobody's business
+    let other = f.file(".out.csv.backup.tmp", "mine");
+    run(["query", &file, "-n", "1", "-o", &out]).done();
+    assert_eq!(std::fs::read(other).unwrap(), b"mine");
+}
+
+/// An open file of the process is written where it stands, as a shell's redirection means it.
+#[test]
+fn descriptors_append_where_they_stand() {
+    let f = Folder::new();
+    let file = f.file("a.csv", "a\n1\n");
+    let log = f.file("log", "before\n");
+    let program = env!("CARGO_BIN_EXE_ddf");
+    for script in [
+        r#""$0" query "$1" -o /dev/fd/1 --csv >> "$2""#,
+        r#""$0" query "$1" -o /proc/self/fd/1 --csv >> "$2""#,
+        r#""$0" query "$1" -o /dev/stdout --csv >> "$2""#,
+        r#""$0" query "$1" -o /dev/fd/2 --csv 2>> "$2""#,
+        r#"{ "$0" query "$1" -o /dev/fd/3 --csv; } 3>> "$2""#,
+    ] {
+        std::fs::write(&log, "before\n").unwrap();
+        for _ in 0..2 {
+            let done = Command::new("bash")
+                .args(["-c", script, program, &file, &log])
+                .status();
+            assert!(done.unwrap().success(), "{script}");
+        }
+        assert_eq!(
+            std::fs::read_to_string(&log).unwrap(),
+            "before\na\n1\na\n1\n",
+            "{script}"
+        );
+    }
+    let script = r#"{ echo one >&3; "$0" query "$1" -o /dev/fd/3 --csv; echo two >&3; } 3> "$2""#;
+    assert!(
+        Command::new("bash")
+            .args(["-c", script, program, &file, &log])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "one\na\n1\ntwo\n");
+    run(["query", &file, "--csv", "-o", "/dev/fd/77"])
+        .failed(1)
+        .says(&["/dev/fd/77"]);
+    assert_eq!(query(&file, ""), "a\n1\n");
+}
