@@ -146,17 +146,36 @@ pub fn print_error(e: &Error, json: bool) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// Prints warnings, one a line.
+/// Subjects that a warning of many names.
+const SUBJECTS: usize = 5;
+
+/// Prints warnings, one a line, and one for all of a kind.
 pub fn print_warnings(warnings: &[Warning], json: bool) {
     let mut out = String::new();
-    for w in warnings {
+    for (w, others) in Warning::by_kind(warnings) {
         if json {
-            out += &(serde_json::json!({"level": "warning", "message": w.text}).to_string() + "\n");
+            let line = serde_json::json!({"level": "warning", "message": w.text, "also": others});
+            out += &(line.to_string() + "\n");
         } else {
-            out += &format!("warning: {}\n", visible(&w.text));
+            out += &format!("warning: {}{}\n", visible(&w.text), also(&others));
         }
     }
     let _ = std::io::stderr().write_all(out.as_bytes());
+}
+
+/// What the same is true of: `; the same of 'b', 'c' and 12 more`.
+fn also(subjects: &[&str]) -> String {
+    if subjects.is_empty() {
+        return String::new();
+    }
+    let named: Vec<String> = (subjects.iter().take(SUBJECTS))
+        .map(|s| format!("'{}'", visible(s)))
+        .collect();
+    let named = named.join(", ");
+    match subjects.len().saturating_sub(SUBJECTS) {
+        0 => format!("; the same of {named}"),
+        more => format!("; the same of {named} and {more} more"),
+    }
 }
 
 #[cfg(test)]

@@ -144,8 +144,62 @@ impl Progress {
 /// a file without rows. `key` unites repetitions: one warning for one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// Equal keys are shown once.
+    /// Equal keys are shown once. A key `kind subject`, such as `widened DepDelay`, lets all warnings of a kind
+    /// be shown as one; a warning without others of its kind has its text as key.
     pub key: String,
     /// The text, without `warning: ` before it.
     pub text: String,
+}
+
+impl Warning {
+    /// The kind and the subject, where there may be more of the kind.
+    fn kind(&self) -> Option<(&str, &str)> {
+        self.key.split_once(' ').filter(|_| self.key != self.text)
+    }
+
+    /// The first warning of each kind, with the subjects of the others.
+    pub fn by_kind(all: &[Warning]) -> Vec<(&Warning, Vec<&str>)> {
+        let mut out: Vec<(&Warning, Vec<&str>)> = Vec::new();
+        for w in all {
+            let same = |first: &Warning| match (first.kind(), w.kind()) {
+                (Some((a, _)), Some((b, _))) => a == b,
+                _ => false,
+            };
+            match (out.iter_mut().find(|(first, _)| same(first)), w.kind()) {
+                (Some((_, others)), Some((_, subject))) => others.push(subject),
+                _ => out.push((w, Vec::new())),
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_of_a_kind_are_one() {
+        let of = |key: &str, text: &str| Warning {
+            key: key.into(),
+            text: text.into(),
+        };
+        let all = [
+            of("widened a", "column 'a' is float64"),
+            of("b.csv is empty", "b.csv is empty"),
+            of("widened b c", "column 'b c' is text"),
+            of("c.csv is empty", "c.csv is empty"),
+        ];
+        let shown = Warning::by_kind(&all);
+        let shown: Vec<_> = shown
+            .iter()
+            .map(|(w, others)| (w.text.as_str(), others.clone()))
+            .collect();
+        let want = [
+            ("column 'a' is float64", vec!["b c"]),
+            ("b.csv is empty", vec![]),
+            ("c.csv is empty", vec![]),
+        ];
+        assert_eq!(shown, want);
+    }
 }

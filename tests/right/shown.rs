@@ -66,3 +66,26 @@ fn wrong_usage_is_told_as_json_too() {
     }
     assert_eq!(run(["query", "--help", "--errors", "json"]).status, Some(0));
 }
+
+#[test]
+fn warnings_of_a_kind_are_one() {
+    let f = Folder::new();
+    let names: Vec<String> = (0..20).map(|i| format!("c{i}")).collect();
+    f.file(
+        "a.csv",
+        format!("k,{}\n1,{}\n", names.join(","), vec!["2"; 20].join(",")),
+    );
+    f.file("b.csv", "k\n3\n");
+    let ran = ask(&f.at("*.csv"), "").done();
+    assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
+    assert!(ran.err.contains("column 'c0' is not in"), "{}", ran.err);
+    assert!(
+        ran.err
+            .contains("the same of 'c1', 'c2', 'c3', 'c4', 'c5' and 14 more"),
+        "{}",
+        ran.err
+    );
+    let ran = ask(&f.at("*.csv"), "--errors json").done();
+    let e: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
+    assert_eq!(e["also"].as_array().unwrap().len(), 19);
+}
