@@ -1,21 +1,24 @@
 //! Footers: read in parallel, checked against the length of the file, kept for all tasks.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, FileMetaData, ParquetMetaData, ParquetMetaDataBuilder, ParquetMetaDataReader,
+};
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::ParquetOptions;
+use super::file::FileReader;
 use super::guard::{damaged, guarded};
+use super::mend::walk;
+use super::writer::Writer;
 use crate::error::{Error, Result};
 use crate::memory::Retries;
 
@@ -28,6 +31,7 @@ pub(super) struct FileFooter {
     pub schema: SchemaRef,
     /// The first leaf of each top-level column, and where the last one ends.
     pub leaves: Vec<std::ops::Range<usize>>,
+    pub writer: Writer,
 }
 
 impl FileFooter {
@@ -61,35 +65,164 @@ pub(super) fn read_all(paths: &[PathBuf], options: &ParquetOptions) -> Result<Ve
     all.into_iter().map(|(_, footer)| footer).collect()
 }
 
+const MAGIC: &[u8] = b"PAR1";
+/// Of files whose footers are encrypted.
+const ENCRYPTED: &[u8] = b"PARE";
+/// The length of the footer, and the magic.
+const TAIL: u64 = 8;
+
 fn read(path: &Path, retries: &Retries) -> Result<FileFooter> {
     let reader = FileReader::open(path, retries)?;
     let bytes = reader.len();
-    if bytes < 12 {
-        let why = format!("{bytes} bytes are too few for a Parquet file");
-        return Err(damaged(path, "the footer", &why));
-    }
-    let mut magic = [0; 4];
-    let read = |e: io::Error| Error::io("read", path, &e);
-    reader.read_exact(&mut magic, 0).map_err(read)?;
-    if &magic != b"PAR1" {
-        return Err(damaged(
-            path,
-            "the footer",
-            "it does not begin as a Parquet file does",
-        ));
-    }
-    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip);
-    let loaded = guarded(path, "the footer", || ArrowReaderMetadata::load(&reader, options))?;
-    let metadata = loaded.metadata().clone();
+    let footer = footer_bytes(path, &reader)?;
+    let metadata = guarded(path, "the footer", || parsed(&footer))?;
+    let writer = Writer::of(metadata.file_metadata().created_by());
+    let metadata = Arc::new(guarded(path, "the footer", || corrected(metadata, &writer, bytes))?);
     guarded(path, "the footer", || check(&metadata, bytes))?;
     let leaves = guarded(path, "the footer", || Ok(leaves(&metadata)))?;
+    let options = ArrowReaderOptions::new();
+    let loaded = guarded(path, "the footer", || {
+        ArrowReaderMetadata::try_new(metadata.clone(), options)
+    })?;
     Ok(FileFooter {
         path: path.to_path_buf(),
         bytes,
         schema: loaded.schema().clone(),
         metadata,
         leaves,
+        writer,
     })
+}
+
+/// The bytes of the footer, between what tells its length.
+fn footer_bytes(path: &Path, reader: &FileReader) -> Result<Bytes> {
+    let bytes = reader.len();
+    if bytes < TAIL + 4 {
+        let why = format!("{bytes} bytes are too few for a Parquet file");
+        return Err(damaged(path, "the footer", &why));
+    }
+    let read = |e: io::Error| Error::io("read", path, &e);
+    let (mut head, mut tail) = ([0; 4], [0; TAIL as usize]);
+    reader.read_exact(&mut head, 0).map_err(read)?;
+    reader.read_exact(&mut tail, bytes - TAIL).map_err(read)?;
+    let (length, magic) = tail.split_at(4);
+    if magic == ENCRYPTED {
+        return Err(encrypted(path, "its footer"));
+    }
+    if head != MAGIC && head != ENCRYPTED {
+        let why = "it does not begin as a Parquet file does";
+        return Err(damaged(path, "the footer", why));
+    }
+    if magic != MAGIC {
+        let why = "it does not end as a Parquet file does, so its end may be missing";
+        return Err(damaged(path, "the footer", why));
+    }
+    let length = u64::from(length.first_chunk().map_or(0, |b| u32::from_le_bytes(*b)));
+    if length > bytes - TAIL {
+        let why = format!("it claims {length} bytes in a file of {bytes}");
+        return Err(damaged(path, "the footer", &why));
+    }
+    guarded(path, "the footer", || {
+        reader.get_bytes(bytes - TAIL - length, length as usize)
+    })
+}
+
+/// The footer, if need be without details that the decoder does not know.
+fn parsed(footer: &Bytes) -> Result<ParquetMetaData, ParquetError> {
+    let first = ParquetMetaDataReader::decode_metadata(footer);
+    let Err(e) = first else { return first };
+    match walk(footer) {
+        Some(walked) if walked.changed => ParquetMetaDataReader::decode_metadata(&walked.bytes),
+        _ => Err(e),
+    }
+}
+
+/// The most bytes that the header of a dictionary takes.
+const DICTIONARY_HEADER: i64 = 100;
+
+/// The same with the places of chunks that some writers are known to get wrong put right.
+fn corrected(
+    metadata: ParquetMetaData,
+    writer: &Writer,
+    bytes: u64,
+) -> Result<ParquetMetaData, ParquetError> {
+    // no dictionary lies at the file's magic, or behind the data; the data begin with it then
+    let misplaced = |c: &ColumnChunkMetaData| {
+        let at = c.dictionary_page_offset();
+        at.is_some_and(|at| at <= 0 || at >= c.data_page_offset())
+    };
+    let cut = writer.cuts_chunks();
+    let file = metadata.file_metadata();
+    let rows = metadata.row_groups().iter().map(|g| g.num_rows()).sum();
+    // some writers leave it empty
+    let uncounted = file.num_rows() == 0 && rows > 0;
+    let chunks = metadata.row_groups().iter().flat_map(|g| g.columns());
+    if !cut && !uncounted && !chunks.clone().any(misplaced) {
+        return Ok(metadata);
+    }
+    let counted = FileMetaData::new(
+        file.version(),
+        if uncounted { rows } else { file.num_rows() },
+        file.created_by().map(str::to_string),
+        file.key_value_metadata().cloned(),
+        file.schema_descr_ptr(),
+        file.column_orders().cloned(),
+    );
+    let groups = metadata.row_groups();
+    let mut builder = ParquetMetaDataBuilder::new(counted);
+    for group in groups {
+        let mut columns = Vec::with_capacity(group.num_columns());
+        for chunk in group.columns() {
+            let wrong = misplaced(chunk);
+            let (start, length) = (chunk.data_page_offset(), chunk.compressed_size());
+            let mut chunk = chunk.clone().into_builder();
+            if wrong {
+                chunk = chunk.set_dictionary_page_offset(None);
+            }
+            if cut {
+                let left = (bytes as i64).saturating_sub(start.saturating_add(length));
+                let more = left.clamp(0, DICTIONARY_HEADER);
+                chunk = chunk.set_total_compressed_size(length.saturating_add(more));
+            }
+            columns.push(chunk.build()?);
+        }
+        builder = builder.add_row_group(group.clone().into_builder().set_column_metadata(columns).build()?);
+    }
+    Ok(builder.build())
+}
+
+/// The error for what cannot be read without a key.
+fn encrypted(path: &Path, what: &str) -> Error {
+    Error::input(format!("{what} is encrypted"))
+        .at(path, 0, 0)
+        .help("ddf has no keys: write the file anew without encryption")
+}
+
+impl FileFooter {
+    /// The error of a read, or, where the file has encrypted columns, that.
+    pub(super) fn or_encrypted(&self, e: Error, retries: &Retries) -> Error {
+        if e.kind() != crate::error::Kind::Input {
+            return e;
+        }
+        let footer = FileReader::open(&self.path, retries).and_then(|r| footer_bytes(&self.path, &r));
+        let Some(walked) = footer.ok().and_then(|f| walk(&f)) else {
+            return e;
+        };
+        let mut names: Vec<&str> = Vec::new();
+        for (group, leaf) in walked.encrypted {
+            let chunk = self.metadata.row_groups().get(group).and_then(|g| g.columns().get(leaf));
+            if let Some(name) = chunk.and_then(|c| c.column_path().parts().first())
+                && !names.contains(&name.as_str())
+            {
+                names.push(name);
+            }
+        }
+        match names.as_slice() {
+            [] => e,
+            names => encrypted(&self.path, &format!("column {}", names.join(", column ")))
+                .help("ddf has no keys: read the other columns, or write the file anew without encryption"),
+        }
+    }
 }
 
 fn leaves(metadata: &ParquetMetaData) -> Vec<std::ops::Range<usize>> {
@@ -139,121 +272,4 @@ fn check(metadata: &ParquetMetaData, bytes: u64) -> Result<(), ParquetError> {
         return wrong(format!("it claims {claimed} rows, its row groups {rows}"));
     }
     Ok(())
-}
-
-/// An open file that counts the bytes read; never reads, or allocates for, more than the file holds.
-#[derive(Clone)]
-pub(super) struct FileReader {
-    file: Arc<File>,
-    path: Arc<Path>,
-    length: u64,
-    read: Arc<AtomicU64>,
-    retries: Retries,
-}
-
-impl FileReader {
-    pub(super) fn open(path: &Path, retries: &Retries) -> Result<FileReader> {
-        let fail = |e: &io::Error| Error::io("open", path, e);
-        let what = || format!("opening {}", path.display());
-        let file = retries.read(what, 0, || File::open(path)).map_err(|e| fail(&e))?;
-        let meta = file.metadata().map_err(|e| fail(&e))?;
-        if meta.is_dir() {
-            return Err(Error::input("this is a folder, not a Parquet file").at(path, 0, 0));
-        }
-        Ok(FileReader {
-            file: Arc::new(file),
-            path: path.into(),
-            length: meta.len(),
-            read: Arc::default(),
-            retries: retries.clone(),
-        })
-    }
-
-    /// Reads from a place; from the file opened anew where a server has forgotten the open one.
-    fn retry<T>(&self, offset: u64, mut read: impl FnMut(&File) -> io::Result<T>) -> io::Result<T> {
-        let what = || self.path.display().to_string();
-        self.retries.read(what, offset, || match read(&self.file) {
-            Err(e) if e.raw_os_error() == Some(libc::ESTALE) => read(&File::open(&self.path)?),
-            other => other,
-        })
-    }
-
-    fn read_exact(&self, into: &mut [u8], offset: u64) -> io::Result<()> {
-        self.retry(offset, |f| f.read_exact_at(into, offset))
-    }
-
-    /// Bytes read since the last call.
-    pub(in crate::source::parquet) fn take_bytes_read(&self) -> u64 {
-        self.read.swap(0, Relaxed)
-    }
-}
-
-impl Length for FileReader {
-    fn len(&self) -> u64 {
-        self.length
-    }
-}
-
-impl ChunkReader for FileReader {
-    type T = HeaderReader;
-
-    fn get_read(&self, start: u64) -> Result<HeaderReader, ParquetError> {
-        Ok(HeaderReader {
-            reader: self.clone(),
-            next: start,
-            buffer: Vec::new(),
-            at: 0,
-        })
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        if start
-            .checked_add(length as u64)
-            .is_none_or(|end| end > self.length)
-        {
-            return Err(ParquetError::EOF(format!(
-                "{length} bytes at {start} lie beyond the end of the file"
-            )));
-        }
-        let mut bytes = vec![0; length];
-        self.read_exact(&mut bytes, start)?;
-        self.read.fetch_add(length as u64, Relaxed);
-        Ok(bytes.into())
-    }
-}
-
-/// Reads a page header: small reads that the parser asks for byte by byte.
-pub(super) struct HeaderReader {
-    reader: FileReader,
-    next: u64,
-    buffer: Vec<u8>,
-    at: usize,
-}
-
-/// Most page headers fit; a longer one takes another read.
-const HEADER_BYTES: usize = 512;
-
-impl HeaderReader {
-    /// What is read but not handed out; reads more where that is nothing. Empty: the file ends.
-    pub(super) fn fill(&mut self) -> io::Result<&[u8]> {
-        if self.at == self.buffer.len() {
-            self.buffer.resize(HEADER_BYTES, 0);
-            let (buffer, next) = (&mut self.buffer, self.next);
-            let n = self.reader.retry(next, |f| f.read_at(buffer, next))?;
-            self.buffer.truncate(n);
-            self.next += n as u64;
-            self.at = 0;
-        }
-        Ok(&self.buffer[self.at..])
-    }
-}
-
-impl Read for HeaderReader {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.fill()?;
-        let n = out.len().min(self.buffer.len() - self.at);
-        out[..n].copy_from_slice(&self.buffer[self.at..self.at + n]);
-        self.at += n;
-        Ok(n)
-    }
 }

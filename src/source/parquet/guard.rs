@@ -56,12 +56,13 @@ pub(super) fn damaged(path: &Path, what: &str, why: &str) -> Error {
 
 fn plain(e: &ParquetError) -> String {
     let text = e.to_string();
-    for prefix in ["Parquet error: ", "EOF: ", "External: ", "Arrow: "] {
-        if let Some(rest) = text.strip_prefix(prefix) {
-            return rest.to_string();
-        }
+    let mut plain = text.as_str();
+    // errors come wrapped in several others
+    let prefixes = ["Parquet error: ", "Parquet argument error: ", "EOF: ", "External: ", "Arrow: "];
+    while let Some(rest) = prefixes.iter().find_map(|p| plain.strip_prefix(p)) {
+        plain = rest;
     }
-    text
+    plain.to_string()
 }
 
 /// Once for the process: a hook that keeps quiet about panics inside `guarded`, and leaves all

@@ -18,7 +18,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
 use super::ParquetDataset;
-use super::footer::FileReader;
+use super::file::FileReader;
 use super::guard::guarded;
 use super::layout::ColumnFrom;
 use super::prune::{disproves, known};

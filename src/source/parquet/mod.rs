@@ -9,7 +9,7 @@
 //!                               filter columns ─► mask ─► (a row passes?) the other columns
 //! ```
 //!
-//! - `footer` reads and checks metadata, `layout` unites files to one schema,
+//! - `footer` reads and checks metadata (`mend` and `writer` know what some writers get wrong), `layout` unites files to one schema,
 //!   `hive` takes columns from folder names, `convert` turns what a file holds into the logical
 //!   types, `prune` proves row groups empty, `index` pages, `flat` decodes common columns and
 //!   `reader` the others, `scan` is the source of a task.
@@ -20,17 +20,20 @@
 //! - A file is open only while a task reads it.
 
 mod convert;
+mod file;
 mod flat;
 mod footer;
 mod guard;
 mod hive;
 mod index;
 mod layout;
+mod mend;
 mod prune;
 mod reader;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -5,7 +5,7 @@
 //!   need a NaN count of zero;
 //! - minima and maxima of text may be cut, which still bounds the values, but proves no equality;
 //! - statistics without a defined order, of the old kind, with min > max, or with NaN are ignored;
-//! - a missing null count is not zero.
+//! - a missing null count is not zero, and only writers that are known to count right are believed.
 
 use std::cmp::Ordering;
 
@@ -153,12 +153,16 @@ pub(super) fn known(
     let same = types::logical(ty) == *united;
     let widened = types::logical(ty) == DataType::Int64 && *united == DataType::Float64;
     let float = matches!(ty, DataType::Float16 | DataType::Float32 | DataType::Float64);
+    // nothing but nulls has no bounds
+    let bounded = |s: &Statistics| s.min_bytes_opt().is_some() || s.max_bytes_opt().is_some();
+    let possible = |s: &Statistics, nulls: u64| nulls < rows || (nulls == rows && !bounded(s));
+    let counted = statistics.and_then(|s| s.null_count_opt().filter(|n| possible(s, *n)));
     Some(Known {
         range: range.filter(|_| same || widened),
         exact: statistics.is_some_and(|s| s.min_is_exact() && s.max_is_exact()),
         nulls: match required {
             true => Some(0),
-            false => statistics.and_then(Statistics::null_count_opt),
+            false => counted.filter(|_| footer.writer.counts_nulls()),
         },
         nan: float && statistics.and_then(Statistics::nan_count_opt) != Some(0),
         rows,

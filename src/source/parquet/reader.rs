@@ -5,35 +5,35 @@ use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-    RowSelection,
+    RowSelection, RowSelector,
 };
 use parquet::errors::ParquetError;
 
 use super::convert::{Converter, constant, wanted_schema};
-use super::footer::{FileFooter, FileReader};
+use super::file::FileReader;
+use super::footer::FileFooter;
 use super::guard::{damaged, guarded};
 use super::layout::ColumnFrom;
 use super::{ParquetDataset, scan::BATCH_ROWS};
 use crate::error::Result;
 
-/// Reads columns of a row group in the logical types of the dataset.
+/// Reads columns of a row group in the logical types of the dataset. Each column has a decoder of its own,
+/// so that what fails has a name.
 pub(super) struct GroupReader {
-    /// `None` where no column comes from the file.
-    decoder: Option<ParquetRecordBatchReader>,
     columns: Vec<Wanted>,
-    what: String,
+    group: usize,
     rows_left: u64,
 }
 
 struct Wanted {
     from: From,
+    name: String,
     ty: DataType,
     converter: Converter,
 }
 
 enum From {
-    /// Index in the decoder's batches.
-    Decoder(usize),
+    File(ParquetRecordBatchReader),
     Constant(crate::kernel::Scalar),
 }
 
@@ -47,112 +47,111 @@ impl GroupReader {
         selection: Option<RowSelection>,
     ) -> Result<GroupReader> {
         let footer = &dataset.files[file];
-        let mut roots: Vec<usize> = Vec::new();
-        for &c in columns {
-            if let ColumnFrom::File(root) = dataset.column(file, c) {
-                roots.push(*root);
-            }
-        }
-        roots.sort_unstable();
-        roots.dedup();
-        let wanted = columns.iter().map(|&c| Wanted {
-            from: match dataset.column(file, c) {
-                ColumnFrom::File(root) => From::Decoder(roots.partition_point(|r| r < root)),
-                ColumnFrom::Constant(value) => From::Constant(value.clone()),
-            },
-            ty: dataset.layout.schema.field(c).data_type().clone(),
-            converter: Converter::default(),
+        let rows = footer.rows(group);
+        let rows_left = selection.as_ref().map_or(rows, |s| s.row_count() as u64);
+        // a chunk that may reach into the next one is left when its rows are read
+        let selection = selection.or_else(|| {
+            let all = || RowSelection::from(vec![RowSelector::select(rows as usize)]);
+            footer.writer.cuts_chunks().then(all)
         });
-        let what = format!("row group {group}");
-        let rows_left = match &selection {
-            Some(s) => s.row_count() as u64,
-            None => footer.rows(group),
-        };
-        let decoder = match roots.is_empty() {
-            true => None,
-            false => Some(guarded(&footer.path, &what, || {
-                build(footer, reader, group, &roots, selection)
-            })?),
-        };
+        let roots = columns.iter().filter_map(|&c| match dataset.column(file, c) {
+            ColumnFrom::File(root) => Some(*root),
+            ColumnFrom::Constant(_) => None,
+        });
+        let batch_rows = batch_rows(footer, group, roots);
+        let mut wanted = Vec::with_capacity(columns.len());
+        for &c in columns {
+            let field = dataset.layout.schema.field(c);
+            let from = match dataset.column(file, c) {
+                ColumnFrom::File(root) => {
+                    let what = place(field.name(), group);
+                    From::File(guarded(&footer.path, &what, || {
+                        build(footer, reader, (group, *root), batch_rows, selection.clone())
+                    })?)
+                }
+                ColumnFrom::Constant(value) => From::Constant(value.clone()),
+            };
+            wanted.push(Wanted {
+                from,
+                name: field.name().clone(),
+                ty: field.data_type().clone(),
+                converter: Converter::default(),
+            });
+        }
         Ok(GroupReader {
-            decoder,
-            columns: wanted.collect(),
-            what,
+            columns: wanted,
+            group,
             rows_left,
         })
     }
 
     /// The next rows, at most [`BATCH_ROWS`], with their number.
     pub(super) fn next(&mut self, footer: &FileFooter) -> Result<Option<(Vec<ArrayRef>, usize)>> {
-        let (decoded, rows) = match &mut self.decoder {
-            None => (None, self.rows_left.min(BATCH_ROWS as u64) as usize),
-            Some(decoder) => {
-                let next = guarded(&footer.path, &self.what, || {
-                    decoder.next().transpose().map_err(ParquetError::from)
-                })
-                .map_err(|e| self.blame_column(e))?;
-                match next {
-                    Some(batch) => {
-                        let rows = batch.num_rows();
-                        (Some(batch), rows)
-                    }
-                    None => (None, 0),
-                }
-            }
-        };
-        if rows as u64 > self.rows_left || (rows == 0 && self.rows_left > 0) {
-            let why = format!("it ends with {} rows missing or too many", self.rows_left);
-            return Err(damaged(&footer.path, &self.what, &why));
-        }
-        if rows == 0 {
+        if self.rows_left == 0 {
             return Ok(None);
         }
-        self.rows_left -= rows as u64;
-        let mut arrays = Vec::with_capacity(self.columns.len());
+        let mut rows = None;
+        let mut arrays: Vec<Option<ArrayRef>> = Vec::with_capacity(self.columns.len());
         for column in &mut self.columns {
-            arrays.push(match (&column.from, &decoded) {
-                (From::Decoder(i), Some(batch)) => {
-                    let name = batch.schema_ref().field(*i).name().clone();
-                    let mut convert = || column.converter.convert(batch.column(*i), &column.ty);
-                    convert().map_err(|e| {
-                        damaged(&footer.path, &format!("column {name} of {}", self.what), e.what())
-                    })?
-                }
-                (From::Constant(value), _) => constant(value, &column.ty, rows)?,
-                (From::Decoder(_), None) => return Err(damaged(&footer.path, &self.what, "it has no rows")),
-            });
-        }
-        Ok(Some((arrays, rows)))
-    }
-
-    /// Decoders rarely say which column failed; with a single one it is clear.
-    fn blame_column(&self, e: crate::Error) -> crate::Error {
-        match &self.decoder {
-            Some(d) => {
-                use arrow::record_batch::RecordBatchReader;
-                let schema = d.schema();
-                let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-                e.context(format!("column {}", names.join(" or ")))
+            let From::File(decoder) = &mut column.from else {
+                arrays.push(None);
+                continue;
+            };
+            let what = place(&column.name, self.group);
+            let next = guarded(&footer.path, &what, || {
+                decoder.next().transpose().map_err(ParquetError::from)
+            })?;
+            let array = next.filter(|b| b.num_columns() == 1).map(|b| b.column(0).clone());
+            let got = array.as_ref().map_or(0, |a| a.len());
+            if got == 0 || got as u64 > self.rows_left || got != *rows.get_or_insert(got) {
+                let why = format!("{got} rows came where {} are left", self.rows_left);
+                return Err(damaged(&footer.path, &what, &why));
             }
-            None => e,
+            let converted = array.map(|a| column.converter.convert(&a, &column.ty)).transpose();
+            arrays.push(converted.map_err(|e| damaged(&footer.path, &what, e.what()))?);
         }
+        let rows = rows.unwrap_or(self.rows_left.min(BATCH_ROWS as u64) as usize);
+        self.rows_left -= rows as u64;
+        let filled = arrays.into_iter().zip(&self.columns).map(|(a, column)| match (a, &column.from) {
+            (Some(array), _) => Ok(array),
+            (None, From::Constant(value)) => constant(value, &column.ty, rows),
+            (None, From::File(_)) => Err(damaged(&footer.path, &place(&column.name, self.group), "it has no rows")),
+        });
+        Ok(Some((filled.collect::<Result<_>>()?, rows)))
     }
+}
+
+fn place(column: &str, group: usize) -> String {
+    format!("column {column} of row group {group}")
+}
+
+/// What the rows of a batch may take when they are decoded, as far as the footer tells.
+const BATCH_BYTES: u64 = 32 << 20;
+
+/// Rows of a batch: fewer where they are large.
+fn batch_rows(footer: &FileFooter, group: usize, roots: impl Iterator<Item = usize>) -> usize {
+    let rows = footer.rows(group).max(1);
+    let chunks = footer.metadata.row_group(group).columns();
+    let leaves = roots.flat_map(|root| footer.leaves[root].clone());
+    let bytes = leaves.filter_map(|leaf| Some(chunks.get(leaf)?.uncompressed_size().max(0) as u64));
+    let a_row = (bytes.sum::<u64>() / rows).max(1);
+    (BATCH_BYTES / a_row).clamp(1, BATCH_ROWS as u64) as usize
 }
 
 fn build(
     footer: &FileFooter,
     reader: &FileReader,
-    group: usize,
-    roots: &[usize],
+    (group, root): (usize, usize),
+    batch_rows: usize,
     selection: Option<RowSelection>,
 ) -> Result<ParquetRecordBatchReader, ParquetError> {
     let metadata = footer.metadata.clone();
     let schema = wanted_schema(footer, metadata.row_group(group));
     let options = ArrowReaderOptions::new().with_schema(schema);
     let loaded = ArrowReaderMetadata::try_new(metadata.clone(), options)?;
-    let mask = ProjectionMask::roots(metadata.file_metadata().schema_descr(), roots.iter().copied());
+    let mask = ProjectionMask::roots(metadata.file_metadata().schema_descr(), [root]);
     let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(reader.clone(), loaded)
-        .with_batch_size(BATCH_ROWS)
+        .with_batch_size(batch_rows)
         .with_row_groups(vec![group])
         .with_projection(mask);
     if let Some(selection) = selection {

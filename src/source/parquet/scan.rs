@@ -8,7 +8,8 @@ use arrow::compute::{FilterBuilder, concat, prep_null_mask_filter};
 use parquet::arrow::arrow_reader::RowSelection;
 
 use super::flat::FlatGroup;
-use super::footer::{FileFooter, FileReader};
+use super::file::FileReader;
+use super::footer::FileFooter;
 use super::index::{self, Rows};
 use super::layout::ColumnFrom;
 use super::reader::GroupReader;
@@ -457,6 +458,15 @@ fn select(
 
 impl Source for Scan {
     fn next(&mut self, cx: &TaskContext) -> Result<Option<Batch>> {
+        self.next_batch(cx).map_err(|e| {
+            let file = &self.dataset.files[self.dataset.parts[self.part].file];
+            file.or_encrypted(e, &self.dataset.options.retries)
+        })
+    }
+}
+
+impl Scan {
+    fn next_batch(&mut self, cx: &TaskContext) -> Result<Option<Batch>> {
         loop {
             cx.check()?;
             let full = self.request.limit.is_some_and(|l| self.rows_out >= l);

@@ -6,7 +6,7 @@ use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::super::footer::FileReader;
+use super::super::file::FileReader;
 use super::pages::{FlatPage, Levels, Next, Pages};
 use super::wrong;
 use crate::kernel::bits::BitVec;

@@ -11,7 +11,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::super::footer::{FileReader, HeaderReader};
+use super::super::file::{FileReader, HeaderReader};
 use super::wrong;
 use crate::kernel::bits::BitVec;
 use crate::kernel::hybrid::Hybrid;
