@@ -361,6 +361,9 @@ pub struct InputArgs {
     /// Types of columns as law: col=type, comma separated
     #[arg(long, value_name = "COL=TYPE", value_delimiter = ',')]
     pub types: Vec<String>,
+    /// Parquet columns of bytes that the file says nothing about are text (which must be UTF-8)
+    #[arg(long)]
+    pub binary_as_text: bool,
     /// A value that does not fit the sampled type is an error instead of widening it
     #[arg(long)]
     pub strict_types: bool,

@@ -368,6 +368,7 @@ pub fn read_options(a: &InputArgs) -> Result<ReadOptions> {
         encoding: a.encoding.clone(),
         nulls: a.null.clone(),
         types: types.collect::<Result<_>>()?,
+        binary_as_text: a.binary_as_text,
         strict_types: a.strict_types,
         on_bad_row,
         union,

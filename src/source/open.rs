@@ -9,7 +9,7 @@ use super::glob::{self, Files};
 use super::parquet::{ParquetDataset, ParquetOptions};
 use super::stdin::is_pipe;
 use super::{Dataset, Format, OnBadRow, OnePartition, ReadOptions, Union, UnionDataset};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, no_column};
 use crate::observe::Warning;
 
 /// Opens `inputs` (paths, globs, folders, lists, `-`) as one table. `threads` read footers;
@@ -83,11 +83,17 @@ fn open_files(
         filename_column: options.filename_col.clone(),
         threads,
         retries: csv_options.retries.clone(),
+        types: options.types.clone(),
+        binary_as_text: options.binary_as_text,
         ..ParquetOptions::default()
     };
     let parquet = ParquetDataset::open(&parquet, &parquet_options)?;
     if csv.is_empty() {
-        return Ok(Arc::new(parquet));
+        let names = || parquet.schema().fields().iter().map(|f| f.name().as_str());
+        return match options.types.iter().find(|(n, _)| !names().any(|m| m == n)) {
+            Some((name, _)) => Err(no_column(name, names())),
+            None => Ok(Arc::new(parquet)),
+        };
     }
     let names = parquet.schema().fields().iter().map(|f| f.name().clone());
     csv_options.known_elsewhere = names.collect();

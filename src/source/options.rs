@@ -69,6 +69,8 @@ pub struct ReadOptions {
     pub nulls: Vec<String>,
     /// Types that are law: (column, type).
     pub types: Vec<(String, String)>,
+    /// Parquet columns of bytes that nothing is said about are text, which they must be.
+    pub binary_as_text: bool,
     /// A value that does not fit the sampled type is an error.
     pub strict_types: bool,
     /// What happens to rows with too few or too many fields.
@@ -105,6 +107,7 @@ impl Default for ReadOptions {
             encoding: None,
             nulls: Vec::new(),
             types: Vec::new(),
+            binary_as_text: false,
             strict_types: false,
             on_bad_row: OnBadRow::Error,
             union: Union::ByName,

@@ -274,8 +274,11 @@ fn option(o: &mut ReadOptions, function: &str, name: &str, e: &S) -> Result<()> 
                 false => crate::source::Union::Strict,
             }
         }
+        "types" | "dtypes" => o.types = types(e)?,
+        "binary_as_text" | "binary_as_string" => o.binary_as_text = flag()?,
         _ if function != "read_csv" && function != "read_csv_auto" => {
-            return Err(no_option(function, name, &["filename", "union_by_name"]));
+            let known = ["filename", "union_by_name", "types", "binary_as_text"];
+            return Err(no_option(function, name, &known));
         }
         "delim" | "sep" | "delimiter" => o.delimiter = byte()?,
         "quote" => o.quote = byte()?,
@@ -291,7 +294,6 @@ fn option(o: &mut ReadOptions, function: &str, name: &str, e: &S) -> Result<()> 
         "names" => o.names = Some(texts(e)?),
         "nullstr" | "null" => o.nulls = texts(e)?,
         "encoding" => o.encoding = Some(text()?),
-        "types" | "dtypes" => o.types = types(e)?,
         _ => return Err(no_option(function, name, &KNOWN)),
     }
     Ok(())

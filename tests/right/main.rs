@@ -10,6 +10,7 @@ mod bad_input;
 mod columns;
 mod distinct;
 mod ending;
+mod foreign;
 mod formats;
 mod joins;
 mod messages;

@@ -1,5 +1,6 @@
 //! From what a file holds to the logical types: wide ints, text views, microseconds.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -12,7 +13,8 @@ use parquet::basic::{Encoding, Type as Physical};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
 use super::footer::FileFooter;
-use crate::error::Result;
+use super::guard::damaged;
+use crate::error::{Error, Kind, Result};
 use crate::kernel::{Scalar, types};
 
 /// Larger dictionaries (stored bytes) are not kept: they no longer stay in the cache, and few rows
@@ -104,6 +106,13 @@ impl Converter {
             safe: false,
             ..CastOptions::default()
         };
+        let from = types::logical(array.data_type());
+        let narrows = types::unite(&from, to) != *to || (from == DataType::Boolean && *to == types::TEXT);
+        if narrows && types::logical(to) == *to {
+            // a type by law: the cast of the language
+            let plain = cast_with_options(array, &from, &strict)?;
+            return crate::expr::cast::array(&plain, to, false);
+        }
         Ok(cast_with_options(array, to, &strict)?)
     }
 
@@ -151,6 +160,24 @@ pub(super) fn constant(value: &Scalar, ty: &DataType, rows: usize) -> Result<Arr
         Scalar::Null | Scalar::Interval(..) => new_null_array(ty, rows),
     };
     Converter::default().convert(&array, ty)
+}
+
+/// The error of a conversion: values that are not of the type that is law, or else the file's fault.
+pub(super) fn failed(path: &Path, what: &str, e: &Error) -> Error {
+    match e.kind() {
+        Kind::Query => Error::input(format!("{what}: {}", e.what().trim_start_matches("arrow: ")))
+            .at(path, 0, 0)
+            .help("the type is that of --types: use another, or text"),
+        _ => damaged(path, what, e.what()),
+    }
+}
+
+/// The error of reading a column of bytes as text, which says so.
+pub(super) fn no_text(e: Error) -> Error {
+    match e.what().contains("UTF-8") || e.what().contains("UTF8") {
+        true => e.help("its bytes are read as text by --types or --binary-as-text: without, they are binary"),
+        false => e,
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
@@ -17,10 +17,13 @@ use parquet::file::reader::{ChunkReader, Length};
 use super::ParquetOptions;
 use super::file::FileReader;
 use super::guard::{damaged, guarded};
+use super::layout::ColumnFrom;
 use super::mend::walk;
 use super::writer::Writer;
 use crate::error::{Error, Result};
+use crate::kernel::types;
 use crate::memory::Retries;
+use crate::source::options::parse_type;
 
 /// What is known of a file without reading its data.
 pub(super) struct FileFooter {
@@ -31,10 +34,17 @@ pub(super) struct FileFooter {
     pub schema: SchemaRef,
     /// The first leaf of each top-level column, and where the last one ends.
     pub leaves: Vec<std::ops::Range<usize>>,
+    /// The top-level columns of bytes that are read as text.
+    pub as_text: Vec<bool>,
     pub writer: Writer,
 }
 
 impl FileFooter {
+    /// Whether a column's bytes are read as text because the user says so.
+    pub(super) fn reads_as_text(&self, column: &ColumnFrom) -> bool {
+        matches!(column, ColumnFrom::File(root) if self.as_text[*root])
+    }
+
     /// Rows of a row group (checked to be at least zero).
     pub(super) fn rows(&self, group: usize) -> u64 {
         self.metadata.row_group(group).num_rows().max(0) as u64
@@ -49,7 +59,7 @@ pub(super) fn read_all(paths: &[PathBuf], options: &ParquetOptions) -> Result<Ve
         loop {
             let i = next.fetch_add(1, Relaxed);
             let Some(path) = paths.get(i) else { return done };
-            done.push((i, read(path, &options.retries)));
+            done.push((i, read(path, options)));
         }
     };
     let threads = options.threads.clamp(1, 16).min(paths.len());
@@ -71,27 +81,72 @@ const ENCRYPTED: &[u8] = b"PARE";
 /// The length of the footer, and the magic.
 const TAIL: u64 = 8;
 
-fn read(path: &Path, retries: &Retries) -> Result<FileFooter> {
-    let reader = FileReader::open(path, retries)?;
+fn read(path: &Path, options: &ParquetOptions) -> Result<FileFooter> {
+    let reader = FileReader::open(path, &options.retries)?;
     let bytes = reader.len();
     let footer = footer_bytes(path, &reader)?;
     let metadata = guarded(path, "the footer", || parsed(&footer))?;
     let writer = Writer::of(metadata.file_metadata().created_by());
-    let metadata = Arc::new(guarded(path, "the footer", || corrected(metadata, &writer, bytes))?);
+    let metadata = Arc::new(guarded(path, "the footer", || {
+        corrected(metadata, &writer, bytes)
+    })?);
     guarded(path, "the footer", || check(&metadata, bytes))?;
     let leaves = guarded(path, "the footer", || Ok(leaves(&metadata)))?;
-    let options = ArrowReaderOptions::new();
     let loaded = guarded(path, "the footer", || {
-        ArrowReaderMetadata::try_new(metadata.clone(), options)
+        ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new())
     })?;
+    let (schema, as_text) = texts(loaded.schema(), options);
     Ok(FileFooter {
         path: path.to_path_buf(),
         bytes,
-        schema: loaded.schema().clone(),
+        schema,
         metadata,
         leaves,
+        as_text,
         writer,
     })
+}
+
+/// The schema with columns of bytes as the text that the user says they are, and which those are.
+fn texts(schema: &SchemaRef, options: &ParquetOptions) -> (SchemaRef, Vec<bool>) {
+    let law = |name: &str| {
+        let ty = options.types.iter().rev().find(|(n, _)| n == name);
+        ty.is_some_and(|(_, ty)| parse_type(ty).is_ok_and(|ty| ty == types::TEXT))
+    };
+    let is_text = |f: &Field| is_bytes(f.data_type()) && law(f.name());
+    let changed = |f: &Field| match options.binary_as_text || is_text(f) {
+        true => f.clone().with_data_type(text_of(f.data_type())),
+        false => f.clone(),
+    };
+    let fields: Vec<Field> = schema.fields().iter().map(|f| changed(f)).collect();
+    let pairs = fields.iter().zip(schema.fields());
+    let as_text = pairs
+        .map(|(new, old)| new.data_type() != old.data_type())
+        .collect();
+    let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
+    (Arc::new(schema), as_text)
+}
+
+fn is_bytes(ty: &DataType) -> bool {
+    matches!(
+        ty,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+    )
+}
+
+/// The type with all bytes in it as text.
+fn text_of(ty: &DataType) -> DataType {
+    let field = |f: &Arc<Field>| Arc::new(Field::clone(f).with_data_type(text_of(f.data_type())));
+    match ty {
+        ty if is_bytes(ty) => DataType::Utf8,
+        DataType::List(f) => DataType::List(field(f)),
+        DataType::LargeList(f) => DataType::LargeList(field(f)),
+        DataType::FixedSizeList(f, n) => DataType::FixedSizeList(field(f), *n),
+        DataType::Map(f, sorted) => DataType::Map(field(f), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
+        DataType::Dictionary(_, value) if is_bytes(value) => DataType::Utf8,
+        other => other.clone(),
+    }
 }
 
 /// The bytes of the footer, between what tells its length.
@@ -186,7 +241,13 @@ fn corrected(
             }
             columns.push(chunk.build()?);
         }
-        builder = builder.add_row_group(group.clone().into_builder().set_column_metadata(columns).build()?);
+        builder = builder.add_row_group(
+            group
+                .clone()
+                .into_builder()
+                .set_column_metadata(columns)
+                .build()?,
+        );
     }
     Ok(builder.build())
 }
@@ -210,7 +271,11 @@ impl FileFooter {
         };
         let mut names: Vec<&str> = Vec::new();
         for (group, leaf) in walked.encrypted {
-            let chunk = self.metadata.row_groups().get(group).and_then(|g| g.columns().get(leaf));
+            let chunk = self
+                .metadata
+                .row_groups()
+                .get(group)
+                .and_then(|g| g.columns().get(leaf));
             if let Some(name) = chunk.and_then(|c| c.column_path().parts().first())
                 && !names.contains(&name.as_str())
             {

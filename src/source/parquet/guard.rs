@@ -58,7 +58,13 @@ fn plain(e: &ParquetError) -> String {
     let text = e.to_string();
     let mut plain = text.as_str();
     // errors come wrapped in several others
-    let prefixes = ["Parquet error: ", "Parquet argument error: ", "EOF: ", "External: ", "Arrow: "];
+    let prefixes = [
+        "Parquet error: ",
+        "Parquet argument error: ",
+        "EOF: ",
+        "External: ",
+        "Arrow: ",
+    ];
     while let Some(rest) = prefixes.iter().find_map(|p| plain.strip_prefix(p)) {
         plain = rest;
     }

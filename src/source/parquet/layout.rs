@@ -10,6 +10,7 @@ use super::footer::FileFooter;
 use super::hive;
 use crate::error::{Error, Result};
 use crate::kernel::{Scalar, types};
+use crate::source::options::parse_type;
 
 /// The united schema and each file's way to it.
 pub(super) struct Layout {
@@ -78,6 +79,12 @@ pub(super) fn unite_files(files: &[FileFooter], options: &ParquetOptions) -> Res
         }
         united.add(name, &types::TEXT);
     }
+    for (name, ty) in &options.types {
+        // of columns that no file has, whoever opens all files knows
+        if let Some(old) = united.types.get_mut(name) {
+            *old = parse_type(ty)?;
+        }
+    }
     if let Some(schema) = &options.declared {
         united = United::of(schema);
     }
@@ -91,7 +98,12 @@ pub(super) fn unite_files(files: &[FileFooter], options: &ParquetOptions) -> Res
             } else {
                 let value = hive.iter().find(|(n, _)| n == name);
                 let value = value.and_then(|(_, v)| v.as_deref());
-                ColumnFrom::Constant(hive::scalar(value, &united.types[name]))
+                let typed = hive::scalar(value, &united.types[name]);
+                ColumnFrom::Constant(match (typed, value) {
+                    // no value of the type that is law: told when it is read
+                    (Scalar::Null, Some(text)) => Scalar::Text(text.to_string()),
+                    (typed, _) => typed,
+                })
             }
         });
         from.collect()

@@ -64,6 +64,10 @@ pub struct ParquetOptions {
     pub threads: usize,
     /// How often a read that failed for a moment is tried again.
     pub retries: Retries,
+    /// Types that are law: (column, type).
+    pub types: Vec<(String, String)>,
+    /// Columns of bytes that nothing is said about are text.
+    pub binary_as_text: bool,
     /// The table's columns, where these files are only a part of it; they hold what the files do.
     pub declared: Option<SchemaRef>,
 }
@@ -76,6 +80,8 @@ impl Default for ParquetOptions {
             filename_column: None,
             threads: 4,
             retries: Retries::default(),
+            types: Vec::new(),
+            binary_as_text: false,
             declared: None,
         }
     }

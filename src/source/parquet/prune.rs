@@ -10,7 +10,7 @@
 use std::cmp::Ordering;
 
 use arrow::datatypes::{DataType, TimeUnit};
-use parquet::basic::ColumnOrder;
+use parquet::basic::{ColumnOrder, SortOrder};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::Statistics;
 
@@ -148,7 +148,7 @@ pub(super) fn known(
     let ty = footer.schema.field(root).data_type();
     let united = dataset.layout.schema.field(column).data_type();
     let order = footer.metadata.file_metadata().column_order(leaves.start);
-    let range = statistics.and_then(|s| range(s, chunk, ty, order));
+    let range = statistics.and_then(|s| range(s, ty, order));
     // A column that is united to a wider type keeps its order only from int to float.
     let same = types::logical(ty) == *united;
     let widened = types::logical(ty) == DataType::Int64 && *united == DataType::Float64;
@@ -170,12 +170,7 @@ pub(super) fn known(
 }
 
 /// Minimum and maximum as values of the logical type.
-fn range(
-    s: &Statistics,
-    chunk: &ColumnChunkMetaData,
-    ty: &DataType,
-    order: ColumnOrder,
-) -> Option<(Scalar, Scalar)> {
+fn range(s: &Statistics, ty: &DataType, order: ColumnOrder) -> Option<(Scalar, Scalar)> {
     if s.is_min_max_deprecated() || matches!(order, ColumnOrder::UNKNOWN) {
         return None;
     }
@@ -198,7 +193,8 @@ fn range(
         ),
         Statistics::Double(s) => (Scalar::Float(*s.min_opt()?), Scalar::Float(*s.max_opt()?)),
         Statistics::ByteArray(s) if types::logical(ty) == types::TEXT => {
-            if matches!(order, ColumnOrder::UNDEFINED) || chunk.column_descr().logical_type_ref().is_none() {
+            let unsigned = ColumnOrder::TYPE_DEFINED_ORDER(SortOrder::UNSIGNED);
+            if order != unsigned {
                 return None;
             }
             (text(s.min_opt()?.data())?, text(s.max_opt()?.data())?)

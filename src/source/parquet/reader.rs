@@ -9,7 +9,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::errors::ParquetError;
 
-use super::convert::{Converter, constant, wanted_schema};
+use super::convert::{Converter, constant, failed, no_text, wanted_schema};
 use super::file::FileReader;
 use super::footer::FileFooter;
 use super::guard::{damaged, guarded};
@@ -29,6 +29,8 @@ struct Wanted {
     from: From,
     name: String,
     ty: DataType,
+    /// Bytes that the user says are text.
+    as_text: bool,
     converter: Converter,
 }
 
@@ -75,6 +77,7 @@ impl GroupReader {
                 from,
                 name: field.name().clone(),
                 ty: field.data_type().clone(),
+                as_text: footer.reads_as_text(dataset.column(file, c)),
                 converter: Converter::default(),
             });
         }
@@ -100,23 +103,37 @@ impl GroupReader {
             let what = place(&column.name, self.group);
             let next = guarded(&footer.path, &what, || {
                 decoder.next().transpose().map_err(ParquetError::from)
-            })?;
+            });
+            let next = if column.as_text {
+                next.map_err(no_text)?
+            } else {
+                next?
+            };
             let array = next.filter(|b| b.num_columns() == 1).map(|b| b.column(0).clone());
             let got = array.as_ref().map_or(0, |a| a.len());
             if got == 0 || got as u64 > self.rows_left || got != *rows.get_or_insert(got) {
                 let why = format!("{got} rows came where {} are left", self.rows_left);
                 return Err(damaged(&footer.path, &what, &why));
             }
-            let converted = array.map(|a| column.converter.convert(&a, &column.ty)).transpose();
-            arrays.push(converted.map_err(|e| damaged(&footer.path, &what, e.what()))?);
+            let converted = array
+                .map(|a| column.converter.convert(&a, &column.ty))
+                .transpose();
+            arrays.push(converted.map_err(|e| failed(&footer.path, &what, &e))?);
         }
         let rows = rows.unwrap_or(self.rows_left.min(BATCH_ROWS as u64) as usize);
         self.rows_left -= rows as u64;
-        let filled = arrays.into_iter().zip(&self.columns).map(|(a, column)| match (a, &column.from) {
-            (Some(array), _) => Ok(array),
-            (None, From::Constant(value)) => constant(value, &column.ty, rows),
-            (None, From::File(_)) => Err(damaged(&footer.path, &place(&column.name, self.group), "it has no rows")),
-        });
+        let filled = arrays
+            .into_iter()
+            .zip(&self.columns)
+            .map(|(a, column)| match (a, &column.from) {
+                (Some(array), _) => Ok(array),
+                (None, From::Constant(value)) => constant(value, &column.ty, rows),
+                (None, From::File(_)) => Err(damaged(
+                    &footer.path,
+                    &place(&column.name, self.group),
+                    "it has no rows",
+                )),
+            });
         Ok(Some((filled.collect::<Result<_>>()?, rows)))
     }
 }

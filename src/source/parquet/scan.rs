@@ -7,8 +7,8 @@ use arrow::array::{Array, ArrayRef, BooleanArray};
 use arrow::compute::{FilterBuilder, concat, prep_null_mask_filter};
 use parquet::arrow::arrow_reader::RowSelection;
 
-use super::flat::FlatGroup;
 use super::file::FileReader;
+use super::flat::FlatGroup;
 use super::footer::FileFooter;
 use super::index::{self, Rows};
 use super::layout::ColumnFrom;

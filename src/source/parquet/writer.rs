@@ -108,8 +108,13 @@ mod tests {
         let lie = Statistics::int64(Some(1), Some(3), None, Some(nulls), false);
         let column = group.column(0).clone().into_builder().set_statistics(lie);
         let column = column.set_column_index_offset(None).set_column_index_length(None);
-        let group = group.into_builder().set_column_metadata(vec![column.build().unwrap()]);
-        let footer = footer.into_builder().set_row_groups(vec![group.build().unwrap()]).build();
+        let group = group
+            .into_builder()
+            .set_column_metadata(vec![column.build().unwrap()]);
+        let footer = footer
+            .into_builder()
+            .set_row_groups(vec![group.build().unwrap()])
+            .build();
         let mut out = data.to_vec();
         ParquetMetaDataWriter::new(&mut out, &footer).finish().unwrap();
         fs::write(path, out).unwrap();
@@ -146,7 +151,10 @@ mod tests {
     fn names_and_versions() {
         let w = |text| Writer::of(Some(text));
         let arrow = w("parquet-cpp-arrow version 4.0.1");
-        assert_eq!((arrow.name.as_str(), arrow.version), ("parquet-cpp-arrow", [4, 0, 1]));
+        assert_eq!(
+            (arrow.name.as_str(), arrow.version),
+            ("parquet-cpp-arrow", [4, 0, 1])
+        );
         assert_eq!(w("parquet-mr version 1.12.0-2018 (build ab)").version, [1, 12, 0]);
         assert_eq!(w("impala version 1.2-INTERNAL (build 7)").version, [1, 2, 0]);
         assert_eq!(w("parquet-mr").version, [0, 0, 0]);

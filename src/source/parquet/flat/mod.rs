@@ -32,10 +32,10 @@ use parquet::file::metadata::ColumnChunkMetaData;
 
 use self::column::{Column, Values};
 use super::ParquetDataset;
-use super::convert::{Converter, constant};
+use super::convert::{Converter, constant, failed, no_text};
 use super::file::FileReader;
 use super::footer::FileFooter;
-use super::guard::{damaged, guarded};
+use super::guard::guarded;
 use super::layout::ColumnFrom;
 use crate::error::Result;
 use crate::kernel::{Scalar, types};
@@ -50,6 +50,8 @@ struct Slot {
     from: From,
     name: String,
     ty: DataType,
+    /// Bytes that the user says are text.
+    as_text: bool,
     converter: Converter,
 }
 
@@ -88,6 +90,7 @@ impl FlatGroup {
                 from,
                 name: field.name().clone(),
                 ty: field.data_type().clone(),
+                as_text: footer.reads_as_text(dataset.column(file, c)),
                 converter: Converter::default(),
             });
         }
@@ -125,9 +128,14 @@ impl FlatGroup {
                 let array = guarded(&footer.path, &what, || match wanted {
                     None => column.read(rows),
                     Some(wanted) => column.read_some(rows, wanted),
-                })?;
+                });
+                let array = if slot.as_text {
+                    array.map_err(no_text)?
+                } else {
+                    array?
+                };
                 let converted = slot.converter.convert(&array, &slot.ty);
-                converted.map_err(|e| damaged(&footer.path, &what, e.what()))
+                converted.map_err(|e| failed(&footer.path, &what, &e))
             }
         }
     }
