@@ -1,26 +1,25 @@
 //! Sums of floats that are exact, so that neither order nor grouping matters.
 //!
 //! ```text
-//!   x ─► is it a whole multiple of 2^-80 below 2^46?  yes ─► i128 += x · 2^80
-//!                                                     no  ─► superaccumulator (68 limbs of 32 bits)
+//!   x ─► is it a whole multiple of 2^-80 below 2^43?  yes ─► i128 += x · 2^80
+//!                                                     no  ─► a number as wide as it takes (`Big`)
 //! ```
-//!
-//! The superaccumulator is Kulisch's long accumulator with delayed carries (Neal, "Fast exact
-//! summation using small and large superaccumulators", 2015).
 
 use std::collections::HashMap;
 
 use super::ahead::each_state;
+use super::big::{Big, parts_of};
+use super::scaled::Scaled;
 
-const UNIT: i32 = 80;
-const LIMBS: usize = 70;
-/// Binary exponent of the lowest bit of limb 0.
-const LOW: i32 = -1088;
+/// Short sums count in units of `2^-UNIT`.
+pub const UNIT: i32 = 80;
+/// The most places that the 53 bits of a float are moved up in a short sum.
+const MOST: i32 = super::fixed::MOST as i32;
 
-#[derive(Debug, Clone)]
+/// What does not fit a short sum, and whether there were values that are no numbers.
+#[derive(Debug, Clone, Default)]
 struct Long {
-    limbs: [i64; LIMBS],
-    pending: u32,
+    sum: Big,
     nan: bool,
     pos_inf: bool,
     neg_inf: bool,
@@ -48,7 +47,7 @@ impl ExactSum {
     fn add_slow(&mut self, x: f64) -> bool {
         let new = self.long.is_none();
         let long = &mut self.long;
-        let went = add_slow(&mut self.short, x, || long.get_or_insert_with(Long::zero));
+        let went = add_slow(&mut self.short, x, || long.get_or_insert_default());
         went && new
     }
 
@@ -56,36 +55,37 @@ impl ExactSum {
     pub fn merge(&mut self, other: &ExactSum) {
         match self.short.checked_add(other.short) {
             Some(sum) => self.short = sum,
-            None => {
-                let long = self.long.get_or_insert_with(Long::zero);
-                long.add(other.short < 0, other.short.unsigned_abs(), -UNIT);
-            }
+            None => self.long().sum.add(&Big::of(other.short, -UNIT)),
         }
         if let Some(theirs) = &other.long {
-            let ours = self.long.get_or_insert_with(Long::zero);
-            ours.carry();
-            let mut theirs = theirs.clone();
-            theirs.carry();
-            ours.limbs
-                .iter_mut()
-                .zip(&theirs.limbs)
-                .for_each(|(a, b)| *a += b);
-            ours.carry();
+            let ours = self.long();
+            ours.sum.add(&theirs.sum);
             ours.nan |= theirs.nan;
             ours.pos_inf |= theirs.pos_inf;
             ours.neg_inf |= theirs.neg_inf;
         }
     }
 
+    fn long(&mut self) -> &mut Long {
+        self.long.get_or_insert_default()
+    }
+
     /// The sum, rounded once to the nearest float (ties to even).
     pub fn to_f64(&self) -> f64 {
         match &self.long {
             None => scale(self.short as f64, -UNIT),
-            Some(long) => {
-                let mut all = long.clone();
-                all.add(self.short < 0, self.short.unsigned_abs(), -UNIT);
-                all.to_f64()
+            Some(long) => long.with(self.short).to_f64(),
+        }
+    }
+
+    /// The sum divided by a count, rounded once more: a mean of values whose sum is no finite float is one.
+    pub fn mean(&self, n: u64) -> f64 {
+        match &self.long {
+            Some(long) if !(long.nan || long.pos_inf || long.neg_inf) => {
+                let sum = long.with(self.short).sum;
+                sum.scaled().over(Scaled::of(n as f64)).to_f64()
             }
+            _ => self.to_f64() / n as f64,
         }
     }
 
@@ -101,14 +101,9 @@ impl ExactSum {
                 out.extend_from_slice(&bytes[zero as usize..]);
             }
             Some(long) => {
-                let mut long = long.clone();
-                long.carry();
                 out.push(255);
-                out.extend_from_slice(&self.short.to_le_bytes());
                 out.push(long.nan as u8 | (long.pos_inf as u8) << 1 | (long.neg_inf as u8) << 2);
-                long.limbs
-                    .iter()
-                    .for_each(|l| out.extend_from_slice(&l.to_le_bytes()));
+                long.with(self.short).sum.encode(out);
             }
         }
     }
@@ -118,27 +113,22 @@ impl ExactSum {
         let (&tag, rest) = bytes.split_first()?;
         *bytes = rest;
         let mut sum = ExactSum::default();
-        if tag == 0 {
-            return Some(sum);
-        }
-        let zero = if tag == 255 { 0 } else { tag as usize - 1 };
-        let (value, rest) = bytes.split_at_checked(16usize.checked_sub(zero)?)?;
-        *bytes = rest;
-        let mut short = [0; 16];
-        short[zero..].copy_from_slice(value);
-        sum.short = i128::from_le_bytes(short);
         if tag == 255 {
             let (&flags, rest) = bytes.split_first()?;
-            let (limbs, rest) = rest.split_at_checked(LIMBS * 8)?;
             *bytes = rest;
-            let mut long = Long::zero();
-            long.nan = flags & 1 != 0;
-            long.pos_inf = flags & 2 != 0;
-            long.neg_inf = flags & 4 != 0;
-            for (limb, b) in long.limbs.iter_mut().zip(limbs.chunks_exact(8)) {
-                *limb = i64::from_le_bytes(b.try_into().ok()?);
-            }
-            sum.long = Some(long);
+            sum.long = Some(Box::new(Long {
+                nan: flags & 1 != 0,
+                pos_inf: flags & 2 != 0,
+                neg_inf: flags & 4 != 0,
+                sum: Big::decode(bytes)?,
+            }));
+        } else if tag > 0 {
+            let zero = tag as usize - 1;
+            let (value, rest) = bytes.split_at_checked(16usize.checked_sub(zero)?)?;
+            *bytes = rest;
+            let mut short = [0; 16];
+            short[zero..].copy_from_slice(value);
+            sum.short = i128::from_le_bytes(short);
         }
         Some(sum)
     }
@@ -151,7 +141,7 @@ fn add_fast(short: &mut i128, x: f64) -> bool {
     let exponent = (bits >> 52) as i32 & 0x7ff;
     // lowest bit of x is 2^(exponent - 1075); its place above the unit:
     let shift = exponent - 1075 + UNIT;
-    if (0..=46).contains(&shift) {
+    if (0..=MOST).contains(&shift) {
         let mantissa = (bits & ((1 << 52) - 1) | 1 << 52) as i128;
         let sign = (bits as i64 >> 63) as i128;
         let value = ((mantissa << shift) ^ sign) - sign;
@@ -163,44 +153,31 @@ fn add_fast(short: &mut i128, x: f64) -> bool {
     false
 }
 
-/// Adds what the fast way does not take; true if that needed the long accumulator.
+/// Adds what the fast way does not take; true if that needed the long sum.
 fn add_slow<'a>(short: &mut i128, x: f64, long: impl FnOnce() -> &'a mut Box<Long>) -> bool {
     if x == 0.0 {
         return false;
     }
-    let bits = x.to_bits();
-    let exponent = (bits >> 52) as i32 & 0x7ff;
-    let fraction = bits & ((1 << 52) - 1);
-    let mantissa = if exponent == 0 {
-        fraction
-    } else {
-        fraction | 1 << 52
-    };
-    let lowest = exponent.max(1) - 1075 + UNIT;
+    if !x.is_finite() {
+        let long = long();
+        long.nan |= x.is_nan();
+        long.pos_inf |= x == f64::INFINITY;
+        long.neg_inf |= x == f64::NEG_INFINITY;
+        return true;
+    }
+    let (negative, mantissa, exponent) = parts_of(x);
+    let lowest = exponent + UNIT;
     let zeros = mantissa.trailing_zeros() as i32;
-    if exponent != 0x7ff && lowest + zeros >= 0 && lowest <= 46 {
+    if lowest + zeros >= 0 && lowest <= MOST {
         let m = mantissa as i128;
         let m = if lowest >= 0 { m << lowest } else { m >> -lowest };
-        if let Some(sum) = short.checked_add(if x < 0.0 { -m } else { m }) {
+        if let Some(sum) = short.checked_add(if negative { -m } else { m }) {
             *short = sum;
             return false;
         }
     }
-    let long = long();
-    if exponent == 0x7ff {
-        long.nan |= x.is_nan();
-        long.pos_inf |= x == f64::INFINITY;
-        long.neg_inf |= x == f64::NEG_INFINITY;
-    } else {
-        long.add(x < 0.0, mantissa as u128, exponent.max(1) - 1075);
-    }
+    long().sum.add_bits(&[mantissa], negative, exponent);
     true
-}
-
-#[cold]
-#[inline(never)]
-fn add_slow_to(short: &mut i128, long: &mut HashMap<u32, Box<Long>>, group: u32, x: f64) {
-    add_slow(short, x, || long.entry(group).or_insert_with(Long::zero));
 }
 
 /// The exact sums of many groups: what is short side by side, since each addition finds its group
@@ -208,7 +185,42 @@ fn add_slow_to(short: &mut i128, long: &mut HashMap<u32, Box<Long>>, group: u32,
 #[derive(Debug, Default)]
 pub struct ExactSums {
     short: Vec<i128>,
-    long: HashMap<u32, Box<Long>>,
+    long: Longs,
+}
+
+#[derive(Debug, Default)]
+struct Longs {
+    by_group: HashMap<u32, Box<Long>>,
+    /// Bytes of the sums.
+    bytes: usize,
+}
+
+impl Longs {
+    #[cold]
+    #[inline(never)]
+    fn add(&mut self, short: &mut i128, group: u32, x: f64) {
+        let by_group = &mut self.by_group;
+        let mut before = 0;
+        let went = add_slow(short, x, || {
+            let long = by_group.entry(group).or_default();
+            before = long.sum.bytes();
+            long
+        });
+        if went && let Some(long) = by_group.get(&group) {
+            self.bytes += long.sum.bytes() - before;
+        }
+    }
+
+    fn take(&mut self, group: u32) -> Option<Box<Long>> {
+        let long = self.by_group.remove(&group)?;
+        self.bytes -= long.sum.bytes();
+        Some(long)
+    }
+
+    fn put(&mut self, group: u32, long: Box<Long>) {
+        self.bytes += long.sum.bytes();
+        self.by_group.insert(group, long);
+    }
 }
 
 impl ExactSums {
@@ -217,7 +229,7 @@ impl ExactSums {
         let long = &mut self.long;
         each_state(&mut self.short, groups, values, |short, group, x| {
             if !add_fast(short, x) {
-                add_slow_to(short, long, group, x);
+                long.add(short, group, x);
             }
         });
     }
@@ -230,7 +242,7 @@ impl ExactSums {
         for &x in values {
             if !add_fast(&mut sum, x) {
                 *short = sum;
-                add_slow_to(short, &mut self.long, group as u32, x);
+                self.long.add(short, group as u32, x);
                 sum = *short;
             }
         }
@@ -241,25 +253,30 @@ impl ExactSums {
     pub fn merge(&mut self, group: usize, other: &ExactSum) {
         let mut own = ExactSum {
             short: self.short[group],
-            long: self.long.remove(&(group as u32)),
+            long: self.long.take(group as u32),
         };
         own.merge(other);
         self.short[group] = own.short;
         if let Some(long) = own.long {
-            self.long.insert(group as u32, long);
+            self.long.put(group as u32, long);
         }
     }
 
     fn get(&self, group: usize) -> ExactSum {
         ExactSum {
             short: self.short[group],
-            long: self.long.get(&(group as u32)).cloned(),
+            long: self.long.by_group.get(&(group as u32)).cloned(),
         }
     }
 
     /// The sum of a group, rounded once.
     pub fn to_f64(&self, group: usize) -> f64 {
         self.get(group).to_f64()
+    }
+
+    /// The mean of the `n` values of a group.
+    pub fn mean(&self, group: usize, n: u64) -> f64 {
+        self.get(group).mean(n)
     }
 
     /// Appends the state of a group to `out`.
@@ -270,14 +287,16 @@ impl ExactSums {
     /// Makes it `groups` groups long.
     pub fn resize(&mut self, groups: usize) {
         if groups < self.short.len() {
-            self.long.retain(|&g, _| (g as usize) < groups);
+            self.long.by_group.retain(|&g, _| (g as usize) < groups);
+            self.long.bytes = self.long.by_group.values().map(|l| l.sum.bytes()).sum();
         }
         self.short.resize(groups, 0);
     }
 
     /// The bytes of the long ones.
     pub fn long_bytes(&self) -> usize {
-        self.long.capacity() * 16 + self.long.len() * size_of::<Long>()
+        let longs = &self.long.by_group;
+        longs.capacity() * 16 + longs.len() * size_of::<Long>() + self.long.bytes
     }
 }
 
@@ -287,79 +306,24 @@ fn scale(x: f64, e: i32) -> f64 {
 }
 
 impl Long {
-    fn zero() -> Box<Long> {
-        Box::new(Long {
-            limbs: [0; LIMBS],
-            pending: 0,
-            nan: false,
-            pos_inf: false,
-            neg_inf: false,
-        })
-    }
-
-    /// Adds `±m · 2^exponent`.
-    fn add(&mut self, negative: bool, m: u128, exponent: i32) {
-        let offset = (exponent - LOW) as u32;
-        let (mut limb, shift) = ((offset / 32) as usize, offset % 32);
-        let mut add = |part: u64| {
-            self.limbs[limb] += if negative { -(part as i64) } else { part as i64 };
-            limb += 1;
-        };
-        add(((m << shift) as u64) & 0xffff_ffff);
-        let mut rest = m >> (32 - shift);
-        while rest != 0 {
-            add(rest as u64 & 0xffff_ffff);
-            rest >>= 32;
-        }
-        self.pending += 1;
-        if self.pending == 1 << 30 {
-            self.carry();
-        }
-    }
-
-    /// Brings all limbs but the last into 0..2^32.
-    fn carry(&mut self) {
-        let mut carry = 0;
-        for limb in &mut self.limbs[..LIMBS - 1] {
-            let v = *limb + carry;
-            carry = v >> 32;
-            *limb = v & 0xffff_ffff;
-        }
-        self.limbs[LIMBS - 1] += carry;
-        self.pending = 0;
+    /// The whole sum.
+    fn with(&self, short: i128) -> Long {
+        let mut all = self.clone();
+        all.sum.add_bits(
+            &[short.unsigned_abs() as u64, (short.unsigned_abs() >> 64) as u64],
+            short < 0,
+            -UNIT,
+        );
+        all
     }
 
     fn to_f64(&self) -> f64 {
-        if self.nan || self.pos_inf && self.neg_inf {
-            return f64::NAN;
+        match (self.nan, self.pos_inf, self.neg_inf) {
+            (false, false, false) => self.sum.to_f64(),
+            (false, true, false) => f64::INFINITY,
+            (false, false, true) => f64::NEG_INFINITY,
+            _ => f64::NAN,
         }
-        if self.pos_inf || self.neg_inf {
-            return if self.pos_inf {
-                f64::INFINITY
-            } else {
-                f64::NEG_INFINITY
-            };
-        }
-        let mut v = self.clone();
-        v.carry();
-        let negative = v.limbs[LIMBS - 1] < 0;
-        if negative {
-            v.limbs.iter_mut().for_each(|l| *l = -*l);
-            v.carry();
-        }
-        let Some(top) = v.limbs.iter().rposition(|&l| l != 0) else {
-            return 0.0;
-        };
-        // the top 96..128 bits, with all below folded into a sticky lowest bit
-        let mut bits = 0u128;
-        for k in 0..4 {
-            let limb = if top >= k { v.limbs[top - k] as u128 } else { 0 };
-            bits = bits << 32 | limb;
-        }
-        let sticky = top >= 4 && v.limbs[..top - 3].iter().any(|&l| l != 0);
-        let exponent = (top as i32 - 3) * 32 + LOW;
-        let value = round(bits, sticky, exponent);
-        if negative { -value } else { value }
     }
 }
 
@@ -390,8 +354,8 @@ pub fn round(bits: u128, sticky: bool, exponent: i32) -> f64 {
     two_steps((kept + up as u128) as f64, exponent + drop)
 }
 
-/// `x · 2^e` where the result is exact or infinite.
-fn two_steps(x: f64, e: i32) -> f64 {
+/// `x · 2^e` for x about 1: rounded at most once, where it is less than the smallest normal float.
+pub fn two_steps(x: f64, e: i32) -> f64 {
     let mut x = x;
     let mut e = e;
     while e > 900 {
@@ -403,99 +367,6 @@ fn two_steps(x: f64, e: i32) -> f64 {
         e += 900;
     }
     scale(x, e)
-}
-
-/// Exact sums of values and of their squares, for variances.
-#[derive(Debug, Clone, Default)]
-pub struct ExactMoments {
-    sum: ExactSum,
-    squares: ExactSum,
-}
-
-impl ExactMoments {
-    /// Adds one value. The number of long accumulators that this newly needed.
-    #[inline]
-    pub fn add(&mut self, x: f64) -> usize {
-        let (hi, lo) = square(x);
-        let mut new = self.sum.add(x) as usize + self.squares.add(hi) as usize;
-        if lo != 0.0 && lo.is_finite() {
-            new += self.squares.add(lo) as usize;
-        }
-        new
-    }
-    /// Takes a value out again that was added; its square must be finite.
-    pub fn remove(&mut self, x: f64) {
-        let (hi, lo) = square(x);
-        let _ = self.sum.add(-x);
-        let _ = self.squares.add(-hi);
-        if lo != 0.0 && lo.is_finite() {
-            let _ = self.squares.add(-lo);
-        }
-    }
-    /// Adds another state.
-    pub fn merge(&mut self, other: &ExactMoments) {
-        self.sum.merge(&other.sum);
-        self.squares.merge(&other.squares);
-    }
-    /// Appends the state.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        self.sum.encode(out);
-        self.squares.encode(out);
-    }
-    /// Reads a state from the front of `bytes`.
-    pub fn decode(bytes: &mut &[u8]) -> Option<ExactMoments> {
-        Some(ExactMoments {
-            sum: ExactSum::decode(bytes)?,
-            squares: ExactSum::decode(bytes)?,
-        })
-    }
-    /// The sum, and what its rounding left over.
-    pub fn sum(&self) -> (f64, f64) {
-        let s = self.sum.to_f64();
-        let mut rest = self.sum.clone();
-        let _ = rest.add(-s);
-        (s, rest.to_f64())
-    }
-    /// `Σ(x - mean)²` over `n` values.
-    pub fn deviations(&self, n: u64) -> f64 {
-        // Σx² - (Σx)²/n from an exact remainder: Σx² - mean·Σx with the products split exactly
-        let (s, rest) = self.sum();
-        let mean = s / n as f64;
-        let mut total = self.squares.clone();
-        // Σ(x-m)² = Σx² - 2mΣx + n·m², exact for the rounded m: products of two floats are two floats
-        for (a, b) in [(-2.0 * mean, s), (-2.0 * mean, rest), (mean * n as f64, mean)] {
-            let (hi, lo) = product(a, b);
-            let _ = total.add(hi);
-            let _ = total.add(lo);
-        }
-        let (_, lo) = product(mean, n as f64);
-        let _ = total.add(lo * mean);
-        let total = total.to_f64();
-        if total < 0.0 { 0.0 } else { total }
-    }
-}
-
-/// `x² = hi + lo` exactly (Dekker 1971), short of overflow and underflow.
-#[inline(always)]
-fn square(x: f64) -> (f64, f64) {
-    let hi = x * x;
-    let c = 134_217_729.0 * x;
-    let high = c - (c - x);
-    let low = x - high;
-    (hi, ((high * high - hi) + 2.0 * high * low) + low * low)
-}
-
-/// `a · b` as an unevaluated sum of two floats (Dekker).
-pub fn product(a: f64, b: f64) -> (f64, f64) {
-    let split = |x: f64| {
-        let c = 134_217_729.0 * x;
-        let high = c - (c - x);
-        (high, x - high)
-    };
-    let p = a * b;
-    let ((ah, al), (bh, bl)) = (split(a), split(b));
-    let e = ((ah * bh - p) + ah * bl + al * bh) + al * bl;
-    (p, if e.is_finite() { e } else { 0.0 })
 }
 
 #[cfg(test)]
@@ -517,9 +388,6 @@ mod tests {
         assert_eq!(sum(&[1.0, 1e-16, 1e-16]), 1.0000000000000002);
         assert!(sum(&[f64::INFINITY, f64::NEG_INFINITY]).is_nan());
         assert_eq!(sum(&[f64::MAX, f64::MAX]), f64::INFINITY);
-        let mut m = ExactMoments::default();
-        (0..10).for_each(|i| _ = m.add(1e9 + i as f64));
-        assert_eq!((m.deviations(10) / 9.0).sqrt(), 3.0276503540974917);
     }
 
     proptest! {

@@ -411,3 +411,52 @@ fn key_at(chunk: &[u8], end: usize, rest: &mut &[u8]) -> Option<(u128, u64)> {
     debug_assert!(!is_long(key) || (key >> 64) as usize + 4 <= end);
     Some((key, hash))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::{AggFunc, PairFunc};
+    use crate::operate::aggregate::AggregateSpec;
+    use arrow::array::{Decimal128Array, Float64Array};
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    /// What a group of one row takes: in memory besides its key, and written down.
+    fn sizes(aggs: &[AggFunc], value: f64) -> (usize, usize) {
+        let pair = DataType::Decimal128(38, 0);
+        let fields = [("x", DataType::Float64), ("p", pair.clone())];
+        let schema = Schema::new(fields.map(|(n, t)| Field::new(n, t, true)).to_vec());
+        let column = |a: &AggFunc| Some(usize::from(matches!(a, AggFunc::Pair(_))));
+        let spec = AggregateSpec {
+            keys: vec![0],
+            aggs: aggs.iter().map(|a| (*a, column(a))).collect(),
+            totals: None,
+        };
+        let mut groups = Groups::new(&Arc::new(Plan::new(&spec, &schema).unwrap())).unwrap();
+        let bits = (value.to_bits() as i128) << 64 | value.to_bits() as i128;
+        let pairs = Decimal128Array::from(vec![bits]).with_data_type(pair);
+        let columns: Vec<ArrayRef> = vec![Arc::new(Float64Array::from(vec![value])), Arc::new(pairs)];
+        let batch = Batch::new(columns, 1, 0);
+        groups.encode(&batch, false).unwrap();
+        groups.update(&batch).unwrap();
+        let owned: usize = groups.states.iter().map(|s| s.bytes().1).sum();
+        let mut bytes = Vec::new();
+        groups.states.iter().for_each(|s| s.encode(0, &mut bytes));
+        (groups.per_group() + owned, bytes.len())
+    }
+
+    #[test]
+    fn groups_of_one_row_are_small() {
+        use AggFunc::{Count, Kurtosis, Mean, Pair, Skewness, Std, Var};
+        for value in [0.1, 1e200, -3e-300, 12345.678, f64::NAN] {
+            for agg in [Std, Var, Skewness, Kurtosis, Pair(PairFunc::Corr)] {
+                let (held, written) = sizes(&[agg], value);
+                assert!(
+                    held <= 64 && written <= 32,
+                    "{agg:?} of {value}: {held} {written}"
+                );
+            }
+        }
+        let (held, written) = sizes(&[Count, Mean], 0.1);
+        assert!(held <= 24 && written <= 24, "{held} {written}");
+    }
+}

@@ -17,31 +17,38 @@
 //! | `column` | columns reduced to a few kinds |
 //! | `keys` | key columns ⇄ 16-byte keys |
 //! | `plan` | which states the aggregates need (mean and std share one sum), and final columns |
-//! | `state` | the states, by group; `exact`, `int_sums`, `pairs`, `powers`, `products`: what some are made of |
-//! | `values` | all values of a group: medians, quantiles, distinct counts |
+//! | `state` | the states, by group; `exact`, `int_sums`, `moments`, `pairs`, `powers`, `products`: what some are made of |
+//! | `big`, `fixed`, `held`, `scaled` | numbers of any width, of 256 bits, few values as they are, floats with a wide exponent |
+//! | `values`, `quantile` | all values of a group: medians, quantiles, distinct counts |
 //! | `rows` | groups as bytes in buckets, in memory or spilled |
 //! | `heavy` | one group whose values exceed the memory, in several passes |
 //! | `partial`, `merge` | the two ends |
 //! | `ordered` | another road, by sorting, where groups are as many as rows and wanted in order |
 
 mod ahead;
+mod big;
 mod codec;
 pub(in crate::operate) mod column;
 mod direct;
 pub(in crate::operate) mod exact;
 pub(in crate::operate) mod finals;
+mod fixed;
 mod groups;
 mod heavy;
+mod held;
 mod int_sums;
 mod keys;
 mod merge;
+pub(in crate::operate) mod moments;
 mod ordered;
 pub(in crate::operate) mod pairs;
 mod partial;
 mod plan;
 pub(in crate::operate) mod powers;
 pub(in crate::operate) mod products;
+pub(in crate::operate) mod quantile;
 mod rows;
+pub(in crate::operate) mod scaled;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,19 @@
 //! Pairs of floats for correlation and regression: exact sums, so that neither order nor grouping matters.
 //!
 //! ```text
-//!   Σ(x-mx)(y-my) = Σxy - mx·Σy - my·Σx + n·mx·my     exact for the rounded means mx and my, rounded once
+//!   A = n·Σx² - (Σx)²    B = n·Σy² - (Σy)²    C = n·Σxy - Σx·Σy       exact
+//!   corr = C / √(A·B)    slope = C / A        r² = C² / (A·B) = 1 - (A·B - C²) / (A·B)
 //! ```
 //!
 //! A pair arrives as one decimal of 128 bits that holds the bits of both floats: two columns as one,
 //! so that the call of an aggregate stays a function of one column.
 
-use super::exact::{ExactMoments, ExactSum, product};
+use super::big::{Big, big};
+use super::codec::{put_varint, take, varint};
+use super::fixed::{Products, Units, add_units, limbs, put_limbs, wide_units};
+use super::held::{Held, Sums};
+use super::moments::n_times_deviations;
+use super::scaled::Scaled;
 use crate::expr::PairFunc;
 
 /// The two floats of a packed pair.
@@ -16,116 +22,316 @@ pub fn unpacked(pair: i128) -> (f64, f64) {
     (f64::from_bits((bits >> 64) as u64), f64::from_bits(bits as u64))
 }
 
-/// What is kept of the pairs of a group.
+/// What is kept of the pairs of a group; of `regr_…(y, x)` the first of a pair is y.
+pub type ExactPairs = Held<Box<PairSums>, 3>;
+
+/// Groups are many: see the module [`super::held`].
+const _: () = assert!(size_of::<ExactPairs>() <= 56);
+
+/// The sums of many pairs.
 #[derive(Debug, Clone, Default)]
-pub struct ExactPairs {
-    first: ExactMoments,
-    second: ExactMoments,
-    products: ExactSum,
+pub struct PairSums {
+    sums: [[u64; 2]; 2],
+    /// Squares of the first, of the second, and what they are together.
+    products: [Products; 3],
+    /// Of all pairs, where some are of unusual size.
+    wide: Option<Box<WideSums>>,
 }
 
-impl ExactPairs {
-    /// Adds a pair.
-    pub fn add(&mut self, (a, b): (f64, f64)) {
-        let _ = self.first.add(a);
-        let _ = self.second.add(b);
-        add_product(&mut self.products, a, b);
+/// Sums of any pairs.
+#[derive(Debug, Clone, Default)]
+struct WideSums {
+    sums: [Big; 2],
+    products: [Big; 3],
+    /// How many of the first, and of the second, were NaN, infinite, and infinite below zero.
+    odd: [[u64; 3]; 2],
+}
+
+/// NaN, infinity, minus infinity; none for finite numbers.
+fn odd_kind(x: f64) -> Option<usize> {
+    match x {
+        x if x.is_finite() => None,
+        x if x.is_nan() => Some(0),
+        x => Some(if x > 0.0 { 1 } else { 2 }),
+    }
+}
+
+impl WideSums {
+    fn is_odd(&self, column: usize) -> bool {
+        self.odd[column] != [0; 3]
     }
 
-    /// Takes a pair out again that was added; see [`is_huge`] for those that cannot be.
-    pub fn remove(&mut self, (a, b): (f64, f64)) {
-        self.first.remove(a);
-        self.second.remove(b);
-        add_product(&mut self.products, -a, b);
-    }
-
-    /// Adds another state.
-    pub fn merge(&mut self, other: &ExactPairs) {
-        self.first.merge(&other.first);
-        self.second.merge(&other.second);
-        self.products.merge(&other.products);
-    }
-
-    /// Appends the state.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        self.first.encode(out);
-        self.second.encode(out);
-        self.products.encode(out);
-    }
-
-    /// Reads a state from the front of `bytes`.
-    pub fn decode(bytes: &mut &[u8]) -> Option<ExactPairs> {
-        Some(ExactPairs {
-            first: ExactMoments::decode(bytes)?,
-            second: ExactMoments::decode(bytes)?,
-            products: ExactSum::decode(bytes)?,
-        })
-    }
-
-    /// `Σ(a - mean a)(b - mean b)` over `n` pairs.
-    fn together(&self, n: u64) -> f64 {
-        let (sa, ra) = self.first.sum();
-        let (sb, rb) = self.second.sum();
-        let (ma, mb) = (sa / n as f64, sb / n as f64);
-        let mut total = self.products.clone();
-        for (x, y) in [(-ma, sb), (-ma, rb), (-mb, sa), (-mb, ra)] {
-            add_product(&mut total, x, y);
+    fn mean(&self, column: usize, n: u64) -> f64 {
+        match self.odd[column] {
+            [0, 0, 0] => self.sums[column].scaled().over(Scaled::of(n as f64)).to_f64(),
+            [0, _, 0] => f64::INFINITY,
+            [0, 0, _] => f64::NEG_INFINITY,
+            _ => f64::NAN,
         }
-        let (hi, lo) = product(ma, n as f64);
-        add_product(&mut total, hi, mb);
-        let _ = total.add(lo * mb);
-        total.to_f64()
+    }
+}
+
+impl PairSums {
+    #[inline(always)]
+    fn change(&mut self, (a, b): (f64, f64), minus: bool) {
+        if self.wide.is_none()
+            && let (Some(u), Some(v)) = (Units::of(a), Units::of(b))
+            && self.change_units(u, v, minus)
+        {
+            return;
+        }
+        self.change_wide((a, b), minus);
     }
 
-    /// What a function makes of `n` pairs; none where it has no value. Of `regr_…(y, x)` the first of
-    /// a pair is y.
+    #[inline(always)]
+    fn change_units(&mut self, u: Units, v: Units, minus: bool) -> bool {
+        let (mut sums, mut products) = (self.sums, self.products);
+        let count = |u: Units| if minus { -u.count() } else { u.count() };
+        let fits = add_units(&mut sums[0], count(u))
+            && add_units(&mut sums[1], count(v))
+            && products[0].add(u, u, minus)
+            && products[1].add(v, v, minus)
+            && products[2].add(u, v, minus);
+        if fits {
+            (self.sums, self.products) = (sums, products);
+        }
+        fits
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn change_wide(&mut self, (a, b): (f64, f64), minus: bool) {
+        let mut wide = self.take_wide();
+        let both = [a, b].map(|x| x.is_finite().then(|| big(x)));
+        for (column, x) in [a, b].into_iter().enumerate() {
+            match (&both[column], odd_kind(x)) {
+                (Some(x), _) => {
+                    wide.sums[column].change(x, minus);
+                    wide.products[column].change(&x.times(x), minus);
+                }
+                (None, Some(kind)) if minus => wide.odd[column][kind] -= 1,
+                (None, Some(kind)) => wide.odd[column][kind] += 1,
+                (None, None) => {}
+            }
+        }
+        if let [Some(a), Some(b)] = &both {
+            wide.products[2].change(&a.times(b), minus);
+        }
+        self.wide = Some(wide);
+    }
+
+    /// The sums of all pairs, to be put back when they are changed.
+    fn take_wide(&mut self) -> Box<WideSums> {
+        self.wide.take().unwrap_or_else(|| Box::new(self.fixed_as_wide()))
+    }
+
+    fn fixed_as_wide(&self) -> WideSums {
+        WideSums {
+            sums: self.sums.map(wide_units),
+            products: self.products.map(|p| p.wide()),
+            odd: Default::default(),
+        }
+    }
+
+    /// What a function makes of `n` pairs; none where it has no value.
     pub fn value(&self, func: PairFunc, n: u64) -> Option<f64> {
         use PairFunc::*;
         if n == 0 {
             return None;
         }
-        let deviations = |m: &ExactMoments| m.deviations(n);
-        let mean = |m: &ExactMoments| m.sum().0 / n as f64;
-        let slope = || self.together(n) / deviations(&self.second);
-        Some(match func {
-            Count => n as f64,
-            CovarPop => self.together(n) / n as f64,
-            CovarSamp if n < 2 => return None,
-            CovarSamp => self.together(n) / (n - 1) as f64,
-            Corr => {
-                let scale = deviations(&self.first).sqrt() * deviations(&self.second).sqrt();
-                let r = self.together(n) / scale;
-                // rounding must not lead out of the range of a correlation
-                if scale == 0.0 {
-                    f64::NAN
-                } else {
-                    r.clamp(-1.0, 1.0)
-                }
+        let held;
+        let all = match &self.wide {
+            Some(wide) => wide,
+            None => {
+                held = self.fixed_as_wide();
+                &held
             }
-            Slope => slope(),
-            Intercept | R2 if deviations(&self.second) == 0.0 => return None,
-            Intercept => mean(&self.first) - slope() * mean(&self.second),
-            R2 if deviations(&self.first) == 0.0 => 1.0,
-            R2 => self.value(Corr, n)?.powi(2),
-            Sxx => deviations(&self.second),
-            Syy => deviations(&self.first),
-            Sxy => self.together(n),
-            AvgX => mean(&self.second),
-            AvgY => mean(&self.first),
+        };
+        if matches!(func, CovarSamp) && n < 2 {
+            return None;
+        }
+        let line = Line { all, n };
+        let count = |k: u64| Scaled::of((u128::from(n) * u128::from(k)) as f64);
+        let odd = match func {
+            Sxx => all.is_odd(1),
+            Syy => all.is_odd(0),
+            Count | AvgX | AvgY => false,
+            _ => all.is_odd(0) || all.is_odd(1),
+        };
+        Some(match func {
+            Intercept | R2 if !all.is_odd(1) && line.a().is_zero() => return None,
+            _ if odd => f64::NAN,
+            Count => n as f64,
+            CovarPop => line.c().scaled().over(count(n)).to_f64(),
+            CovarSamp => line.c().scaled().over(count(n - 1)).to_f64(),
+            Sxx => line.a().scaled().over(count(1)).to_f64(),
+            Syy => line.b().scaled().over(count(1)).to_f64(),
+            Sxy => line.c().scaled().over(count(1)).to_f64(),
+            AvgX => all.mean(1, n),
+            AvgY => all.mean(0, n),
+            Corr => line.correlation(),
+            Slope => line.c().scaled().over(line.a().scaled()).to_f64(),
+            Intercept => line.intercept(),
+            R2 => line.share(),
         })
     }
 }
 
-/// Whether a pair leaves sums that are no finite floats, from which nothing can be taken back.
-pub fn is_huge((a, b): (f64, f64)) -> bool {
-    !((a * a).is_finite() && (b * b).is_finite() && (a * b).is_finite())
+/// The line that least squares give.
+struct Line<'a> {
+    all: &'a WideSums,
+    n: u64,
 }
 
-fn add_product(sum: &mut ExactSum, a: f64, b: f64) {
-    let (hi, lo) = product(a, b);
-    let _ = sum.add(hi);
-    if lo != 0.0 {
-        let _ = sum.add(lo);
+impl Line<'_> {
+    fn a(&self) -> Big {
+        n_times_deviations(self.n, &self.all.sums[1], &self.all.products[1])
+    }
+
+    fn b(&self) -> Big {
+        n_times_deviations(self.n, &self.all.sums[0], &self.all.products[0])
+    }
+
+    fn c(&self) -> Big {
+        let mut c = self.all.products[2].by(self.n);
+        c.subtract(&self.all.sums[0].times(&self.all.sums[1]));
+        c
+    }
+
+    /// `A·B`, and what `C²` lacks to it: nothing exactly where all pairs lie on a line.
+    fn lack(&self, c: &Big) -> (Big, Big) {
+        let product = self.a().times(&self.b());
+        let mut lack = product.clone();
+        lack.subtract(&c.times(c));
+        (product, lack)
+    }
+
+    fn correlation(&self) -> f64 {
+        let c = self.c();
+        let (product, lack) = self.lack(&c);
+        if product.is_zero() {
+            return f64::NAN;
+        }
+        let lack = lack.scaled().over(product.scaled()).to_f64();
+        let r = match lack < 0.5 {
+            // near a line what is left out is known better than the quotient
+            true => (1.0 - lack).sqrt(),
+            false => c.scaled().over(product.scaled().sqrt()).to_f64().abs(),
+        };
+        if c.is_below_zero() { -r } else { r }
+    }
+
+    fn share(&self) -> f64 {
+        let c = self.c();
+        let (product, lack) = self.lack(&c);
+        if product.is_zero() {
+            return 1.0; // y never changes, as the line says
+        }
+        let lack = lack.scaled().over(product.scaled()).to_f64();
+        match lack < 0.5 {
+            true => 1.0 - lack,
+            false => c.times(&c).scaled().over(product.scaled()).to_f64(),
+        }
+    }
+
+    /// `(Σy·A - Σx·C) / (n·A)`.
+    fn intercept(&self) -> f64 {
+        let [y, x] = &self.all.sums;
+        let a = self.a();
+        let mut above = y.times(&a);
+        above.subtract(&x.times(&self.c()));
+        above.scaled().over(a.by(self.n).scaled()).to_f64()
+    }
+}
+
+impl Sums for Box<PairSums> {
+    type Value = (f64, f64);
+
+    #[inline(always)]
+    fn add(&mut self, pair: (f64, f64)) {
+        self.change(pair, false);
+    }
+
+    fn remove(&mut self, pair: (f64, f64)) {
+        self.change(pair, true);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        if self.wide.is_none() && other.wide.is_none() {
+            let (mut sums, mut products) = (self.sums, self.products);
+            let count = |s: [u64; 2]| (u128::from(s[1]) << 64 | u128::from(s[0])) as i128;
+            let fits = (sums.iter_mut().zip(other.sums)).all(|(s, o)| add_units(s, count(o)))
+                && (products.iter_mut().zip(&other.products)).all(|(p, o)| p.merge(o));
+            if fits {
+                (self.sums, self.products) = (sums, products);
+                return;
+            }
+        }
+        let mut own = self.take_wide();
+        let held;
+        let other = match &other.wide {
+            Some(wide) => wide,
+            None => {
+                held = other.fixed_as_wide();
+                &held
+            }
+        };
+        own.sums.iter_mut().zip(&other.sums).for_each(|(a, b)| a.add(b));
+        own.products
+            .iter_mut()
+            .zip(&other.products)
+            .for_each(|(a, b)| a.add(b));
+        let counts = other.odd.as_flattened();
+        own.odd
+            .as_flattened_mut()
+            .iter_mut()
+            .zip(counts)
+            .for_each(|(a, b)| *a += b);
+        self.wide = Some(own);
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        match &self.wide {
+            None => {
+                out.push(0);
+                self.sums.iter().for_each(|s| put_limbs(out, s));
+                self.products.iter().for_each(|p| p.encode(out));
+            }
+            Some(wide) => {
+                out.push(1);
+                (wide.odd.as_flattened().iter()).for_each(|&n| put_varint(out, n.into()));
+                wide.sums.iter().chain(&wide.products).for_each(|b| b.encode(out));
+            }
+        }
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        let mut all = PairSums::default();
+        if take(bytes, 1)?[0] == 0 {
+            for sum in &mut all.sums {
+                *sum = limbs(bytes)?;
+            }
+            for products in &mut all.products {
+                *products = Products::decode(bytes)?;
+            }
+            return Some(Box::new(all));
+        }
+        let mut wide = WideSums::default();
+        for n in wide.odd.as_flattened_mut() {
+            *n = u64::try_from(varint(bytes)?).ok()?;
+        }
+        for b in wide.sums.iter_mut().chain(&mut wide.products) {
+            *b = Big::decode(bytes)?;
+        }
+        all.wide = Some(Box::new(wide));
+        Some(Box::new(all))
+    }
+
+    fn bytes(&self) -> usize {
+        let wide = self.wide.as_ref().map_or(0, |w| {
+            size_of::<WideSums>() + w.sums.iter().chain(&w.products).map(Big::bytes).sum::<usize>()
+        });
+        size_of::<PairSums>() + wide
     }
 }
 
@@ -146,22 +352,83 @@ mod tests {
             .map(|i| (1e9 + f64::from(i), 1e-9 * f64::from(i * i)))
             .collect();
         let near: Vec<(f64, f64)> = pairs.iter().map(|p| (p.0 - 1e9, p.1 * 1e9)).collect();
-        let r = |p: &[(f64, f64)]| of(p).value(PairFunc::Corr, 10).unwrap();
+        let r = |p: &[(f64, f64)]| of(p).look(|s| s.value(PairFunc::Corr, 10)).unwrap();
         assert!((r(&pairs) - r(&near)).abs() < 1e-15, "{} {}", r(&pairs), r(&near));
         assert_eq!(
-            of(&pairs).value(PairFunc::Slope, 10).map(|s| (s / 1e7).round()),
+            of(&pairs)
+                .look(|s| s.value(PairFunc::Slope, 10))
+                .map(|s| (s / 1e7).round()),
             Some(10.0)
         );
     }
 
     #[test]
     fn nothing_and_one_pair() {
-        assert_eq!(of(&[]).value(PairFunc::Corr, 0), None);
-        assert_eq!(of(&[(1.0, 2.0)]).value(PairFunc::CovarSamp, 1), None);
-        assert!(of(&[(1.0, 2.0)]).value(PairFunc::Corr, 1).unwrap().is_nan());
+        assert_eq!(of(&[]).look(|s| s.value(PairFunc::Corr, 0)), None);
+        assert_eq!(of(&[(1.0, 2.0)]).look(|s| s.value(PairFunc::CovarSamp, 1)), None);
+        assert!(
+            of(&[(1.0, 2.0)])
+                .look(|s| s.value(PairFunc::Corr, 1))
+                .unwrap()
+                .is_nan()
+        );
+    }
+
+    #[test]
+    fn what_is_no_number_spoils_its_own_column_alone() {
+        let all = of(&[(f64::NAN, 1.0), (2.0, 3.0), (4.0, 5.0), (6.0, 7.0)]);
+        let value = |f| all.look(|s| s.value(f, 4)).unwrap();
+        assert_eq!((value(PairFunc::AvgX), value(PairFunc::Sxx)), (4.0, 20.0));
+        for f in [
+            PairFunc::AvgY,
+            PairFunc::Syy,
+            PairFunc::Sxy,
+            PairFunc::Corr,
+            PairFunc::Slope,
+        ] {
+            assert!(value(f).is_nan(), "{f:?}");
+        }
+        let mut all = of(&[(1.0, f64::INFINITY), (2.0, 3.0), (4.0, 5.0), (6.0, 7.0)]);
+        assert_eq!(all.look(|s| s.value(PairFunc::AvgX, 4)), Some(f64::INFINITY));
+        all.remove((1.0, f64::INFINITY));
+        assert_eq!(all.look(|s| s.value(PairFunc::Corr, 3)), Some(1.0));
+    }
+
+    #[test]
+    fn pairs_on_a_line() {
+        let r = |f: fn(f64) -> f64| {
+            let pairs: Vec<(f64, f64)> = (0..7).map(|i| (f(f64::from(i)), f64::from(i))).collect();
+            let value = |func| of(&pairs).look(|s| s.value(func, 7));
+            [PairFunc::Corr, PairFunc::R2, PairFunc::Slope, PairFunc::Intercept].map(value)
+        };
+        assert_eq!(r(|x| x), [Some(1.0), Some(1.0), Some(1.0), Some(0.0)]);
+        assert_eq!(
+            r(|x| -3.0 * x + 0.5),
+            [Some(-1.0), Some(1.0), Some(-3.0), Some(0.5)]
+        );
+        let huge = 2f64.powi(700);
+        assert_eq!(
+            r(|x| x * 2f64.powi(700)),
+            [Some(1.0), Some(1.0), Some(huge), Some(0.0)]
+        );
+        assert_eq!(r(|x| 0.1 * x)[..2], [Some(1.0), Some(1.0)]);
+        assert_eq!(r(|_| 0.1)[1..], [Some(1.0), Some(0.0), Some(0.1)]);
+        let same = of(&[(1.0, 0.1); 5]);
+        assert!(same.look(|s| s.value(PairFunc::Slope, 5)).unwrap().is_nan());
+        assert_eq!(same.look(|s| s.value(PairFunc::Sxx, 5)), Some(0.0));
     }
 
     proptest! {
+        #[test]
+        fn a_column_with_itself(values in prop::collection::vec(any::<f64>(), 2..30)) {
+            prop_assume!(values.iter().all(|v| v.is_finite()) && values.iter().any(|v| *v != values[0]));
+            let pairs: Vec<(f64, f64)> = values.iter().map(|&v| (v, v)).collect();
+            let n = values.len() as u64;
+            let value = |f| of(&pairs).look(|s| s.value(f, n));
+            prop_assert_eq!((value(PairFunc::Corr), value(PairFunc::R2)), (Some(1.0), Some(1.0)));
+            prop_assert_eq!((value(PairFunc::Slope), value(PairFunc::Intercept)), (Some(1.0), Some(0.0)));
+        }
+
         #[test]
         fn grouping_and_taking_back_leave_no_trace(
             pairs in prop::collection::vec((-1e6f64..1e6, -1e-3f64..1e-3), 1..30), cut in 0usize..30,
@@ -175,14 +442,14 @@ mod tests {
             parts.add((3.5, 1e7));
             parts.remove((3.5, 1e7));
             for f in [PairFunc::CovarPop, PairFunc::Sxy, PairFunc::AvgX, PairFunc::Syy] {
-                prop_assert_eq!(parts.value(f, n), of(&pairs).value(f, n));
+                prop_assert_eq!(parts.look(|s| s.value(f, n)), of(&pairs).look(|s| s.value(f, n)));
             }
             let plain: f64 = {
                 let m = |f: fn(&(f64, f64)) -> f64| pairs.iter().map(f).sum::<f64>() / n as f64;
                 let (a, b) = (m(|p| p.0), m(|p| p.1));
                 pairs.iter().map(|p| (p.0 - a) * (p.1 - b)).sum()
             };
-            let ours = parts.value(PairFunc::Sxy, n).unwrap();
+            let ours = parts.look(|s| s.value(PairFunc::Sxy, n)).unwrap();
             prop_assert!((ours - plain).abs() <= 1e-9 * (1.0 + plain.abs()), "{} {}", ours, plain);
         }
     }

@@ -1,95 +1,61 @@
 //! Exact sums of the first four powers, for skewness and kurtosis.
 //!
 //! ```text
-//!   Σ(x-m)³ = Σx³ - 3m·Σx² + 3m²·Σx - n·m³       exact for the rounded mean m, rounded once
-//!   μ₃ = Σ(x-m)³/n - 3δ·Σ(x-m)²/n + 2δ³           for what m is off the mean: δ = Σ(x-m)/n
+//!   M₂ = n·Σx² - (Σx)²      M₃ = n²·Σx³ - 3n·Σx·Σx² + 2·(Σx)³
+//!   M₄ = n³·Σx⁴ - 4n²·Σx·Σx³ + 6n·(Σx)²·Σx² - 3·(Σx)⁴               Mₖ = nᵏ · central moment k
 //! ```
-//!
-//! Powers of a float are sums of a few floats (an *expansion*), so that nothing is lost before the end.
 
-use super::exact::{ExactSum, product};
+use super::big::{Big, big};
+use super::codec::{put_varint, varint};
+use super::held::{Held, Sums};
 use crate::expr::AggFunc;
 
-/// What is kept of the values of a group: sums of their powers.
+/// What is kept of the values of a group.
+pub type ExactPowers = Held<Box<PowerSums>, 6>;
+
+/// Groups are many: see the module [`super::held`].
+const _: () = assert!(size_of::<ExactPowers>() <= 56);
+
+/// The sums of the powers of many values.
 #[derive(Debug, Clone, Default)]
-pub struct ExactPowers {
-    sums: [ExactSum; 4],
+pub struct PowerSums {
+    sums: [Big; 4],
+    /// How many were no finite numbers.
+    odd: u64,
 }
 
-impl ExactPowers {
-    /// Adds a value.
-    pub fn add(&mut self, x: f64) {
-        self.change(x, 1.0);
-    }
-
-    /// Takes a value out again that was added; see [`is_huge`] for those that cannot be.
-    pub fn remove(&mut self, x: f64) {
-        self.change(x, -1.0);
-    }
-
-    fn change(&mut self, x: f64, sign: f64) {
-        let mut power = vec![x];
-        for sum in &mut self.sums {
-            power.iter().for_each(|&part| _ = sum.add(sign * part));
-            power = times(&power, x);
-        }
-    }
-
-    /// Adds another state.
-    pub fn merge(&mut self, other: &ExactPowers) {
-        for (own, other) in self.sums.iter_mut().zip(&other.sums) {
-            own.merge(other);
-        }
-    }
-
-    /// Appends the state.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        self.sums.iter().for_each(|s| s.encode(out));
-    }
-
-    /// Reads a state from the front of `bytes`.
-    pub fn decode(bytes: &mut &[u8]) -> Option<ExactPowers> {
-        let mut all = ExactPowers::default();
-        for sum in &mut all.sums {
-            *sum = ExactSum::decode(bytes)?;
-        }
-        Some(all)
-    }
-
-    /// The central moments 2, 3 and 4 of `n` values.
-    fn central(&self, n: u64) -> [f64; 3] {
-        let n = n as f64;
-        let mean = self.sums[0].to_f64() / n;
-        let [off, two, three, four] = [1, 2, 3, 4].map(|k| self.around(mean, k, n) / n);
-        [
-            two - off * off,
-            three - 3.0 * off * two + 2.0 * off.powi(3),
-            four - 4.0 * off * three + 6.0 * off * off * two - 3.0 * off.powi(4),
-        ]
-    }
-
-    /// `Σ(x-m)^k`, rounded once.
-    fn around(&self, m: f64, k: usize, n: f64) -> f64 {
-        const BINOMIAL: [[f64; 5]; 5] = [
-            [1.0, 0.0, 0.0, 0.0, 0.0],
-            [1.0, 1.0, 0.0, 0.0, 0.0],
-            [1.0, 2.0, 1.0, 0.0, 0.0],
-            [1.0, 3.0, 3.0, 1.0, 0.0],
-            [1.0, 4.0, 6.0, 4.0, 1.0],
-        ];
-        let mut total = ExactSum::default();
-        for (i, &choices) in BINOMIAL[k].iter().enumerate().take(k + 1) {
-            // the power k - i of the values times that of -m
-            let mut parts = match k - i {
-                0 => vec![n],
-                power => parts(&self.sums[power - 1]),
-            };
-            for _ in 0..i {
-                parts = times(&parts, -m);
+impl PowerSums {
+    fn change(&mut self, x: f64, minus: bool) {
+        match (x.is_finite(), minus) {
+            (false, false) => self.odd += 1,
+            (false, true) => self.odd -= 1,
+            (true, _) => {
+                let one = big(x);
+                let mut power = one.clone();
+                for (k, sum) in self.sums.iter_mut().enumerate() {
+                    if k > 0 {
+                        power = power.times(&one);
+                    }
+                    sum.change(&power, minus);
+                }
             }
-            times(&parts, choices).iter().for_each(|&p| _ = total.add(p));
         }
-        total.to_f64()
+    }
+
+    /// The central moments 2, 3 and 4 of `n` values, times `nᵏ`.
+    fn central(&self, n: u64) -> [Big; 3] {
+        let [s1, s2, s3, s4] = &self.sums;
+        let square = s1.times(s1);
+        let mut two = s2.by(n);
+        two.subtract(&square);
+        let mut three = s3.by(n).by(n);
+        three.subtract(&s1.times(s2).by(n).by(3));
+        three.add(&square.times(s1).by(2));
+        let mut four = s4.by(n).by(n).by(n);
+        four.subtract(&s1.times(s3).by(n).by(n).by(4));
+        four.add(&square.times(s2).by(n).by(6));
+        four.subtract(&square.times(&square).by(3));
+        [two, three, four]
     }
 
     /// What a function makes of `n` values; none where it has no value.
@@ -102,49 +68,64 @@ impl ExactPowers {
         if n < least {
             return None;
         }
+        if self.odd > 0 {
+            return Some(f64::NAN);
+        }
         let [two, three, four] = self.central(n);
-        if two <= 0.0 {
+        if two.is_zero() {
             return None; // equal values have no shape
         }
+        let two = two.scaled();
         let n = n as f64;
+        let fourth = || four.scaled().over(two.times(two)).to_f64();
         Some(match func {
-            AggFunc::Skewness => (n * (n - 1.0)).sqrt() / (n - 2.0) * three / two.powf(1.5),
+            AggFunc::Skewness => {
+                let third = three.scaled().over(two.times(two.sqrt())).to_f64();
+                (n * (n - 1.0)).sqrt() / (n - 2.0) * third
+            }
             AggFunc::Kurtosis => {
-                let ratio = (n + 1.0) * four / (two * two) - 3.0 * (n - 1.0);
+                let ratio = (n + 1.0) * fourth() - 3.0 * (n - 1.0);
                 (n - 1.0) * ratio / ((n - 2.0) * (n - 3.0))
             }
-            _ => four / (two * two) - 3.0,
+            _ => fourth() - 3.0,
         })
     }
 }
 
-/// Whether a value leaves sums that are no finite floats, from which nothing can be taken back.
-pub fn is_huge(x: f64) -> bool {
-    !x.powi(4).is_finite()
-}
+impl Sums for Box<PowerSums> {
+    type Value = f64;
 
-/// An expansion times a float: twice as many parts.
-fn times(parts: &[f64], by: f64) -> Vec<f64> {
-    let pairs = parts.iter().map(|&p| product(p, by));
-    pairs
-        .flat_map(|(hi, lo)| [hi, lo])
-        .filter(|&p| p != 0.0)
-        .collect()
-}
+    fn add(&mut self, x: f64) {
+        self.change(x, false);
+    }
 
-/// An exact sum as an expansion.
-fn parts(sum: &ExactSum) -> Vec<f64> {
-    let (mut rest, mut out) = (sum.clone(), Vec::new());
-    loop {
-        let part = rest.to_f64();
-        if part == 0.0 {
-            return out;
+    fn remove(&mut self, x: f64) {
+        self.change(x, true);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.sums.iter_mut().zip(&other.sums).for_each(|(a, b)| a.add(b));
+        self.odd += other.odd;
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(out, u128::from(self.odd));
+        self.sums.iter().for_each(|s| s.encode(out));
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        let mut all = PowerSums {
+            odd: u64::try_from(varint(bytes)?).ok()?,
+            ..PowerSums::default()
+        };
+        for sum in &mut all.sums {
+            *sum = Big::decode(bytes)?;
         }
-        out.push(part);
-        if !part.is_finite() {
-            return out;
-        }
-        let _ = rest.add(-part);
+        Some(Box::new(all))
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<PowerSums>() + self.sums.iter().map(Big::bytes).sum::<usize>()
     }
 }
 
@@ -164,16 +145,37 @@ mod tests {
         let near = [0.0, 1.0, 1.0, 2.0, 7.0, 9.5];
         let far = near.map(|x| x + 1e9);
         for f in [AggFunc::Skewness, AggFunc::Kurtosis, AggFunc::KurtosisPop] {
-            let (a, b) = (of(&near).value(f, 6).unwrap(), of(&far).value(f, 6).unwrap());
+            let (a, b) = (
+                of(&near).look(|s| s.value(f, 6)).unwrap(),
+                of(&far).look(|s| s.value(f, 6)).unwrap(),
+            );
             assert!((a - b).abs() < 1e-12, "{a} {b}");
         }
     }
 
     #[test]
+    fn sizes_do_not_matter() {
+        let near = [0.0, 1.0, 1.0, 2.0, 7.0, 9.5];
+        for f in [AggFunc::Skewness, AggFunc::Kurtosis, AggFunc::KurtosisPop] {
+            let plain = of(&near).look(|s| s.value(f, 6));
+            for unit in [2f64.powi(900), 2f64.powi(-1000)] {
+                assert_eq!(of(&near.map(|x| x * unit)).look(|s| s.value(f, 6)), plain);
+            }
+        }
+        assert_eq!(of(&[0.1; 9]).look(|s| s.value(AggFunc::Skewness, 9)), None);
+        assert!(
+            of(&[0.1, f64::NAN, 1.0, 2.0])
+                .look(|s| s.value(AggFunc::Skewness, 4))
+                .unwrap()
+                .is_nan()
+        );
+    }
+
+    #[test]
     fn too_few_and_equal_values() {
-        assert_eq!(of(&[1.0, 2.0]).value(AggFunc::Skewness, 2), None);
-        assert_eq!(of(&[1.0, 2.0, 4.0]).value(AggFunc::Kurtosis, 3), None);
-        assert_eq!(of(&[2.0; 4]).value(AggFunc::Kurtosis, 4), None);
+        assert_eq!(of(&[1.0, 2.0]).look(|s| s.value(AggFunc::Skewness, 2)), None);
+        assert_eq!(of(&[1.0, 2.0, 4.0]).look(|s| s.value(AggFunc::Kurtosis, 3)), None);
+        assert_eq!(of(&[2.0; 4]).look(|s| s.value(AggFunc::Kurtosis, 4)), None);
     }
 
     proptest! {
@@ -190,12 +192,12 @@ mod tests {
             all.add(3.5e7);
             all.remove(3.5e7);
             for f in [AggFunc::Skewness, AggFunc::Kurtosis, AggFunc::KurtosisPop] {
-                let (ours, whole) = (all.value(f, n).unwrap(), of(&values).value(f, n).unwrap());
+                let (ours, whole) = (all.look(|s| s.value(f, n)).unwrap(), of(&values).look(|s| s.value(f, n)).unwrap());
                 prop_assert_eq!(ours.to_bits(), whole.to_bits());
             }
             let mean = values.iter().sum::<f64>() / n as f64;
             let plain = |k: i32| values.iter().map(|x| (x - mean).powi(k)).sum::<f64>() / n as f64;
-            let ours = all.value(AggFunc::KurtosisPop, n).unwrap();
+            let ours = all.look(|s| s.value(AggFunc::KurtosisPop, n)).unwrap();
             let theirs = plain(4) / plain(2).powi(2) - 3.0;
             prop_assert!((ours - theirs).abs() <= 1e-8 * (1.0 + theirs.abs()), "{} {}", ours, theirs);
         }

@@ -1,5 +1,4 @@
-//! Correlation and regression over frames. Pairs whose squares are no finite floats cannot be given
-//! back; with such pairs in it, a frame that slides is summed anew.
+//! Correlation and regression over frames.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use super::slide::State;
 use super::sums::{Out, argument, floats};
 use crate::error::{Error, Result};
 use crate::expr::PairFunc;
-use crate::operate::aggregate::pairs::{ExactPairs, is_huge, unpacked};
+use crate::operate::aggregate::pairs::{ExactPairs, unpacked};
 
 /// The pairs of a frame.
 #[derive(Debug)]
@@ -20,21 +19,16 @@ pub(super) struct Pairs {
     column: Option<Decimal128Array>,
     rows: u64,
     sums: ExactPairs,
-    /// Whether rows are ever given back.
-    slides: bool,
-    huge: u64,
     out: Out<f64>,
 }
 
 impl Pairs {
-    pub fn new(func: PairFunc, slides: bool) -> Pairs {
+    pub fn new(func: PairFunc) -> Pairs {
         Pairs {
             func,
             column: None,
             rows: 0,
             sums: ExactPairs::default(),
-            slides,
-            huge: 0,
             out: Out::default(),
         }
     }
@@ -42,10 +36,6 @@ impl Pairs {
     fn get(&self, at: usize) -> Option<(f64, f64)> {
         let column = self.column.as_ref().filter(|c| c.is_valid(at))?;
         Some(unpacked(column.value(at)))
-    }
-
-    fn is_huge(&self, pair: (f64, f64)) -> bool {
-        self.slides && is_huge(pair)
     }
 }
 
@@ -57,37 +47,23 @@ impl State for Pairs {
     }
 
     fn clear(&mut self) {
-        (self.rows, self.huge, self.sums) = (0, 0, ExactPairs::default());
+        (self.rows, self.sums) = (0, ExactPairs::default());
     }
 
     fn add(&mut self, at: usize) {
         let Some(pair) = self.get(at) else { return };
-        match self.is_huge(pair) {
-            true => self.huge += 1,
-            false => self.sums.add(pair),
-        }
+        self.sums.add(pair);
         self.rows += 1;
     }
 
     fn remove(&mut self, at: usize) {
         let Some(pair) = self.get(at) else { return };
-        match self.is_huge(pair) {
-            true => self.huge -= 1,
-            false => self.sums.remove(pair),
-        }
+        self.sums.remove(pair);
         self.rows -= 1;
     }
 
-    fn put(&mut self, rows: &[Range<usize>]) {
-        let value = match self.huge {
-            0 => self.sums.value(self.func, self.rows),
-            _ => {
-                let mut all = ExactPairs::default();
-                let pairs = rows.iter().cloned().flatten().filter_map(|r| self.get(r));
-                pairs.for_each(|p| all.add(p));
-                all.value(self.func, self.rows)
-            }
-        };
+    fn put(&mut self, _rows: &[Range<usize>]) {
+        let value = self.sums.look(|s| s.value(self.func, self.rows));
         let none = (self.func == PairFunc::Count).then_some(0.0);
         self.out.push(value.or(none));
     }

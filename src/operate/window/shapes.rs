@@ -1,5 +1,5 @@
-//! Skewness, kurtosis and products over frames. What cannot be given back is computed anew where a frame slides:
-//! values whose fourth powers are no finite floats, and all factors.
+//! Skewness, kurtosis and products over frames. Factors cannot be given back: where a frame slides, the product is
+//! computed anew.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::slide::State;
 use super::sums::{Floats, Out, floats};
 use crate::error::Result;
 use crate::expr::AggFunc;
-use crate::operate::aggregate::powers::{ExactPowers, is_huge};
+use crate::operate::aggregate::powers::ExactPowers;
 use crate::operate::aggregate::products::WideProduct;
 
 /// Skewness and kurtosis.
@@ -19,27 +19,18 @@ pub(super) struct Shape {
     column: Floats,
     rows: u64,
     powers: ExactPowers,
-    /// Whether rows are ever given back.
-    slides: bool,
-    huge: u64,
     out: Out<f64>,
 }
 
 impl Shape {
-    pub fn new(func: AggFunc, slides: bool) -> Shape {
+    pub fn new(func: AggFunc) -> Shape {
         Shape {
             func,
             column: Floats::default(),
             rows: 0,
             powers: ExactPowers::default(),
-            slides,
-            huge: 0,
             out: Out::default(),
         }
-    }
-
-    fn is_huge(&self, x: f64) -> bool {
-        self.slides && is_huge(x)
     }
 }
 
@@ -49,37 +40,23 @@ impl State for Shape {
     }
 
     fn clear(&mut self) {
-        (self.rows, self.huge, self.powers) = (0, 0, ExactPowers::default());
+        (self.rows, self.powers) = (0, ExactPowers::default());
     }
 
     fn add(&mut self, at: usize) {
         let Some(x) = self.column.get(at) else { return };
-        match self.is_huge(x) {
-            true => self.huge += 1,
-            false => self.powers.add(x),
-        }
+        self.powers.add(x);
         self.rows += 1;
     }
 
     fn remove(&mut self, at: usize) {
         let Some(x) = self.column.get(at) else { return };
-        match self.is_huge(x) {
-            true => self.huge -= 1,
-            false => self.powers.remove(x),
-        }
+        self.powers.remove(x);
         self.rows -= 1;
     }
 
-    fn put(&mut self, rows: &[Range<usize>]) {
-        let value = match self.huge {
-            0 => self.powers.value(self.func, self.rows),
-            _ => {
-                let mut all = ExactPowers::default();
-                let values = rows.iter().cloned().flatten().filter_map(|r| self.column.get(r));
-                values.for_each(|x| all.add(x));
-                all.value(self.func, self.rows)
-            }
-        };
+    fn put(&mut self, _rows: &[Range<usize>]) {
+        let value = self.powers.look(|p| p.value(self.func, self.rows));
         self.out.push(value);
     }
 

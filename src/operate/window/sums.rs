@@ -12,8 +12,9 @@ use crate::error::{Error, Result};
 use crate::expr::AggFunc;
 use crate::operate::aggregate::Col;
 use crate::operate::aggregate::column::decimals;
-use crate::operate::aggregate::exact::{ExactMoments, ExactSum};
+use crate::operate::aggregate::exact::ExactSum;
 use crate::operate::aggregate::finals::{deviations, mean, spread};
+use crate::operate::aggregate::moments::ExactMoments;
 
 /// Results in the making.
 #[derive(Debug)]
@@ -308,6 +309,7 @@ impl Float {
 
     fn total(&self) -> f64 {
         match self.odd {
+            [0, 0, 0] if self.last == Final::Mean => self.sum.mean(self.rows),
             [0, 0, 0] => self.sum.to_f64(),
             [0, _, 0] => f64::INFINITY,
             [0, 0, _] => f64::NEG_INFINITY,
@@ -346,10 +348,7 @@ impl State for Float {
     }
 
     fn put(&mut self, _rows: &[Range<usize>]) {
-        let value = (self.rows > 0).then(|| match self.last {
-            Final::Sum => self.total(),
-            _ => self.total() / self.rows as f64,
-        });
+        let value = (self.rows > 0).then(|| self.total());
         self.out.push(value);
     }
 
@@ -362,35 +361,25 @@ impl State for Float {
     }
 }
 
-/// Variances of floats. A value whose square is no finite float cannot be given back; with such values
-/// in it, a frame that slides is summed anew.
+/// Variances of floats.
 #[derive(Debug)]
 pub(super) struct Spread {
     last: Final,
     column: Floats,
     rows: u64,
     moments: ExactMoments,
-    /// Whether rows are ever given back.
-    slides: bool,
-    huge: u64,
     out: Out<f64>,
 }
 
 impl Spread {
-    pub fn new(func: AggFunc, slides: bool) -> Spread {
+    pub fn new(func: AggFunc) -> Spread {
         Spread {
             last: final_of(func),
             column: Floats::default(),
             rows: 0,
             moments: ExactMoments::default(),
-            slides,
-            huge: 0,
             out: Out::default(),
         }
-    }
-
-    fn is_huge(&self, x: f64) -> bool {
-        self.slides && !(x * x).is_finite()
     }
 }
 
@@ -400,40 +389,26 @@ impl State for Spread {
     }
 
     fn clear(&mut self) {
-        (self.rows, self.huge, self.moments) = (0, 0, ExactMoments::default());
+        (self.rows, self.moments) = (0, ExactMoments::default());
     }
 
     fn add(&mut self, at: usize) {
         let Some(x) = self.column.get(at) else { return };
-        match self.is_huge(x) {
-            true => self.huge += 1,
-            false => _ = self.moments.add(x),
-        }
+        self.moments.add(x);
         self.rows += 1;
     }
 
     fn remove(&mut self, at: usize) {
         let Some(x) = self.column.get(at) else { return };
-        match self.is_huge(x) {
-            true => self.huge -= 1,
-            false => self.moments.remove(x),
-        }
+        self.moments.remove(x);
         self.rows -= 1;
     }
 
-    fn put(&mut self, rows: &[Range<usize>]) {
+    fn put(&mut self, _rows: &[Range<usize>]) {
         let Final::Spread(ddof, root) = self.last else {
             return;
         };
-        let deviations = || match self.huge {
-            0 => self.moments.deviations(self.rows),
-            _ => {
-                let mut all = ExactMoments::default();
-                let values = rows.iter().cloned().flatten().filter_map(|r| self.column.get(r));
-                values.for_each(|x| _ = all.add(x));
-                all.deviations(self.rows)
-            }
-        };
+        let deviations = || self.moments.look(|m| m.deviations(self.rows));
         let value = spread(self.rows, ddof, root, deviations);
         self.out.push(value);
     }

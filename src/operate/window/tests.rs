@@ -261,7 +261,7 @@ fn expected(rows: &[Row], i: usize, c: &CallSpec) -> Answer {
                     values.iter().sum::<i64>(),
                     values.iter().map(|v| v * v).sum::<i64>(),
                 );
-                float((n > 0).then(|| (n * q - s * s) as f64 / n as f64 / n as f64))
+                float((n > 0).then(|| (n * q - s * s) as f64 / (n * n) as f64))
             }
             AggFunc::Median => {
                 let mut all = values.clone();
