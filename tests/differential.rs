@@ -203,6 +203,11 @@ fn aggregates(rows: &[&Row]) -> Value {
         .copied()
         .reduce(f64::max)
         .zip(floats.iter().copied().reduce(f64::min));
+    // n·Σx² - (Σx)² in whole numbers of quarters
+    let n = floats.len();
+    let quarters = || floats.iter().map(|f| (f * 4.0) as i128);
+    let apart = n as i128 * quarters().map(|q| q * q).sum::<i128>() - quarters().sum::<i128>().pow(2);
+    let deviations = (n > 0).then_some(apart as f64 / 16.0);
     json!({
         "count": rows.len(),
         "i_sum": (!ints.is_empty()).then(|| ints.iter().sum::<i64>()),
@@ -211,8 +216,12 @@ fn aggregates(rows: &[&Row]) -> Value {
         "i_median": median(ints),
         "f_count": floats.len(),
         "f_sum": floats.iter().copied().reduce(|a, b| a + b),
-        "f_first": floats.first(),
-        "f_last": floats.last(),
+        "f_first": rows.first().and_then(|x| x.f),
+        "f_last": rows.last().and_then(|x| x.f),
+        "known": floats.first(),
+        "known_last": floats.last(),
+        "f_std": deviations.filter(|_| n > 1).map(|d| (d / (n * (n - 1)) as f64).sqrt()),
+        "r2": deviations.filter(|d| *d > 0.0).map(|_| 1.0),
         "k_min": texts.iter().min_by_key(|t| t.as_bytes()),
         "k_max": texts.iter().max_by_key(|t| t.as_bytes()),
         "spread": spread.map(|(a, b)| a - b),
@@ -220,12 +229,17 @@ fn aggregates(rows: &[&Row]) -> Value {
 }
 
 const AGGREGATES: &str = "--count --sum i --mean i --nunique i --median i --count=f --sum f --first f --last f \
-                          --min k --max k --agg spread=max(f)-min(f)";
+                          --agg known=any_value(f) --agg known_last=last(f\u{a0}IGNORE\u{a0}NULLS) --std f \
+                          --agg r2=regr_r2(f,f) --min k --max k --agg spread=max(f)-min(f)";
 
 /// Groups by `k`, by `i`, by both or by nothing, in the order of the keys.
 fn grouped(rows: &[Row], r: &mut Random, flags: &mut Vec<String>) -> Vec<Value> {
     let keys = *r.pick(&["", "k", "i", "k,i"]);
-    flags.extend(AGGREGATES.split_whitespace().map(String::from));
+    flags.extend(
+        AGGREGATES
+            .split_ascii_whitespace()
+            .map(|flag| flag.replace('\u{a0}', " ")),
+    );
     if keys.is_empty() {
         return vec![aggregates(&rows.iter().collect::<Vec<_>>())];
     }

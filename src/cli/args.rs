@@ -299,10 +299,10 @@ pub struct AskArgs {
     /// Exact quantile, as in DepDelay:0.95
     #[arg(long, value_name = "COL:Q")]
     pub quantile: Vec<String>,
-    /// First value that is not null, in input order
+    /// Value of the first row in input order, null or not; any_value(x) in --agg skips nulls
     #[arg(long, value_name = "COLS")]
     pub first: Vec<String>,
-    /// Last value that is not null, in input order
+    /// Value of the last row in input order, null or not; last(x IGNORE NULLS) in --agg skips nulls
     #[arg(long, value_name = "COLS")]
     pub last: Vec<String>,
     /// Any expression over aggregates

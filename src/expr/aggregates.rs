@@ -12,8 +12,6 @@ use crate::kernel::Scalar;
 
 /// Names of aggregates that are made of others.
 pub(super) const COMPOSED: &[&str] = &[
-    "any_value",
-    "arbitrary",
     "arg_max",
     "arg_min",
     "argmax",
@@ -40,8 +38,8 @@ pub(super) struct Call {
     pub order: Vec<Term>,
     /// Whether the order was given by WITHIN GROUP.
     pub within_group: bool,
-    /// `IGNORE NULLS`.
-    pub ignore_nulls: bool,
+    /// Whether `IGNORE NULLS` or `RESPECT NULLS` says that nulls are left out.
+    pub ignore_nulls: Option<bool>,
 }
 
 impl Call {
@@ -55,7 +53,7 @@ impl Call {
             filter: None,
             order: Vec::new(),
             within_group: false,
-            ignore_nulls: false,
+            ignore_nulls: None,
         }
     }
 
@@ -85,7 +83,6 @@ impl Call {
         self.order.retain(|t| !matches!(t.expr, Expr::Literal(_)));
         Ok(match (simple, self.name.as_str()) {
             (Some(func), _) => self.simple(func),
-            (_, "any_value" | "arbitrary") => self.any_value(),
             (_, "arg_max" | "argmax" | "max_by") => self.extreme(true),
             (_, "arg_min" | "argmin" | "min_by") => self.extreme(false),
             (_, "count_if" | "countif") => self.count_if(),
@@ -121,6 +118,9 @@ impl Call {
                 }
                 self.args = vec![term.expr.clone()];
             }
+        } else if self.within_group && func == AggFunc::Mode && self.args.is_empty() {
+            // the value is what orders the rows
+            self.args = self.order.iter().take(1).map(|t| t.expr.clone()).collect();
         } else if self.within_group {
             return Err(Error::query(format!("{} takes no WITHIN GROUP", self.name))
                 .help(format!("{}(x ORDER BY y)", self.name)));
@@ -139,15 +139,42 @@ impl Call {
                 return Err(Error::query(format!("{name} takes one column")).help(format!("{name}(x)")));
             }
         };
-        let edge = matches!(func, AggFunc::First | AggFunc::Last);
-        if edge && !self.order.is_empty() {
-            if self.ignore_nulls {
-                self.filter = both(self.filter.take(), arg.iter().map(not_null));
+        func = self.end(func)?;
+        use AggFunc::{First, FirstKnown, Last, LastKnown};
+        if !self.order.is_empty() {
+            let rows_end = match func {
+                First | FirstKnown => Some(First),
+                Last | LastKnown => Some(Last),
+                AggFunc::Mode => Some(AggFunc::Mode),
+                _ => None,
+            };
+            if let Some(end) = rows_end {
+                if func != end {
+                    self.filter = both(self.filter.take(), arg.iter().map(not_null));
+                }
+                func = end;
+                let order = std::mem::take(&mut self.order);
+                arg = arg.map(|x| ordered(x, order));
             }
-            let order = std::mem::take(&mut self.order);
-            arg = arg.map(|x| ordered(x, order));
         }
         Ok(self.call(func, arg))
+    }
+
+    /// Whether nulls count is for the call to say where the function takes the value of one row.
+    fn end(&self, func: AggFunc) -> Result<AggFunc> {
+        use AggFunc::{First, FirstKnown, Last, LastKnown};
+        Ok(match (func, self.ignore_nulls) {
+            (func, None) => func,
+            (First | FirstKnown, Some(true)) => FirstKnown,
+            (First | FirstKnown, Some(false)) => First,
+            (Last | LastKnown, Some(true)) => LastKnown,
+            (Last | LastKnown, Some(false)) => Last,
+            (func, Some(true)) => func,
+            (_, Some(false)) => {
+                return Err(Error::query(format!("{} leaves nulls out", self.name))
+                    .help("RESPECT NULLS goes with first, last and any_value"));
+            }
+        })
     }
 
     /// An aggregate of two columns, which become one.
@@ -166,21 +193,6 @@ impl Call {
                 Ok(self.call(func, Some(both)))
             }
             _ => Err(self.wrong(&format!("{name}(y, x)"))),
-        }
-    }
-
-    /// The first value that is not null.
-    fn any_value(mut self) -> Result<Expr> {
-        match (self.args.pop(), self.args.pop()) {
-            (Some(x), None) if !self.star => {
-                if self.order.is_empty() {
-                    return Ok(self.call(AggFunc::First, Some(x)));
-                }
-                self.filter = both(self.filter.take(), [not_null(&x)]);
-                let order = std::mem::take(&mut self.order);
-                Ok(self.call(AggFunc::First, Some(ordered(x, order))))
-            }
-            _ => Err(self.wrong("any_value(x)")),
         }
     }
 

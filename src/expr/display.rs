@@ -178,6 +178,9 @@ impl fmt::Display for AggCall {
                 }
             }
         }
+        if self.func == AggFunc::LastKnown {
+            f.write_str(" IGNORE NULLS")?;
+        }
         if let AggFunc::Quantile(q) = self.func {
             write!(f, ", {q:?}")?;
         }
@@ -215,7 +218,7 @@ fn literal(f: &mut fmt::Formatter<'_>, v: &Scalar) -> fmt::Result {
         Scalar::Date(d) => write!(f, "DATE '{}'", temporal::date_text(*d)),
         Scalar::Timestamp(t, false) => write!(f, "TIMESTAMP '{}'", temporal::timestamp_text(*t, false)),
         Scalar::Timestamp(t, true) => write!(f, "TIMESTAMPTZ '{}'", temporal::timestamp_text(*t, true)),
-        Scalar::Interval(m, d, us) => write!(f, "INTERVAL '{m} months {d} days {us} microseconds'"),
+        Scalar::Interval(m, d, us) => write!(f, "INTERVAL '{}'", super::interval::shown(*m, *d, *us)),
         Scalar::Text(t) => f.write_str(&quote_text(t)),
     }
 }

@@ -59,6 +59,8 @@ pub(super) const AGGREGATES: &[(&str, AggFunc)] = &[
     ("percentile_cont", AggFunc::Quantile(0.5)),
     ("first", AggFunc::First),
     ("last", AggFunc::Last),
+    ("any_value", AggFunc::FirstKnown),
+    ("arbitrary", AggFunc::FirstKnown),
     ("bool_and", AggFunc::BoolAnd),
     ("every", AggFunc::BoolAnd),
     ("bool_or", AggFunc::BoolOr),

@@ -122,8 +122,24 @@ impl AggCall {
     /// Whether DISTINCT makes a difference that the function itself does not make.
     pub fn counts_each_once(&self) -> bool {
         use AggFunc::*;
-        let once = matches!(self.func, Count | NUnique | Min | Max | First | BoolAnd | BoolOr);
+        let once = matches!(
+            self.func,
+            Count | NUnique | Min | Max | First | Last | FirstKnown | LastKnown | BoolAnd | BoolOr
+        );
         self.distinct && !once
+    }
+
+    /// The type of its result over a table of that schema.
+    ///
+    /// # Errors
+    /// As those of its argument, and those of [`AggFunc::output_type`].
+    pub fn data_type(&self, schema: &Schema) -> Result<DataType> {
+        let ty = match &self.arg {
+            Some(e) => e.data_type(schema)?,
+            None => DataType::Null,
+        };
+        let arg = self.arg.as_ref();
+        self.func.output_type(&ty).map_err(|e| about_text(e, &ty, arg))
     }
 
     /// Whether its argument must become a key of groups first, over which it is computed.
@@ -169,10 +185,14 @@ pub enum AggFunc {
     Median,
     /// The value below which this share of the values lies, interpolated.
     Quantile(f64),
-    /// The first value in input order.
+    /// The value of the first row in input order, null or not.
     First,
-    /// The last value in input order.
+    /// The value of the last row in input order, null or not.
     Last,
+    /// The first value in input order that is not null.
+    FirstKnown,
+    /// The last value in input order that is not null.
+    LastKnown,
     /// All texts in their order, one behind the other; if so said, each different one once.
     StringAgg(bool),
     /// Of pairs of numbers.
@@ -206,7 +226,8 @@ impl AggFunc {
             Median => "median",
             Quantile(_) => "quantile",
             First => "first",
-            Last => "last",
+            FirstKnown => "any_value",
+            Last | LastKnown => "last",
             StringAgg(_) => "string_agg",
             Pair(p) => p.name(),
             BoolAnd => "bool_and",
@@ -214,9 +235,16 @@ impl AggFunc {
         }
     }
 
+    /// Whether it counts, so that of nothing it is 0.
+    pub fn is_count(&self) -> bool {
+        use AggFunc::*;
+        matches!(self, Count | NUnique | Pair(super::PairFunc::Count))
+    }
+
     /// Whether the result depends on the order of the rows.
     pub fn sees_order(&self) -> bool {
-        matches!(self, AggFunc::First | AggFunc::Last | AggFunc::StringAgg(_))
+        use AggFunc::*;
+        matches!(self, First | Last | FirstKnown | LastKnown | StringAgg(_))
     }
 
     /// The type of the result for an argument's type. Bools are summed as int64.
@@ -229,30 +257,47 @@ impl AggFunc {
         match self {
             Count | NUnique | Pair(super::PairFunc::Count) => Ok(DataType::Int64),
             Pair(_) => Ok(DataType::Float64),
-            Min | Max | First | Last | Mode => Ok(arg.clone()),
+            Min | Max | First | Last | FirstKnown | LastKnown | Mode => Ok(arg.clone()),
             StringAgg(_) if matches!(arg, DataType::Null) || *arg == types::TEXT => Ok(types::TEXT),
             StringAgg(_) => Err(self.misfit(arg, "text")),
             BoolAnd | BoolOr if matches!(arg, DataType::Boolean | DataType::Null) => Ok(DataType::Boolean),
             BoolAnd | BoolOr => Err(self.misfit(arg, "bool")),
+            Quantile(q) if !(0.0..=1.0).contains(q) => {
+                Err(Error::query(format!("quantile {q} is not between 0 and 1")))
+            }
+            Median | Quantile(_) if *arg == DataType::Date32 => Ok(types::timestamp()),
+            Median | Quantile(_) if matches!(arg, DataType::Timestamp(..)) => Ok(arg.clone()),
             _ if !numeric => Err(self.misfit(arg, "a number")),
             Sum => Ok(match arg {
                 DataType::Float64 => DataType::Float64,
                 DataType::Decimal128(_, s) => DataType::Decimal128(38, *s),
                 _ => DataType::Int64,
             }),
-            Quantile(q) if !(0.0..=1.0).contains(q) => {
-                Err(Error::query(format!("quantile {q} is not between 0 and 1")))
-            }
             _ => Ok(DataType::Float64),
         }
     }
 
     fn misfit(&self, arg: &DataType, wanted: &str) -> Error {
         let (f, t) = (self.name(), types::name(arg));
-        Error::query(format!("{f} of {t}: {f} needs {wanted}")).help(format!(
-            "if the text holds such values, write {f}(try_cast(x AS {}))",
-            if wanted == "bool" { "bool" } else { "double" }
-        ))
+        let error = Error::query(format!("{f} of {t}: {f} needs {wanted}"));
+        match wanted {
+            "a number" if *arg == types::TEXT => error.help(super::advice::unknown("x")),
+            "a number" => error.help("epoch(x) makes numbers of dates, cast(x AS int) of others"),
+            "text" => error.help("cast(x AS text) makes text of it"),
+            _ => error.help(format!("write a condition: {f}(x > 0)")),
+        }
+    }
+}
+
+/// The error about an operand, which names the column where that is one of text.
+pub(super) fn about_text(e: Error, ty: &DataType, operand: Option<&Expr>) -> Error {
+    match operand {
+        Some(Expr::Column(name)) if *ty == types::TEXT => e.about_text(Some(name)),
+        Some(Expr::Function {
+            func: Func::Ordered,
+            args,
+        }) => about_text(e, ty, args.first()),
+        _ => e,
     }
 }
 

@@ -39,19 +39,39 @@ pub fn rewritten(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     mark_excludes(nulls_behind(tokens))
 }
 
-/// `f(x IGNORE NULLS)` as `f(x) IGNORE NULLS`.
+/// `f(x IGNORE NULLS)` as `f(x) IGNORE NULLS`, where an order may follow within the parentheses.
 fn nulls_behind(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let real: Vec<usize> = (0..tokens.len())
         .filter(|&i| !matches!(tokens[i].token, Token::Whitespace(_)))
         .collect();
-    for w in real.windows(3) {
+    // from behind, so that places stay what they are
+    for w in real.windows(3).rev() {
         let is = |i: usize, k: Keyword| matches!(&tokens[w[i]].token, Token::Word(x) if x.keyword == k);
         let treats = is(0, Keyword::IGNORE) || is(0, Keyword::RESPECT);
-        if treats && is(1, Keyword::NULLS) && tokens[w[2]].token == Token::RParen {
-            tokens[w[0]..=w[2]].rotate_right(1);
+        let ends = tokens[w[2]].token == Token::RParen || is(2, Keyword::ORDER);
+        if treats
+            && is(1, Keyword::NULLS)
+            && ends
+            && let Some(close) = closing(&tokens, w[2])
+        {
+            let words = w[1] - w[0] + 1;
+            tokens[w[0]..=close].rotate_left(words);
         }
     }
     tokens
+}
+
+/// The parenthesis that closes what is open at a token.
+fn closing(tokens: &[TokenWithSpan], from: usize) -> Option<usize> {
+    let mut depth = 0;
+    (from..tokens.len()).find(|&i| {
+        match tokens[i].token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth -= 1,
+            _ => {}
+        }
+        depth < 0
+    })
 }
 
 /// Takes `EXCLUDE …` out of frames and leaves a mark at the start of their windows.
@@ -296,11 +316,10 @@ fn arguments(f: &ast::Function, h: &mut Hook) -> Result<WindowCall> {
         frame: WindowFrame::default(),
     };
     if let Some((_, func)) = AGGREGATES.iter().find(|(n, _)| *n == name) {
-        if nulls.is_some() {
-            return Err(Error::query(format!("{name} ignores nulls as it is"))
-                .help("IGNORE NULLS goes with first_value, last_value, nth_value, lag and lead"));
-        }
-        let agg = Call::plain(name.clone(), args, star, distinct).over_window(*func)?;
+        let mut plain = Call::plain(name.clone(), args, star, distinct);
+        plain.ignore_nulls = nulls.map(|n| n == ast::NullTreatment::IgnoreNulls);
+        let agg = plain.over_window(*func)?;
+        call.ignore_nulls = false;
         call.distinct = agg.counts_each_once();
         use super::AggFunc::{Mean, Std, StdPop, Sum, Var, VarPop};
         if call.distinct && !matches!(agg.func, Sum | Mean | Std | StdPop | Var | VarPop) {

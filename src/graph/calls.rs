@@ -58,6 +58,14 @@ impl Calls {
         let (func, arg) = match (a.func, ordered) {
             (AggFunc::First, Some((x, order))) => return self.pack(x, order, &a.filter),
             (AggFunc::Last, Some((x, order))) => return self.pack(x, order.reversed(), &a.filter),
+            // a row that the filter leaves out is no row with a null
+            (AggFunc::First | AggFunc::Last, None) if a.filter.is_some() && a.arg.is_some() => {
+                let (x, order) = (a.arg.clone().unwrap_or(Expr::Place), Ordering::by_place());
+                return match a.func {
+                    AggFunc::First => self.pack(x, order, &a.filter),
+                    _ => self.pack(x, order.reversed(), &a.filter),
+                };
+            }
             (AggFunc::StringAgg(_), Some((x, order))) => (a.func, Some(order.pack_text(&x))),
             (AggFunc::StringAgg(_), None) => {
                 let packed = a.arg.as_ref().map(|x| Ordering::by_place().pack_text(x));

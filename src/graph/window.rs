@@ -116,19 +116,27 @@ fn lower_call(
         .get(call.order.len())
         .ok_or_else(|| Error::defect("a window with more keys than its node"))?;
     let mut args = call.args.iter().cloned();
-    let (mut arg, default) = (args.next(), args.next());
+    let (mut arg, mut default) = (args.next(), args.next());
+    let mut filtered = false;
     if let Some(f) = &call.filter {
-        let value = arg.unwrap_or(Expr::Literal(Scalar::Bool(true)));
-        arg = Some(Expr::Case {
+        let of_rows = |value| Expr::Case {
             operand: None,
             branches: vec![(f.clone(), value)],
             otherwise: None,
-        });
+        };
+        let all = Expr::Literal(Scalar::Bool(true));
+        match call.func {
+            // a row that the filter leaves out is no row with a null
+            Aggregate(AggFunc::First | AggFunc::Last) => (default, filtered) = (Some(of_rows(all)), true),
+            _ => arg = Some(of_rows(arg.unwrap_or(all))),
+        }
     }
     if let Lag(_) | Lead(_) = call.func {
         arg = arg.map(|e| e.as_type(schema, &ty)).transpose()?;
     }
-    let default = default.map(|e| e.as_type(schema, &ty)).transpose()?;
+    if !filtered {
+        default = default.map(|e| e.as_type(schema, &ty)).transpose()?;
+    }
     let ignore_nulls = call.ignore_nulls;
     let func = match call.func {
         RowNumber => Func::RowNumber,
@@ -145,8 +153,14 @@ fn lower_call(
         FirstValue => Func::First { ignore_nulls },
         LastValue => Func::Last { ignore_nulls },
         NthValue(n) => Func::Nth { n, ignore_nulls },
-        Aggregate(AggFunc::First) => Func::First { ignore_nulls: true },
-        Aggregate(AggFunc::Last) => Func::Last { ignore_nulls: true },
+        Aggregate(AggFunc::First) => Func::First {
+            ignore_nulls: filtered,
+        },
+        Aggregate(AggFunc::Last) => Func::Last {
+            ignore_nulls: filtered,
+        },
+        Aggregate(AggFunc::FirstKnown) => Func::First { ignore_nulls: true },
+        Aggregate(AggFunc::LastKnown) => Func::Last { ignore_nulls: true },
         Aggregate(a) => Func::Aggregate(a),
     };
     Ok(CallSpec {

@@ -11,13 +11,20 @@
 
 use super::LogicalPlan;
 use crate::error::{Error, Result};
-use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, Func, ordered_by};
+use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, Func, Ordering, ordered_by};
 use crate::kernel::Scalar;
 
 /// Which part of the rows a row is of.
 const PART: &str = "\u{1}part";
 /// How often a value came.
 const TIMES: &str = "\u{1}times";
+
+/// What each different one counts of, and where its first row stands in an order that was asked for.
+#[derive(PartialEq)]
+struct Counted {
+    value: Expr,
+    order: Option<Expr>,
+}
 
 impl LogicalPlan {
     /// Groups of some rows, whatever the aggregates: those that look at each different value once are
@@ -126,10 +133,11 @@ fn rows_of_their_own(
     keys: Vec<(String, Expr)>,
     aggs: Vec<(String, AggCall)>,
 ) -> Result<LogicalPlan> {
-    let mut values: Vec<Expr> = Vec::new();
+    let mut values: Vec<Counted> = Vec::new();
     let (mut plain, mut outer, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     let counts_values = aggs.iter().any(|(_, c)| c.func == AggFunc::Mode);
     for (name, c) in aggs {
+        let mut by = None;
         let (func, column, part) = match c.groups_first() {
             true => {
                 let value = counted(&c)?;
@@ -140,24 +148,34 @@ fn rows_of_their_own(
                         values.len() - 1
                     }
                 };
+                by = values[at].order.as_ref().map(|_| order_name(at));
                 (c.func, value_name(at), at + 1)
             }
             false => {
-                if matches!(c.func, AggFunc::Count | AggFunc::NUnique) {
+                if c.func.is_count() {
                     counts.push(name.clone());
                 }
                 plain.push((name.clone(), c));
                 // there is one in each group
-                (AggFunc::First, name.clone(), 0)
+                (AggFunc::FirstKnown, name.clone(), 0)
             }
         };
-        outer.push((name, of_part(func, column, part)));
+        outer.push((name, of_part(func, column, by, part)));
     }
     // rows for aggregates of all rows are there only where there is one
     let first = usize::from(plain.is_empty());
     let lists = expand(input, &keys, &values, &plain, first)?;
     if counts_values {
         plain.push((TIMES.to_string(), count_of_rows()));
+    }
+    for at in (0..values.len()).filter(|&i| values[i].order.is_some()) {
+        let first = AggCall {
+            func: AggFunc::Min,
+            arg: Some(Expr::Column(order_name(at))),
+            distinct: false,
+            filter: None,
+        };
+        plain.push((order_name(at), first));
     }
     let mut inner_keys: Vec<(String, Expr)> = (keys.iter().enumerate())
         .map(|(i, (n, _))| (n.clone(), Expr::Column(key_name(i))))
@@ -177,7 +195,7 @@ fn rows_of_their_own(
 }
 
 /// An aggregate over the groups of a part.
-fn of_part(func: AggFunc, column: String, part: usize) -> AggCall {
+fn of_part(func: AggFunc, column: String, by: Option<String>, part: usize) -> AggCall {
     let value = Expr::Column(column);
     let of_part = Expr::binary(BinaryOp::Eq, Expr::column(PART), int(part));
     let (func, arg, filter) = match func {
@@ -187,7 +205,8 @@ fn of_part(func: AggFunc, column: String, part: usize) -> AggCall {
                 expr: Box::new(value.clone()),
                 negated: true,
             };
-            let least = ordered_by(value.clone(), [most, (value, false, false)]);
+            let tie = by.map_or_else(|| value.clone(), Expr::Column);
+            let least = ordered_by(value.clone(), [most, (tie, false, false)]);
             (AggFunc::First, least, Expr::and(vec![of_part, known]))
         }
         func => (func, value, of_part),
@@ -210,23 +229,31 @@ fn count_of_rows() -> AggCall {
 }
 
 /// What each different one counts of; null where the filter does not hold.
-fn counted(c: &AggCall) -> Result<Expr> {
+fn counted(c: &AggCall) -> Result<Counted> {
     let arg = c.arg.clone();
     let arg = arg.ok_or_else(|| Error::defect("an aggregate of distinct nothings"))?;
-    Ok(match &c.filter {
-        None => arg,
+    let (arg, order) = match Ordering::of(&arg) {
+        Some((x, order)) => (x, Some(order.pack(&[]))),
+        None => (arg, None),
+    };
+    let within = |e: Expr| match &c.filter {
+        None => e,
         Some(f) => Expr::Case {
             operand: None,
-            branches: vec![(f.clone(), arg)],
+            branches: vec![(f.clone(), e)],
             otherwise: None,
         },
+    };
+    Ok(Counted {
+        value: within(arg),
+        order: order.map(within),
     })
 }
 
 fn expand(
     input: LogicalPlan,
     keys: &[(String, Expr)],
-    values: &[Expr],
+    values: &[Counted],
     plain: &[(String, AggCall)],
     first: usize,
 ) -> Result<LogicalPlan> {
@@ -245,7 +272,10 @@ fn expand(
         }
         list.push((PART.to_string(), int(part)));
         for (i, v) in values.iter().enumerate() {
-            list.push((value_name(i), keep(v.clone(), part == i + 1)?));
+            list.push((value_name(i), keep(v.value.clone(), part == i + 1)?));
+            if let Some(order) = &v.order {
+                list.push((order_name(i), keep(order.clone(), part == i + 1)?));
+            }
         }
         for c in &used {
             list.push((c.clone(), keep(Expr::column(c), part == 0)?));
@@ -279,6 +309,10 @@ fn key_name(i: usize) -> String {
 
 fn value_name(i: usize) -> String {
     format!("\u{1}value{i}")
+}
+
+fn order_name(i: usize) -> String {
+    format!("\u{1}order{i}")
 }
 
 fn int(i: usize) -> Expr {

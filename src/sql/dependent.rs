@@ -24,9 +24,7 @@ use super::select::filtered;
 use super::subquery::{Found, at_most_one, beside, call, is_null, joined, one_column, zero_for_null};
 use super::{Planner, unsupported};
 use crate::error::{Error, Result};
-use crate::expr::{
-    AggCall, AggFunc, BinaryOp, Expr, Func, JoinKind, PairFunc, UnaryOp, WindowCall, WindowFunc,
-};
+use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, Func, JoinKind, UnaryOp, WindowCall, WindowFunc};
 use crate::kernel::{Scalar, types};
 use crate::plan::LogicalPlan;
 
@@ -362,13 +360,7 @@ impl Planner<'_> {
 
 /// Which aggregates of no row are 0 and not null.
 pub(super) fn counts_of(aggs: &[(String, AggCall)]) -> Vec<String> {
-    let is_count = |f: AggFunc| {
-        matches!(
-            f,
-            AggFunc::Count | AggFunc::NUnique | AggFunc::Pair(PairFunc::Count)
-        )
-    };
-    let counts = aggs.iter().filter(|(_, c)| is_count(c.func));
+    let counts = aggs.iter().filter(|(_, c)| c.func.is_count());
     counts.map(|(n, _)| n.clone()).collect()
 }
 

@@ -18,7 +18,7 @@ use super::select::{Item, aliases, filtered};
 use super::subquery::{On, has_groups, split};
 use super::{Planner, unsupported};
 use crate::error::Result;
-use crate::expr::{AggCall, AggFunc, Expr, Func, JoinKind};
+use crate::expr::{AggCall, Expr, Func, JoinKind};
 use crate::kernel::Scalar;
 use crate::plan::LogicalPlan;
 
@@ -185,7 +185,7 @@ impl Planner<'_> {
         }
         let having = having.map(|h| groups.rewrite(self, h)).transpose()?;
         let zero: HashSet<String> = (groups.aggs.iter())
-            .filter(|(_, a): &&(String, AggCall)| matches!(a.func, AggFunc::Count | AggFunc::NUnique))
+            .filter(|(_, a): &&(String, AggCall)| a.func.is_count())
             .map(|(n, _)| n.clone())
             .collect();
         let mut grouped = groups.over(inner)?;

@@ -310,9 +310,7 @@ impl Planner<'_> {
             true => {
                 let e = groups.rewrite(self, value)?;
                 let zero = |c: &str| {
-                    let same = |(n, a): &&(String, AggCall)| {
-                        n == c && matches!(a.func, AggFunc::Count | AggFunc::NUnique)
-                    };
+                    let same = |(n, a): &&(String, AggCall)| n == c && a.func.is_count();
                     groups.aggs.iter().any(|a| same(&a))
                 };
                 e.map(&mut |e| {

@@ -4,7 +4,8 @@
 //!   count: varint │ sum: zigzag varint, varint carry │ min, max: 8 bytes │ text: varint (0 none, 1 + length), bytes │ …
 //! ```
 
-use super::exact::{ExactMoments, ExactSum};
+use super::exact::ExactSum;
+use super::moments::ExactMoments;
 use super::pairs::ExactPairs;
 use super::powers::ExactPowers;
 use super::products::WideProduct;
@@ -80,6 +81,7 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
             put_varint(out, t.len() as u128);
             out.extend_from_slice(t);
         }
+        Value::Null => out.push(3),
     }
 }
 
@@ -87,10 +89,11 @@ fn value(bytes: &mut &[u8]) -> Option<Value> {
     Some(match fixed::<1>(bytes)?[0] {
         0 => Value::Int(i64::from_le_bytes(fixed(bytes)?)),
         1 => Value::Dec(i128::from_le_bytes(fixed(bytes)?)),
-        _ => {
+        2 => {
             let n = varint(bytes)? as usize;
             Value::Text(take(bytes, n)?.into())
         }
+        _ => Value::Null,
     })
 }
 
@@ -111,10 +114,10 @@ impl State {
                 put_varint(out, carry.get(&group).copied().unwrap_or(0) as u128);
             }
             State::Float(v) => v.encode(g, out),
-            State::Moments(v) => v[g].encode(out),
-            State::Powers(v) => v[g].encode(out),
+            State::Moments(v, _) => v[g].encode(out),
+            State::Powers(v, _) => v[g].encode(out),
             State::Product(v) => v[g].encode(out),
-            State::Pairs(v) => v[g].encode(out),
+            State::Pairs(v, _) => v[g].encode(out),
             State::Min(v) | State::Max(v) => out.extend_from_slice(&v[g].to_le_bytes()),
             State::MinDec(v) | State::MaxDec(v) => out.extend_from_slice(&v[g].to_le_bytes()),
             State::Text(v, ..) => match &v[g] {
@@ -177,10 +180,19 @@ impl State {
                 }
             }
             State::Float(v) => v.merge(g, &ExactSum::decode(b)?),
-            State::Moments(v) => v[g].merge(&ExactMoments::decode(b)?),
-            State::Powers(v) => v[g].merge(&ExactPowers::decode(b)?),
+            State::Moments(v, owned) => {
+                let other = ExactMoments::decode(b)?;
+                v[g].grow(owned, |all| all.merge(&other));
+            }
+            State::Powers(v, owned) => {
+                let other = ExactPowers::decode(b)?;
+                v[g].grow(owned, |all| all.merge(&other));
+            }
             State::Product(v) => v[g].merge(&WideProduct::decode(b)?),
-            State::Pairs(v) => v[g].merge(&ExactPairs::decode(b)?),
+            State::Pairs(v, owned) => {
+                let other = ExactPairs::decode(b)?;
+                v[g].grow(owned, |all| all.merge(&other));
+            }
             State::Min(v) => v[g] = v[g].min(i64::from_le_bytes(fixed(b)?)),
             State::Max(v) => v[g] = v[g].max(i64::from_le_bytes(fixed(b)?)),
             State::MinDec(v) => v[g] = v[g].min(i128::from_le_bytes(fixed(b)?)),
@@ -191,11 +203,11 @@ impl State {
                     text_extreme(&mut v[g], take(b, n - 1)?, *max, owned);
                 }
             }
-            State::Edge(v, last, owned) => {
+            State::Edge(v, end, owned) => {
                 if fixed::<1>(b)?[0] == 1 {
                     let at = u64::from_le_bytes(fixed(b)?);
                     let held = value(b)?;
-                    keep_edge(&mut v[g], at, *last, owned, || held);
+                    keep_edge(&mut v[g], at, end.last, owned, || held);
                 }
             }
             State::Texts(v, owned) => {

@@ -106,6 +106,18 @@ impl Col {
         }
     }
 
+    /// One of [`Col::ints`]; none of decimals and text.
+    pub fn int(&self, i: usize) -> Option<i64> {
+        match self {
+            Col::Bool(a) => Some(a.value(i).into()),
+            Col::Int(a) => Some(a.value(i)),
+            Col::Float(a) => Some(ordered(a.value(i))),
+            Col::Date(a) => Some(a.value(i).into()),
+            Col::Time(a) => Some(a.value(i)),
+            Col::Null(..) | Col::Dec(_) | Col::Text(_) => None,
+        }
+    }
+
     /// Numbers as integers in the order of the values (floats: NaN greatest, no `-0.0`).
     pub fn ints(&self) -> Cow<'_, [i64]> {
         match self {

@@ -8,6 +8,8 @@ use arrow::datatypes::DataType;
 
 use super::exact::round;
 use super::plan::{Count, Final};
+use super::quantile::Around;
+use super::scaled::Scaled;
 use super::state::{State, Value};
 use super::values::ByGroup;
 use super::{codec, column};
@@ -21,8 +23,8 @@ pub struct Finals {
     pub lists: Vec<ByGroup>,
     /// Distinct counts.
     pub counts: Vec<Vec<i64>>,
-    /// Quantiles of a single heavy group: list, quantile, value.
-    pub heavy: Vec<(usize, f64, Option<f64>)>,
+    /// Quantiles of a single heavy group: list, quantile, what is around it.
+    pub heavy: Vec<(usize, f64, Option<Around>)>,
 }
 
 fn mixed() -> Error {
@@ -76,13 +78,13 @@ impl Finals {
             Final::Distinct(set) => Arc::new(Int64Array::from_iter_values(
                 self.counts[*set][groups].iter().copied(),
             )),
-            Final::Quantile(list, q, _) if !self.heavy.is_empty() => {
+            Final::Quantile(list, q, between) if !self.heavy.is_empty() => {
                 let found = self.heavy.iter().find(|h| h.0 == *list && h.1 == *q);
-                float_column(groups.map(|_| found.and_then(|h| h.2)))
+                between.column(groups.map(|_| found.and_then(|h| h.2)))
             }
-            Final::Quantile(list, q, whole) => {
+            Final::Quantile(list, q, between) => {
                 let list = &mut self.lists[*list];
-                float_column(groups.map(|g| list.quantile(g, *q, *whole)))
+                between.column(groups.map(|g| list.quantile(g, *q)))
             }
             Final::SumInt(sum, count, name) => {
                 let State::Ints(sums) = &states[*sum] else {
@@ -90,7 +92,7 @@ impl Finals {
                 };
                 let fit = |g: usize| {
                     i64::try_from(sums.get(g)).map_err(|_| {
-                        Error::query(format!("sum of {name} overflows int64"))
+                        Error::query(format!("{} overflows int64", sum_of(name)))
                             .help("cast the column to float64 or decimal(38,0) to sum it")
                     })
                 };
@@ -106,7 +108,7 @@ impl Finals {
                     let whole = carry.get(&(g as u32)).is_none_or(|&c| c == 0);
                     match whole && sums[g].unsigned_abs() <= MOST {
                         true => Ok(sums[g]),
-                        false => Err(Error::query(format!("sum of {name} overflows decimal(38)"))
+                        false => Err(Error::query(format!("{} overflows decimal(38)", sum_of(name)))
                             .help("cast the column to float64 to sum it")),
                     }
                 };
@@ -123,7 +125,7 @@ impl Finals {
                 let (State::Float(sums), n) = (&states[*sum], counts(states, *count)?) else {
                     return Err(mixed());
                 };
-                float_column(groups.map(|g| (n.of(g) > 0).then(|| sums.to_f64(g) / n.of(g) as f64)))
+                float_column(groups.map(|g| (n.of(g) > 0).then(|| sums.mean(g, n.of(g)))))
             }
             Final::MeanInt(sum, count, scale) => {
                 let n = counts(states, *count)?;
@@ -139,16 +141,19 @@ impl Finals {
                 float_column(means.collect::<Result<Vec<_>>>()?.into_iter())
             }
             Final::VarFloat(moments, count, ddof, root) => {
-                let (State::Moments(m), n) = (&states[*moments], counts(states, *count)?) else {
+                let (State::Moments(m, _), n) = (&states[*moments], counts(states, *count)?) else {
                     return Err(mixed());
                 };
-                float_column(groups.map(|g| spread(n.of(g), *ddof, *root, || m[g].deviations(n.of(g)))))
+                float_column(groups.map(|g| {
+                    let n = n.of(g);
+                    spread(n, *ddof, *root, || m[g].look(|m| m.deviations(n)))
+                }))
             }
             Final::Shape(powers, count, func) => {
-                let (State::Powers(p), n) = (&states[*powers], counts(states, *count)?) else {
+                let (State::Powers(p, _), n) = (&states[*powers], counts(states, *count)?) else {
                     return Err(mixed());
                 };
-                float_column(groups.map(|g| p[g].value(*func, n.of(g))))
+                float_column(groups.map(|g| p[g].look(|p| p.value(*func, n.of(g)))))
             }
             Final::Product(products, count) => {
                 let (State::Product(p), n) = (&states[*products], counts(states, *count)?) else {
@@ -157,12 +162,12 @@ impl Finals {
                 float_column(groups.map(|g| (n.of(g) > 0).then(|| p[g].to_f64())))
             }
             Final::Pair(pairs, count, func) => {
-                let (State::Pairs(p), n) = (&states[*pairs], counts(states, *count)?) else {
+                let (State::Pairs(p, _), n) = (&states[*pairs], counts(states, *count)?) else {
                     return Err(mixed());
                 };
                 match func {
                     PairFunc::Count => Arc::new(Int64Array::from_iter_values(groups.map(|g| n.of(g) as i64))),
-                    _ => float_column(groups.map(|g| p[g].value(*func, n.of(g)))),
+                    _ => float_column(groups.map(|g| p[g].look(|p| p.value(*func, n.of(g))))),
                 }
             }
             Final::VarInt(sum, squares, count, ddof, root) => {
@@ -184,6 +189,14 @@ impl Finals {
     }
 }
 
+/// The sum of a column, in messages: columns of plans have names that nobody gave.
+fn sum_of(name: &str) -> String {
+    match name.starts_with(char::is_control) {
+        true => "a sum".to_string(),
+        false => format!("sum of {name}"),
+    }
+}
+
 /// `(sum + more·2^128) / n / 10^scale`.
 pub(in crate::operate) fn mean(sum: i128, more: i64, n: u64, scale: i8) -> f64 {
     let unit = 10f64.powi(scale as i32);
@@ -199,27 +212,29 @@ pub(in crate::operate) fn mean(sum: i128, more: i64, n: u64, scale: i8) -> f64 {
     sum as f64 / n as f64 / unit
 }
 
+/// A variance or its root, of `deviations`: `n·Σx² - (Σx)²`.
 pub(in crate::operate) fn spread(
     n: u64,
     ddof: u64,
     root: bool,
-    deviations: impl FnOnce() -> f64,
+    deviations: impl FnOnce() -> Scaled,
 ) -> Option<f64> {
     if n <= ddof {
         return None;
     }
-    let variance = deviations() / (n - ddof) as f64;
-    Some(if root { variance.sqrt() } else { variance })
+    let ways = u128::from(n) * u128::from(n - ddof);
+    let variance = deviations().over(Scaled::of(ways as f64));
+    Some(if root { variance.sqrt() } else { variance }.to_f64())
 }
 
-/// `Σ(x - mean)² = (n·Σx² - (Σx)²) / n`, exact but for the last division.
-pub(in crate::operate) fn deviations(n: u64, sum: i128, squares: u128, more: u64) -> f64 {
+/// `n·Σx² - (Σx)²`, rounded once.
+pub(in crate::operate) fn deviations(n: u64, sum: i128, squares: u128, more: u64) -> Scaled {
     let (lo, hi) = wide_product(squares, n as u128);
     let hi = hi + more as u128 * n as u128;
     let (lo2, hi2) = wide_product(sum.unsigned_abs(), sum.unsigned_abs());
     let (lo, borrow) = lo.overflowing_sub(lo2);
     let hi = hi.wrapping_sub(hi2).wrapping_sub(borrow as u128);
-    let numerator = match hi {
+    Scaled::of(match hi {
         0 => lo as f64,
         _ => {
             // 128 bits from the first one on, and whether anything is below
@@ -230,8 +245,7 @@ pub(in crate::operate) fn deviations(n: u64, sum: i128, squares: u128, more: u64
             };
             round(top, below != 0, 128 - shift as i32)
         }
-    };
-    numerator / n as f64
+    })
 }
 
 /// The low and high half of a 256-bit product.
@@ -324,7 +338,7 @@ fn edge(state: &State, ty: &DataType, groups: Range<usize>) -> Result<ArrayRef> 
             .iter()
             .map(|h| h.as_ref().map(|(_, value)| value))
     };
-    let valid: Vec<bool> = held().map(|h| h.is_some()).collect();
+    let valid: Vec<bool> = held().map(|h| h.is_some_and(|v| *v != Value::Null)).collect();
     match ty {
         DataType::Utf8View => text_column(held().map(|h| match h {
             Some(Value::Text(t)) => Some(t.clone()),

@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 
 use super::codec::signed;
 use super::plan::{Final, Plan};
+use super::quantile::{Around, place};
 use super::rows::{Row, Rows, broken};
-use super::values::{Set, get_key, interpolate, place};
+use super::values::{Set, get_key};
 use crate::error::{Error, Result};
 use crate::memory::Reservation;
 
@@ -41,11 +42,11 @@ fn flip(v: i64) -> u64 {
     v as u64 ^ 1 << 63
 }
 
-/// All quantiles of the plan: (list, quantile, value).
-pub fn quantiles(plan: &Plan, pass: &mut Pass) -> Result<Vec<(usize, f64, Option<f64>)>> {
+/// All quantiles of the plan: list, quantile, what is around it.
+pub fn quantiles(plan: &Plan, pass: &mut Pass) -> Result<Vec<(usize, f64, Option<Around>)>> {
     let mut out = Vec::new();
     for last in &plan.finals {
-        let Final::Quantile(list, q, whole) = last else {
+        let Final::Quantile(list, q, _) = last else {
             continue;
         };
         let what = 1 + *list as u8;
@@ -58,7 +59,7 @@ pub fn quantiles(plan: &Plan, pass: &mut Pass) -> Result<Vec<(usize, f64, Option
         let (at, t) = place(n, *q);
         let above = if t > 0.0 { at + 1 } else { at };
         let found = select(pass, what, &[at, above.min(n - 1)])?;
-        out.push((*list, *q, Some(interpolate(found[0], found[1], t, *whole))));
+        out.push((*list, *q, Some((found[0], found[1], t))));
     }
     Ok(out)
 }

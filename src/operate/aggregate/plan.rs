@@ -2,7 +2,8 @@
 
 use arrow::datatypes::{DataType, Schema};
 
-use super::state::Needs;
+use super::quantile::Between;
+use super::state::{End, Needs};
 use super::{AggregateSpec, output_type};
 use crate::error::Result;
 use crate::expr::{AggFunc, PairFunc};
@@ -42,10 +43,8 @@ pub enum Kind {
     MinText,
     /// See [`Kind::MinText`].
     MaxText,
-    /// First value by row position.
-    First,
-    /// Last value by row position.
-    Last,
+    /// First or last value by row position.
+    Edge(End),
     /// All texts.
     Texts,
 }
@@ -94,8 +93,8 @@ pub enum Final {
     Distinct(usize),
     /// State of texts, and whether each different one comes once.
     Texts(usize, bool),
-    /// Values list, quantile, whether the values are integers (else ordered floats).
-    Quantile(usize, f64, bool),
+    /// Values list, quantile, what the values are.
+    Quantile(usize, f64, Between),
 }
 
 /// A group-by, resolved against its input.
@@ -159,7 +158,7 @@ impl Plan {
         let whole = !matches!(self.types[c], DataType::Float64 | DataType::Decimal128(..));
         Needs {
             ints: listed
-                || kinds().any(|k| matches!(k, SumInt | SquaresInt | MinInt | MaxInt | First | Last))
+                || kinds().any(|k| matches!(k, SumInt | SquaresInt | MinInt | MaxInt))
                 || whole && kinds().any(|k| matches!(k, Powers | Product)),
             rows: listed
                 || self.sets.contains(&c)
@@ -189,16 +188,10 @@ impl Plan {
         }
         if let AggFunc::Median | AggFunc::Quantile(_) = agg {
             let q = if let AggFunc::Quantile(q) = agg { q } else { 0.5 };
-            let whole = matches!(ty, Int64 | Boolean);
-            return Final::Quantile(find_or_push(&mut self.lists, at), q, whole);
+            return Final::Quantile(find_or_push(&mut self.lists, at), q, Between::of(&ty));
         }
-        if let AggFunc::First | AggFunc::Last = agg {
-            let kind = if agg == AggFunc::First {
-                Kind::First
-            } else {
-                Kind::Last
-            };
-            return Final::Edge(self.state(kind, at), ty);
+        if let Some(end) = end_of(agg) {
+            return Final::Edge(self.state(Kind::Edge(end), at), ty);
         }
         if let AggFunc::StringAgg(once) = agg {
             return Final::Texts(self.state(Kind::Texts, at), once);
@@ -249,6 +242,18 @@ impl Plan {
             _ => Final::Count(count),
         }
     }
+}
+
+/// The row that an aggregate takes its value from.
+fn end_of(agg: AggFunc) -> Option<End> {
+    let (last, known) = match agg {
+        AggFunc::First => (false, false),
+        AggFunc::Last => (true, false),
+        AggFunc::FirstKnown => (false, true),
+        AggFunc::LastKnown => (true, true),
+        _ => return None,
+    };
+    Some(End { last, known })
 }
 
 fn find_or_push<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {

@@ -11,8 +11,9 @@ use arrow::buffer::NullBuffer;
 
 use super::ahead::each_state;
 use super::column::Col;
-use super::exact::{ExactMoments, ExactSums};
+use super::exact::ExactSums;
 use super::int_sums::IntSums;
+use super::moments::ExactMoments;
 use super::pairs::{ExactPairs, unpacked};
 use super::plan::Kind;
 use super::powers::ExactPowers;
@@ -161,6 +162,31 @@ pub enum Value {
     Dec(i128),
     /// Text.
     Text(Box<[u8]>),
+    /// The row has none.
+    Null,
+}
+
+/// Which row of a group an [`State::Edge`] keeps the value of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// The last one, not the first.
+    pub last: bool,
+    /// Of those that have a value.
+    pub known: bool,
+}
+
+impl Value {
+    /// The value of a row.
+    fn of(column: &Col, row: usize) -> Value {
+        if column.nulls().is_some_and(|n| n.is_null(row)) {
+            return Value::Null;
+        }
+        match column {
+            Col::Text(a) => Value::Text(a.value(row).as_bytes().into()),
+            Col::Dec(a) => Value::Dec(a.value(row)),
+            other => other.int(row).map_or(Value::Null, Value::Int),
+        }
+    }
 }
 
 /// One state for all groups.
@@ -178,14 +204,14 @@ pub enum State {
     Squares(Vec<u128>, HashMap<u32, u64>),
     /// Sums of floats.
     Float(ExactSums),
-    /// Moments of floats.
-    Moments(Vec<ExactMoments>),
-    /// Four powers of floats.
-    Powers(Vec<ExactPowers>),
+    /// Moments of floats, and the bytes they own.
+    Moments(Vec<ExactMoments>, usize),
+    /// Four powers of floats, and the bytes they own.
+    Powers(Vec<ExactPowers>, usize),
     /// Products of floats.
     Product(Vec<WideProduct>),
-    /// Moments of pairs of floats.
-    Pairs(Vec<ExactPairs>),
+    /// Moments of pairs of floats, and the bytes they own.
+    Pairs(Vec<ExactPairs>, usize),
     /// Least values.
     Min(Vec<i64>),
     /// Greatest values.
@@ -196,8 +222,8 @@ pub enum State {
     MaxDec(Vec<i128>),
     /// Text extremes (true: the greatest) and the bytes they own.
     Text(Vec<Text>, bool, usize),
-    /// First or last (true) values with their position, and the bytes they own.
-    Edge(Vec<Option<(u64, Value)>>, bool, usize),
+    /// First or last values with their position, and the bytes they own.
+    Edge(Vec<Option<(u64, Value)>>, End, usize),
     /// All texts of a group, each behind its length, in any order, and the bytes they own.
     Texts(Vec<Vec<u8>>, usize),
 }
@@ -214,18 +240,17 @@ impl State {
             Kind::SumDec => Sum(Vec::new(), HashMap::new()),
             Kind::SquaresInt => Squares(Vec::new(), HashMap::new()),
             Kind::SumFloat => Float(ExactSums::default()),
-            Kind::Moments => Moments(Vec::new()),
-            Kind::Powers => Powers(Vec::new()),
+            Kind::Moments => Moments(Vec::new(), 0),
+            Kind::Powers => Powers(Vec::new(), 0),
             Kind::Product => Product(Vec::new()),
-            Kind::Pairs => Pairs(Vec::new()),
+            Kind::Pairs => Pairs(Vec::new(), 0),
             Kind::MinInt => Min(Vec::new()),
             Kind::MaxInt => Max(Vec::new()),
             Kind::MinDec => MinDec(Vec::new()),
             Kind::MaxDec => MaxDec(Vec::new()),
             Kind::MinText => Text(Vec::new(), false, 0),
             Kind::MaxText => Text(Vec::new(), true, 0),
-            Kind::First => Edge(Vec::new(), false, 0),
-            Kind::Last => Edge(Vec::new(), true, 0),
+            Kind::Edge(end) => Edge(Vec::new(), end, 0),
             Kind::Texts => Texts(Vec::new(), 0),
         }
     }
@@ -240,10 +265,10 @@ impl State {
             Squares(_, m) => (16, m.capacity() * 24),
             MinDec(_) | MaxDec(_) => (16, 0),
             Float(v) => (16, v.long_bytes()),
-            Moments(_) => (size_of::<ExactMoments>(), 0),
-            Powers(_) => (size_of::<ExactPowers>(), 0),
+            Moments(_, owned) => (size_of::<ExactMoments>(), *owned),
+            Powers(_, owned) => (size_of::<ExactPowers>(), *owned),
             Product(_) => (size_of::<WideProduct>(), 0),
-            Pairs(_) => (size_of::<ExactPairs>(), 0),
+            Pairs(_, owned) => (size_of::<ExactPairs>(), *owned),
             Text(_, _, owned) => (16, *owned),
             Edge(_, _, owned) => (size_of::<Option<(u64, Value)>>(), *owned),
             // vectors that grow hold up to twice what is in them
@@ -260,10 +285,10 @@ impl State {
             Sum(v, _) => v.resize(groups, 0),
             Squares(v, _) => v.resize(groups, 0),
             Float(v) => v.resize(groups),
-            Moments(v) => v.resize(groups, ExactMoments::default()),
-            Powers(v) => v.resize(groups, ExactPowers::default()),
+            Moments(v, _) => v.resize(groups, ExactMoments::default()),
+            Powers(v, _) => v.resize(groups, ExactPowers::default()),
             Product(v) => v.resize(groups, WideProduct::default()),
-            Pairs(v) => v.resize(groups, ExactPairs::default()),
+            Pairs(v, _) => v.resize(groups, ExactPairs::default()),
             Min(v) => v.resize(groups, i64::MAX),
             Max(v) => v.resize(groups, i64::MIN),
             MinDec(v) => v.resize(groups, i128::MAX),
@@ -282,7 +307,8 @@ impl State {
                 Ints(v) => v.clear_besides(),
                 Sum(_, m) => m.clear(),
                 Squares(_, m) => m.clear(),
-                Text(_, _, owned) | Edge(_, _, owned) | Texts(_, owned) => *owned = 0,
+                Text(_, _, owned) | Edge(_, _, owned) => *owned = 0,
+                Texts(_, owned) | Moments(_, owned) | Powers(_, owned) | Pairs(_, owned) => *owned = 0,
                 _ => {}
             }
             return;
@@ -294,16 +320,16 @@ impl State {
             Sum(..) => Sum(Vec::new(), HashMap::new()),
             Squares(..) => Squares(Vec::new(), HashMap::new()),
             Float(_) => Float(ExactSums::default()),
-            Moments(_) => Moments(Vec::new()),
-            Powers(_) => Powers(Vec::new()),
+            Moments(..) => Moments(Vec::new(), 0),
+            Powers(..) => Powers(Vec::new(), 0),
             Product(_) => Product(Vec::new()),
-            Pairs(_) => Pairs(Vec::new()),
+            Pairs(..) => Pairs(Vec::new(), 0),
             Min(_) => Min(Vec::new()),
             Max(_) => Max(Vec::new()),
             MinDec(_) => MinDec(Vec::new()),
             MaxDec(_) => MaxDec(Vec::new()),
             Text(_, max, _) => Text(Vec::new(), *max, 0),
-            Edge(_, last, _) => Edge(Vec::new(), *last, 0),
+            Edge(_, end, _) => Edge(Vec::new(), *end, 0),
             Texts(..) => Texts(Vec::new(), 0),
         };
     }
@@ -366,12 +392,16 @@ impl State {
                 });
             }
             Float(v) => v.add(groups, &arg.floats()),
-            Moments(v) => each_state(v, groups, &arg.floats(), |moments, _, x| {
-                let _ = moments.add(x);
+            Moments(v, owned) => each_state(v, groups, &arg.floats(), |moments, _, x| {
+                moments.grow(owned, |m| m.add(x));
             }),
-            Powers(v) => each_state(v, groups, &arg.floats(), |powers, _, x| powers.add(x)),
+            Powers(v, owned) => each_state(v, groups, &arg.floats(), |powers, _, x| {
+                powers.grow(owned, |p| p.add(x));
+            }),
             Product(v) => each_state(v, groups, &arg.floats(), |product, _, x| product.add(x)),
-            Pairs(v) => each_state(v, groups, &arg.decimals(), |pairs, _, x| pairs.add(unpacked(x))),
+            Pairs(v, owned) => each_state(v, groups, &arg.decimals(), |pairs, _, x| {
+                pairs.grow(owned, |p| p.add(unpacked(x)));
+            }),
             Min(v) => pairs().for_each(|(&g, &x)| {
                 let least = &mut v[g as usize];
                 *least = x.min(*least);
@@ -397,7 +427,16 @@ impl State {
                     );
                 }
             }
-            Edge(v, last, owned) => edge_update(v, *last, owned, arg),
+            Edge(v, end, owned) => {
+                let mut keep = |row: usize, group: u32| {
+                    let (held, at) = (&mut v[group as usize], arg.position + row as u64);
+                    keep_edge(held, at, end.last, owned, || Value::of(arg.column, row));
+                };
+                match end.known {
+                    true => (groups.iter().enumerate()).for_each(|(i, &g)| keep(arg.row(i), g)),
+                    false => (all.iter().enumerate()).for_each(|(row, &g)| keep(row, g)),
+                }
+            }
             Texts(v, owned) => {
                 let Some(texts) = arg.texts() else { return };
                 for (i, &g) in groups.iter().enumerate() {
@@ -468,23 +507,6 @@ pub fn keep_edge(
         let value = value();
         *owned = *owned + size(&value) - held.as_ref().map_or(0, |(_, v)| size(v));
         *held = Some((at, value));
-    }
-}
-
-fn edge_update(v: &mut [Option<(u64, Value)>], last: bool, owned: &mut usize, arg: &Arg) {
-    for (i, &g) in arg.groups.iter().enumerate() {
-        let row = arg.row(i);
-        keep_edge(
-            &mut v[g as usize],
-            arg.position + row as u64,
-            last,
-            owned,
-            || match arg.column {
-                Col::Text(a) => Value::Text(a.value(row).as_bytes().into()),
-                Col::Dec(a) => Value::Dec(a.value(row)),
-                _ => Value::Int(arg.ints[i]),
-            },
-        );
     }
 }
 

@@ -6,8 +6,9 @@
 //! ```
 
 use super::codec::{put_signed, signed, take};
-use super::column::{Col, unordered};
+use super::column::Col;
 use super::keys::KeyEncoder;
+use super::quantile::{Around, place};
 use super::state::Arg;
 use crate::error::Result;
 use crate::kernel::group::{KeyTable, LONG, is_long, long_key};
@@ -195,16 +196,15 @@ pub struct ByGroup {
 }
 
 impl ByGroup {
-    /// The quantile of a group's values with linear interpolation; `None` of nothing.
-    pub fn quantile(&mut self, group: usize, q: f64, whole: bool) -> Option<f64> {
+    /// What is around the quantile of a group's values; `None` of nothing.
+    pub fn quantile(&mut self, group: usize, q: f64) -> Option<Around> {
         let range = self.starts[group]..self.starts[group + 1];
-        let (lo, hi, t) = each!(&mut self.values, v => select(&mut v[range], q))?;
-        Some(interpolate(lo, hi, t, whole))
+        each!(&mut self.values, v => select(&mut v[range], q))
     }
 }
 
 /// The two neighbours of the quantile and the way between them.
-fn select<T: Ord + Copy + Into<i64>>(values: &mut [T], q: f64) -> Option<(i64, i64, f64)> {
+fn select<T: Ord + Copy + Into<i64>>(values: &mut [T], q: f64) -> Option<Around> {
     let n = values.len();
     if n == 0 {
         return None;
@@ -218,33 +218,6 @@ fn select<T: Ord + Copy + Into<i64>>(values: &mut [T], q: f64) -> Option<(i64, i
         lo
     };
     Some((lo.into(), hi.into(), t))
-}
-
-/// The rank of the quantile's lower neighbour among `n` > 0 values, and the way to the upper one.
-pub fn place(n: u64, q: f64) -> (u64, f64) {
-    let place = (n - 1) as f64 * q;
-    let at = (place.floor() as u64).min(n - 1);
-    (at, place - at as f64)
-}
-
-/// The value between two neighbours.
-pub fn interpolate(lo: i64, hi: i64, t: f64, whole: bool) -> f64 {
-    if lo == hi || t <= 0.0 {
-        return if whole { lo as f64 } else { unordered(lo) };
-    }
-    if whole {
-        // the difference is exact in 128 bits
-        let gap = hi as i128 - lo as i128;
-        if t == 0.5 {
-            return (lo as i128 + hi as i128) as f64 / 2.0;
-        }
-        return lo as f64 + gap as f64 * t;
-    }
-    let (lo, hi) = (unordered(lo), unordered(hi));
-    match t == 0.5 && (lo + hi).is_finite() {
-        true => (lo + hi) / 2.0,
-        false => lo * (1.0 - t) + hi * t,
-    }
 }
 
 /// Distinct values by group.

@@ -73,12 +73,12 @@ impl Call {
                     boxed(Box::new(Sliding::new(Once::new(Float::new(a)), f)))
                 }
                 Sum | Mean if is_float => boxed(Box::new(Sliding::new(Float::new(a), f))),
-                Pair(p) => boxed(Box::new(Sliding::new(super::pairs::Pairs::new(p, slides), f))),
+                Pair(p) => boxed(Box::new(Sliding::new(super::pairs::Pairs::new(p), f))),
                 AggFunc::Product => boxed(Box::new(Sliding::new(shapes::Product::new(slides), f))),
-                Skewness | Kurtosis | KurtosisPop => boxed(Box::new(Sliding::new(Shape::new(a, slides), f))),
+                Skewness | Kurtosis | KurtosisPop => boxed(Box::new(Sliding::new(Shape::new(a), f))),
                 Mode => boxed(Box::new(Sliding::new(super::modes::Mode::new(&spec.ty), f))),
                 Std | Var | StdPop | VarPop if is_float || is_decimal => {
-                    boxed(Box::new(Sliding::new(Spread::new(a, slides), f)))
+                    boxed(Box::new(Sliding::new(Spread::new(a), f)))
                 }
                 _ if spec.distinct => boxed(Box::new(Sliding::new(Once::new(Whole::new(a, &spec.ty)), f))),
                 _ => boxed(Box::new(Sliding::new(Whole::new(a, &spec.ty), f))),
@@ -136,6 +136,7 @@ impl Call {
             self.last = self.frames.of(of.end - 1);
         }
         let column = self.column(&rows.columns, self.spec.arg).cloned();
+        let judged = self.column(&rows.columns, self.spec.default).cloned();
         let missing = || Error::defect("a window function without its column");
         match &mut self.kind {
             Kind::Rank(r) => r.eval(self.spec.func, rows, peers, of),
@@ -147,7 +148,13 @@ impl Call {
             }
             Kind::Pick(p) => {
                 let column = column.ok_or_else(missing)?;
-                let picked = p.pick(rows, &column, &self.frames, exclude, of);
+                let picked = p.pick(
+                    rows,
+                    judged.as_ref().unwrap_or(&column),
+                    &self.frames,
+                    exclude,
+                    of,
+                );
                 self.taken(rows, &column, &picked)
             }
             Kind::Extreme(e) => {
@@ -263,12 +270,13 @@ impl Call {
             return s.see(part, rows as u64, column.as_ref());
         }
         let Some(column) = column else { return Ok(()) };
+        let judged = self.column(columns, self.spec.default).cloned();
         let before = self.held.take_if(|h| h.row < part);
         drop(before);
         let all = with_held(&column, &self.held)?;
         let found = match &mut self.kind {
             Kind::Pick(p) => {
-                p.see(part, from, &column);
+                p.see(part, from, judged.as_ref().unwrap_or(&column));
                 p.found
             }
             Kind::Extreme(e) => {

@@ -11,25 +11,24 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
 
 use super::slide::State;
-use super::sums::{Out, argument, floats};
+use super::sums::argument;
 use crate::error::Result;
 use crate::operate::aggregate::Col;
 use crate::operate::aggregate::column::ordered;
-use crate::operate::aggregate::values::{interpolate, place};
+use crate::operate::aggregate::quantile::{Around, Between, place};
 
 /// A quantile.
 #[derive(Debug)]
 pub(super) struct Quantile {
     q: f64,
-    /// Whether values are integers, else ordered floats.
-    whole: bool,
+    between: Between,
     nulls: Option<NullBuffer>,
     /// The values in order, and the place of each row's among them.
     sorted: Vec<i64>,
     ranks: Vec<u32>,
     tree: Vec<u32>,
     rows: u64,
-    out: Out<f64>,
+    out: Vec<Option<Around>>,
 }
 
 impl Quantile {
@@ -37,13 +36,13 @@ impl Quantile {
     pub fn new(q: f64, ty: &DataType) -> Quantile {
         Quantile {
             q,
-            whole: matches!(ty, DataType::Int64 | DataType::Boolean),
+            between: Between::of(ty),
             nulls: None,
             sorted: Vec::new(),
             ranks: Vec::new(),
             tree: Vec::new(),
             rows: 0,
-            out: Out::default(),
+            out: Vec::new(),
         }
     }
 
@@ -116,17 +115,17 @@ impl State for Quantile {
         let value = (self.rows > 0).then(|| {
             let (at, t) = place(self.rows, self.q);
             let above = if t > 0.0 { at + 1 } else { at };
-            interpolate(self.nth(at), self.nth(above.min(self.rows - 1)), t, self.whole)
+            (self.nth(at), self.nth(above.min(self.rows - 1)), t)
         });
         self.out.push(value);
     }
 
     fn again(&mut self) {
-        self.out.again();
+        self.out.extend(self.out.last().copied());
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
-        Ok(floats(&mut self.out))
+        Ok(self.between.column(self.out.drain(..)))
     }
 
     fn is_by_place(&self) -> bool {

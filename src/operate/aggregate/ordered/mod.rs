@@ -70,7 +70,7 @@ impl Order {
     pub(super) fn fits(&self, plan: &Plan) -> bool {
         use Kind::*;
         let integers = |ty: &DataType| *ty != DataType::Utf8View;
-        let simple = |kind: &Kind| !matches!(kind, MinText | MaxText | First | Last | Texts | Pairs);
+        let simple = |kind: &Kind| !matches!(kind, MinText | MaxText | Edge(_) | Texts | Pairs);
         let all = (0..plan.keys.len()).all(|k| self.keys.iter().any(|s| s.column == k));
         !plan.keys.is_empty()
             && all
