@@ -8,11 +8,14 @@ use arrow::datatypes::{
     ArrowPrimitiveType, DECIMAL128_MAX_PRECISION, DataType, Date32Type, Decimal128Type, Float64Type,
     Int64Type, TimestampMicrosecondType,
 };
+use arrow::error::ArrowError;
 
+use super::cast;
 use super::eval::Value;
 use super::temporal::{self, DAY_US};
 use super::tree::BinaryOp;
 use crate::error::{Error, Result};
+use crate::kernel::types;
 
 /// Applies an operator to two values of the same type (decimals may differ in scale).
 pub(super) fn apply(op: BinaryOp, l: &Value, r: &Value) -> Result<ArrayRef> {
@@ -111,7 +114,34 @@ pub(super) fn decimals(op: BinaryOp, l: &Value, r: &Value) -> Result<ArrayRef> {
         BinaryOp::Mul => numeric::mul(a, b),
         _ => numeric::rem(a, b),
     };
-    out.map_err(|e| Error::query(format!("decimal {}: {e}", op.symbol())).help("cast one side to double"))
+    let out = out.map_err(|e| match e {
+        ArrowError::DivideByZero => Error::query(format!("division by zero: x {} 0", op.symbol()))
+            .help("nullif(x, 0) makes the result null there"),
+        ArrowError::ArithmeticOverflow(_) => Error::query(format!(
+            "a decimal {} another has more than 38 digits",
+            op.symbol()
+        ))
+        .help("cast one side to double"),
+        _ => {
+            let (l, r) = (types::name(l.data_type()), types::name(r.data_type()));
+            Error::query(format!("{l} {} {r} has more than 38 digits", op.symbol()))
+                .help("cast one side to double, or to a decimal of fewer digits")
+        }
+    })?;
+    // Arrow keeps within 128 bits, which are more than 38 digits
+    let values = out.as_primitive_opt::<Decimal128Type>();
+    if let Some(i) = values.and_then(|v| (0..v.len()).find(|&i| v.is_valid(i) && !fits_digits(v.value(i)))) {
+        let text = |v: &Value| cast::scalar_text(&cast::array_scalar(v.array(), v.at(i)));
+        let what = format!("{} {} {} has more than 38 digits", text(l), op.symbol(), text(r));
+        return Err(Error::query(what).help("cast one side to double"));
+    }
+    Ok(out)
+}
+
+/// Whether a decimal has at most the 38 digits that all have.
+pub fn fits_digits(value: i128) -> bool {
+    const MOST: u128 = 10u128.pow(DECIMAL128_MAX_PRECISION as u32) - 1;
+    value.unsigned_abs() <= MOST
 }
 
 /// Sums, differences and products of decimals that all fit 64 bits, as most do: then nothing can overflow

@@ -366,42 +366,7 @@ fn interval(i: &ast::Interval) -> Result<Expr> {
 
 /// `3 days`, `1 month 2 hours`.
 fn span(text: &str) -> Result<Expr> {
-    let bad = || {
-        Error::query(format!("INTERVAL '{text}' is no interval"))
-            .help("write INTERVAL '3 days', '2 months', '1 hour 30 minutes'")
-    };
-    let (mut months, mut days, mut us) = (0_i64, 0_i64, 0_i64);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    if words.is_empty() || !words.len().is_multiple_of(2) {
-        return Err(bad());
-    }
-    for pair in words.chunks(2) {
-        let n: i64 = pair[0].parse().map_err(|_| bad())?;
-        let unit = pair[1].to_lowercase();
-        let (to, factor) = match unit.strip_suffix('s').unwrap_or(&unit) {
-            "year" => (&mut months, 12),
-            "quarter" => (&mut months, 3),
-            "month" => (&mut months, 1),
-            "week" => (&mut days, 7),
-            "day" => (&mut days, 1),
-            "hour" => (&mut us, 3_600_000_000),
-            "minute" => (&mut us, 60_000_000),
-            "second" => (&mut us, 1_000_000),
-            "millisecond" => (&mut us, 1000),
-            "microsecond" => (&mut us, 1),
-            _ => return Err(bad()),
-        };
-        *to = n
-            .checked_mul(factor)
-            .and_then(|n| to.checked_add(n))
-            .ok_or_else(bad)?;
-    }
-    let narrow = |n: i64| i32::try_from(n).map_err(|_| bad());
-    Ok(Expr::Literal(Scalar::Interval(
-        narrow(months)?,
-        narrow(days)?,
-        us,
-    )))
+    super::interval::parse(text).map(Expr::Literal)
 }
 
 fn cast_type(ty: &D) -> Result<CastType> {
@@ -501,7 +466,7 @@ fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
         filter: f.filter.as_ref().map(|e| go(e, h)).transpose()?,
         order: terms(&f.within_group, h)?,
         within_group: !f.within_group.is_empty(),
-        ignore_nulls: f.null_treatment == Some(ast::NullTreatment::IgnoreNulls),
+        ignore_nulls: f.null_treatment.map(|n| n == ast::NullTreatment::IgnoreNulls),
     };
     if let ast::FunctionArguments::List(list) = &f.args {
         c.distinct = matches!(list.duplicate_treatment, Some(ast::DuplicateTreatment::Distinct));
@@ -517,7 +482,7 @@ fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
             match clause {
                 C::OrderBy(list) if c.order.is_empty() => c.order = terms(list, h)?,
                 C::Separator(v) => c.args.push(Expr::Literal(value(&v.value, false)?)),
-                C::IgnoreOrRespectNulls(n) => c.ignore_nulls = *n == ast::NullTreatment::IgnoreNulls,
+                C::IgnoreOrRespectNulls(n) => c.ignore_nulls = Some(*n == ast::NullTreatment::IgnoreNulls),
                 _ => return Err(unsupported(&f.to_string())),
             }
         }
@@ -565,6 +530,14 @@ fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
                 to: CastType::Date,
                 try_: false,
             })
+        }
+        ("time_bucket" | "date_bin", [width, rest @ ..]) => {
+            let width = match width {
+                Expr::Literal(Scalar::Text(t)) => span(t)?,
+                other => other.clone(),
+            };
+            let args = std::iter::once(width).chain(rest.iter().cloned());
+            Ok(call(Func::TimeBucket, args.collect()))
         }
         ("mod", [a, b]) => Ok(Expr::binary(BinaryOp::Mod, a.clone(), b.clone())),
         ("div", [a, b]) => Ok(Expr::binary(BinaryOp::IntDiv, a.clone(), b.clone())),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow::array::*;
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
 use super::eval::Value;
 use super::functions::Func;
@@ -15,6 +14,9 @@ use crate::error::{Error, Result, did_you_mean};
 /// A unit of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
+    Millennium,
+    Century,
+    Decade,
     Year,
     Quarter,
     Month,
@@ -31,6 +33,9 @@ impl Unit {
     pub(super) fn parse(text: &str) -> Result<Unit> {
         use Unit::*;
         let names = [
+            ("millennium", Millennium),
+            ("century", Century),
+            ("decade", Decade),
             ("year", Year),
             ("quarter", Quarter),
             ("month", Month),
@@ -50,7 +55,7 @@ impl Unit {
             .map(|(_, u)| *u)
             .ok_or_else(|| {
                 let near = did_you_mean(wanted, names.iter().map(|n| n.0));
-                let all = "the units are year, quarter, month, week, day, hour, minute, second, millisecond, microsecond";
+                let all = "the units are millennium, century, decade, year, quarter, month, week, day, hour, minute, second, millisecond, microsecond";
                 let help = near.map_or(all.to_string(), |n| format!("did you mean {n}? {all}"));
                 Error::query(format!("no unit of time '{text}'")).help(help)
             })
@@ -61,6 +66,9 @@ impl Unit {
         let days = us.div_euclid(DAY_US);
         let (y, m, _) = civil(days);
         match self {
+            Unit::Millennium => y.div_euclid(1000),
+            Unit::Century => y.div_euclid(100),
+            Unit::Decade => y.div_euclid(10),
             Unit::Year => y,
             Unit::Quarter => y * 4 + (i64::from(m) - 1) / 3,
             Unit::Month => y * 12 + i64::from(m) - 1,
@@ -75,9 +83,12 @@ impl Unit {
     }
 
     /// The start of the unit that the moment lies in.
-    fn floor(self, us: i64) -> i64 {
+    pub(super) fn floor(self, us: i64) -> i64 {
         let n = self.index(us);
         match self {
+            Unit::Millennium => days_from_civil(n * 1000, 1, 1) * DAY_US,
+            Unit::Century => days_from_civil(n * 100, 1, 1) * DAY_US,
+            Unit::Decade => days_from_civil(n * 10, 1, 1) * DAY_US,
             Unit::Year => days_from_civil(n, 1, 1) * DAY_US,
             Unit::Quarter => days_from_civil(n.div_euclid(4), n.rem_euclid(4) as u32 * 3 + 1, 1) * DAY_US,
             Unit::Month => days_from_civil(n.div_euclid(12), n.rem_euclid(12) as u32 + 1, 1) * DAY_US,
@@ -96,11 +107,19 @@ impl Unit {
     /// How many whole units lie between two moments.
     fn between(self, a: i64, b: i64) -> Option<i64> {
         match self {
+            Unit::Millennium => Some(months_between(a, b) / 12_000),
+            Unit::Century => Some(months_between(a, b) / 1_200),
+            Unit::Decade => Some(months_between(a, b) / 120),
             Unit::Year => Some(months_between(a, b) / 12),
             Unit::Quarter => Some(months_between(a, b) / 3),
             Unit::Month => Some(months_between(a, b)),
             _ => Some(b.checked_sub(a)? / self.length()),
         }
+    }
+
+    /// Whether it is less than a day.
+    pub(super) fn is_of_clock(self) -> bool {
+        self.length() < DAY_US
     }
 
     /// Microseconds of a unit that is always as long.
@@ -139,12 +158,16 @@ fn months_between(a: i64, b: i64) -> i64 {
 }
 
 /// Moments in microseconds since 1970, of dates and timestamps alike.
-struct Moments<'a> {
+pub(super) struct Moments<'a> {
     value: &'a Value,
 }
 
-impl Moments<'_> {
-    fn get(&self, row: usize) -> Option<i64> {
+impl<'a> Moments<'a> {
+    pub fn of(value: &'a Value) -> Moments<'a> {
+        Moments { value }
+    }
+
+    pub fn get(&self, row: usize) -> Option<i64> {
         let (a, i) = (self.value.array(), self.value.at(row));
         if a.is_null(i) {
             return None;
@@ -269,15 +292,7 @@ pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<Option<Arr
                     .collect::<Float64Array>(),
             )
         }
-        DateTrunc => {
-            let (u, x) = (Text::of(&args[0]), moment(1));
-            let out = (0..rows).map(|i| match (u.get(i), x.get(i)) {
-                (Some(u), Some(us)) => Ok(Some(Unit::parse(u)?.floor(us))),
-                _ => Ok(None),
-            });
-            let out: TimestampMicrosecondArray = out.collect::<Result<_>>()?;
-            super::cast::array(&(Arc::new(out) as ArrayRef), args[1].data_type(), false)?
-        }
+        DateTrunc | Bucket => super::buckets::call(func, args, rows)?,
         DateDiff | DateSub => {
             let (u, a, b) = (Text::of(&args[0]), moment(1), moment(2));
             let out = (0..rows).map(|i| match (u.get(i), a.get(i), b.get(i)) {
@@ -295,8 +310,6 @@ pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<Option<Arr
             Arc::new(out.collect::<Result<Int64Array>>()?)
         }
         MakeDate | MakeTimestamp => make(func, args, rows)?,
-        Strptime => strptime(args, rows)?,
-        Strftime => strftime(args, rows)?,
         AtTimeZone | Zoned => super::zones::call(func, args, rows)?,
         ToTimestamp => {
             let x = args[0].array().as_primitive::<Float64Type>();
@@ -348,41 +361,4 @@ fn make(func: Func, args: &[Value], rows: usize) -> Result<ArrayRef> {
         }
     });
     Ok(Arc::new(out.collect::<Result<TimestampMicrosecondArray>>()?))
-}
-
-fn strptime(args: &[Value], rows: usize) -> Result<ArrayRef> {
-    let (text, format) = (Text::of(&args[0]), Text::of(&args[1]));
-    let out = (0..rows).map(|i| {
-        let (Some(t), Some(f)) = (text.get(i), format.get(i)) else {
-            return Ok(None);
-        };
-        let moment = (DateTime::parse_from_str(t, f).map(|d| d.naive_utc()))
-            .or_else(|_| NaiveDateTime::parse_from_str(t, f))
-            .or_else(|_| NaiveDate::parse_from_str(t, f).map(|d| d.and_time(chrono::NaiveTime::MIN)));
-        match moment {
-            Ok(m) => Ok(Some(m.and_utc().timestamp_micros())),
-            Err(_) => Err(Error::query(format!("'{t}' does not have the format '{f}'"))
-                .help("%Y year, %m month, %d day, %H hour, %M minute, %S second")),
-        }
-    });
-    Ok(Arc::new(out.collect::<Result<TimestampMicrosecondArray>>()?))
-}
-
-fn strftime(args: &[Value], rows: usize) -> Result<ArrayRef> {
-    use std::fmt::Write;
-    let (x, format) = (Moments { value: &args[0] }, Text::of(&args[1]));
-    let mut out = StringViewBuilder::with_capacity(rows);
-    let mut buffer = String::new();
-    for i in 0..rows {
-        let (Some(us), Some(f)) = (x.get(i), format.get(i)) else {
-            out.append_null();
-            continue;
-        };
-        let bad = || Error::query(format!("cannot format by '{f}'"));
-        let moment = DateTime::from_timestamp_micros(us).ok_or_else(bad)?.naive_utc();
-        buffer.clear();
-        write!(buffer, "{}", moment.format(f)).map_err(|_| bad())?;
-        out.append_value(&buffer);
-    }
-    Ok(Arc::new(out.finish()))
 }

@@ -11,7 +11,7 @@ use regex::Regex;
 use super::functions::Func;
 use super::text::{LikeKind, Matcher};
 use super::tree::{BinaryOp, Expr};
-use super::{arith, bind, cast, compare, dates, math, pack, text};
+use super::{arith, bind, cast, compare, dates, math, pack, strptime, text};
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
 
@@ -584,11 +584,14 @@ fn call(func: Func, args: &[Node], ty: &DataType, regex: Option<&Regex>, batch: 
             Some(a) => Some(a),
             None => match dates::call(func, values, rows)? {
                 Some(a) => Some(a),
-                None => match pack::call(func, values, rows)? {
+                None => match strptime::call(func, values, ty, rows)? {
                     Some(a) => Some(a),
-                    None => match super::pair::call(func, values, rows)? {
+                    None => match pack::call(func, values, rows)? {
                         Some(a) => Some(a),
-                        None => text::call(func, values, regex, rows)?,
+                        None => match super::pair::call(func, values, rows)? {
+                            Some(a) => Some(a),
+                            None => text::call(func, values, regex, rows)?,
+                        },
                     },
                 },
             },

@@ -56,7 +56,7 @@ functions! {
     Lower "lower" ["lcase"] "t" 1 't' "lower(s)" "In small letters." "lower('JFK') = 'jfk'";
     Upper "upper" ["ucase"] "t" 1 't' "upper(s)" "In capital letters." "upper('jfk') = 'JFK'";
     Length "length" ["len" "char_length" "character_length"] "t" 1 'i' "length(s)" "The number of characters." "length('été') = 3";
-    Substr "substr" ["substring"] "tii" 2 't' "substr(s, start[, count])" "Characters from a position, which counts from 1." "substr('hello', 2, 3) = 'ell'";
+    Substr "substr" ["substring"] "tii" 2 't' "substr(s, start[, count])" "Characters from a position, which counts from 1, or from -1 at the end." "substr('hello', 2, 3) = 'ell'";
     Left "left" [] "ti" 2 't' "left(s, n)" "The first n characters; all but the last -n where n is negative." "left('hello', 2) = 'he'";
     Right "right" [] "ti" 2 't' "right(s, n)" "The last n characters; all but the first -n where n is negative." "right('hello', 2) = 'lo'";
     Trim "trim" ["btrim"] "tt" 1 't' "trim(s[, characters])" "Without white space, or these characters, at both ends." "trim(' a ') = 'a'";
@@ -78,6 +78,8 @@ functions! {
     Ascii "ascii" [] "t" 1 'i' "ascii(s)" "The code of the first character; 0 of the empty text." "ascii('A') = 65";
     Unicode "unicode" ["ord"] "t" 1 'i' "unicode(s)" "The code of the first character; -1 of the empty text." "unicode('ü') = 252";
     Chr "chr" [] "i" 1 't' "chr(n)" "The character of that code." "chr(65) = 'A'";
+    Md5 "md5" [] "t" 1 't' "md5(s)" "The MD5 digest in hexadecimal digits." "md5('a') = '0cc175b9c0f1b6a831c399e269772661'";
+    Sha256 "sha256" [] "t" 1 't' "sha256(s)" "The SHA-256 digest in hexadecimal digits." "left(sha256('a'), 8) = 'ca978112'";
     StrLen "strlen" [] "t" 1 'i' "strlen(s)" "The number of bytes." "strlen('été') = 5";
     RegexpLike "regexp_like" ["regexp_matches"] "tt" 2 'b' "regexp_like(s, regex)" "Whether the regular expression matches somewhere; also s ~ regex." "regexp_like('a12', '[0-9]+')";
     RegexpExtract "regexp_extract" [] "tti" 2 't' "regexp_extract(s, regex[, group])" "The first match, or that group of it; null where there is none." "regexp_extract('a12', '[0-9]+') = '12'";
@@ -142,13 +144,15 @@ functions! {
     DaysInMonth "days_in_month" [] "d" 1 'i' "days_in_month(x)" "The number of days of the month." "days_in_month(DATE '2012-02-05') = 29";
     DayName "dayname" [] "d" 1 't' "dayname(x)" "The English name of the day." "dayname(DATE '2013-04-05') = 'Friday'";
     MonthName "monthname" [] "d" 1 't' "monthname(x)" "The English name of the month." "monthname(DATE '2013-04-05') = 'April'";
-    DateTrunc "date_trunc" ["datetrunc"] "td" 2 '=' "date_trunc(unit, x)" "The start of the year, quarter, month, week, day, hour, minute or second." "date_trunc('month', DATE '2013-04-05') = DATE '2013-04-01'";
+    DateTrunc "date_trunc" ["datetrunc"] "tdt" 2 '=' "date_trunc(unit, x[, zone])" "The start of the year, quarter, month, week, day, hour, minute, second and so on, of a moment by the clocks of a time zone." "date_trunc('month', DATE '2013-04-05') = DATE '2013-04-01'";
+    TimeBucket "time_bucket" ["date_bin"] "vddt" 2 '=' "time_bucket(width, x[, origin[, zone]])" "The start of the bucket of that width, as '15 minutes'; buckets begin at an origin, else Monday 2000-01-03, those of months 2000-01-01." "time_bucket('15 minutes', TIMESTAMP '2013-04-05 06:07:08') = TIMESTAMP '2013-04-05 06:00:00'";
     DateDiff "date_diff" ["datediff"] "tdd" 3 'i' "date_diff(unit, a, b)" "How many borders of that unit lie between a and b." "date_diff('month', DATE '2013-01-31', DATE '2013-02-01') = 1";
     DateSub "date_sub" ["datesub"] "tdd" 3 'i' "date_sub(unit, a, b)" "How many whole units lie between a and b." "date_sub('month', DATE '2013-01-31', DATE '2013-02-27') = 0";
     MakeDate "make_date" [] "iii" 3 'd' "make_date(year, month, day)" "The date." "make_date(2013, 4, 5) = DATE '2013-04-05'";
     MakeTimestamp "make_timestamp" [] "iiiiif" 6 's' "make_timestamp(year, month, day, hour, minute, second)" "The timestamp." "make_timestamp(2013, 4, 5, 6, 7, 8) = TIMESTAMP '2013-04-05 06:07:08'";
-    Strptime "strptime" [] "tt" 2 's' "strptime(s, format)" "The timestamp that a text means by a format." "strptime('05.04.2013', '%d.%m.%Y') = TIMESTAMP '2013-04-05'";
-    Strftime "strftime" [] "dt" 2 't' "strftime(x, format)" "Text by a format." "strftime(DATE '2013-04-05', '%d.%m.%Y') = '05.04.2013'";
+    Strptime "strptime" [] "tt" 2 's' "strptime(s, format)" "The timestamp that a text means by a format; with %z or %Z a moment." "strptime('05.04.2013', '%d.%m.%Y') = TIMESTAMP '2013-04-05'";
+    TryStrptime "try_strptime" [] "tt" 2 's' "try_strptime(s, format)" "The same; null where the text does not have the format." "try_strptime('5 April', '%d.%m.%Y') IS NULL";
+    Strftime "strftime" [] "dtt" 2 't' "strftime(x, format[, zone])" "Text by a format, of a moment by the clocks of a time zone." "strftime(DATE '2013-04-05', '%d.%m.%Y') = '05.04.2013'";
     Epoch "epoch" [] "d" 1 'f' "epoch(x)" "Seconds since 1970." "epoch(DATE '1970-01-02') = 86400";
     EpochMs "epoch_ms" [] "d" 1 'i' "epoch_ms(x)" "Milliseconds since 1970." "epoch_ms(DATE '1970-01-02') = 86400000";
     EpochUs "epoch_us" [] "d" 1 'i' "epoch_us(x)" "Microseconds since 1970." "epoch_us(DATE '1970-01-02') = 86400000000";
@@ -156,6 +160,7 @@ functions! {
     Zoned "zoned" [] "dt" 2 't' "zoned(x, zone)" "A moment as text, by the clock of a time zone and with its offset." "zoned(at_time_zone(TIMESTAMP '2013-07-05 14:00:00', 'Europe/Berlin'), 'Europe/Berlin') = '2013-07-05T14:00:00+02:00'";
     ToTimestamp "to_timestamp" [] "f" 1 's' "to_timestamp(seconds)" "The timestamp so many seconds after 1970." "to_timestamp(86400) = TIMESTAMP '1970-01-02'";
     Sampled "__sampled" [] "iif" 3 'b' "" "Whether a row is one of a sample: its number, the seed, percent of the rows." "";
+    Bucket "__bucket" [] "iiddt" 3 '=' "" "The start of the bucket: months and microseconds of it, the moment, the origin, the zone." "";
     Ordered "__ordered" [] "vtv+" 2 '=' "" "The argument of an aggregate, and the order of its rows." "";
     Pack "__pack" [] "tv+" 2 't' "" "A row as text that sorts as rows are ordered." "";
     Pair "__pair" [] "ff" 2 'p' "" "Two numbers as one value, for aggregates of pairs." "";
@@ -186,7 +191,7 @@ const FOREIGN: &[(&str, &str)] = &[
 ];
 
 /// The functions at the end of the table that plans use and nobody writes.
-const HIDDEN: usize = 5;
+const HIDDEN: usize = 6;
 
 /// All functions, in the order of the manual.
 pub fn functions() -> &'static [FunctionInfo] {
@@ -257,6 +262,7 @@ impl Func {
                 | MakeDate
                 | MakeTimestamp
                 | Strptime
+                | TryStrptime
                 | Strftime
                 | ToTimestamp
                 | Repeat
@@ -273,6 +279,8 @@ impl Func {
                 | RegexpExtract
                 | RegexpReplace
                 | DateTrunc
+                | TimeBucket
+                | Bucket
                 | DateDiff
                 | AtTimeZone
                 | Zoned
@@ -325,6 +333,7 @@ impl Func {
             }
             's' => types::timestamp(),
             _ if self == Func::DateTrunc => want[1].clone(),
+            _ if self == Func::Bucket => want[2].clone(),
             _ if letters.contains(&'a') => united,
             _ => want[0].clone(),
         };

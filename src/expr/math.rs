@@ -195,7 +195,10 @@ fn rounding(func: Func, args: &[Value], rows: usize) -> Result<ArrayRef> {
                         (_, drop) if drop <= 0 => Some(v),
                         (_, drop) => unit(drop).map_or(Some(0), |u| round_int(func, v, u)),
                     };
-                    r.map(Some).ok_or_else(|| over(v.to_string()))
+                    let shown = || super::temporal::decimal_text(v, s);
+                    r.filter(|r| super::arith::fits_digits(*r))
+                        .map(Some)
+                        .ok_or_else(|| over(shown()))
                 }
                 _ => Ok(None),
             });

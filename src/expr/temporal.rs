@@ -190,6 +190,30 @@ pub fn decimal_text(value: i128, scale: i8) -> String {
     format!("{}{whole}.{frac}", if value < 0 { "-" } else { "" })
 }
 
+/// As [`parse_decimal`], also of a number with an exponent: `1.5e3`.
+pub fn parse_scientific(text: &str, precision: u8, scale: i8) -> Option<i128> {
+    let t = text.trim_ascii();
+    let Some((number, exponent)) = t.split_once(['e', 'E']) else {
+        return parse_decimal(t, precision, scale);
+    };
+    let exponent: i32 = exponent.parse().ok().filter(|e| (-400..=400).contains(e))?;
+    let (sign, digits) = match number.as_bytes().first()? {
+        b'-' | b'+' => number.split_at(1),
+        _ => ("", number),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let (digits, point) = (format!("{whole}{fraction}"), whole.len() as i32 + exponent);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let plain = match usize::try_from(point) {
+        Ok(point) if point <= digits.len() => format!("{}.{}", &digits[..point], &digits[point..]),
+        Ok(point) => format!("{digits:0<point$}"),
+        Err(_) => format!(".{}{digits}", "0".repeat(point.unsigned_abs() as usize)),
+    };
+    parse_decimal(&format!("{sign}{plain}"), precision, scale)
+}
+
 /// A decimal of that precision and scale from text; further digits are rounded half away from
 /// zero. None if it is no number or does not fit.
 pub fn parse_decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
@@ -220,4 +244,29 @@ pub fn parse_decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
     } else {
         value
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_with_an_exponent() {
+        for (text, want) in [
+            ("1e3", Some(100_000)),
+            ("-1.5E2", Some(-15_000)),
+            ("12.345e-1", Some(123)),
+            ("5e-2", Some(5)),
+            ("5e-3", Some(1)),
+            (".5e1", Some(500)),
+            ("1e9", None),
+            ("e3", None),
+            ("1e", None),
+            ("é5e1", None),
+            ("1e3x", None),
+            ("1e99999999999", None),
+        ] {
+            assert_eq!(parse_scientific(text, 10, 2), want, "{text}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::*;
 use arrow::datatypes::{DataType, Int64Type};
+use md5::Digest;
 use memchr::memmem;
 use regex::{Regex, RegexBuilder};
 
@@ -282,6 +283,14 @@ fn build(
     Ok(Some(Arc::new(out.finish())))
 }
 
+/// A digest of a text's bytes, in hexadecimal digits.
+fn digest<D: Digest>(t: &str) -> String {
+    D::digest(t.as_bytes())
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
+}
+
 /// Calls a function of text; none if it is not one.
 pub(super) fn call(func: Func, args: &[Value], re: Option<&Regex>, rows: usize) -> Result<Option<ArrayRef>> {
     use Func::*;
@@ -310,14 +319,20 @@ pub(super) fn call(func: Func, args: &[Value], re: Option<&Regex>, rows: usize) 
         },
         Lower => build(&|i| some(text(0, i).to_lowercase())),
         Upper => build(&|i| some(text(0, i).to_uppercase())),
+        Md5 => build(&|i| some(digest::<md5::Md5>(text(0, i)))),
+        Sha256 => build(&|i| some(digest::<sha2::Sha256>(text(0, i)))),
         Reverse => build(&|i| some(text(0, i).chars().rev().collect())),
         Trim => build(&|i| some(trim(text(0, i), set(i), true, true))),
         Ltrim => build(&|i| some(trim(text(0, i), set(i), true, false))),
         Rtrim => build(&|i| some(trim(text(0, i), set(i), false, true))),
         Substr => build(&|i| {
-            let from = int(1, i).saturating_sub(1);
+            let t = text(0, i);
+            let from = match int(1, i) {
+                start if start < 0 => count(t).saturating_add(start),
+                start => start.saturating_sub(1),
+            };
             let n = if has(2) { int(2, i).max(0) } else { i64::MAX };
-            some(chars(text(0, i), from, from.saturating_add(n)).to_string())
+            some(chars(t, from, from.saturating_add(n)).to_string())
         }),
         Left | Right => build(&|i| {
             let (t, n) = (text(0, i), int(1, i));

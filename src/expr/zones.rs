@@ -5,8 +5,9 @@
 //!                        ◄── at_time_zone(x, 'Europe/Berlin') ──
 //! ```
 //!
-//! A clock that is set back shows an hour twice: the first is meant. One that is set forward leaves
-//! an hour out: such a time is read by the offset before. The machine's own zone is never used.
+//! A clock that is set back shows an hour twice: the second is meant, standard time, as PostgreSQL has it. One that
+//! is set forward leaves an hour out: such a time is read by the offset before, as if the clock had not been set yet.
+//! The machine's own zone is never used.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -48,10 +49,20 @@ fn offset(zone: Tz, utc: NaiveDateTime) -> i64 {
 fn offset_of_clock(zone: Tz, local: NaiveDateTime) -> i64 {
     let seconds = |o: chrono::FixedOffset| i64::from(o.local_minus_utc());
     match zone.offset_from_local_datetime(&local) {
-        LocalResult::Single(o) | LocalResult::Ambiguous(o, _) => seconds(o.fix()),
+        LocalResult::Single(o) | LocalResult::Ambiguous(_, o) => seconds(o.fix()),
         // left out: a day before, the old offset was in force
         LocalResult::None => offset(zone, local - Duration::days(1)),
     }
+}
+
+/// Seconds that the zone's clocks are ahead of UTC at a moment, in microseconds since 1970.
+pub(super) fn seconds_at(zone: Tz, us: i64) -> Option<i64> {
+    Some(offset(zone, naive(us)?))
+}
+
+/// Seconds that the zone's clocks are ahead of UTC where they show `clock`, in microseconds since 1970.
+pub(super) fn seconds_ahead(zone: Tz, clock: i64) -> Option<i64> {
+    Some(offset_of_clock(zone, naive(clock)?))
 }
 
 fn naive(us: i64) -> Option<NaiveDateTime> {
@@ -128,24 +139,34 @@ pub fn localized(e: Expr, zone: &str, is_moment: &dyn Fn(&Expr) -> bool) -> Resu
         use Func::*;
         Ok(match e {
             Expr::Function {
-                func: DateTrunc,
-                args,
-            } if args.iter().any(is_moment) => {
-                let args = args.into_iter().map(local).collect();
-                zoned(Expr::Function {
-                    func: DateTrunc,
-                    args,
-                })
+                func: func @ (DateTrunc | TimeBucket),
+                mut args,
+            } => {
+                let places = if func == DateTrunc { 2 } else { 3 };
+                if args.len() <= places && args.get(1).is_some_and(is_moment) {
+                    args.resize(places, Expr::Literal(Scalar::Null));
+                    args.push(Expr::Literal(Scalar::Text(zone.to_string())));
+                }
+                Expr::Function { func, args }
             }
             Expr::Function {
                 func:
                     func @ (Year | Quarter | Month | Week | Day | DayOfYear | DayOfWeek | IsoDow | Dow | Hour
-                    | Minute | Second | DayName | MonthName | DateDiff | Strftime),
+                    | Minute | Second | DayName | MonthName | DateDiff),
                 args,
             } => Expr::Function {
                 func,
                 args: args.into_iter().map(local).collect(),
             },
+            Expr::Function {
+                func: Strftime,
+                mut args,
+            } => {
+                if args.len() == 2 && is_moment(&args[0]) {
+                    args.push(Expr::Literal(Scalar::Text(zone.to_string())));
+                }
+                Expr::Function { func: Strftime, args }
+            }
             Expr::Cast {
                 expr,
                 to: to @ (CastType::Date | CastType::Timestamp),
@@ -173,7 +194,9 @@ mod tests {
         assert_eq!(offset_of_clock(berlin, at("2024-03-31 01:59")), 3600);
         assert_eq!(offset_of_clock(berlin, at("2024-03-31 02:30")), 3600); // is left out
         assert_eq!(offset_of_clock(berlin, at("2024-03-31 03:00")), 7200);
-        assert_eq!(offset_of_clock(berlin, at("2024-10-27 02:30")), 7200); // comes twice
+        assert_eq!(offset_of_clock(berlin, at("2024-10-27 01:59")), 7200);
+        assert_eq!(offset_of_clock(berlin, at("2024-10-27 02:30")), 3600); // comes twice
+        assert_eq!(offset_of_clock(berlin, at("2024-10-27 03:00")), 3600);
         assert_eq!(with_offset(0, -12_600), "1969-12-31T20:30:00-03:30");
         let e = parse("Europe/Berlim").unwrap_err();
         assert!(e.help_text().unwrap().contains("Europe/Berlin"));
