@@ -58,6 +58,7 @@ struct Inner {
     span: Option<(String, Range<usize>)>,
     help: Option<String>,
     task: Option<FailedTask>,
+    text_column: Option<String>,
 }
 
 /// The task of a query in which an error arose.
@@ -120,6 +121,7 @@ impl Error {
             span: None,
             help: None,
             task: None,
+            text_column: None,
         };
         Error(Arc::new(inner))
     }
@@ -208,6 +210,11 @@ impl Error {
     pub fn span(self, text: impl Into<String>, range: Range<usize>) -> Self {
         self.with(|i| i.span = Some((text.into(), range)))
     }
+    /// Says which column of text is looked at as if it had numbers, so that who knows its values can tell more; none:
+    /// that was done.
+    pub fn about_text(self, column: Option<&str>) -> Self {
+        self.with(|i| i.text_column = column.map(str::to_string))
+    }
     /// Puts `context: ` before the message.
     pub fn context(self, context: impl fmt::Display) -> Self {
         self.with(|i| i.what = format!("{context}: {}", i.what))
@@ -243,6 +250,10 @@ impl Error {
     /// One thing to do about it, if any.
     pub fn help_text(&self) -> Option<&str> {
         self.0.help.as_deref()
+    }
+    /// The column of [`Error::about_text`].
+    pub fn text_column(&self) -> Option<&str> {
+        self.0.text_column.as_deref()
     }
     /// The task of the query in which it arose, if it is known and not the only one.
     pub fn task(&self) -> Option<&FailedTask> {

@@ -334,7 +334,11 @@ impl Binder<'_> {
                 op.symbol()
             ));
             return Err(match l.1 == types::TEXT || r.1 == types::TEXT {
-                true => error.help(format!("write try_cast({text} AS {})", types::name(other))),
+                true if types::is_numeric(other) => {
+                    let error = error.help(super::advice::unknown(&text.to_string()));
+                    super::tree::about_text(error, &types::TEXT, Some(text))
+                }
+                true => error.help(format!("write cast({text} AS {})", types::name(other))),
                 false => error,
             });
         };
@@ -390,7 +394,9 @@ impl Binder<'_> {
                 let error = misfit();
                 return Err(match (a, b) {
                     (a, b) if *a == types::TEXT || *b == types::TEXT => {
-                        error.help("text is no number: try_cast(x AS double) makes it one; || joins text")
+                        let text = if *a == types::TEXT { left } else { right };
+                        let help = format!("{}; || joins text", super::advice::unknown("x"));
+                        super::tree::about_text(error.help(help), &types::TEXT, Some(text))
                     }
                     _ => error.help("cast(x AS int) makes a number of a bool"),
                 });
@@ -538,6 +544,37 @@ impl Binder<'_> {
         Ok((Node::case(branches, finish(last)?, ty.clone()), ty))
     }
 
+    /// `time_bucket` with its width in months and microseconds.
+    fn bucket(&self, width: &Expr, x: &Expr, rest: &[Expr]) -> Result<Expr> {
+        let wrong = |what: &str| {
+            let what = format!("the width of a bucket must be {what}, not {width}");
+            Error::query(what).help("time_bucket('15 minutes', x), time_bucket('1 month', x)")
+        };
+        let Expr::Literal(Scalar::Interval(months, days, us)) = width else {
+            return Err(wrong("a constant interval"));
+        };
+        let us = i64::from(*days)
+            .checked_mul(temporal::DAY_US)
+            .and_then(|d| d.checked_add(*us));
+        let (months, us) = (i64::from(*months), us.ok_or_else(|| wrong("in range"))?);
+        if months < 0 || us < 0 || (months == 0) == (us == 0) {
+            return Err(wrong("positive, of months or of days and less"));
+        }
+        // parts of days are moments
+        let x = match us % temporal::DAY_US == 0 || self.bind(x)?.1 != DataType::Date32 {
+            true => x.clone(),
+            false => x.clone().cast_to(&types::timestamp())?,
+        };
+        let int = |n: i64| Expr::Literal(Scalar::Int(n));
+        Ok(Expr::Function {
+            func: Func::Bucket,
+            args: [int(months), int(us), x]
+                .into_iter()
+                .chain(rest.iter().cloned())
+                .collect(),
+        })
+    }
+
     fn function(&self, func: Func, args: &[Expr]) -> Result<Typed> {
         let not_null = |e: &Expr| Expr::IsNull {
             expr: Box::new(e.clone()),
@@ -554,6 +591,10 @@ impl Binder<'_> {
                 let branch = (same, Expr::Literal(Scalar::Null));
                 return self.case(&None, &[branch], &Some(Box::new(a.clone())));
             }
+            (Func::TimeBucket, [width, x, rest @ ..]) => {
+                let e = self.bucket(width, x, rest)?;
+                return self.bind(&e);
+            }
             (Func::If, [c, a, b]) => {
                 return self.case(&None, &[(c.clone(), a.clone())], &Some(Box::new(b.clone())));
             }
@@ -562,7 +603,7 @@ impl Binder<'_> {
         let bound: Vec<Typed> = args.iter().map(|a| self.bind(a)).collect::<Result<_>>()?;
         let given: Vec<DataType> = bound.iter().map(|b| b.1.clone()).collect();
         let literals: Vec<bool> = args.iter().map(is_text_literal).collect();
-        let (want, ty) = func.check(&given, &literals)?;
+        let (want, mut ty) = func.check(&given, &literals)?;
         let args: Vec<Node> = bound
             .into_iter()
             .zip(&want)
@@ -586,10 +627,20 @@ impl Binder<'_> {
         {
             super::dates::Unit::parse(unit)?;
         }
-        if matches!(func, Func::AtTimeZone | Func::Zoned)
-            && let Some(zone) = constant_arg(1)
-        {
+        let zone = match func {
+            Func::AtTimeZone | Func::Zoned => constant_arg(1),
+            Func::DateTrunc | Func::Strftime => constant_arg(2),
+            Func::Bucket => constant_arg(4),
+            _ => None,
+        };
+        if let Some(zone) = zone {
             super::zones::parse(zone)?;
+        }
+        // what tells an offset is a moment
+        if matches!(func, Func::Strptime | Func::TryStrptime)
+            && constant_arg(1).is_some_and(super::strptime::has_offset)
+        {
+            ty = types::timestamp_utc();
         }
         Ok((
             Node::Call {

@@ -80,6 +80,14 @@ fn parse_bool(t: &str) -> Option<bool> {
     }
 }
 
+/// The date that a text tells, with or without a time of day.
+fn date_of(t: &str) -> Option<i32> {
+    temporal::parse_date(t).or_else(|| {
+        temporal::parse_timestamp(t)?;
+        temporal::parse_date(t.trim_ascii().get(..10)?)
+    })
+}
+
 /// A float as an integer, without its fraction.
 pub(super) fn float_to_int(x: f64) -> Option<i64> {
     let t = x.trunc();
@@ -102,8 +110,14 @@ fn each<A: Clone, B>(
             None => None,
             Some(v) => match f(v.clone()) {
                 None if !try_ => {
-                    let what = format!("cannot cast {} to {}", show(v), types::name(to));
-                    return Err(Error::query(what).help("try_cast gives null instead"));
+                    let shown = show(v);
+                    let what = format!("cannot cast {shown} to {}", types::name(to));
+                    let value = shown.strip_prefix('\'').and_then(|s| s.strip_suffix('\''));
+                    return Err(Error::query(what).help(match value {
+                        Some(value) if types::is_numeric(to) => super::advice::as_number("x", value),
+                        Some(value) => format!("nullif(x, '{value}') where that means null"),
+                        None => "CASE WHEN … END says what becomes of such values".to_string(),
+                    }));
                 }
                 other => other,
             },
@@ -192,7 +206,7 @@ pub fn array(a: &ArrayRef, to: &DataType, try_: bool) -> Result<ArrayRef> {
             };
             compute::cast_with_options(a, to, &options).map_err(|e| {
                 Error::query(format!("cannot cast to {}: {e}", types::name(to)))
-                    .help("try_cast gives null instead")
+                    .help("cast to a type of more digits, or to double")
             })?
         }
         _ => {
@@ -234,14 +248,14 @@ fn from_text(a: &StringViewArray, to: &DataType, try_: bool) -> Result<ArrayRef>
         DataType::Int64 => Arc::new(Int64Array::from(each(v, to, try_, show, parse_int)?)),
         DataType::Float64 => Arc::new(Float64Array::from(each(v, to, try_, show, parse_float)?)),
         DataType::Boolean => Arc::new(BooleanArray::from(each(v, to, try_, show, parse_bool)?)),
-        DataType::Date32 => Arc::new(Date32Array::from(each(v, to, try_, show, temporal::parse_date)?)),
+        DataType::Date32 => Arc::new(Date32Array::from(each(v, to, try_, show, date_of)?)),
         DataType::Timestamp(..) => {
             let f = |t: &str| temporal::parse_timestamp(t).map(|(us, _)| us);
             let out = TimestampMicrosecondArray::from(each(v, to, try_, show, f)?);
             Arc::new(out.with_data_type(to.clone()))
         }
         DataType::Decimal128(p, s) => {
-            let out = each(v, to, try_, show, |t| temporal::parse_decimal(t, *p, *s))?;
+            let out = each(v, to, try_, show, |t| temporal::parse_scientific(t, *p, *s))?;
             Arc::new(Decimal128Array::from(out).with_data_type(to.clone()))
         }
         _ => return Err(Error::query(format!("no cast from text to {}", types::name(to)))),

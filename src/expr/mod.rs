@@ -12,10 +12,12 @@
 //! for the single operations. Branches of `CASE`, `coalesce`, `AND` and `OR` that a row does not
 //! need are not evaluated for it where they could fail.
 
+pub mod advice;
 mod aggregates;
 pub mod arith;
 pub mod bind;
 mod bits;
+mod buckets;
 pub mod cast;
 pub mod compare;
 pub mod convert;
@@ -24,6 +26,7 @@ pub mod display;
 pub mod eval;
 pub mod fold;
 pub mod functions;
+mod interval;
 mod join;
 mod listing;
 pub mod math;
@@ -31,6 +34,7 @@ mod operators;
 pub mod pack;
 pub mod pair;
 pub mod parse;
+pub mod strptime;
 mod syntax;
 pub mod temporal;
 pub mod text;
@@ -49,7 +53,7 @@ pub use eval::Evaluator;
 pub use fold::fold;
 pub use functions::{Func, FunctionInfo, functions};
 pub use join::{AsOfOp, JoinKind};
-pub use listing::AGGREGATE_FUNCTIONS;
+pub use listing::{AGGREGATE_FUNCTIONS, EXAMPLE_ROWS, Listed, WINDOW_LISTING, listing};
 pub use pack::{Ordering, ordered_by, packed_text};
 pub use pair::PairFunc;
 pub use parse::{parse, parse_named, point_at};

@@ -416,7 +416,10 @@ impl WindowCall {
                 );
                 Err(Error::query(what).help("of whole numbers it is"))
             }
-            (Aggregate(a), [ty]) => a.output_type(&known(ty)?),
+            (Aggregate(a), [ty]) => {
+                let told = |e| super::tree::about_text(e, ty, self.args.first());
+                a.output_type(&known(ty)?).map_err(told)
+            }
             _ => Err(Error::defect(format!("{} of {} arguments", self, args.len()))),
         }
     }

@@ -13,6 +13,10 @@ impl LogicalPlan {
     /// Names and logical types of the rows this plan yields. Fails where a name is unknown, a type
     /// does not fit, or two columns would have one name.
     pub fn schema(&self) -> Result<SchemaRef> {
+        self.checked().map_err(|e| super::witness::told(e, self))
+    }
+
+    fn checked(&self) -> Result<SchemaRef> {
         match self {
             LogicalPlan::Scan {
                 table,
@@ -58,11 +62,7 @@ impl LogicalPlan {
                     if let Some(f) = &call.filter {
                         expect_bool(f, &schema, "the filter of an aggregate")?;
                     }
-                    let arg = match &call.arg {
-                        Some(e) => e.data_type(&schema)?,
-                        None => DataType::Null,
-                    };
-                    fields.push(Field::new(name, call.func.output_type(&arg)?, true));
+                    fields.push(Field::new(name, call.data_type(&schema)?, true));
                 }
                 unique(fields)
             }

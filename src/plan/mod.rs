@@ -18,6 +18,7 @@ mod explain;
 mod full;
 mod unite;
 mod window;
+mod witness;
 
 use std::fmt;
 use std::sync::Arc;

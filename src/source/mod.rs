@@ -167,6 +167,14 @@ pub trait Dataset: Send + Sync {
     fn retries(&self) -> u64 {
         0
     }
+    /// The first value of a column that is not null and for which a test holds, and where it stands (`FILE:LINE`), for
+    /// messages; none where nothing near the start of the input is such a value, or places have no names.
+    ///
+    /// # Errors
+    /// As reading does.
+    fn first_value(&self, _column: usize, _test: &dyn Fn(&str) -> bool) -> Result<Option<(String, String)>> {
+        Ok(None)
+    }
     /// Facts for the user that opening and reading the files brought up.
     fn warnings(&self) -> Vec<Warning> {
         Vec::new()

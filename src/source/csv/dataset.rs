@@ -452,6 +452,9 @@ impl Dataset for CsvDataset {
     fn refine(self: Arc<Self>, columns: &[usize], run: &RunContext) -> Result<Arc<dyn Dataset>> {
         Ok(self.refined(columns, run)?)
     }
+    fn first_value(&self, column: usize, test: &dyn Fn(&str) -> bool) -> Result<Option<(String, String)>> {
+        super::witness::first(self, column, test)
+    }
     fn set_aside(&self, run: &RunContext) -> Result<Option<PathBuf>> {
         let OnBadRow::Reject(path) = &self.options.on_bad_row else {
             return Ok(None);

@@ -24,6 +24,7 @@ mod rows;
 mod sniff;
 mod values;
 mod windows;
+mod witness;
 
 #[cfg(test)]
 mod tests;
