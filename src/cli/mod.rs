@@ -309,28 +309,23 @@ fn schema(write: &OutputArgs, frame: &Frame) -> Result<()> {
 fn functions(pattern: Option<&str>) -> Result<()> {
     let wanted = pattern.unwrap_or("").to_lowercase();
     let mut out = String::new();
-    for f in crate::expr::functions() {
-        let line = format!("{:44} {}\n", f.signature, f.description);
-        if line.to_lowercase().contains(&wanted) {
-            out += &line;
+    for (heading, list) in crate::expr::listing() {
+        let lines = list.iter().map(|l| format!("{l}\n"));
+        let lines: String = lines.filter(|l| l.to_lowercase().contains(&wanted)).collect();
+        if lines.is_empty() {
+            continue;
         }
-    }
-    let mut aggregates = String::new();
-    for (signature, names, description) in crate::expr::AGGREGATE_FUNCTIONS {
-        let also = match names.is_empty() {
-            true => String::new(),
-            false => format!(" Also {}.", names.join(", ")),
-        };
-        let line = format!("{signature:44} {description}{also}\n");
-        if line.to_lowercase().contains(&wanted) {
-            aggregates += &line;
+        if !out.is_empty() {
+            out.push('\n');
         }
-    }
-    if !aggregates.is_empty() {
-        out += &format!(
-            "{}Aggregates:\n{aggregates}",
-            if out.is_empty() { "" } else { "\n" }
-        );
+        if heading != "Functions" {
+            let rows = crate::expr::EXAMPLE_ROWS.map(|(x, y)| match x {
+                Some(x) => format!("({x}, {y})"),
+                None => format!("(NULL, {y})"),
+            });
+            out += &format!("{heading}, over the rows (x, y) = {}:\n", rows.join(", "));
+        }
+        out += &lines;
     }
     print(&out)
 }
