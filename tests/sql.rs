@@ -307,7 +307,7 @@ fn errors_name_the_place_and_what_was_meant() {
             "SELECT id FROM emp WHERE id = 'abc'",
             "cannot compare",
             "id",
-            "try_cast",
+            "cast(",
         ),
         (
             "SELECT id, hired + hired FROM emp",
@@ -325,7 +325,7 @@ fn errors_name_the_place_and_what_was_meant() {
             "SELECT sum(name) FROM emp",
             "needs a number",
             "sum(name)",
-            "try_cast",
+            "cast(",
         ),
         (
             "SELECT id, round('x') FROM emp",
@@ -373,7 +373,7 @@ fn errors_name_the_place_and_what_was_meant() {
             "SELECT f.name + 1 FROM emp e JOIN emp f ON e.id = f.id",
             "\"name\" + 1",
             "name",
-            "try_cast",
+            "cast(",
         ),
     ] {
         let e = error(text);
@@ -581,7 +581,7 @@ fn window_functions_say_what_is_wrong() {
             "no interval",
             "",
         ),
-        (over("sum(name) OVER ()"), "sum needs a number", "try_cast"),
+        (over("sum(name) OVER ()"), "sum needs a number", "cast("),
         (over("ntile(0) OVER (ORDER BY id)"), "from 1 on", ""),
         (over("ntile(id) OVER (ORDER BY id)"), "constant whole number", ""),
         (

@@ -21,3 +21,4 @@ mod shown;
 mod splitting;
 mod thin;
 mod types;
+mod values;

@@ -18,6 +18,7 @@ import sys
 import duckdb
 
 import dependent
+import nasty
 import windows
 
 HERE = pathlib.Path(__file__).parent
@@ -39,6 +40,7 @@ topic("foremost")(windows.foremost)
 topic("dependent")(dependent.questions)
 topic("recursive")(dependent.recursive)
 topic("pairs")(dependent.pairs)
+topic("nasty")(nasty.questions)
 
 
 @topic("select")
