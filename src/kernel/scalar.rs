@@ -26,6 +26,8 @@ pub enum Scalar {
     Interval(i32, i32, i64),
     /// Text.
     Text(String),
+    /// A value of another type that has no parts, as its text: a UUID, bytes, a time.
+    Other(String, DataType),
 }
 
 impl Scalar {
@@ -40,8 +42,9 @@ impl Scalar {
             Scalar::Date(_) => DataType::Date32,
             Scalar::Timestamp(_, false) => types::timestamp(),
             Scalar::Timestamp(_, true) => types::timestamp_utc(),
-            Scalar::Interval(..) => DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano),
+            Scalar::Interval(..) => types::INTERVAL,
             Scalar::Text(_) => types::TEXT,
+            Scalar::Other(_, ty) => ty.clone(),
         }
     }
 }
