@@ -204,6 +204,7 @@ pub(super) fn negate(a: &ArrayRef) -> Result<ArrayRef> {
             integers(BinaryOp::Sub, &zero, &Value::Array(a.clone()))?
         }
         DataType::Float64 => Arc::new(a.as_primitive::<Float64Type>().unary::<_, Float64Type>(|x| -x)),
+        ty if super::spans::is_span(ty) => super::spans::negated(a)?,
         _ => numeric::neg(a)?,
     })
 }
@@ -249,7 +250,7 @@ fn shift_each(a: &ArrayRef, to_time: bool, span: &dyn Fn(usize) -> Option<Span>)
         DataType::Date32 => crate::kernel::types::timestamp(),
         other => other.clone(),
     };
-    let a = super::cast::array(a, &to, false)?;
+    let (a, rest) = super::spans::micros(&super::cast::array(a, &to, false)?)?;
     let x = a.as_primitive::<TimestampMicrosecondType>();
     let out = x.iter().enumerate().map(|(i, t)| match t {
         None => Ok(None),
@@ -261,10 +262,9 @@ fn shift_each(a: &ArrayRef, to_time: bool, span: &dyn Fn(usize) -> Option<Span>)
             moved.map(Some).ok_or_else(out_of_range)
         }
     });
-    Ok(Arc::new(
-        out.collect::<Result<TimestampMicrosecondArray>>()?
-            .with_data_type(to),
-    ))
+    let out = out.collect::<Result<TimestampMicrosecondArray>>()?;
+    let out = Arc::new(out.with_data_type(a.data_type().clone()));
+    super::spans::with_nanos(out, rest)
 }
 
 /// A date some days later, or earlier with `sign` -1.

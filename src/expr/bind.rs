@@ -1,16 +1,16 @@
 //! The type check: names become indices, operators get operands of one type through explicit casts.
 
-use arrow::array::new_empty_array;
-use arrow::datatypes::{DataType, Schema};
+use arrow::array::{Array, new_empty_array};
+use arrow::datatypes::{DataType, Schema, TimeUnit};
 use regex::Regex;
 
 use super::eval::{Node, Value};
 use super::functions::Func;
-use super::temporal;
+use super::literals::{adapt, as_short, is_parsed, of_width, printed, width_of_all, within_nanos};
 use super::tree::{BinaryOp, Expr, UnaryOp, balanced};
-use super::{arith, cast, text};
+use super::{arith, carried, cast, spans, text};
 use crate::error::{Error, Result, no_column};
-use crate::kernel::{Scalar, types};
+use crate::kernel::{Scalar, Width, carry, types};
 
 /// The type of an expression that may hold aggregates.
 pub(super) fn type_of(e: &Expr, schema: &Schema) -> Result<DataType> {
@@ -36,7 +36,12 @@ pub(super) fn bind(e: &Expr, schema: &Schema) -> Result<(Node, DataType)> {
 pub fn common(a: &DataType, b: &DataType) -> Option<DataType> {
     let united = types::unite(a, b);
     match (a, b) {
-        (DataType::Timestamp(..), DataType::Timestamp(..)) if a != b => Some(types::timestamp_utc()),
+        (DataType::Timestamp(..), DataType::Timestamp(..)) if united == types::TEXT => {
+            Some(match is_nanos(a) || is_nanos(b) {
+                true => types::timestamp_nanos(true),
+                false => types::timestamp_utc(),
+            })
+        }
         _ if united == types::TEXT && (*a != types::TEXT && *a != DataType::Null) => None,
         _ if united == types::TEXT && (*b != types::TEXT && *b != DataType::Null) => None,
         _ => Some(united),
@@ -53,17 +58,37 @@ struct Binder<'a> {
     aggregates: bool,
 }
 
-type Typed = (Node, DataType);
+/// A bound expression and its type.
+pub(super) type Typed = (Node, DataType);
 
-fn constant(v: &Scalar) -> Typed {
+pub(super) fn constant(v: &Scalar) -> Typed {
     (Node::Const(cast::scalar_array(v)), v.data_type())
 }
 
-/// Casts to a type; constants at once, if they can be.
+pub(super) fn is_nanos(ty: &DataType) -> bool {
+    matches!(ty, DataType::Timestamp(TimeUnit::Nanosecond, _))
+}
+
+pub(super) fn call(func: Func, arg: Node, ty: &DataType) -> Node {
+    Node::Call {
+        func,
+        args: vec![arg],
+        ty: ty.clone(),
+        regex: None,
+    }
+}
+
+/// Casts to a type; constants at once, if they can be. Bytes are text where they are UTF-8, and floats
+/// the text of their own width.
 fn coerce((node, from): Typed, to: &DataType) -> Result<Node> {
     if from == *to {
         return Ok(node);
     }
+    let node = match node {
+        node if from == DataType::Binary && *to == types::TEXT => return Ok(call(Func::Decode, node, to)),
+        node if *to == types::TEXT => printed(node),
+        node => node,
+    };
     if let Node::Const(a) = &node
         && let Ok(done) = cast::array(a, to, false)
     {
@@ -115,7 +140,7 @@ fn span_of(e: &Expr) -> Option<(Option<&Expr>, super::arith::Span)> {
     }
 }
 
-fn is_time(t: &DataType) -> bool {
+pub(super) fn is_time(t: &DataType) -> bool {
     matches!(t, DataType::Date32 | DataType::Timestamp(..))
 }
 
@@ -123,36 +148,20 @@ fn is_text_literal(e: &Expr) -> bool {
     matches!(e, Expr::Literal(Scalar::Text(_)))
 }
 
-/// A text literal beside a date or timestamp is one: parsed now.
-fn adapt(e: &Expr, typed: Typed, other: &DataType) -> Result<Typed> {
-    let Expr::Literal(Scalar::Text(t)) = e else {
-        return Ok(typed);
-    };
-    if !is_time(other) {
-        return Ok(typed);
-    }
-    if let (DataType::Date32, Some(d)) = (other, temporal::parse_date(t)) {
-        return Ok(constant(&Scalar::Date(d)));
-    }
-    match temporal::parse_timestamp(t) {
-        Some((us, utc)) => Ok(constant(&Scalar::Timestamp(us, utc))),
-        None => Err(Error::query(format!(
-            "'{t}' is no {}, with which it is compared",
-            types::name(other)
-        ))
-        .help("write it as '2013-01-31' or '2013-01-31 12:00:00'")),
-    }
-}
-
 impl Binder<'_> {
     fn bind(&self, e: &Expr) -> Result<Typed> {
         match e {
             Expr::Column(name) => match self.schema.index_of(name) {
-                Ok(i) => Ok((Node::Column(i), types::logical(self.schema.field(i).data_type()))),
+                Ok(i) => {
+                    let field = self.schema.field(i);
+                    let node = match Width::of_field(field).filter(|w| w.is_float()) {
+                        Some(width) => Node::Short(Box::new(Node::Column(i)), width),
+                        None => Node::Column(i),
+                    };
+                    Ok((node, types::logical(field.data_type())))
+                }
                 Err(_) => Err(unknown_column(name, self.schema)),
             },
-            Expr::Literal(Scalar::Interval(..)) => Err(Error::query("an interval that stands alone")
-                .help("intervals are added to dates and timestamps: day + INTERVAL 3 DAY")),
             Expr::Literal(v) => Ok(constant(v)),
             Expr::Place => Ok((Node::Place, DataType::Int64)),
             Expr::Unary {
@@ -166,7 +175,7 @@ impl Binder<'_> {
                 let (node, ty) = self.bind(expr)?;
                 match ty {
                     DataType::Null => Ok((node, ty)),
-                    _ if types::is_numeric(&ty) => Ok((Node::Neg(Box::new(node)), ty)),
+                    _ if types::is_numeric(&ty) || spans::is_span(&ty) => Ok((Node::Neg(Box::new(node)), ty)),
                     _ => Err(Error::query(format!("- of {}", types::name(&ty)))),
                 }
             }
@@ -180,6 +189,7 @@ impl Binder<'_> {
             Expr::Cast { expr, to, try_ } => {
                 let (node, from) = self.bind(expr)?;
                 let to = to.data_type();
+                let node = if to == types::TEXT { printed(node) } else { node };
                 if !cast::exists(&from, &to) {
                     return Err(Error::query(format!(
                         "no cast from {} to {}",
@@ -275,7 +285,7 @@ impl Binder<'_> {
     fn text(&self, e: &Expr, what: &str) -> Result<Node> {
         let (node, ty) = self.bind(e)?;
         match ty {
-            DataType::Null => coerce((node, ty), &types::TEXT),
+            DataType::Null | DataType::Binary => coerce((node, ty), &types::TEXT),
             _ if ty == types::TEXT => Ok(node),
             _ => Err(
                 Error::query(format!("{what} needs text, but {e} is {}", types::name(&ty)))
@@ -324,7 +334,11 @@ impl Binder<'_> {
     }
 
     fn compare(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<Node> {
-        let (l, r) = self.pair(left, right)?;
+        let (mut l, mut r) = self.pair(left, right)?;
+        as_short(&mut l, &r)?;
+        as_short(&mut r, &l)?;
+        within_nanos(&mut l, &r.1)?;
+        within_nanos(&mut r, &l.1)?;
         let Some(ty) = common(&l.1, &r.1) else {
             let (a, b) = (types::name(&l.1), types::name(&r.1));
             let text = if l.1 == types::TEXT { left } else { right };
@@ -368,6 +382,11 @@ impl Binder<'_> {
                 op.symbol()
             ))
         };
+        if let Some((a, b, ty)) = spans::result(op, &l.1, &r.1) {
+            let (l, r) = (Box::new(coerce(l, &a)?), Box::new(coerce(r, &b)?));
+            let out = ty.clone();
+            return Ok((Node::Span { op, l, r, ty }, out));
+        }
         let days = |node: Node, days: Node, sign: i64| {
             (
                 Node::AddDays {
@@ -455,6 +474,9 @@ impl Binder<'_> {
         };
         let (times, (m, d, us)) = span;
         let (node, ty) = self.bind(x)?;
+        if matches!(ty, DataType::Time64(_)) || spans::is_span(&ty) {
+            return Ok(None);
+        }
         if !is_time(&ty) {
             return Err(
                 Error::query(format!("{} {} an interval", types::name(&ty), op.symbol()))
@@ -536,12 +558,19 @@ impl Binder<'_> {
         let last = (otherwise, self.bind(otherwise)?);
         let results: Vec<&(&Expr, Typed)> = bound.iter().map(|b| &b.1).chain([&last]).collect();
         let ty = unite_all("CASE", &results)?;
-        let finish = |(e, t): (&Expr, Typed)| coerce(adapt(e, t, &ty)?, &ty);
+        let width = width_of_all(results.iter().map(|(_, (node, _))| node));
+        let width = width.filter(|_| ty == DataType::Float64);
+        let finish =
+            |(e, t): (&Expr, Typed)| -> Result<Node> { Ok(of_width(coerce(adapt(e, t, &ty)?, &ty)?, width)) };
         let branches = bound
             .into_iter()
             .map(|(c, r)| Ok((c, finish(r)?)))
             .collect::<Result<_>>()?;
-        Ok((Node::case(branches, finish(last)?, ty.clone()), ty))
+        let case = Node::case(branches, finish(last)?, ty.clone());
+        Ok(match width {
+            Some(width) => (Node::Short(Box::new(case), width), ty),
+            None => (case, ty),
+        })
     }
 
     /// `time_bucket` with its width in months and microseconds.
@@ -598,6 +627,10 @@ impl Binder<'_> {
             (Func::If, [c, a, b]) => {
                 return self.case(&None, &[(c.clone(), a.clone())], &Some(Box::new(b.clone())));
             }
+            (Func::Carried, [x, Expr::Literal(Scalar::Text(ty))]) => {
+                let ty = carried::restored_type(ty)?;
+                return Ok((call(func, self.bind(x)?.0, &ty), ty));
+            }
             _ => {}
         }
         let bound: Vec<Typed> = args.iter().map(|a| self.bind(a)).collect::<Result<_>>()?;
@@ -609,6 +642,16 @@ impl Binder<'_> {
             .zip(&want)
             .map(|(b, t)| coerce(b, t))
             .collect::<Result<_>>()?;
+        if let (Func::Greatest | Func::Least, Some(carrier)) = (func, carry::carrier(&ty)) {
+            let carried = |a| call(Func::Carry, a, &carrier);
+            let extreme = Node::Call {
+                func,
+                args: args.into_iter().map(carried).collect(),
+                ty: carrier.clone(),
+                regex: None,
+            };
+            return Ok((call(Func::Carried, extreme, &ty), ty));
+        }
         let constant_arg = |i: usize| match args.get(i) {
             Some(Node::Const(a)) => text::constant_text(a),
             _ => None,
@@ -670,7 +713,7 @@ fn unite_all(what: &str, results: &[&(&Expr, Typed)]) -> Result<DataType> {
     }
     match (literal, &ty) {
         (true, DataType::Null) => Ok(types::TEXT),
-        (true, t) if *t != types::TEXT && !is_time(t) => {
+        (true, t) if *t != types::TEXT && !is_parsed(t) => {
             let what = format!("{what} has results of {} and of text", types::name(t));
             Err(Error::query(what).help("cast(x AS text) makes them one type"))
         }

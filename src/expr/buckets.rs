@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::array::*;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 
 use super::dates::{Moments, Unit};
 use super::eval::Value;
@@ -79,7 +79,7 @@ pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<ArrayRef> 
         .collect::<Result<TimestampMicrosecondArray>>()?;
     let ty = args[at].data_type();
     match ty {
-        DataType::Timestamp(..) => Ok(Arc::new(out.with_data_type(ty.clone()))),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => Ok(Arc::new(out.with_data_type(ty.clone()))),
         ty => cast::array(&(Arc::new(out) as ArrayRef), ty, false),
     }
 }

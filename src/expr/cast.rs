@@ -5,13 +5,15 @@ use std::sync::Arc;
 use arrow::array::*;
 use arrow::compute;
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType,
+    DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, IntervalMonthDayNano,
+    IntervalMonthDayNanoType, IntervalUnit, TimeUnit, TimestampMicrosecondType,
 };
 
+use super::rare;
 use super::temporal::{self, DAY_US};
 use super::tree::CastType;
 use crate::error::{Error, Result};
-use crate::kernel::{Scalar, types};
+use crate::kernel::{Scalar, show, types};
 
 /// An array of just that value.
 pub fn scalar_array(v: &Scalar) -> ArrayRef {
@@ -27,8 +29,15 @@ pub fn scalar_array(v: &Scalar) -> ArrayRef {
         Scalar::Timestamp(t, _) => {
             Arc::new(TimestampMicrosecondArray::from(vec![*t]).with_data_type(v.data_type()))
         }
-        Scalar::Interval(..) => new_null_array(&v.data_type(), 1), // intervals live in literals only
+        Scalar::Interval(m, d, us) => {
+            let span = IntervalMonthDayNano::new(*m, *d, us.saturating_mul(1_000));
+            Arc::new(IntervalMonthDayNanoArray::from(vec![span]))
+        }
         Scalar::Text(t) => Arc::new(StringViewArray::from(vec![t.as_str()])),
+        Scalar::Other(t, ty) => {
+            let text = StringViewArray::from(vec![t.as_str()]);
+            rare::from_text(&text, ty, true).unwrap_or_else(|_| new_null_array(ty, 1))
+        }
     }
 }
 
@@ -43,11 +52,19 @@ pub fn array_scalar(a: &ArrayRef, i: usize) -> Scalar {
         DataType::Float64 => Scalar::Float(a.as_primitive::<Float64Type>().value(i)),
         DataType::Decimal128(p, s) => Scalar::Decimal(a.as_primitive::<Decimal128Type>().value(i), *p, *s),
         DataType::Date32 => Scalar::Date(a.as_primitive::<Date32Type>().value(i)),
-        DataType::Timestamp(_, zone) => Scalar::Timestamp(
+        DataType::Timestamp(TimeUnit::Microsecond, zone) => Scalar::Timestamp(
             a.as_primitive::<TimestampMicrosecondType>().value(i),
             zone.is_some(),
         ),
         DataType::Utf8View => Scalar::Text(a.as_string_view().value(i).to_string()),
+        DataType::Interval(IntervalUnit::MonthDayNano) => {
+            let v = a.as_primitive::<IntervalMonthDayNanoType>().value(i);
+            match v.nanoseconds % 1_000 {
+                0 => Scalar::Interval(v.months, v.days, v.nanoseconds / 1_000),
+                _ => Scalar::Other(show::text(a, i), types::INTERVAL),
+            }
+        }
+        ty if rare::is_rare(ty) => Scalar::Other(show::text(a, i), ty.clone()),
         _ => Scalar::Null,
     }
 }
@@ -97,7 +114,7 @@ pub(super) fn float_to_int(x: f64) -> Option<i64> {
 }
 
 /// Applies a conversion that may refuse a value.
-fn each<A: Clone, B>(
+pub(super) fn each<A: Clone, B>(
     values: impl Iterator<Item = Option<A>>,
     to: &DataType,
     try_: bool,
@@ -142,6 +159,9 @@ pub fn array(a: &ArrayRef, to: &DataType, try_: bool) -> Result<ArrayRef> {
     }
     if *from == D::Null {
         return Ok(new_null_array(to, a.len()));
+    }
+    if rare::is_rare(from) || rare::is_rare(to) {
+        return rare::array(a, to, try_);
     }
     Ok(match (from, to) {
         (D::Utf8View, _) => from_text(a.as_string_view(), to, try_)?,
@@ -210,13 +230,15 @@ pub fn array(a: &ArrayRef, to: &DataType, try_: bool) -> Result<ArrayRef> {
             })?
         }
         _ => {
-            return Err(Error::query(format!(
-                "no cast from {} to {}",
-                types::name(from),
-                types::name(to)
-            )));
+            return Err(none(from, to));
         }
     })
+}
+
+/// The error that there is no such cast.
+pub(super) fn none(from: &DataType, to: &DataType) -> Error {
+    let (from, to) = (types::name(from), types::name(to));
+    Error::query(format!("no cast from {from} to {to}"))
 }
 
 /// Whether there is a cast between the types at all.
@@ -241,9 +263,13 @@ pub(super) fn plain(a: &ArrayRef) -> Result<ArrayRef> {
     }
 }
 
+/// The beginning of a text in quotes, for messages.
+pub(super) fn quoted(t: &str) -> String {
+    format!("'{}'", t.chars().take(60).collect::<String>())
+}
+
 fn from_text(a: &StringViewArray, to: &DataType, try_: bool) -> Result<ArrayRef> {
-    let show = |t: &str| format!("'{}'", t.chars().take(60).collect::<String>());
-    let v = a.iter();
+    let (show, v) = (quoted, a.iter());
     Ok(match to {
         DataType::Int64 => Arc::new(Int64Array::from(each(v, to, try_, show, parse_int)?)),
         DataType::Float64 => Arc::new(Float64Array::from(each(v, to, try_, show, parse_float)?)),
@@ -294,7 +320,7 @@ pub fn scalar_text(v: &Scalar) -> String {
         Scalar::Decimal(d, _, s) => temporal::decimal_text(*d, *s),
         Scalar::Date(d) => temporal::date_text(*d),
         Scalar::Timestamp(t, utc) => temporal::timestamp_text(*t, *utc),
-        Scalar::Interval(m, d, us) => format!("{m} months {d} days {us} microseconds"),
-        Scalar::Text(t) => t.clone(),
+        Scalar::Interval(..) => show::text(&scalar_array(v), 0),
+        Scalar::Text(t) | Scalar::Other(t, _) => t.clone(),
     }
 }

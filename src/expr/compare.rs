@@ -8,12 +8,25 @@ use arrow::datatypes::{DataType, Float64Type};
 use super::eval::Value;
 use super::tree::BinaryOp;
 use crate::error::Result;
+use crate::kernel::carry::carry;
 
 /// Compares two values of the same type; the result has one row where both are scalars.
 pub(super) fn compare(op: BinaryOp, l: &Value, r: &Value) -> Result<BooleanArray> {
     use BinaryOp::*;
     if *l.data_type() == DataType::Float64 {
         return Ok(floats(op, l, r));
+    }
+    if l.data_type().is_nested() || matches!(l.data_type(), DataType::Interval(_)) {
+        let carried = |v: &Value| -> Result<Value> {
+            Ok(match v {
+                Value::Array(a) => Value::Array(carry(a)?),
+                Value::Scalar(a) => Value::Scalar(carry(a)?),
+            })
+        };
+        let (l, r) = (carried(l)?, carried(r)?);
+        if !l.data_type().is_nested() {
+            return compare(op, &l, &r);
+        }
     }
     let (a, b) = (l.datum(), r.datum());
     let (a, b) = (a.as_ref(), b.as_ref());

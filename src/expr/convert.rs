@@ -373,11 +373,11 @@ fn cast_type(ty: &D) -> Result<CastType> {
     use ast::{ExactNumberInfo as N, TimezoneInfo as Z};
     let decimal = |n: &N| match n {
         N::None => Ok(CastType::Decimal(38, 10)),
-        N::Precision(p) if (1..=38).contains(p) => Ok(CastType::Decimal(*p as u8, 0)),
-        N::PrecisionAndScale(p, s) if (1..=38).contains(p) && (0..=*p as i64).contains(s) => {
+        N::Precision(p) if (1..=76).contains(p) => Ok(CastType::Decimal(*p as u8, 0)),
+        N::PrecisionAndScale(p, s) if (1..=76).contains(p) && (0..=*p as i64).contains(s) => {
             Ok(CastType::Decimal(*p as u8, *s as i8))
         }
-        _ => Err(Error::query(format!("{ty} is no decimal type")).help("at most 38 digits: DECIMAL(38,10)")),
+        _ => Err(Error::query(format!("{ty} is no decimal type")).help("at most 76 digits: DECIMAL(38,10)")),
     };
     Ok(match ty {
         D::Bool | D::Boolean => CastType::Bool,
@@ -387,17 +387,29 @@ fn cast_type(ty: &D) -> Result<CastType> {
         D::Float4 | D::Float8 | D::Float32 | D::Float64 => CastType::Float,
         D::Decimal(n) | D::Numeric(n) | D::Dec(n) => decimal(n)?,
         D::Date | D::Date32 => CastType::Date,
+        D::Timestamp(Some(7..=9), zone) => CastType::TimestampNanos(matches!(zone, Z::Tz | Z::WithTimeZone)),
         D::Timestamp(_, Z::Tz | Z::WithTimeZone) => CastType::TimestampUtc,
         D::Timestamp(..) | D::Datetime(_) => CastType::Timestamp,
         D::Text | D::String(_) | D::Varchar(_) | D::Char(_) | D::Character(_) | D::CharacterVarying(_) => {
             CastType::Text
         }
+        D::Time(Some(7..=9), Z::None | Z::WithoutTimeZone) => CastType::Time(true),
+        D::Time(_, Z::None | Z::WithoutTimeZone) => CastType::Time(false),
+        D::Interval { .. } => CastType::Interval,
+        D::Uuid => CastType::Uuid,
+        D::Bytea | D::Blob(_) | D::Binary(_) | D::Varbinary(_) | D::Bytes(_) => CastType::Binary,
         other => match other.to_string().to_lowercase().as_str() {
             "str" | "utf8" => CastType::Text,
+            "timestamp_ns" => CastType::TimestampNanos(false),
+            "timestamptz_ns" => CastType::TimestampNanos(true),
+            "time_ns" => CastType::Time(true),
+            "duration" => CastType::Duration(false),
+            "duration_ns" => CastType::Duration(true),
             "float64" => CastType::Float,
             _ => {
                 return Err(Error::query(format!("no type \"{other}\"")).help(
-                    "the types are bool, int, double, decimal(p,s), date, timestamp, timestamptz, text",
+                    "the types are bool, int, double, decimal(p,s), date, timestamp, timestamptz, timestamp_ns, \
+                     time, interval, blob, uuid, text",
                 ));
             }
         },

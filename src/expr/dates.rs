@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::*;
-use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 
 use super::eval::Value;
 use super::functions::Func;
@@ -174,7 +174,11 @@ impl<'a> Moments<'a> {
         }
         Some(match a.data_type() {
             DataType::Date32 => i64::from(a.as_primitive::<Date32Type>().value(i)) * DAY_US,
-            _ => a.as_primitive::<TimestampMicrosecondType>().value(i),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                a.as_primitive::<TimestampMicrosecondType>().value(i)
+            }
+            // in range of all but spans of some hundred thousand years
+            _ => super::rare::nanos(a, i).div_euclid(1_000) as i64,
         })
     }
 }
@@ -291,6 +295,16 @@ pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<Option<Arr
                     .map(|i| x.get(i).map(|us| us as f64 / 1e6))
                     .collect::<Float64Array>(),
             )
+        }
+        EpochNs => {
+            let value = &args[0];
+            let out = (0..rows).map(|i| {
+                let at = value.at(i);
+                let nanos = || i64::try_from(super::rare::nanos(value.array(), at));
+                let far = |_| Error::query("epoch_ns of a moment before 1677 or after 2262");
+                value.array().is_valid(at).then(nanos).transpose().map_err(far)
+            });
+            Arc::new(out.collect::<Result<Int64Array>>()?)
         }
         DateTrunc | Bucket => super::buckets::call(func, args, rows)?,
         DateDiff | DateSub => {

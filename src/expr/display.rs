@@ -202,6 +202,15 @@ impl fmt::Display for CastType {
             CastType::Date => f.write_str("DATE"),
             CastType::Timestamp => f.write_str("TIMESTAMP"),
             CastType::TimestampUtc => f.write_str("TIMESTAMPTZ"),
+            CastType::TimestampNanos(false) => f.write_str("TIMESTAMP_NS"),
+            CastType::TimestampNanos(true) => f.write_str("TIMESTAMPTZ_NS"),
+            CastType::Time(false) => f.write_str("TIME"),
+            CastType::Time(true) => f.write_str("TIME_NS"),
+            CastType::Duration(false) => f.write_str("DURATION"),
+            CastType::Duration(true) => f.write_str("DURATION_NS"),
+            CastType::Interval => f.write_str("INTERVAL"),
+            CastType::Binary => f.write_str("BLOB"),
+            CastType::Uuid => f.write_str("UUID"),
             CastType::Text => f.write_str("TEXT"),
         }
     }
@@ -220,5 +229,9 @@ fn literal(f: &mut fmt::Formatter<'_>, v: &Scalar) -> fmt::Result {
         Scalar::Timestamp(t, true) => write!(f, "TIMESTAMPTZ '{}'", temporal::timestamp_text(*t, true)),
         Scalar::Interval(m, d, us) => write!(f, "INTERVAL '{}'", super::interval::shown(*m, *d, *us)),
         Scalar::Text(t) => f.write_str(&quote_text(t)),
+        Scalar::Other(t, ty) => match CastType::of(ty) {
+            Some(to) => write!(f, "CAST({} AS {to})", quote_text(t)),
+            None => f.write_str(&quote_text(t)),
+        },
     }
 }

@@ -11,9 +11,9 @@ use regex::Regex;
 use super::functions::Func;
 use super::text::{LikeKind, Matcher};
 use super::tree::{BinaryOp, Expr};
-use super::{arith, bind, cast, compare, dates, math, pack, strptime, text};
+use super::{arith, bind, bytes, carried, cast, compare, dates, math, pack, spans, strptime, text};
 use crate::error::{Error, Result};
-use crate::kernel::Batch;
+use crate::kernel::{Batch, Width};
 
 /// The values of an expression: one for each row, or one for all.
 #[derive(Debug, Clone)]
@@ -154,6 +154,15 @@ pub(super) enum Node {
         sign: i64,
     },
     DaysBetween(Box<Node>, Box<Node>),
+    /// A float of a narrow width, which decides how it prints.
+    Short(Box<Node>, Width),
+    /// Arithmetic with spans of time.
+    Span {
+        op: BinaryOp,
+        l: Box<Node>,
+        r: Box<Node>,
+        ty: DataType,
+    },
 }
 
 impl Node {
@@ -194,9 +203,10 @@ impl Node {
         use Node::*;
         match self {
             Column(_) | Const(_) | Place => vec![],
-            Cast { node, .. } | Not(node) | Neg(node) | IsNull { node, .. } => vec![node],
+            Cast { node, .. } | Not(node) | Neg(node) | Short(node, _) | IsNull { node, .. } => vec![node],
             InText { node, .. } | InInt { node, .. } | Shift { node, .. } => vec![node],
             Compare { l, r, .. } | Arith { l, r, .. } | Logic { l, r, .. } | DaysBetween(l, r) => vec![l, r],
+            Span { l, r, .. } => vec![l, r],
             AddDays { node, days, .. } => vec![node, days],
             ShiftBy { node, times, .. } => vec![node, times],
             Like { node, pattern, .. } => vec![node, pattern],
@@ -227,6 +237,7 @@ impl Node {
             Node::Cast { try_, .. } => !try_,
             Node::Arith { can_fail, .. } => *can_fail,
             Node::Neg(_) | Node::Shift { .. } | Node::ShiftBy { .. } | Node::AddDays { .. } => true,
+            Node::Span { .. } => true,
             Node::Like { matcher, .. } => matcher.is_none(),
             Node::Call { func, .. } => func.can_fail(),
             _ => false,
@@ -239,7 +250,7 @@ impl Node {
         match self {
             Node::Column(_) | Node::Const(_) => true,
             Node::Compare { l, r, .. } | Node::Logic { l, r, .. } => l.is_cheap() && r.is_cheap(),
-            Node::Not(node) | Node::IsNull { node, .. } => node.is_cheap(),
+            Node::Not(node) | Node::Short(node, _) | Node::IsNull { node, .. } => node.is_cheap(),
             _ => false,
         }
     }
@@ -255,9 +266,15 @@ impl Node {
         }
         match self {
             Column(_) | Const(_) | Place => {}
-            Cast { node, .. } | Not(node) | Neg(node) | IsNull { node, .. } => node.renumber(columns),
+            Cast { node, .. } | Not(node) | Neg(node) | Short(node, _) | IsNull { node, .. } => {
+                node.renumber(columns)
+            }
             InText { node, .. } | InInt { node, .. } | Shift { node, .. } => node.renumber(columns),
-            Compare { l, r, .. } | Arith { l, r, .. } | Logic { l, r, .. } | DaysBetween(l, r) => {
+            Compare { l, r, .. }
+            | Arith { l, r, .. }
+            | Logic { l, r, .. }
+            | Span { l, r, .. }
+            | DaysBetween(l, r) => {
                 l.renumber(columns);
                 r.renumber(columns);
             }
@@ -412,6 +429,17 @@ impl Node {
                     r.eval(batch)?.spread(batch.rows)?,
                 );
                 Value::Array(arith::days_between(&a, &b))
+            }
+            Node::Short(node, _) => node.eval(batch)?,
+            Node::Span { op, l, r, ty } => {
+                let (l, r) = (l.eval(batch)?, r.eval(batch)?);
+                let both = matches!((&l, &r), (Value::Scalar(_), Value::Scalar(_)));
+                let rows = if both { 1 } else { batch.rows };
+                let out = spans::apply(*op, &l, &r, ty, rows)?;
+                match both {
+                    true => Value::Scalar(out),
+                    false => Value::Array(out),
+                }
             }
         })
     }
@@ -580,6 +608,12 @@ fn case(
 fn call(func: Func, args: &[Node], ty: &DataType, regex: Option<&Regex>, batch: &Batch) -> Result<Value> {
     let values = args.iter().map(|a| a.eval(batch)).collect::<Result<Vec<_>>>()?;
     let run = |values: &[Value], rows: usize| -> Result<ArrayRef> {
+        if let Some(done) = carried::call(func, values, ty, rows)? {
+            return Ok(done);
+        }
+        if let Some(done) = bytes::call(func, values, rows)? {
+            return Ok(done);
+        }
         let done = match math::call(func, values, ty, rows)? {
             Some(a) => Some(a),
             None => match dates::call(func, values, rows)? {

@@ -1,15 +1,16 @@
 //! The table of functions: names, arguments, what they are for. `ddf functions` prints it, the
 //! parser looks names up in it and the type check reads the argument letters.
 //!
-//! Letters of arguments: `t` text, `x` anything as text, `i` int64, `f` any number as float64,
+//! Letters of arguments: `t` text, `y` bytes (or a UUID or text, for its bytes), `x` anything as text, `i` int64, `f` any number as float64,
 //! `n` any number as it is, `d` date or timestamp, `b` bool, `v` anything as it is, `a` anything, all
 //! `a` united to one type; `+` repeats the last one. Letters of results: the same, and `=` the (united) type of the
 //! arguments.
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, did_you_mean};
+use crate::kernel::carry::carrier;
 use crate::kernel::types;
 
 /// One row of the table of functions.
@@ -81,6 +82,13 @@ functions! {
     Md5 "md5" [] "t" 1 't' "md5(s)" "The MD5 digest in hexadecimal digits." "md5('a') = '0cc175b9c0f1b6a831c399e269772661'";
     Sha256 "sha256" [] "t" 1 't' "sha256(s)" "The SHA-256 digest in hexadecimal digits." "left(sha256('a'), 8) = 'ca978112'";
     StrLen "strlen" [] "t" 1 'i' "strlen(s)" "The number of bytes." "strlen('été') = 5";
+    OctetLength "octet_length" [] "y" 1 'i' "octet_length(b)" "The number of bytes." "octet_length('été') = 5";
+    Decode "decode" [] "y" 1 't' "decode(b)" "The text whose UTF-8 bytes they are." "decode(unhex('C3A9')) = 'é'";
+    Encode "encode" [] "y" 1 'y' "encode(s)" "The UTF-8 bytes of a text." "hex(encode('é')) = 'C3A9'";
+    Hex "hex" ["to_hex"] "y" 1 't' "hex(b)" "Bytes, or those of a text, in hexadecimal digits." "hex('abc') = '616263'";
+    Unhex "unhex" ["from_hex"] "t" 1 'y' "unhex(s)" "The bytes of hexadecimal digits." "unhex('616263') = encode('abc')";
+    Base64 "base64" ["to_base64"] "y" 1 't' "base64(b)" "Bytes, or those of a text, in base64." "base64('abc') = 'YWJj'";
+    FromBase64 "from_base64" [] "t" 1 'y' "from_base64(s)" "The bytes of a text in base64." "from_base64('YWJj') = encode('abc')";
     RegexpLike "regexp_like" ["regexp_matches"] "tt" 2 'b' "regexp_like(s, regex)" "Whether the regular expression matches somewhere; also s ~ regex." "regexp_like('a12', '[0-9]+')";
     RegexpExtract "regexp_extract" [] "tti" 2 't' "regexp_extract(s, regex[, group])" "The first match, or that group of it; null where there is none." "regexp_extract('a12', '[0-9]+') = '12'";
     RegexpReplace "regexp_replace" [] "tttt" 3 't' "regexp_replace(s, regex, replacement[, flags])" "The first match, or with flag g all, replaced; \\1 stands for a group, flag i ignores case." "regexp_replace('a12', '[0-9]', '#', 'g') = 'a##'";
@@ -156,6 +164,7 @@ functions! {
     Epoch "epoch" [] "d" 1 'f' "epoch(x)" "Seconds since 1970." "epoch(DATE '1970-01-02') = 86400";
     EpochMs "epoch_ms" [] "d" 1 'i' "epoch_ms(x)" "Milliseconds since 1970." "epoch_ms(DATE '1970-01-02') = 86400000";
     EpochUs "epoch_us" [] "d" 1 'i' "epoch_us(x)" "Microseconds since 1970." "epoch_us(DATE '1970-01-02') = 86400000000";
+    EpochNs "epoch_ns" [] "d" 1 'i' "epoch_ns(x)" "Nanoseconds since 1970." "epoch_ns(DATE '1970-01-02') = 86400000000000";
     AtTimeZone "at_time_zone" [] "dt" 2 's' "at_time_zone(x, zone)" "The clock of a time zone at a moment; of a clock without zone, its moment. Also x AT TIME ZONE zone." "at_time_zone(at_time_zone(TIMESTAMP '2013-07-05 14:00:00', 'Europe/Berlin'), 'UTC') = TIMESTAMP '2013-07-05 12:00:00'";
     Zoned "zoned" [] "dt" 2 't' "zoned(x, zone)" "A moment as text, by the clock of a time zone and with its offset." "zoned(at_time_zone(TIMESTAMP '2013-07-05 14:00:00', 'Europe/Berlin'), 'Europe/Berlin') = '2013-07-05T14:00:00+02:00'";
     ToTimestamp "to_timestamp" [] "f" 1 's' "to_timestamp(seconds)" "The timestamp so many seconds after 1970." "to_timestamp(86400) = TIMESTAMP '1970-01-02'";
@@ -164,6 +173,10 @@ functions! {
     Ordered "__ordered" [] "vtv+" 2 '=' "" "The argument of an aggregate, and the order of its rows." "";
     Pack "__pack" [] "tv+" 2 't' "" "A row as text that sorts as rows are ordered." "";
     Pair "__pair" [] "ff" 2 'p' "" "Two numbers as one value, for aggregates of pairs." "";
+    Carry "__carry" [] "v" 1 '=' "" "A value of a rarer type as one of a common type that sorts like it." "";
+    Carried "__carried" [] "vt" 2 '=' "" "The value that another carries." "";
+    Short16 "__short16" [] "f" 1 'f' "" "The float that prints as one of 16 bits does." "";
+    Short32 "__short32" [] "f" 1 'f' "" "The float that prints as one of 32 bits does." "";
     Unpack "__unpack" [] "ti" 2 't' "" "A value of such a row." "";
 }
 
@@ -186,12 +199,11 @@ const FOREIGN: &[(&str, &str)] = &[
     ("approx_count_distinct", "count(DISTINCT x): it is exact"),
     ("approx_quantile", "quantile(x, 0.95): it is exact"),
     ("try", "try_cast(x AS type), or nullif(x, 0) under a division"),
-    ("decode", "CASE x WHEN a THEN b ELSE c END"),
     ("nvl2", "if(x IS NOT NULL, a, b)"),
 ];
 
 /// The functions at the end of the table that plans use and nobody writes.
-const HIDDEN: usize = 6;
+const HIDDEN: usize = 10;
 
 /// All functions, in the order of the manual.
 pub fn functions() -> &'static [FunctionInfo] {
@@ -285,6 +297,12 @@ impl Func {
                 | AtTimeZone
                 | Zoned
                 | SplitPart
+                | EpochNs
+                | Carry
+                | Carried
+                | Decode
+                | Unhex
+                | FromBase64
         )
     }
 
@@ -317,8 +335,12 @@ impl Func {
         for (i, t) in given.iter().enumerate() {
             want.push(info.cast_to(i, letter(i), t, &united, literal_text[i])?);
         }
+        let nanos = |t: &DataType| matches!(t, DataType::Timestamp(TimeUnit::Nanosecond, _));
         if self == Func::Zoned {
-            want[0] = types::timestamp_utc();
+            want[0] = match nanos(&want[0]) {
+                true => types::timestamp_nanos(true),
+                false => types::timestamp_utc(),
+            };
         }
         let result = match info.result {
             't' => types::TEXT,
@@ -327,6 +349,10 @@ impl Func {
             'f' => DataType::Float64,
             'b' => DataType::Boolean,
             'd' => DataType::Date32,
+            'y' => DataType::Binary,
+            's' if self == Func::AtTimeZone && nanos(&want[0]) => {
+                types::timestamp_nanos(!matches!(want[0], DataType::Timestamp(_, Some(_))))
+            }
             's' if self == Func::AtTimeZone && !matches!(want[0], DataType::Timestamp(_, Some(_))) => {
                 want[0] = types::timestamp();
                 types::timestamp_utc()
@@ -334,6 +360,7 @@ impl Func {
             's' => types::timestamp(),
             _ if self == Func::DateTrunc => want[1].clone(),
             _ if self == Func::Bucket => want[2].clone(),
+            _ if self == Func::Carry => carrier(&want[0]).unwrap_or_else(|| want[0].clone()),
             _ if letters.contains(&'a') => united,
             _ => want[0].clone(),
         };
@@ -355,6 +382,21 @@ impl FunctionInfo {
         ))
     }
 
+    /// Whether it has a meaning for that time of day or span.
+    fn takes_span(&self, t: &DataType) -> bool {
+        use Func::*;
+        match t {
+            DataType::Time64(_) => matches!(
+                self.func,
+                Hour | Minute | Second | Millisecond | Microsecond | Epoch | EpochMs | EpochUs | EpochNs
+            ),
+            DataType::Duration(_) | DataType::Interval(_) => {
+                matches!(self.func, Epoch | EpochMs | EpochUs | EpochNs)
+            }
+            _ => false,
+        }
+    }
+
     fn cast_to(
         &self,
         i: usize,
@@ -364,7 +406,16 @@ impl FunctionInfo {
         literal: bool,
     ) -> Result<DataType> {
         let (fits, to, wanted) = match letter {
-            't' => (*t == types::TEXT, types::TEXT, "text"),
+            't' => (
+                matches!(t, DataType::Binary) || *t == types::TEXT,
+                types::TEXT,
+                "text",
+            ),
+            'y' => {
+                let bytes = matches!(t, DataType::Binary) || *t == types::UUID || *t == types::TEXT;
+                let to = if bytes { t.clone() } else { DataType::Binary };
+                (bytes, to, "bytes or text")
+            }
             'x' => (true, types::TEXT, "text"),
             'i' => (*t == DataType::Int64, DataType::Int64, "int64"),
             'f' => (types::is_numeric(t), DataType::Float64, "a number"),
@@ -373,7 +424,7 @@ impl FunctionInfo {
             'b' => (*t == DataType::Boolean, DataType::Boolean, "bool"),
             'd' if literal => (true, types::timestamp(), ""),
             'd' => (
-                matches!(t, DataType::Date32 | DataType::Timestamp(..)),
+                matches!(t, DataType::Date32 | DataType::Timestamp(..)) || self.takes_span(t),
                 t.clone(),
                 "a date or timestamp",
             ),

@@ -121,6 +121,15 @@ impl Ordering {
         }
     }
 
+    /// The same with other expressions for its keys, which are in the same order.
+    ///
+    /// # Errors
+    /// Those of `f`.
+    pub fn map(mut self, f: impl Fn(&Expr) -> Result<Expr>) -> Result<Ordering> {
+        self.keys = self.keys.iter().map(f).collect::<Result<_>>()?;
+        Ok(self)
+    }
+
     /// The other way round.
     pub fn reversed(mut self) -> Ordering {
         let other = |c| match c {

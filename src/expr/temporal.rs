@@ -80,20 +80,29 @@ pub fn parse_date(text: &str) -> Option<i32> {
 /// An ISO 8601 timestamp: a date, then `T` or a space, `HH:MM[:SS[.fraction]]`, then perhaps `Z` or
 /// an offset. Gives microseconds and whether there was an offset (then they are in UTC).
 pub fn parse_timestamp(text: &str) -> Option<(i64, bool)> {
+    parse_moment(text).map(|(us, _, utc)| (us, utc))
+}
+
+/// As [`parse_timestamp`] with the nanoseconds behind the microseconds.
+pub fn parse_moment(text: &str) -> Option<(i64, i64, bool)> {
     let t = text.trim_ascii();
     let date = i64::from(parse_date(t.get(..10)?)?);
     let rest = &t.as_bytes()[10..];
     if rest.is_empty() {
-        return Some((date * DAY_US, false));
+        return Some((date * DAY_US, 0, false));
     }
     if !matches!(rest[0], b'T' | b't' | b' ') {
         return None;
     }
     let (clock, offset) = split_offset(&rest[1..])?;
-    Some((
-        date * DAY_US + parse_clock(clock)? - offset.unwrap_or(0),
-        offset.is_some(),
-    ))
+    let clock = parse_clock(clock)?;
+    let us = date * DAY_US + clock / 1_000 - offset.unwrap_or(0);
+    Some((us, clock % 1_000, offset.is_some()))
+}
+
+/// A time of day, `HH:MM[:SS[.fraction]]`, in nanoseconds.
+pub fn parse_time(text: &str) -> Option<i64> {
+    parse_clock(text.trim_ascii().as_bytes())
 }
 
 /// The clock and the offset in microseconds of what follows the date.
@@ -116,13 +125,13 @@ fn split_offset(b: &[u8]) -> Option<(&[u8], Option<i64>)> {
     Some((b[..i].trim_ascii_end(), Some(if b[i] == b'-' { -us } else { us })))
 }
 
-/// `HH:MM[:SS[.fraction]]` in microseconds.
+/// `HH:MM[:SS[.fraction]]` in nanoseconds.
 fn parse_clock(b: &[u8]) -> Option<i64> {
     if b.len() < 5 || b[2] != b':' {
         return None;
     }
     let (h, m) = (digits(&b[..2])?, digits(&b[3..5])?);
-    let (mut s, mut us) = (0, 0);
+    let (mut s, mut ns) = (0, 0);
     match &b[5..] {
         [] => {}
         [b':', x, y, rest @ ..] => {
@@ -132,14 +141,14 @@ fn parse_clock(b: &[u8]) -> Option<i64> {
                 [b'.', frac @ ..] if !frac.is_empty() && frac.len() <= 9 => {
                     let value = digits(frac)?;
                     let scale = 10_i64.pow(frac.len() as u32);
-                    us = value * 1_000_000 / scale;
+                    ns = value * (1_000_000_000 / scale);
                 }
                 _ => return None,
             }
         }
         _ => return None,
     }
-    (h < 24 && m < 60 && s < 60).then(|| ((h * 60 + m) * 60 + s) * 1_000_000 + us)
+    (h < 24 && m < 60 && s < 60).then(|| ((h * 60 + m) * 60 + s) * 1_000_000_000 + ns)
 }
 
 /// A date as ISO 8601.
@@ -154,8 +163,13 @@ pub fn date_text(days: i32) -> String {
 
 /// A timestamp as ISO 8601; the fraction only where there is one.
 pub fn timestamp_text(us: i64, utc: bool) -> String {
+    moment_text(us, 0, utc)
+}
+
+/// As [`timestamp_text`] with nanoseconds behind the microseconds.
+pub fn moment_text(us: i64, nanos: i64, utc: bool) -> String {
     let (days, clock) = (us.div_euclid(DAY_US), us.rem_euclid(DAY_US));
-    let (s, frac) = (clock / 1_000_000, clock % 1_000_000);
+    let (s, frac) = (clock / 1_000_000, clock % 1_000_000 * 1_000 + nanos);
     let (y, m, d) = civil(days);
     let mut out = format!(
         "{y:04}-{m:02}-{d:02}T{:02}:{:02}:{:02}",
@@ -164,7 +178,7 @@ pub fn timestamp_text(us: i64, utc: bool) -> String {
         s % 60
     );
     if frac != 0 {
-        out += format!(".{frac:06}").trim_end_matches('0');
+        out += format!(".{frac:09}").trim_end_matches('0');
     }
     if utc {
         out.push('Z');

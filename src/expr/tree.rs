@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, Schema, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 use super::functions::Func;
@@ -266,7 +266,11 @@ impl AggFunc {
                 Err(Error::query(format!("quantile {q} is not between 0 and 1")))
             }
             Median | Quantile(_) if *arg == DataType::Date32 => Ok(types::timestamp()),
-            Median | Quantile(_) if matches!(arg, DataType::Timestamp(..)) => Ok(arg.clone()),
+            Median | Quantile(_) if matches!(arg, DataType::Timestamp(TimeUnit::Microsecond, _)) => {
+                Ok(arg.clone())
+            }
+            // as long as all together, or as each on average
+            Sum | Mean if matches!(arg, DataType::Duration(_) | DataType::Interval(_)) => Ok(arg.clone()),
             _ if !numeric => Err(self.misfit(arg, "a number")),
             Sum => Ok(match arg {
                 DataType::Float64 => DataType::Float64,
@@ -410,6 +414,18 @@ pub enum CastType {
     Timestamp,
     /// `timestamptz`, in UTC
     TimestampUtc,
+    /// `timestamp_ns`, in nanoseconds; true in UTC
+    TimestampNanos(bool),
+    /// `time` of day; true in nanoseconds
+    Time(bool),
+    /// A number of ticks; true in nanoseconds
+    Duration(bool),
+    /// Months, days and nanoseconds
+    Interval,
+    /// Bytes
+    Binary,
+    /// `uuid`
+    Uuid,
     /// `text`
     Text,
 }
@@ -421,12 +437,48 @@ impl CastType {
             CastType::Bool => DataType::Boolean,
             CastType::Int => DataType::Int64,
             CastType::Float => DataType::Float64,
+            CastType::Decimal(p, s) if p > 38 => DataType::Decimal256(p, s),
             CastType::Decimal(p, s) => DataType::Decimal128(p, s),
             CastType::Date => DataType::Date32,
             CastType::Timestamp => types::timestamp(),
             CastType::TimestampUtc => types::timestamp_utc(),
+            CastType::TimestampNanos(utc) => types::timestamp_nanos(utc),
+            CastType::Time(nanos) => DataType::Time64(unit(nanos)),
+            CastType::Duration(nanos) => DataType::Duration(unit(nanos)),
+            CastType::Interval => types::INTERVAL,
+            CastType::Binary => DataType::Binary,
+            CastType::Uuid => types::UUID,
             CastType::Text => types::TEXT,
         }
+    }
+
+    /// The cast to a logical type, if there is one.
+    pub fn of(ty: &DataType) -> Option<CastType> {
+        use DataType as D;
+        Some(match ty {
+            D::Boolean => CastType::Bool,
+            D::Int64 => CastType::Int,
+            D::Float64 => CastType::Float,
+            D::Decimal128(p, s) | D::Decimal256(p, s) => CastType::Decimal(*p, *s),
+            D::Date32 => CastType::Date,
+            D::Timestamp(TimeUnit::Nanosecond, zone) => CastType::TimestampNanos(zone.is_some()),
+            D::Timestamp(_, None) => CastType::Timestamp,
+            D::Timestamp(_, Some(_)) => CastType::TimestampUtc,
+            D::Time64(unit) => CastType::Time(*unit == TimeUnit::Nanosecond),
+            D::Duration(unit) => CastType::Duration(*unit == TimeUnit::Nanosecond),
+            D::Interval(_) => CastType::Interval,
+            D::Binary => CastType::Binary,
+            t if *t == types::UUID => CastType::Uuid,
+            t if *t == types::TEXT => CastType::Text,
+            _ => return None,
+        })
+    }
+}
+
+fn unit(nanos: bool) -> TimeUnit {
+    match nanos {
+        true => TimeUnit::Nanosecond,
+        false => TimeUnit::Microsecond,
     }
 }
 
@@ -507,20 +559,8 @@ impl Expr {
     /// # Errors
     /// Nothing is cast to that type.
     pub fn cast_to(self, ty: &DataType) -> Result<Expr> {
-        use DataType::*;
-        let to = match ty {
-            Boolean => CastType::Bool,
-            Int64 => CastType::Int,
-            Float64 => CastType::Float,
-            Decimal128(p, s) => CastType::Decimal(*p, *s),
-            Date32 => CastType::Date,
-            Timestamp(_, None) => CastType::Timestamp,
-            Timestamp(_, Some(_)) => CastType::TimestampUtc,
-            t if *t == types::TEXT => CastType::Text,
-            other => {
-                return Err(Error::query(format!("cannot cast to {}", types::name(other))));
-            }
-        };
+        let to =
+            CastType::of(ty).ok_or_else(|| Error::query(format!("cannot cast to {}", types::name(ty))))?;
         let (expr, try_) = (Box::new(self), false);
         Ok(Expr::Cast { expr, to, try_ })
     }

@@ -387,12 +387,6 @@ impl WindowCall {
         self.range_bounds(schema)?;
         let args = self.args.iter().map(|e| e.data_type(schema));
         let args = args.collect::<Result<Vec<_>>>()?;
-        let known = |ty: &DataType| match types::logical(ty) {
-            DataType::List(_) | DataType::Struct(_) | DataType::Map(..) | DataType::Binary => Err(
-                Error::query(format!("{} of {}", self.func.name(), types::name(ty))),
-            ),
-            _ => Ok(ty.clone()),
-        };
         match (&self.func, args.as_slice()) {
             (RowNumber | Rank | DenseRank | Ntile(_), []) => Ok(DataType::Int64),
             (PercentRank | CumeDist, []) => Ok(DataType::Float64),
@@ -404,7 +398,7 @@ impl WindowCall {
                     types::name(default)
                 ))
             }),
-            (Lag(_) | Lead(_) | FirstValue | LastValue | NthValue(_), [ty]) => known(ty),
+            (Lag(_) | Lead(_) | FirstValue | LastValue | NthValue(_), [ty]) => Ok(ty.clone()),
             (Aggregate(AggFunc::Count), []) => Ok(DataType::Int64),
             (Aggregate(AggFunc::Std | AggFunc::Var | AggFunc::StdPop | AggFunc::VarPop), [ty])
                 if self.distinct && !matches!(ty, DataType::Int64 | DataType::Boolean) =>
@@ -418,7 +412,7 @@ impl WindowCall {
             }
             (Aggregate(a), [ty]) => {
                 let told = |e| super::tree::about_text(e, ty, self.args.first());
-                a.output_type(&known(ty)?).map_err(told)
+                a.output_type(ty).map_err(told)
             }
             _ => Err(Error::defect(format!("{} of {} arguments", self, args.len()))),
         }

@@ -71,8 +71,9 @@ fn naive(us: i64) -> Option<NaiveDateTime> {
 
 /// `at_time_zone` and `zoned`.
 pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<ArrayRef> {
+    let (whole, rest) = super::spans::micros(args[0].array())?;
     let (array, zones) = (
-        args[0].array().as_primitive::<TimestampMicrosecondType>(),
+        whole.as_primitive::<TimestampMicrosecondType>(),
         Text::of(&args[1]),
     );
     let is_moment = matches!(array.data_type(), DataType::Timestamp(_, Some(_)));
@@ -97,7 +98,8 @@ pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<ArrayRef> 
         )))
     };
     if func == Func::Zoned {
-        let text = |row| Ok(shift(row)?.map(|(us, seconds)| with_offset(us, seconds)));
+        let nanos = |row| rest.as_ref().map_or(0, |r: &Vec<i64>| r[args[0].at(row)]);
+        let text = |row| Ok(shift(row)?.map(|(us, seconds)| with_offset(us, nanos(row), seconds)));
         let all = (0..rows).map(text).collect::<Result<Vec<Option<String>>>>()?;
         return Ok(Arc::new(StringViewArray::from_iter(all)));
     }
@@ -110,18 +112,20 @@ pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<ArrayRef> 
     let all = (0..rows)
         .map(moved)
         .collect::<Result<TimestampMicrosecondArray>>()?;
-    Ok(match is_moment {
+    let all: ArrayRef = match is_moment {
         true => Arc::new(all),
         false => Arc::new(all.with_timezone("UTC")),
-    })
+    };
+    let rest = rest.map(|r| (0..rows).map(|row| r[args[0].at(row)]).collect());
+    super::spans::with_nanos(all, rest)
 }
 
 /// `2013-07-05T14:00:00+02:00`.
-fn with_offset(us: i64, seconds: i64) -> String {
+fn with_offset(us: i64, nanos: i64, seconds: i64) -> String {
     let (sign, minutes) = (if seconds < 0 { '-' } else { '+' }, seconds.abs() / 60);
     format!(
         "{}{sign}{:02}:{:02}",
-        temporal::timestamp_text(us + seconds * 1_000_000, false),
+        temporal::moment_text(us + seconds * 1_000_000, nanos, false),
         minutes / 60,
         minutes % 60
     )
@@ -197,7 +201,7 @@ mod tests {
         assert_eq!(offset_of_clock(berlin, at("2024-10-27 01:59")), 7200);
         assert_eq!(offset_of_clock(berlin, at("2024-10-27 02:30")), 3600); // comes twice
         assert_eq!(offset_of_clock(berlin, at("2024-10-27 03:00")), 3600);
-        assert_eq!(with_offset(0, -12_600), "1969-12-31T20:30:00-03:30");
+        assert_eq!(with_offset(0, 0, -12_600), "1969-12-31T20:30:00-03:30");
         let e = parse("Europe/Berlim").unwrap_err();
         assert!(e.help_text().unwrap().contains("Europe/Berlin"));
     }

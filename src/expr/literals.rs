@@ -1,0 +1,139 @@
+//! What constants become beside other values: a text beside a date or a UUID is one, a number beside a
+//! narrow float is the nearest of its width, a moment beside nanoseconds lies within their range.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, TimestampNanosecondArray};
+use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMicrosecondType};
+
+use super::bind::{Typed, call, constant, is_nanos, is_time};
+use super::cast;
+use super::eval::Node;
+use super::functions::Func;
+use super::temporal;
+use super::tree::{CastType, Expr};
+use crate::error::{Error, Result};
+use crate::kernel::{Scalar, Width, carry, types};
+
+/// A constant beside a float of a narrow width is the nearest one of that width.
+pub(super) fn as_short(constant: &mut Typed, other: &Typed) -> Result<()> {
+    if let (Node::Const(a), Node::Short(_, width)) = (&constant.0, &other.0)
+        && types::is_numeric(&constant.1)
+    {
+        let float = cast::array(a, &DataType::Float64, false)?;
+        let near = float.as_primitive_opt::<Float64Type>();
+        let near = near.map(|f| f.unary::<_, Float64Type>(|x| width.nearest(x)));
+        if let Some(near) = near {
+            *constant = (Node::Const(Arc::new(near)), DataType::Float64);
+        }
+    }
+    Ok(())
+}
+
+/// A constant moment that nanoseconds cannot tell, beside one in nanoseconds, is the last or the first
+/// that they can.
+pub(super) fn within_nanos(constant: &mut Typed, other: &DataType) -> Result<()> {
+    let moment = matches!(
+        constant.1,
+        DataType::Timestamp(TimeUnit::Microsecond, _) | DataType::Date32
+    );
+    let (Node::Const(a), true, true) = (&constant.0, moment, is_nanos(other)) else {
+        return Ok(());
+    };
+    let utc = matches!(constant.1, DataType::Timestamp(_, Some(_)));
+    let ty = types::timestamp_nanos(utc);
+    if a.is_null(0) || cast::array(a, &ty, false).is_ok() {
+        return Ok(());
+    }
+    let us = cast::array(a, &types::timestamp(), false)?;
+    let late = us.as_primitive::<TimestampMicrosecondType>().value(0) > 0;
+    let end = if late { i64::MAX } else { i64::MIN };
+    let end = TimestampNanosecondArray::from(vec![end]).with_data_type(ty.clone());
+    *constant = (Node::Const(Arc::new(end)), ty);
+    Ok(())
+}
+
+/// A float as one that prints by its width.
+pub(super) fn printed(node: Node) -> Node {
+    match node {
+        Node::Short(node, width) => {
+            let func = match width {
+                Width::Float16 => Func::Short16,
+                _ => Func::Short32,
+            };
+            call(func, *node, &DataType::Float64)
+        }
+        node => node,
+    }
+}
+
+/// Whether a text literal beside a value of that type is one, too.
+pub(super) fn is_parsed(ty: &DataType) -> bool {
+    is_time(ty) || (carry::carrier(ty).is_some() && CastType::of(ty).is_some())
+}
+
+/// A text literal beside a date or timestamp, or a value of a rarer type, is one: parsed now.
+pub(super) fn adapt(e: &Expr, typed: Typed, other: &DataType) -> Result<Typed> {
+    let Expr::Literal(Scalar::Text(t)) = e else {
+        return Ok(typed);
+    };
+    if !is_parsed(other) {
+        return Ok(typed);
+    }
+    if let (DataType::Date32, Some(d)) = (other, temporal::parse_date(t)) {
+        return Ok(constant(&Scalar::Date(d)));
+    }
+    let wrong = |help: &str| {
+        let what = format!("'{t}' is no {}, with which it is compared", types::name(other));
+        Error::query(what).help(help)
+    };
+    if !is_time(other) {
+        let Node::Const(text) = &typed.0 else {
+            return Ok(typed);
+        };
+        let value = cast::array(text, other, false);
+        return match value {
+            Ok(value) => Ok((Node::Const(value), other.clone())),
+            Err(_) => Err(wrong("cast(x AS text) compares the text of the value")),
+        };
+    }
+    match temporal::parse_moment(t) {
+        Some((us, nanos, utc)) => {
+            let fine = us.checked_mul(1_000).and_then(|n| n.checked_add(nanos));
+            match fine.filter(|_| is_nanos(other)) {
+                Some(fine) => {
+                    let ty = types::timestamp_nanos(utc);
+                    let one = TimestampNanosecondArray::from(vec![fine]).with_data_type(ty.clone());
+                    Ok((Node::Const(Arc::new(one)), ty))
+                }
+                None => Ok(constant(&Scalar::Timestamp(us, utc))),
+            }
+        }
+        None => Err(wrong("write it as '2013-01-31' or '2013-01-31 12:00:00'")),
+    }
+}
+
+/// The width of floats that all of some nodes have which are no constants; these become values of it
+/// ([`of_width`]).
+pub(super) fn width_of_all<'a>(nodes: impl Iterator<Item = &'a Node>) -> Option<Width> {
+    let mut width = None;
+    for node in nodes {
+        match node {
+            Node::Const(a) if types::is_numeric(a.data_type()) => {}
+            Node::Short(_, w) if width.is_none_or(|v| v == *w) => width = Some(*w),
+            _ => return None,
+        }
+    }
+    width
+}
+
+/// A constant as the nearest float of a width.
+pub(super) fn of_width(node: Node, width: Option<Width>) -> Node {
+    match (node, width) {
+        (Node::Const(a), Some(width)) => match a.as_primitive_opt::<Float64Type>() {
+            Some(floats) => Node::Const(Arc::new(floats.unary::<_, Float64Type>(|x| width.nearest(x)))),
+            None => Node::Const(a),
+        },
+        (node, _) => node,
+    }
+}
