@@ -260,8 +260,15 @@ fn is_near((left, right): &Key, op: AsOfOp, tolerance: &Expr) -> Expr {
 
 /// How far `b` lies above `a`, both of type `ty`.
 fn distance(a: Expr, b: Expr, ty: &arrow::datatypes::DataType) -> Result<Expr> {
-    use arrow::datatypes::DataType;
+    use arrow::datatypes::{DataType, TimeUnit};
+    let nanos = |x: Expr| Expr::Function {
+        func: Func::EpochNs,
+        args: vec![x],
+    };
     match ty {
+        DataType::Timestamp(TimeUnit::Nanosecond, _) | DataType::Time64(_) => {
+            Ok(Expr::binary(BinaryOp::Sub, nanos(b), nanos(a)))
+        }
         DataType::Timestamp(..) => Ok(Expr::Function {
             func: Func::DateDiff,
             args: vec![Expr::Literal(Scalar::Text("microsecond".into())), a, b],

@@ -156,7 +156,9 @@ impl Runner {
             write_aside(frame.plan().tables(), cx)?;
             if let ResultSink::Write(output) = sink {
                 cx.progress.rows_follow();
-                report.rows = output.finish()?.rows;
+                let written = output.finish()?;
+                report.rows = written.rows;
+                report.warnings.extend(not_told_apart(written.nans));
             }
             report.elapsed = runner.begun.elapsed();
             Ok(report)
@@ -270,6 +272,19 @@ impl Runner {
             warnings,
         }
     }
+}
+
+/// What must be said of NaN in a CSV file: it is one of the texts that mean null there.
+fn not_told_apart(nans: u64) -> Option<Warning> {
+    let what = match nans {
+        0 => return None,
+        1 => "a value is NaN".to_string(),
+        n => format!("{n} values are NaN"),
+    };
+    Some(Warning {
+        key: "NaN in CSV".to_string(),
+        text: format!("{what}, which CSV does not tell from null when it is read again; Parquet does"),
+    })
 }
 
 /// Whether what tasks took for granted while they read holds, so that an error is to be believed.

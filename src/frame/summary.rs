@@ -5,6 +5,7 @@ use arrow::datatypes::DataType;
 use super::Frame;
 use crate::error::{Error, Result};
 use crate::expr::{AggCall, AggFunc, BinaryOp, CastType, Expr, Func};
+use crate::kernel::width::name_of;
 use crate::kernel::{Scalar, types};
 use crate::plan::LogicalPlan;
 
@@ -52,7 +53,7 @@ impl Frame {
             let ty = types::logical(f.data_type());
             let mut list = vec![
                 ("column_name".to_string(), text(f.name())),
-                ("column_type".to_string(), text(&types::name(&ty))),
+                ("column_type".to_string(), text(&name_of(f))),
             ];
             for (func, part) in PARTS.into_iter().zip(NAMES) {
                 let here = match func {
@@ -97,11 +98,7 @@ impl Frame {
 
 /// Whether values of the type are compared and counted.
 fn is_plain(ty: &DataType) -> bool {
-    use DataType::*;
-    matches!(
-        ty,
-        Null | Boolean | Int64 | Float64 | Decimal128(..) | Date32 | Timestamp(..) | Utf8View
-    )
+    *ty == DataType::Null || CastType::of(ty).is_some()
 }
 
 /// The share of nulls in percent, to two digits; null of no row.

@@ -6,10 +6,12 @@
 //!   min(__pack(y, place, x, z)), sum(w)          then a projection takes x and z out again
 //! ```
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::lower::sortable;
 use crate::error::Result;
-use crate::expr::{AggCall, AggFunc, Expr, Ordering};
+use crate::expr::{AggCall, AggFunc, Expr, Func, Ordering, carried, needs_carrier, ordered_by, restored};
+use crate::kernel::carry::carrier;
 use crate::kernel::{Scalar, types};
 
 /// The engine's aggregates and where the plan's are among them.
@@ -18,6 +20,10 @@ pub(super) struct Calls {
     pub aggs: Vec<(AggFunc, Option<Expr>)>,
     outs: Vec<Out>,
     packs: Vec<Pack>,
+    /// The types of the engine's aggregates that are of carried values ([`crate::kernel::carry`]).
+    carried: Vec<Option<DataType>>,
+    /// Those of them that are means, which are floats.
+    means: Vec<usize>,
 }
 
 /// Where an aggregate of the plan is.
@@ -36,35 +42,48 @@ struct Pack {
 }
 
 impl Calls {
-    pub fn new(aggs: &[(String, AggCall)]) -> Calls {
+    /// The calls of `aggs` over rows of `input`.
+    pub fn new(aggs: &[(String, AggCall)], input: &Schema) -> Result<Calls> {
         let mut calls = Calls {
             aggs: Vec::new(),
             outs: Vec::new(),
             packs: Vec::new(),
+            carried: Vec::new(),
+            means: Vec::new(),
         };
         for (_, a) in aggs {
-            let out = calls.add(a);
+            let out = calls.add(a, input)?;
             calls.outs.push(out);
         }
         for p in &calls.packs {
             let arg = filtered(p.filter.clone(), Some(p.order.pack(&p.values)));
             calls.aggs.push((AggFunc::Min, arg));
         }
-        calls
+        Ok(calls)
     }
 
-    fn add(&mut self, a: &AggCall) -> Out {
+    fn add(&mut self, a: &AggCall, input: &Schema) -> Result<Out> {
+        let sortable = |e: &Expr| sortable(e, input);
         let ordered = a.arg.as_ref().and_then(Ordering::of);
+        let ordered = match ordered {
+            Some((x, order)) => Some((x, order.map(sortable)?)),
+            None => None,
+        };
         let (func, arg) = match (a.func, ordered) {
-            (AggFunc::First, Some((x, order))) => return self.pack(x, order, &a.filter),
-            (AggFunc::Last, Some((x, order))) => return self.pack(x, order.reversed(), &a.filter),
+            (AggFunc::First, Some((x, order))) => {
+                return Ok(self.pack(packable(x, input)?, order, &a.filter));
+            }
+            (AggFunc::Last, Some((x, order))) => {
+                return Ok(self.pack(packable(x, input)?, order.reversed(), &a.filter));
+            }
             // a row that the filter leaves out is no row with a null
             (AggFunc::First | AggFunc::Last, None) if a.filter.is_some() && a.arg.is_some() => {
-                let (x, order) = (a.arg.clone().unwrap_or(Expr::Place), Ordering::by_place());
-                return match a.func {
+                let x = packable(a.arg.clone().unwrap_or(Expr::Place), input)?;
+                let order = Ordering::by_place();
+                return Ok(match a.func {
                     AggFunc::First => self.pack(x, order, &a.filter),
                     _ => self.pack(x, order.reversed(), &a.filter),
-                };
+                });
             }
             (AggFunc::StringAgg(_), Some((x, order))) => (a.func, Some(order.pack_text(&x))),
             (AggFunc::StringAgg(_), None) => {
@@ -75,8 +94,50 @@ impl Calls {
             (func, None) => (func, a.arg.clone()),
             (func, Some((x, _))) => (func, Some(x)),
         };
+        let ty = match &arg {
+            Some(x) => needs_carrier(x, input)?,
+            None => None,
+        };
+        if let (Some(DataType::Interval(_)), Some(x)) = (&ty, &arg)
+            && let Some(out) = self.interval(func, x, &a.filter)
+        {
+            return Ok(out);
+        }
+        let arg = match (func, ty.is_some()) {
+            (_, false) => arg,
+            // whether there is a value is all that counts
+            (AggFunc::Count, true) => arg.map(known),
+            (_, true) => arg.map(carried),
+        };
+        use AggFunc::{First, FirstKnown, Last, LastKnown, Max, Mean, Min, Sum};
+        let same = matches!(
+            func,
+            Min | Max | First | Last | FirstKnown | LastKnown | Sum | Mean
+        );
+        if func == AggFunc::Mean && ty.is_some() {
+            self.means.push(self.aggs.len());
+        }
+        self.carried.push(ty.filter(|_| same));
         self.aggs.push((func, filtered(a.filter.clone(), arg)));
-        Out::Whole(self.aggs.len() - 1)
+        Ok(Out::Whole(self.aggs.len() - 1))
+    }
+
+    /// Intervals of equal length are equal, but not the same: the extremes are taken as they are.
+    fn interval(&mut self, func: AggFunc, x: &Expr, filter: &Option<Expr>) -> Option<Out> {
+        let descending = match func {
+            AggFunc::Min => false,
+            AggFunc::Max => true,
+            AggFunc::First => return Some(self.pack(x.clone(), Ordering::by_place(), filter)),
+            AggFunc::Last => return Some(self.pack(x.clone(), Ordering::by_place().reversed(), filter)),
+            _ => return None,
+        };
+        let (_, order) = Ordering::of(&ordered_by(x.clone(), [(carried(x.clone()), descending, false)]))?;
+        let there = Expr::IsNull {
+            expr: Box::new(x.clone()),
+            negated: true,
+        };
+        let filter = Expr::and(filter.iter().cloned().chain([there]).collect());
+        Some(self.pack(x.clone(), order, &Some(filter)))
     }
 
     fn pack(&mut self, x: Expr, order: Ordering, filter: &Option<Expr>) -> Out {
@@ -105,25 +166,49 @@ impl Calls {
 
     /// The columns of the engine's groups, where the plan's are those of `schema`, and the
     /// projection that makes the one of the other; none where they are the same.
-    pub fn unpacked(&self, schema: &Schema, keys: usize) -> Result<Option<Unpacking>> {
-        if self.packs.is_empty() {
+    ///
+    /// `keys` has the types of keys that are carried.
+    pub fn unpacked(&self, schema: &Schema, keys: &[Option<DataType>]) -> Result<Option<Unpacking>> {
+        if self.packs.is_empty() && self.carried.iter().chain(keys).all(Option::is_none) {
             return Ok(None);
         }
         let whole = self.aggs.len() - self.packs.len();
         let packed = |i: usize| format!("\u{0}row{i}");
-        let mut fields: Vec<Field> = schema.fields()[..keys]
-            .iter()
-            .map(|f| f.as_ref().clone())
-            .collect();
+        // a field as the engine has it, and what makes the plan's of it
+        let own = |f: &Field, ty: &Option<DataType>| -> Result<(Field, Expr)> {
+            let column = Expr::column(f.name());
+            Ok(match ty.as_ref().zip(ty.as_ref().and_then(carrier)) {
+                Some((ty, carrier)) => (f.clone().with_data_type(carrier), restored(column, ty)?),
+                None => (f.clone(), column),
+            })
+        };
+        let (mut fields, mut exprs) = (Vec::new(), Vec::new());
+        for (f, ty) in schema.fields().iter().zip(keys) {
+            let (field, e) = own(f, ty)?;
+            fields.push(field);
+            exprs.push((f.name().clone(), e));
+        }
         let mut wholes: Vec<Option<Field>> = vec![None; whole];
-        let mut exprs = Expr::columns_of(&Schema::new(fields.clone()));
-        for (out, f) in self.outs.iter().zip(&schema.fields()[keys..]) {
+        for (out, f) in self.outs.iter().zip(&schema.fields()[keys.len()..]) {
             let e = match *out {
                 Out::Whole(i) => {
-                    wholes[i] = Some(f.as_ref().clone());
-                    Expr::column(f.name())
+                    let (mut field, mut e) = own(f, &self.carried[i])?;
+                    if let (true, Some(ty)) = (self.means.contains(&i), &self.carried[i]) {
+                        field = field.with_data_type(DataType::Float64);
+                        e = restored(rounded(f.name(), &carrier(ty).unwrap_or(DataType::Int64))?, ty)?;
+                    }
+                    wholes[i] = Some(field);
+                    e
                 }
-                Out::Field(pack, at) => Ordering::field(Expr::column(packed(pack)), at, f.data_type())?,
+                Out::Field(pack, at) => {
+                    let column = Expr::column(packed(pack));
+                    match carrier(f.data_type()) {
+                        // its text says all of it
+                        _ if *f.data_type() == types::INTERVAL => Ordering::field(column, at, f.data_type())?,
+                        Some(c) => restored(Ordering::field(column, at, &c)?, f.data_type())?,
+                        None => Ordering::field(column, at, f.data_type())?,
+                    }
+                }
             };
             exprs.push((f.name().clone(), e));
         }
@@ -140,6 +225,33 @@ impl Calls {
 pub(super) struct Unpacking {
     pub schema: SchemaRef,
     pub exprs: Vec<(String, Expr)>,
+}
+
+/// A column of floats as whole numbers.
+fn rounded(name: &str, ty: &DataType) -> Result<Expr> {
+    let round = Expr::Function {
+        func: Func::Round,
+        args: vec![Expr::column(name)],
+    };
+    round.cast_to(ty)
+}
+
+/// A value as one whose text says all of it.
+fn packable(x: Expr, input: &Schema) -> Result<Expr> {
+    Ok(match needs_carrier(&x, input)? {
+        Some(ty) if ty != types::INTERVAL => carried(x),
+        _ => x,
+    })
+}
+
+/// True where the value is not null, else null.
+fn known(e: Expr) -> Expr {
+    let expr = Box::new(e);
+    let negated = false;
+    Expr::Function {
+        func: Func::NullIf,
+        args: vec![Expr::IsNull { expr, negated }, Expr::Literal(Scalar::Bool(true))],
+    }
 }
 
 /// A filter as a case around the argument.

@@ -9,7 +9,8 @@ use super::calls::Calls;
 use super::shared::Shared;
 use super::{Graph, GraphResult, Stage, StageSink, StageSource, StageTransform};
 use crate::error::Result;
-use crate::expr::{AggCall, Expr, Foremost, JoinKind};
+use crate::expr::{self, AggCall, Expr, Foremost, JoinKind};
+use crate::kernel::carry::carrier;
 use crate::operate::aggregate::AggregateSpec;
 use crate::operate::join::{AsOfSpec, JoinSpec};
 use crate::operate::sort::{SortKey, SortSpec};
@@ -270,9 +271,18 @@ impl Lowering {
                 needed.len() - 1
             }
         };
-        let key_columns = keys.iter().map(|(_, e)| place(e.clone())).collect();
-        let calls = Calls::new(aggs);
-        let unpacking = calls.unpacked(&schema, keys.len())?;
+        let carried: Vec<Option<DataType>> = keys
+            .iter()
+            .map(|(_, e)| expr::needs_carrier(e, &open.schema))
+            .collect::<Result<_>>()?;
+        let key = |e: &Expr, c: &Option<DataType>| match c {
+            Some(_) => expr::carried(e.clone()),
+            None => e.clone(),
+        };
+        let key_columns = keys.iter().zip(&carried);
+        let key_columns = key_columns.map(|((_, e), c)| place(key(e, c))).collect();
+        let calls = Calls::new(aggs, &open.schema)?;
+        let unpacking = calls.unpacked(&schema, &carried)?;
         let engine = calls.aggs.into_iter();
         let engine = engine.map(|(f, arg)| (f, arg.map(&mut place))).collect();
         let totals = match input {
@@ -333,10 +343,11 @@ impl Lowering {
         let mut exprs = Expr::columns_of(&visible);
         let mut sort_keys: Vec<SortKey> = Vec::new();
         for k in keys {
-            let column = match exprs.iter().position(|(_, e)| *e == k.expr) {
+            let key = sortable(&k.expr, &visible)?;
+            let column = match exprs.iter().position(|(_, e)| *e == key) {
                 Some(i) => i,
                 None => {
-                    exprs.push((format!("\u{0}sort{}", exprs.len()), k.expr.clone()));
+                    exprs.push((format!("\u{0}sort{}", exprs.len()), key));
                     exprs.len() - 1
                 }
             };
@@ -441,6 +452,14 @@ impl Lowering {
     }
 }
 
+/// An expression as one that can be sorted by, and compared with peers.
+pub(super) fn sortable(e: &Expr, schema: &Schema) -> Result<Expr> {
+    Ok(match expr::needs_carrier(e, schema)? {
+        Some(_) => expr::carried(e.clone()),
+        None => e.clone(),
+    })
+}
+
 /// Sees that each key is a column of its common type; those that are not yet are added at the end.
 fn with_keys(open: &mut Open, keys: &[&Expr], types: &[DataType]) -> Result<Vec<usize>> {
     let fields = open.schema.fields().clone();
@@ -448,12 +467,16 @@ fn with_keys(open: &mut Open, keys: &[&Expr], types: &[DataType]) -> Result<Vec<
     let mut all: Vec<Field> = fields.iter().map(|f| f.as_ref().clone()).collect();
     let mut places = Vec::new();
     for (key, ty) in keys.iter().zip(types) {
-        let key = (*key).clone().as_type(&open.schema, ty)?;
+        let mut key = (*key).clone().as_type(&open.schema, ty)?;
+        let mut ty = ty.clone();
+        if let Some(carrier) = carrier(&ty) {
+            (key, ty) = (expr::carried(key), carrier);
+        }
         places.push(match exprs.iter().position(|(_, e)| *e == key) {
             Some(i) => i,
             None => {
                 let name = format!("\u{0}key{}", exprs.len());
-                all.push(Field::new(&name, ty.clone(), true));
+                all.push(Field::new(&name, ty, true));
                 exprs.push((name, key));
                 exprs.len() - 1
             }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::lower::{Lowering, Open, project};
+use super::lower::{Lowering, Open, project, sortable};
 use super::{StageSink, StageSource, StageTransform};
 use crate::error::{Error, Result};
-use crate::expr::{AggFunc, Expr, Foremost, FrameBound, FrameUnit, OrderBy, Rank, WindowCall, WindowFunc};
-use crate::kernel::Scalar;
+use crate::expr::{
+    self, AggFunc, Expr, Foremost, FrameBound, FrameUnit, OrderBy, Rank, WindowCall, WindowFunc,
+};
+use crate::kernel::carry::carrier;
+use crate::kernel::{Scalar, types};
 use crate::operate::window::{CallSpec, Edge, FrameSpec, Func, WindowSpec};
 use crate::plan::{LogicalPlan, partition_of};
 
@@ -28,6 +31,10 @@ impl Lowering {
             nulls_first: false,
         });
         let mut keys: Vec<OrderBy> = Vec::new();
+        let visible = open.schema.clone();
+        let order: Vec<OrderBy> = sortable_keys(order, &visible)?;
+        let ties: Vec<OrderBy> = sortable_keys(ties, &visible)?;
+        let ascending = sortable_keys(&ascending.collect::<Vec<_>>(), &visible)?;
         let mut add = |list: &mut dyn Iterator<Item = OrderBy>| {
             for key in list {
                 if !keys.iter().any(|k| k.expr == key.expr) {
@@ -39,7 +46,7 @@ impl Lowering {
         let partition = add(&mut ascending.into_iter());
         // how many keys tell peers apart, by the number of keys of a call's own order
         let mut peers = vec![partition];
-        for k in order {
+        for k in &order {
             peers.push(add(&mut std::iter::once(k.clone())));
         }
         let by_order = add(&mut std::iter::empty());
@@ -71,9 +78,17 @@ impl Lowering {
         };
         let columns = keys[..by_order].iter().map(|k| place(k.expr.clone())).collect();
         let mut specs = Vec::new();
+        let mut results = Expr::columns_of(&open_input(&sorted, kept));
         for (name, call) in calls {
             let ty = call.data_type(&open_input(&sorted, kept))?;
-            specs.push(lower_call(name, call, ty, &peers, &sorted, &mut place)?);
+            let spec = lower_call(name, call, ty.clone(), &peers, &sorted, &mut place)?;
+            let column = Expr::column(name);
+            let e = match spec.ty == ty {
+                true => column,
+                false => expr::restored(column, &ty)?,
+            };
+            results.push((name.clone(), e));
+            specs.push(spec);
         }
         let spec = WindowSpec {
             kept,
@@ -92,10 +107,44 @@ impl Lowering {
             }
             project(&mut open, exprs, Arc::new(Schema::new(fields)));
         }
+        let before = spec.schema(&open.schema);
         open.transforms.push(StageTransform::Window { spec });
-        open.schema = schema;
+        open.schema = before;
+        project(&mut open, results, schema);
         Ok(open)
     }
+}
+
+/// The keys as expressions that can be sorted by.
+fn sortable_keys(keys: &[OrderBy], schema: &Schema) -> Result<Vec<OrderBy>> {
+    let sortable = |k: &OrderBy| {
+        Ok(OrderBy {
+            expr: sortable(&k.expr, schema)?,
+            ..k.clone()
+        })
+    };
+    keys.iter().map(sortable).collect()
+}
+
+/// The argument of an aggregate and the type of its result, as the engine knows them.
+fn operand(func: AggFunc, arg: Expr, ty: DataType, schema: &Schema) -> Result<(Option<Expr>, DataType)> {
+    let Some(own) = expr::needs_carrier(&arg, schema)? else {
+        return Ok((Some(arg), ty));
+    };
+    // first and last take values as they are, as do counts
+    use AggFunc::{Count, First, FirstKnown, Last, LastKnown};
+    let as_is = matches!(func, First | Last | FirstKnown | LastKnown | Count);
+    if as_is {
+        return Ok((Some(arg), ty));
+    }
+    if func == AggFunc::Mean {
+        return Err(
+            Error::query(format!("mean of {} OVER is not supported", types::name(&own)))
+                .help("epoch(x) gives seconds, of which there is a mean"),
+        );
+    }
+    let ty = carrier(&own).filter(|_| ty == own).unwrap_or(ty);
+    Ok((Some(expr::carried(arg)), ty))
 }
 
 /// The columns that expressions of the plan speak of.
@@ -137,6 +186,10 @@ fn lower_call(
     if !filtered {
         default = default.map(|e| e.as_type(schema, &ty)).transpose()?;
     }
+    let (arg, ty) = match (call.func, arg) {
+        (Aggregate(a), Some(e)) => operand(a, e, ty, schema)?,
+        (_, arg) => (arg, ty),
+    };
     let ignore_nulls = call.ignore_nulls;
     let func = match call.func {
         RowNumber => Func::RowNumber,
@@ -181,7 +234,11 @@ fn frame(call: &WindowCall, schema: &Schema, place: &mut dyn FnMut(Expr) -> usiz
     // without an order all rows are peers, and so the frame is the partition
     let all = call.order.is_empty() && f.unit != FrameUnit::Rows;
     let (key, bounds) = match call.range_bounds(schema)? {
-        Some((key, bounds)) => (Some(place(key)), bounds.map(|b| b.map(&mut *place))),
+        Some((key, bounds)) => {
+            let [low, high] = bounds.map(|b| b.map(|b| sortable(&b, schema)).transpose());
+            let key = place(sortable(&key, schema)?);
+            (Some(key), [low?, high?].map(|b| b.map(&mut *place)))
+        }
         None => (None, [None, None]),
     };
     let [low, high] = bounds;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::error::Result;
-use crate::expr::{Evaluator, Expr};
+use crate::expr::{self, Evaluator, Expr};
 use crate::kernel::Batch;
 use crate::pipeline::{Emit, Flow, TaskContext, Transform};
 
@@ -26,7 +26,7 @@ impl Project {
         let mut steps = Vec::with_capacity(exprs.len());
         let mut fields = Vec::with_capacity(exprs.len());
         for (name, e) in exprs {
-            fields.push(Field::new(name, e.data_type(schema)?, true));
+            fields.push(expr::field(name, e, schema)?);
             steps.push(match e {
                 Expr::Column(c) if schema.index_of(c).is_ok() => Step::Take(schema.index_of(c)?),
                 _ => Step::Compute(Evaluator::bind(e, schema)?),

@@ -6,8 +6,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::{AsOf, LogicalPlan};
 use crate::error::{Error, Result, no_column};
-use crate::expr::{self, AsOfOp, Expr};
-use crate::kernel::types;
+use crate::expr::{self, AsOfOp, Expr, field};
+use crate::kernel::{Width, types};
 
 impl LogicalPlan {
     /// Names and logical types of the rows this plan yields. Fails where a name is unknown, a type
@@ -62,7 +62,9 @@ impl LogicalPlan {
                     if let Some(f) = &call.filter {
                         expect_bool(f, &schema, "the filter of an aggregate")?;
                     }
-                    fields.push(Field::new(name, call.data_type(&schema)?, true));
+                    let own = Field::new(name, call.data_type(&schema)?, true);
+                    let width = expr::width_of(&Expr::Aggregate(Box::new(call.clone())), &schema);
+                    fields.push(Width::noted(width, own));
                 }
                 unique(fields)
             }
@@ -86,7 +88,9 @@ impl LogicalPlan {
                 }
                 let mut fields: Vec<Field> = schema.fields().iter().map(|f| f.as_ref().clone()).collect();
                 for (name, call) in calls {
-                    fields.push(Field::new(name, call.data_type(&schema)?, true));
+                    let own = Field::new(name, call.data_type(&schema)?, true);
+                    let width = expr::width_of(&Expr::Window(Box::new(call.clone())), &schema);
+                    fields.push(Width::noted(width, own));
                 }
                 unique(fields)
             }
@@ -104,10 +108,19 @@ impl LogicalPlan {
                     list.iter().map(|(name, e)| field(name, e, &schema)).collect()
                 };
                 let mut all = lists.iter().map(fields);
-                let first = all.next().unwrap_or_else(|| Ok(Vec::new()))?;
+                let mut first = all.next().unwrap_or_else(|| Ok(Vec::new()))?;
                 for other in all {
-                    if other? != first {
+                    let other = other?;
+                    let same =
+                        |(a, b): (&Field, &Field)| a.name() == b.name() && a.data_type() == b.data_type();
+                    if other.len() != first.len() || !first.iter().zip(&other).all(same) {
                         return Err(Error::defect("rows become rows of different columns"));
+                    }
+                    // a list in which a column is null says nothing of its width
+                    for (own, theirs) in first.iter_mut().zip(other) {
+                        if Width::of_field(own).is_none() {
+                            *own = Width::noted(Width::of_field(&theirs), own.clone());
+                        }
                     }
                 }
                 unique(first)
@@ -156,6 +169,9 @@ impl LogicalPlan {
                         let ty = united(own.data_type(), theirs.data_type());
                         if ty != *own.data_type() {
                             *own = own.clone().with_data_type(ty).with_nullable(true);
+                        }
+                        if Width::of_field(own) != Width::of_field(theirs) {
+                            *own = Width::noted(None, own.clone());
                         }
                     }
                 }
@@ -251,10 +267,6 @@ pub fn equal_sides(part: &Expr, ls: &Schema, rs: &Schema) -> Result<Option<(Expr
     };
     key_type(l, ls, r, rs)?;
     Ok(Some((l.as_ref().clone(), r.as_ref().clone())))
-}
-
-fn field(name: &str, e: &Expr, schema: &Schema) -> Result<Field> {
-    Ok(Field::new(name, e.data_type(schema)?, true))
 }
 
 fn find<'a>(schema: &'a Schema, name: &str) -> Result<&'a Field> {

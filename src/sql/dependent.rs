@@ -24,7 +24,8 @@ use super::select::filtered;
 use super::subquery::{Found, at_most_one, beside, call, is_null, joined, one_column, zero_for_null};
 use super::{Planner, unsupported};
 use crate::error::{Error, Result};
-use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, Func, JoinKind, UnaryOp, WindowCall, WindowFunc};
+use crate::expr::{self, AggCall, AggFunc, BinaryOp, Expr, Func, JoinKind, UnaryOp, WindowCall, WindowFunc};
+use crate::kernel::carry::carrier;
 use crate::kernel::{Scalar, types};
 use crate::plan::LogicalPlan;
 
@@ -367,7 +368,13 @@ pub(super) fn counts_of(aggs: &[(String, AggCall)]) -> Vec<String> {
 /// `left IS NOT DISTINCT FROM right` as equalities, which are what joins are found by.
 fn same_values(schema: &arrow::datatypes::Schema, left: &str, right: &str) -> Result<Vec<(Expr, Expr)>> {
     let ty = Expr::column(left).data_type(schema)?;
-    let some = match types::logical(&ty) {
+    let own = types::logical(&ty);
+    let carrier = carrier(&own);
+    let value = |c: &str| match carrier {
+        Some(_) => expr::carried(Expr::column(c)),
+        None => Expr::column(c),
+    };
+    let some = match carrier.clone().unwrap_or(own) {
         DataType::Boolean => Scalar::Bool(false),
         DataType::Int64 => Scalar::Int(0),
         DataType::Float64 => Scalar::Float(0.0),
@@ -386,7 +393,7 @@ fn same_values(schema: &arrow::datatypes::Schema, left: &str, right: &str) -> Re
     };
     let known = |c: &str| Expr::Function {
         func: Func::Coalesce,
-        args: vec![Expr::column(c), Expr::Literal(some.clone())],
+        args: vec![value(c), Expr::Literal(some.clone())],
     };
     let null = |c: &str| is_null(Expr::column(c), false);
     Ok(vec![(known(left), known(right)), (null(left), null(right))])

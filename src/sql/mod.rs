@@ -47,7 +47,6 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field};
 use sqlparser::ast;
 
 use crate::error::{Error, Result};
@@ -194,14 +193,6 @@ impl Sql {
         };
         let planned = p.query(query, &Scope::NOTHING).and_then(|rel| {
             let plan = finish(rel);
-            let schema = plan.schema()?;
-            let interval = |f: &&Arc<Field>| matches!(f.data_type(), DataType::Interval(_));
-            if let Some(f) = schema.fields().iter().find(interval) {
-                return Err(
-                    unsupported(&format!("an interval as a result (\"{}\")", f.name()))
-                        .help("add it to a date or a timestamp"),
-                );
-            }
             Frame::from_plan(plan, &p.notes, self.settings.clone())
         });
         planned.map_err(|e| p.shown(e))

@@ -255,20 +255,8 @@ fn table(name: &str, rows: &RecordBatch) -> Result<Table> {
 }
 
 fn cast_to(e: Expr, ty: &DataType) -> Result<Expr> {
-    let to = match ty {
-        DataType::Boolean => CastType::Bool,
-        DataType::Int64 => CastType::Int,
-        DataType::Float64 => CastType::Float,
-        DataType::Decimal128(p, s) => CastType::Decimal(*p, *s),
-        DataType::Date32 => CastType::Date,
-        DataType::Timestamp(_, None) => CastType::Timestamp,
-        DataType::Timestamp(_, Some(_)) => CastType::TimestampUtc,
-        DataType::Utf8View => CastType::Text,
-        _ => return Ok(e),
-    };
-    Ok(Expr::Cast {
-        expr: Box::new(e),
-        to,
-        try_: false,
-    })
+    match CastType::of(ty) {
+        Some(_) => e.cast_to(ty),
+        None => Ok(e),
+    }
 }

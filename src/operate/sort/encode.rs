@@ -11,7 +11,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, ListArray, StringArray
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute;
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Field, Float64Type, Int32Type, Int64Type, SchemaRef,
+    DataType, Date32Type, Decimal128Type, Field, Float64Type, Int32Type, Int64Type, SchemaRef, TimeUnit,
     TimestampMicrosecondType,
 };
 use arrow::row::{RowConverter, SortField};
@@ -343,7 +343,7 @@ pub(in crate::operate) fn cells(array: &ArrayRef, ty: &DataType, at_least: Width
             let a = array.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
             Cells::narrow(a.values(), nulls, at_least)
         }
-        DataType::Timestamp(..) => {
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
             let a = array
                 .as_primitive_opt::<TimestampMicrosecondType>()
                 .ok_or_else(wrong)?;

@@ -12,7 +12,7 @@ use arrow::array::{
 };
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow::compute;
-use arrow::datatypes::{ArrowPrimitiveType, DataType};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, TimeUnit};
 
 use super::cells::{Block, Cells, Int, ints};
 use super::encode::{MOST_TEXTS, int_to_float};
@@ -56,7 +56,7 @@ pub(super) fn column(
             let nulls = nulls(&v);
             Arc::new(Int64Array::new(v.into(), nulls))
         }
-        DataType::Timestamp(_, zone) => {
+        DataType::Timestamp(TimeUnit::Microsecond, zone) => {
             let v = wides_or_longs(slots, c, rows)?;
             Arc::new(TimestampMicrosecondArray::new(v.0, v.1).with_timezone_opt(zone.clone()))
         }

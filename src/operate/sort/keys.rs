@@ -14,7 +14,7 @@
 use std::cmp::Ordering;
 
 use arrow::array::Array;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 
 use super::SortSpec;
 use super::cells::{Block, Cells, Int, ints};
@@ -60,7 +60,8 @@ pub(super) enum Kind {
 pub(super) fn kind(ty: &DataType) -> Kind {
     use DataType::*;
     match ty {
-        Null | Boolean | Int64 | Float64 | Decimal128(..) | Date32 | Timestamp(..) => Kind::Int,
+        Null | Boolean | Int64 | Float64 | Decimal128(..) | Date32 => Kind::Int,
+        Timestamp(TimeUnit::Microsecond, _) => Kind::Int,
         Utf8View => Kind::Text,
         _ => Kind::Other,
     }
