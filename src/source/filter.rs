@@ -13,13 +13,13 @@ use std::sync::Arc;
 
 use arrow::array::BooleanArray;
 use arrow::compute;
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::key_mask::KnownCodes;
 use super::{AnyOf, Bound, Compare, RowFilter};
 use crate::error::Result;
 use crate::expr::{self, CastType, Evaluator, Expr};
-use crate::kernel::{Batch, KeySet, Scalar};
+use crate::kernel::{Batch, KeySet, Scalar, Width};
 
 /// A part of a filter.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ impl ExprFilter {
         for part in &parts {
             if let Some((name, op, value)) = part.as_comparison() {
                 let column = schema.index_of(&name)?;
-                if let Some(value) = as_column_type(value, schema.field(column).data_type()) {
+                if let Some(value) = as_column_type(value, schema.field(column)) {
                     bounds.push(Bound { column, op, value });
                 }
             }
@@ -195,10 +195,10 @@ fn any_of(part: &Expr, schema: &SchemaRef) -> Option<AnyOf> {
         return None;
     };
     let column = schema.index_of(name).ok()?;
-    let ty = schema.field(column).data_type();
+    let field = schema.field(column);
     let values = list.iter().filter(|e| !matches!(e, Expr::Literal(Scalar::Null)));
     let values = values.map(|e| match e {
-        Expr::Literal(v) => as_column_type(v.clone(), ty),
+        Expr::Literal(v) => as_column_type(v.clone(), field),
         _ => None,
     });
     let values = values.collect::<Option<Vec<_>>>()?;
@@ -224,12 +224,20 @@ fn range_of(column: usize, keys: &KeySet, ty: &DataType) -> Vec<Bound> {
         .collect()
 }
 
-/// The value as the column's type, where that is exact: dates are compared with their text.
-fn as_column_type(value: Scalar, ty: &DataType) -> Option<Scalar> {
-    let to = match (ty, &value) {
-        (DataType::Date32, Scalar::Text(_)) => CastType::Date,
-        (DataType::Timestamp(_, None), Scalar::Text(_)) => CastType::Timestamp,
-        (DataType::Timestamp(_, Some(_)), Scalar::Text(_)) => CastType::TimestampUtc,
+/// The value as the column's type, where that is exact: dates are compared with their text, floats of
+/// a narrow width with the nearest of them.
+fn as_column_type(value: Scalar, field: &Field) -> Option<Scalar> {
+    let to = match (field.data_type(), &value) {
+        (DataType::Date32 | DataType::Timestamp(..), Scalar::Text(_)) => CastType::of(field.data_type())?,
+        (DataType::Float64, Scalar::Int(_) | Scalar::Float(_) | Scalar::Decimal(..)) => {
+            return match (
+                Width::of_field(field),
+                expr::cast::scalar(&value, CastType::Float),
+            ) {
+                (Some(width), Ok(Scalar::Float(x))) => Some(Scalar::Float(width.nearest(x))),
+                _ => Some(value),
+            };
+        }
         _ => return Some(value),
     };
     expr::cast::scalar(&value, to).ok()

@@ -74,7 +74,8 @@ impl MemoryDataset {
         let bad = |e: serde_json::Error| Error::usage(format!("no table of constants: {e}"));
         let columns: Vec<(String, String)> = serde_json::from_value(value["columns"].clone()).map_err(bad)?;
         let rows = serde_json::from_value(value["rows"].clone()).map_err(bad)?;
-        let columns = columns.into_iter().map(|(n, t)| Ok((n, parse_type(&t)?)));
+        let typed = |t: &str| types::rare_of_name(t).map_or_else(|| parse_type(t), Ok);
+        let columns = columns.into_iter().map(|(n, t)| Ok((n, typed(&t)?)));
         MemoryDataset::new(&columns.collect::<Result<Vec<_>>>()?, rows)
     }
 }

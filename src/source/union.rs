@@ -22,7 +22,7 @@ use super::options::parse_type;
 use super::parquet::ParquetDataset;
 use super::{Dataset, Format, ScanRequest, Union};
 use crate::error::{Error, Result};
-use crate::kernel::{Batch, types};
+use crate::kernel::{Batch, Width, types};
 use crate::observe::Warning;
 use crate::pipeline::{RunContext, Source, TaskContext};
 
@@ -155,7 +155,11 @@ fn unite(a: &Schema, b: &Schema, filename_col: Option<&str>) -> Result<Schema> {
     for field in a.fields().iter().chain(b.fields()) {
         match fields.iter_mut().find(|f| f.name() == field.name()) {
             None => fields.push(field.as_ref().clone()),
-            Some(f) if f.data_type() == field.data_type() => {}
+            Some(f) if f.data_type() == field.data_type() => {
+                if Width::of_field(f) != Width::of_field(field) {
+                    *f = Width::noted(None, f.clone());
+                }
+            }
             Some(f) => {
                 let nested = [f.data_type(), field.data_type()]
                     .into_iter()
@@ -168,9 +172,8 @@ fn unite(a: &Schema, b: &Schema, filename_col: Option<&str>) -> Result<Schema> {
                     ))
                     .help("leave the CSV files out, or ask them in a query of their own"));
                 }
-                *f = f
-                    .clone()
-                    .with_data_type(types::unite(f.data_type(), field.data_type()));
+                let ty = types::unite(f.data_type(), field.data_type());
+                *f = Width::noted(None, f.clone().with_data_type(ty));
             }
         }
     }

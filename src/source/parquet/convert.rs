@@ -4,16 +4,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array,
-    Int32Array, Int64Array, StringViewArray, TimestampMicrosecondArray, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray,
+    FixedSizeBinaryArray, Float64Array, Int32Array, Int64Array, IntervalMonthDayNanoArray, StringViewArray,
+    TimestampMicrosecondArray, new_null_array,
 };
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Field, Int32Type, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Field, Int32Type, IntervalMonthDayNano, SchemaRef, TimeUnit, TimestampMicrosecondType,
+};
 use parquet::basic::{Encoding, Type as Physical};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
 use super::footer::FileFooter;
 use super::guard::damaged;
+use super::meaning::INTERVAL_BYTES;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::{Scalar, types};
 
@@ -25,7 +29,7 @@ pub(super) const DICTIONARY_BYTES: usize = 1 << 20;
 /// views.
 pub(super) fn wanted_schema(footer: &FileFooter, group: &RowGroupMetaData) -> SchemaRef {
     let fields = footer
-        .schema
+        .decoded
         .fields()
         .iter()
         .zip(&footer.leaves)
@@ -47,7 +51,7 @@ pub(super) fn wanted_schema(footer: &FileFooter, group: &RowGroupMetaData) -> Sc
     let fields: Vec<Field> = fields.collect();
     Arc::new(arrow::datatypes::Schema::new_with_metadata(
         fields,
-        footer.schema.metadata().clone(),
+        footer.decoded.metadata().clone(),
     ))
 }
 
@@ -102,6 +106,9 @@ impl Converter {
             let moments = array.as_primitive::<TimestampMicrosecondType>().clone();
             return Ok(Arc::new(moments.with_timezone(zone.clone())));
         }
+        if let (DataType::FixedSizeBinary(INTERVAL_BYTES), DataType::Interval(_)) = (array.data_type(), to) {
+            return Ok(Arc::new(intervals(array.as_fixed_size_binary())));
+        }
         let strict = CastOptions {
             safe: false,
             ..CastOptions::default()
@@ -134,6 +141,16 @@ impl Converter {
     }
 }
 
+/// Months, days and milliseconds of 32 bits each.
+fn intervals(array: &FixedSizeBinaryArray) -> IntervalMonthDayNanoArray {
+    let part = |v: &[u8], at: usize| v[4 * at..].first_chunk().map_or(0, |b| u32::from_le_bytes(*b));
+    let span = |v: &[u8]| {
+        let nanos = i64::from(part(v, 2)) * 1_000_000;
+        IntervalMonthDayNano::new(part(v, 0) as i32, part(v, 1) as i32, nanos)
+    };
+    array.iter().map(|v| v.map(span)).collect()
+}
+
 /// Whether both are the same memory (the first is kept alive, so an address is not used twice).
 fn same(a: &ArrayRef, b: &ArrayRef) -> bool {
     Arc::ptr_eq(a, b) || (a.len() == b.len() && a.to_data().ptr_eq(&b.to_data()))
@@ -157,7 +174,7 @@ pub(super) fn constant(value: &Scalar, ty: &DataType, rows: usize) -> Result<Arr
             let values = Arc::new(StringViewArray::from_iter_values([t]));
             Arc::new(DictionaryArray::try_new(Int32Array::from_value(0, rows), values)?)
         }
-        Scalar::Null | Scalar::Interval(..) => new_null_array(ty, rows),
+        Scalar::Null | Scalar::Interval(..) | Scalar::Other(..) => new_null_array(ty, rows),
     };
     Converter::default().convert(&array, ty)
 }

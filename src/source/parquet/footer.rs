@@ -18,6 +18,7 @@ use super::ParquetOptions;
 use super::file::FileReader;
 use super::guard::{damaged, guarded};
 use super::layout::ColumnFrom;
+use super::meaning;
 use super::mend::walk;
 use super::writer::Writer;
 use crate::error::{Error, Result};
@@ -30,8 +31,10 @@ pub(super) struct FileFooter {
     pub path: PathBuf,
     pub bytes: u64,
     pub metadata: Arc<ParquetMetaData>,
-    /// The top-level columns as Arrow sees them.
+    /// The top-level columns as Arrow sees them, with what the file says of their bytes.
     pub schema: SchemaRef,
+    /// The same as the decoder has them.
+    pub decoded: SchemaRef,
     /// The first leaf of each top-level column, and where the last one ends.
     pub leaves: Vec<std::ops::Range<usize>>,
     /// The top-level columns of bytes that are read as text.
@@ -96,11 +99,13 @@ fn read(path: &Path, options: &ParquetOptions) -> Result<FileFooter> {
         ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new())
     })?;
     let (schema, as_text) = texts(loaded.schema(), options);
+    let meant = guarded(path, "the footer", || meaning::of(&metadata, &schema, &leaves))?;
     Ok(FileFooter {
         path: path.to_path_buf(),
         bytes,
-        schema,
-        metadata,
+        schema: meant.schema,
+        decoded: meant.decoded,
+        metadata: meant.metadata,
         leaves,
         as_text,
         writer,

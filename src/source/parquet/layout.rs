@@ -9,7 +9,7 @@ use super::ParquetOptions;
 use super::footer::FileFooter;
 use super::hive;
 use crate::error::{Error, Result};
-use crate::kernel::{Scalar, types};
+use crate::kernel::{Scalar, Width, types};
 use crate::source::options::parse_type;
 
 /// The united schema and each file's way to it.
@@ -32,26 +32,41 @@ pub(super) enum ColumnFrom {
 struct United {
     names: Vec<String>,
     types: HashMap<String, DataType>,
+    /// The widths that all files agree on.
+    widths: HashMap<String, Width>,
 }
 
 impl United {
     fn of(schema: &Schema) -> United {
         let fields = schema.fields().iter();
         let typed = |f: &Arc<Field>| (f.name().clone(), f.data_type().clone());
+        let width = |f: &Arc<Field>| Some((f.name().clone(), Width::of_field(f)?));
         United {
             names: fields.clone().map(|f| f.name().clone()).collect(),
-            types: fields.map(typed).collect(),
+            types: fields.clone().map(typed).collect(),
+            widths: fields.filter_map(width).collect(),
         }
     }
 
-    fn add(&mut self, name: &str, ty: &DataType) {
+    fn add(&mut self, name: &str, ty: &DataType, width: Option<Width>) {
         match self.types.get_mut(name) {
-            Some(old) => *old = types::unite(old, ty),
+            Some(old) => {
+                *old = types::unite(old, ty);
+                if self.widths.get(name) != width.as_ref() {
+                    self.widths.remove(name);
+                }
+            }
             None => {
                 self.types.insert(name.to_string(), ty.clone());
                 self.names.push(name.to_string());
+                self.widths.extend(width.map(|w| (name.to_string(), w)));
             }
         }
+    }
+
+    fn field(&self, name: &String) -> Field {
+        let field = Field::new(name, self.types[name].clone(), true);
+        Width::noted(self.widths.get(name).copied(), field)
     }
 }
 
@@ -60,10 +75,12 @@ pub(super) fn unite_files(files: &[FileFooter], options: &ParquetOptions) -> Res
     let mut united = United {
         names: Vec::new(),
         types: HashMap::new(),
+        widths: HashMap::new(),
     };
     for (file, names) in files.iter().zip(&names) {
         for (field, name) in file.schema.fields().iter().zip(names) {
-            united.add(name, &types::logical(field.data_type()));
+            let width = Width::of(field.data_type()).filter(|_| !types::is_uuid(field));
+            united.add(name, &types::logical_of(field), width);
         }
     }
     if options.strict {
@@ -77,12 +94,13 @@ pub(super) fn unite_files(files: &[FileFooter], options: &ParquetOptions) -> Res
                 Error::usage(format!("the files have a column {name:?} already")).help("choose another name")
             );
         }
-        united.add(name, &types::TEXT);
+        united.add(name, &types::TEXT, None);
     }
     for (name, ty) in &options.types {
         // of columns that no file has, whoever opens all files knows
         if let Some(old) = united.types.get_mut(name) {
             *old = parse_type(ty)?;
+            united.widths.remove(name);
         }
     }
     if let Some(schema) = &options.declared {
@@ -109,10 +127,7 @@ pub(super) fn unite_files(files: &[FileFooter], options: &ParquetOptions) -> Res
         from.collect()
     });
     let files = layouts.collect();
-    let fields = united
-        .names
-        .iter()
-        .map(|n| Field::new(n, united.types[n].clone(), true));
+    let fields = united.names.iter().map(|n| united.field(n));
     Ok(Layout {
         schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
         files,
@@ -159,18 +174,14 @@ fn hive_columns(
     for name in names {
         let all = pairs.iter().flatten().filter(|(n, _)| n == name);
         let ty = hive::type_of(all.filter_map(|(_, v)| v.as_deref()));
-        united.add(name, &ty);
+        united.add(name, &ty, None);
     }
     pairs
 }
 
 fn strict(files: &[FileFooter], names: &[Vec<String>]) -> Result<()> {
     let describe = |i: usize| -> Vec<(&String, DataType)> {
-        let types = files[i]
-            .schema
-            .fields()
-            .iter()
-            .map(|f| types::logical(f.data_type()));
+        let types = files[i].schema.fields().iter().map(|f| types::logical_of(f));
         names[i].iter().zip(types).collect()
     };
     let mut first = describe(0);

@@ -10,6 +10,7 @@
 //! ```
 //!
 //! - `footer` reads and checks metadata (`mend` and `writer` know what some writers get wrong), `layout` unites files to one schema,
+//!   `meaning` says what bytes of fixed length are,
 //!   `hive` takes columns from folder names, `convert` turns what a file holds into the logical
 //!   types, `prune` proves row groups empty, `index` pages, `flat` decodes common columns and
 //!   `reader` the others, `scan` is the source of a task.
@@ -27,6 +28,7 @@ mod guard;
 mod hive;
 mod index;
 mod layout;
+mod meaning;
 mod mend;
 mod prune;
 mod reader;
