@@ -286,7 +286,7 @@ fn schema(write: &OutputArgs, frame: &Frame) -> Result<()> {
     let rows = schema
         .fields()
         .iter()
-        .map(|f| (f.name().as_str(), crate::kernel::types::name(f.data_type())));
+        .map(|f| (f.name().as_str(), crate::kernel::width::name_of(f)));
     if write.json {
         let list: Vec<_> = rows
             .map(|(n, t)| serde_json::json!({"name": n, "type": t}))

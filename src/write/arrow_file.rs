@@ -11,12 +11,16 @@ use arrow::ipc::writer::{FileWriter, StreamWriter};
 
 use super::destination::Destination;
 use crate::error::Result;
-use crate::kernel::Batch;
+use crate::kernel::{Batch, Width, types};
 
 /// The schema of the file for a result's schema.
 pub(super) fn written_schema(schema: &SchemaRef) -> SchemaRef {
     let fields = schema.fields().iter().map(|f| {
-        let ty = match f.data_type() {
+        let logical = match Width::of_field(f) {
+            Some(width) => width.stored(f.data_type()),
+            None => f.data_type().clone(),
+        };
+        let ty = match &logical {
             DataType::Utf8View => DataType::Utf8,
             DataType::BinaryView => DataType::Binary,
             DataType::Dictionary(_, v) if matches!(**v, DataType::Utf8 | DataType::Utf8View) => {
@@ -24,7 +28,11 @@ pub(super) fn written_schema(schema: &SchemaRef) -> SchemaRef {
             }
             other => other.clone(),
         };
-        Field::new(f.name(), ty, true)
+        let field = Field::new(f.name(), ty, true);
+        match *f.data_type() == types::UUID {
+            true => types::noted_uuid(field),
+            false => field,
+        }
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

@@ -56,7 +56,8 @@ fn value(column: &Column, row: usize, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-fn nested(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<()> {
+/// Appends a value of a nested type, or of another that is not in a column of its own.
+pub(super) fn nested(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<()> {
     let list = match array.data_type() {
         DataType::Struct(fields) => {
             let children = array.as_struct();

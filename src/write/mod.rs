@@ -29,6 +29,7 @@ mod markup;
 mod numbers;
 mod output;
 mod parquet;
+mod rare;
 mod table;
 #[cfg(test)]
 mod tests;

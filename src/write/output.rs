@@ -17,7 +17,7 @@ use super::markup::Markup;
 use super::parquet::{self, Cut, GroupEncoder, ParquetFormat, Ready, RowGroup};
 use super::table::{self, HeadTail};
 use crate::error::{Error, Result};
-use crate::kernel::{Batch, types};
+use crate::kernel::{Batch, Width, types};
 use crate::pipeline::Flow;
 
 /// Where a result goes.
@@ -36,12 +36,15 @@ pub struct Summary {
     pub rows: u64,
     /// Bytes that reached the target.
     pub bytes: u64,
+    /// Values of CSV that are NaN, which read back as null.
+    pub nans: u64,
 }
 
 /// Rows of one partition in the shape of the output, made by an [`Encoder`] for
 /// [`Output::append`].
 pub struct Encoded {
     rows: u64,
+    nans: u64,
     pieces: Vec<Piece>,
 }
 
@@ -85,6 +88,7 @@ pub struct Output {
     sink: Sink,
     failure: Failure,
     rows: u64,
+    nans: u64,
 }
 
 /// What an encoder must know.
@@ -103,6 +107,7 @@ impl Shape {
                 shape: shape.clone(),
                 text: Vec::new(),
                 rows: 0,
+                nans: 0,
             }),
             Shape::Parquet(format, cut) => Box::new(ParquetEncoder {
                 groups: GroupEncoder::of_task(format.clone(), *cut),
@@ -120,6 +125,8 @@ struct TextShape {
     names: Vec<String>,
     keys: Vec<Vec<u8>>,
     numeric: Vec<bool>,
+    /// How its floats print.
+    widths: Vec<Option<Width>>,
     float_digits: Option<usize>,
     null: String,
 }
@@ -237,6 +244,7 @@ impl Output {
             sink,
             failure,
             rows: 0,
+            nans: 0,
         })
     }
 
@@ -288,6 +296,7 @@ impl Output {
     /// The target cannot be written; kind `BrokenPipe` when nobody reads it any more.
     pub fn append(&mut self, encoded: Encoded) -> Result<Flow> {
         self.rows += encoded.rows;
+        self.nans += encoded.nans;
         for piece in encoded.pieces {
             self.append_piece(piece)?;
         }
@@ -355,6 +364,7 @@ impl Output {
             sink,
             failure,
             rows,
+            nans,
         } = self;
         let bytes = match sink {
             Sink::Text { mut to, begun } => {
@@ -381,7 +391,7 @@ impl Output {
             }
             Sink::Arrow(writer) => writer.finish().map_err(|e| failure.or(|| e.into()))?.commit()?,
         };
-        Ok(Summary { rows, bytes })
+        Ok(Summary { rows, bytes, nans })
     }
 }
 
@@ -464,6 +474,7 @@ impl TextShape {
             names: fields.iter().map(|f| f.name().clone()).collect(),
             keys: fields.iter().map(|f| json::key(f.name())).collect(),
             numeric: fields.iter().map(|f| types::is_numeric(f.data_type())).collect(),
+            widths: fields.iter().map(|f| Width::of_field(f)).collect(),
             float_digits: options.float_format,
             null,
         }
@@ -496,18 +507,24 @@ impl TextShape {
         }
     }
 
-    fn rows(&self, batch: &Batch, out: &mut Vec<u8>) -> Result<()> {
+    /// Appends the rows; answers how many values a CSV file does not tell from nulls.
+    fn rows(&self, batch: &Batch, out: &mut Vec<u8>) -> Result<u64> {
         let columns = batch
             .columns
             .iter()
-            .map(|c| Column::new(c, self.float_digits))
+            .zip(&self.widths)
+            .map(|(c, w)| Column::of_width(c, *w, self.float_digits))
             .collect::<Result<Vec<_>>>()?;
         match &self.kind {
-            TextKind::Csv(dialect) => dialect.rows(&columns, batch.rows, out),
-            TextKind::Json => json::rows(&self.keys, &columns, batch.rows, (b",\n", b""), out),
-            TextKind::JsonLines => json::rows(&self.keys, &columns, batch.rows, (b"", b"\n"), out),
-            TextKind::Markup(m) => m.rows(&columns, &self.numeric, batch.rows, &self.null, out),
+            TextKind::Csv(dialect) => {
+                dialect.rows(&columns, batch.rows, out)?;
+                return Ok(columns.iter().map(Column::nans).sum());
+            }
+            TextKind::Json => json::rows(&self.keys, &columns, batch.rows, (b",\n", b""), out)?,
+            TextKind::JsonLines => json::rows(&self.keys, &columns, batch.rows, (b"", b"\n"), out)?,
+            TextKind::Markup(m) => m.rows(&columns, &self.numeric, batch.rows, &self.null, out)?,
         }
+        Ok(0)
     }
 }
 
@@ -518,11 +535,13 @@ struct TextEncoder {
     shape: Arc<TextShape>,
     text: Vec<u8>,
     rows: u64,
+    nans: u64,
 }
 
 impl TextEncoder {
     fn drain(&mut self) -> Encoded {
         Encoded {
+            nans: std::mem::take(&mut self.nans),
             rows: std::mem::take(&mut self.rows),
             pieces: vec![Piece::Text(std::mem::take(&mut self.text))],
         }
@@ -537,7 +556,8 @@ impl Encoder for TextEncoder {
             self.text
                 .reserve((PIECE_BYTES * 3 / 2).saturating_sub(self.text.len()));
         }
-        self.shape.rows(batch, &mut self.text)
+        self.nans += self.shape.rows(batch, &mut self.text)?;
+        Ok(())
     }
     fn bytes(&self) -> usize {
         self.text.capacity()
@@ -573,11 +593,16 @@ impl Encoder for ParquetEncoder {
         let pieces = std::mem::take(&mut self.ready);
         let rows = pieces.iter().map(Piece::parquet_rows).sum();
         self.rows -= rows;
-        Ok(Some(Encoded { rows, pieces }))
+        Ok(Some(Encoded {
+            nans: 0,
+            rows,
+            pieces,
+        }))
     }
     fn finish(mut self: Box<Self>) -> Result<Encoded> {
         self.ready.extend(self.groups.finish()?.map(Piece::from));
         Ok(Encoded {
+            nans: 0,
             rows: self.rows,
             pieces: self.ready,
         })
@@ -622,6 +647,7 @@ impl BatchEncoder {
         self.bytes = 0;
         let batches = std::mem::take(&mut self.batches);
         Encoded {
+            nans: 0,
             rows: batches.iter().map(|b| b.rows as u64).sum(),
             pieces: vec![Piece::Batches(batches)],
         }
@@ -662,6 +688,7 @@ impl Encoder for TableEncoder {
     }
     fn finish(self: Box<Self>) -> Result<Encoded> {
         Ok(Encoded {
+            nans: 0,
             rows: self.0.rows,
             pieces: vec![Piece::Table(self.0)],
         })

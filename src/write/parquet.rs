@@ -14,8 +14,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{cast, concat};
-use arrow::datatypes::{DataType, Field, IntervalUnit, SchemaRef};
-use parquet::arrow::ArrowSchemaConverter;
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
 };
@@ -29,6 +28,7 @@ use super::arrow_file::written_schema;
 use super::chunk::{self, Chunk};
 use super::destination::Destination;
 use super::format::WriteOptions;
+use super::rare;
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
 
@@ -118,24 +118,15 @@ pub(super) fn create(
     if schema.fields().is_empty() {
         return Err(Error::query("a Parquet file needs at least one column"));
     }
-    let lacking = |f: &&arrow::datatypes::FieldRef| {
-        matches!(f.data_type(), DataType::Interval(IntervalUnit::MonthDayNano))
-    };
-    if let Some(field) = schema.fields().iter().find(lacking) {
-        return Err(Error::query(format!(
-            "Parquet cannot hold the intervals of column {:?}",
-            field.name()
-        ))
-        .help("cast the column to text"));
-    }
     let codec = parse_compression(options.compression.as_deref())?;
     let properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(codec)
         .set_created_by(concat!("ddf version ", env!("CARGO_PKG_VERSION")).to_string())
         .set_max_row_group_row_count(None)
+        .set_key_value_metadata(rare::notes(&schema))
         .build();
-    let described = ArrowSchemaConverter::new().convert(&schema).map_err(cannot)?;
+    let (schema, described) = rare::described(&schema).map_err(cannot)?;
     let failure = to.failure();
     let writer = SerializedFileWriter::new(to, described.root_schema_ptr(), Arc::new(properties))
         .map_err(|e| failure.or(|| cannot(e)))?;
@@ -392,6 +383,9 @@ fn joined(parts: &[ArrayRef]) -> Result<ArrayRef> {
 
 /// The column as its writer takes it: text views and dictionaries as they are, which saves a copy.
 fn writable(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    if let DataType::Interval(_) = column.data_type() {
+        return rare::intervals(column);
+    }
     let text = |ty: &DataType| matches!(ty, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8);
     let as_is = match column.data_type() {
         DataType::Dictionary(_, value) => text(value) && text(to),

@@ -17,7 +17,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, pre
 use super::WriteOptions;
 use super::cells::Column;
 use crate::error::{Result, is_invisible};
-use crate::kernel::{Batch, types};
+use crate::kernel::{Batch, Width, types};
 
 /// The first and last rows of a stream, and how many there were.
 #[derive(Debug, Default)]
@@ -109,9 +109,9 @@ pub(super) fn render(rows: &HeadTail, schema: &SchemaRef, options: &WriteOptions
     let (head, tail) = rows.shown();
     let widest = options.table_width.map(|w| (w / 2).max(20));
     let mut lines = Vec::new();
-    text_rows(&head, schema.fields().len(), options, widest, &mut lines)?;
+    text_rows(&head, schema, options, widest, &mut lines)?;
     let gap = lines.len();
-    text_rows(&tail, schema.fields().len(), options, widest, &mut lines)?;
+    text_rows(&tail, schema, options, widest, &mut lines)?;
     let shown = lines.len() as u64;
     if shown < rows.rows {
         lines.insert(gap, vec![Some("…".to_string()); schema.fields().len()]);
@@ -131,7 +131,7 @@ type Line = Vec<Option<String>>;
 
 fn text_rows(
     batches: &[Batch],
-    width: usize,
+    schema: &SchemaRef,
     options: &WriteOptions,
     widest: Option<usize>,
     lines: &mut Vec<Line>,
@@ -140,10 +140,11 @@ fn text_rows(
         let columns = batch
             .columns
             .iter()
-            .map(|c| Column::new(c, options.float_format))
+            .zip(schema.fields())
+            .map(|(c, f)| Column::of_width(c, Width::of_field(f), options.float_format))
             .collect::<Result<Vec<_>>>()?;
         for row in 0..batch.rows {
-            let mut line = Vec::with_capacity(width);
+            let mut line = Vec::with_capacity(columns.len());
             for column in &columns {
                 if column.is_null(row) {
                     line.push(None);

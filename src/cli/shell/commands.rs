@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Next, Shell};
 use crate::cli::{print, sql};
 use crate::error::{Error, Result, did_you_mean};
-use crate::kernel::types;
+use crate::kernel::width::name_of;
 use crate::sql::Sql;
 use crate::write::Format;
 
@@ -136,9 +136,7 @@ pub(super) fn columns(sql: &Sql, table: &str) -> Result<Vec<(String, String)>> {
     let frame = sql.query(&format!("SELECT * FROM \"{name}\""))?;
     let schema = frame.schema()?;
     let each = schema.fields().iter();
-    Ok(each
-        .map(|f| (f.name().clone(), types::name(f.data_type())))
-        .collect())
+    Ok(each.map(|f| (f.name().clone(), name_of(f))).collect())
 }
 
 fn help() -> Result<()> {

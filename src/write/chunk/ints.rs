@@ -30,6 +30,10 @@ pub(super) fn gather(arrays: &[ArrayRef], rows: usize) -> Option<Vec<i64>> {
             DataType::Int32 | DataType::Date32 => {
                 compact(array, &data.buffer::<i32>(0)[..array.len()], &mut out, i64::from);
             }
+            DataType::Int16 => compact(array, &data.buffer::<i16>(0)[..array.len()], &mut out, i64::from),
+            DataType::Int8 => compact(array, &data.buffer::<i8>(0)[..array.len()], &mut out, i64::from),
+            DataType::UInt16 => compact(array, &data.buffer::<u16>(0)[..array.len()], &mut out, i64::from),
+            DataType::UInt8 => compact(array, &data.buffer::<u8>(0)[..array.len()], &mut out, i64::from),
             _ => return None,
         }
     }

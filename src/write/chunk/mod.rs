@@ -82,6 +82,8 @@ pub(super) fn takes(array: &ArrayRef, descriptor: &ColumnDescPtr) -> bool {
     let text = |t: &D| matches!(t, D::Utf8 | D::Utf8View | D::LargeUtf8);
     flat && match (array.data_type(), descriptor.physical_type()) {
         (D::Int64, Type::INT64) | (D::Int32 | D::Date32, Type::INT32) => true,
+        // of the unsigned ones those that 32 bits with a sign hold, by which statistics are ordered
+        (D::Int16 | D::Int8 | D::UInt16 | D::UInt8, Type::INT32) => true,
         (D::Timestamp(unit, _), Type::INT64) => *unit != TimeUnit::Second,
         (D::Dictionary(_, v), Type::BYTE_ARRAY) => text(v) && **v != D::LargeUtf8,
         (t, Type::BYTE_ARRAY) => text(t),
