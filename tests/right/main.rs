@@ -13,6 +13,7 @@ mod ending;
 mod foreign;
 mod formats;
 mod joins;
+mod kinds;
 mod messages;
 mod numbers;
 mod safe_output;
