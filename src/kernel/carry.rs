@@ -73,7 +73,7 @@ pub fn carry(array: &ArrayRef) -> Result<ArrayRef> {
         D::Timestamp(..) | D::Time64(_) | D::Duration(_) => cast(&without_zone(array), &D::Int64)?,
         ty => {
             let converter = RowConverter::new(vec![field(ty)])?;
-            let rows = converter.convert_columns(&[array.clone()])?;
+            let rows = converter.convert_columns(std::slice::from_ref(array))?;
             texts(array.len(), array.logical_nulls(), |i| rows.row(i).data())
         }
     })
