@@ -30,13 +30,6 @@ pub fn parts_of(x: f64) -> (bool, u64, i32) {
     }
 }
 
-/// A finite float as such a number.
-pub fn big(x: f64) -> Big {
-    let mut out = Big::default();
-    out.add_float(x);
-    out
-}
-
 impl Big {
     /// A whole number times `2^exponent`.
     pub fn of(value: i128, exponent: i32) -> Big {
@@ -113,10 +106,17 @@ impl Big {
         self.limbs.last().is_some_and(|&l| l >> 63 == 1)
     }
 
-    /// Adds a finite float.
-    pub fn add_float(&mut self, x: f64) {
+    /// Adds a finite float, or with `minus` takes it off.
+    pub fn change_float(&mut self, x: f64, minus: bool) {
         let (negative, m, exponent) = parts_of(x);
-        self.add_bits(&[m], negative, exponent);
+        self.add_bits(&[m], negative != minus, exponent);
+    }
+
+    /// Adds the product of two finite floats, or with `minus` takes it off.
+    pub fn change_product(&mut self, a: f64, b: f64, minus: bool) {
+        let ((sa, ma, ea), (sb, mb, eb)) = (parts_of(a), parts_of(b));
+        let bits = halves(u128::from(ma) * u128::from(mb));
+        self.add_bits(&bits, (sa != sb) != minus, ea + eb);
     }
 
     /// Adds another number.
@@ -129,14 +129,6 @@ impl Big {
     pub fn subtract(&mut self, other: &Big) {
         let (negative, bits) = other.magnitude();
         self.add_bits(&bits, !negative, other.low * 64);
-    }
-
-    /// Adds another number, or with `minus` takes it off.
-    pub fn change(&mut self, other: &Big, minus: bool) {
-        match minus {
-            false => self.add(other),
-            true => self.subtract(other),
-        }
     }
 
     /// The number without its sign, and whether that is minus.
@@ -342,10 +334,13 @@ mod tests {
         fn rounded_as_the_processor_does(a: f64, b: f64) {
             prop_assume!(a.is_finite() && b.is_finite());
             let (mut sum, mut product) = (Big::default(), Big::default());
-            sum.add_float(a);
-            product.add_float(b);
+            sum.change_float(a, false);
+            product.change_float(b, false);
             let product = product.times(&sum);
-            sum.add_float(b);
+            sum.change_float(b, false);
+            let mut at_once = product.clone();
+            at_once.change_product(a, b, true);
+            prop_assert!(at_once.is_zero());
             prop_assert_eq!(sum.to_f64(), a + b);
             prop_assert_eq!(product.to_f64(), a * b);
             if (a * b).is_normal() {

@@ -4,7 +4,7 @@
 //!   Σ(x - mean)² = (n·Σx² - (Σx)²) / n       exact up to the division, so equal values have none at all
 //! ```
 
-use super::big::{Big, big};
+use super::big::Big;
 use super::codec::{put_varint, take, varint};
 use super::fixed::{Products, Units, add_units, limbs, put_limbs, wide_units};
 use super::held::{Held, Sums};
@@ -73,9 +73,8 @@ impl MomentSums {
             (false, false) => sums.odd += 1,
             (false, true) => sums.odd -= 1,
             (true, _) => {
-                let x = big(x);
-                sums.sum.change(&x, minus);
-                sums.squares.change(&x.times(&x), minus);
+                sums.sum.change_float(x, minus);
+                sums.squares.change_product(x, x, minus);
             }
         }
         *self = MomentSums::Wide(sums);

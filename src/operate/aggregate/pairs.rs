@@ -8,7 +8,7 @@
 //! A pair arrives as one decimal of 128 bits that holds the bits of both floats: two columns as one,
 //! so that the call of an aggregate stays a function of one column.
 
-use super::big::{Big, big};
+use super::big::Big;
 use super::codec::{put_varint, take, varint};
 use super::fixed::{Products, Units, add_units, limbs, put_limbs, wide_units};
 use super::held::{Held, Sums};
@@ -102,20 +102,18 @@ impl PairSums {
     #[inline(never)]
     fn change_wide(&mut self, (a, b): (f64, f64), minus: bool) {
         let mut wide = self.take_wide();
-        let both = [a, b].map(|x| x.is_finite().then(|| big(x)));
         for (column, x) in [a, b].into_iter().enumerate() {
-            match (&both[column], odd_kind(x)) {
-                (Some(x), _) => {
-                    wide.sums[column].change(x, minus);
-                    wide.products[column].change(&x.times(x), minus);
+            match odd_kind(x) {
+                None => {
+                    wide.sums[column].change_float(x, minus);
+                    wide.products[column].change_product(x, x, minus);
                 }
-                (None, Some(kind)) if minus => wide.odd[column][kind] -= 1,
-                (None, Some(kind)) => wide.odd[column][kind] += 1,
-                (None, None) => {}
+                Some(kind) if minus => wide.odd[column][kind] -= 1,
+                Some(kind) => wide.odd[column][kind] += 1,
             }
         }
-        if let [Some(a), Some(b)] = &both {
-            wide.products[2].change(&a.times(b), minus);
+        if a.is_finite() && b.is_finite() {
+            wide.products[2].change_product(a, b, minus);
         }
         self.wide = Some(wide);
     }

@@ -5,7 +5,7 @@
 //!   M₄ = n³·Σx⁴ - 4n²·Σx·Σx³ + 6n·(Σx)²·Σx² - 3·(Σx)⁴               Mₖ = nᵏ · central moment k
 //! ```
 
-use super::big::{Big, big};
+use super::big::{Big, multiply, parts_of};
 use super::codec::{put_varint, varint};
 use super::held::{Held, Sums};
 use crate::expr::AggFunc;
@@ -30,13 +30,11 @@ impl PowerSums {
             (false, false) => self.odd += 1,
             (false, true) => self.odd -= 1,
             (true, _) => {
-                let one = big(x);
-                let mut power = one.clone();
-                for (k, sum) in self.sums.iter_mut().enumerate() {
-                    if k > 0 {
-                        power = power.times(&one);
-                    }
-                    sum.change(&power, minus);
+                let (negative, m, exponent) = parts_of(x);
+                let mut power = vec![m];
+                for (sum, k) in self.sums.iter_mut().zip(1..) {
+                    sum.add_bits(&power, (negative && k % 2 == 1) != minus, k * exponent);
+                    power = multiply(&power, &[m]);
                 }
             }
         }
