@@ -59,6 +59,7 @@ struct Inner {
     help: Option<String>,
     task: Option<FailedTask>,
     text_column: Option<String>,
+    of_types: bool,
 }
 
 /// The task of a query in which an error arose.
@@ -122,6 +123,7 @@ impl Error {
             help: None,
             task: None,
             text_column: None,
+            of_types: false,
         };
         Error(Arc::new(inner))
     }
@@ -164,6 +166,14 @@ impl Error {
     /// Adds one thing to do about it.
     pub fn help(self, help: impl Into<String>) -> Self {
         self.with(|i| i.help = Some(help.into()))
+    }
+    /// Says that it is about types that do not go together: with wider types it may not be there.
+    pub fn of_types(self) -> Self {
+        self.with(|i| i.of_types = true)
+    }
+    /// Whether it is about types that do not go together.
+    pub fn is_of_types(&self) -> bool {
+        self.0.of_types
     }
     /// Adds the place in the input.
     pub fn at(self, file: impl Into<PathBuf>, line: u64, column: u64) -> Self {

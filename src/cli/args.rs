@@ -418,6 +418,9 @@ pub struct OutputArgs {
     /// Digits after the point of floats; the shortest exact text otherwise
     #[arg(long, value_name = "DIGITS")]
     pub float_format: Option<usize>,
+    /// CSV to CSV: write values anew (10.5, true) where nothing computes them, instead of as they stand (10.50, TRUE)
+    #[arg(long)]
+    pub normalize: bool,
     /// Draw the stages into a file: .svg, .dot, .json or .txt
     #[arg(long, value_name = "FILE")]
     pub graph: Option<PathBuf>,

@@ -38,6 +38,7 @@ pub fn choose(args: &OutputArgs, color: Color) -> Result<(Target, Format, WriteO
     let options = WriteOptions {
         compression: args.compression.clone(),
         float_format: args.float_format,
+        normalize: args.normalize,
         max_table_rows: on_screen.then_some(TABLE_ROWS),
         table_width: if on_screen { width() } else { None },
         color: colored,

@@ -346,7 +346,8 @@ impl Binder<'_> {
             let error = Error::query(format!(
                 "cannot compare {a} with {b}: {left} {} {right}",
                 op.symbol()
-            ));
+            ))
+            .of_types();
             return Err(match l.1 == types::TEXT || r.1 == types::TEXT {
                 true if types::is_numeric(other) => {
                     let error = error.help(super::advice::unknown(&text.to_string()));

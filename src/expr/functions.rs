@@ -376,7 +376,8 @@ impl FunctionInfo {
             self.name,
             types::name(given)
         );
-        Error::query(what).help(format!(
+        let e = Error::query(what).of_types();
+        e.help(format!(
             "it is called {}; cast(x AS type) changes a type",
             self.signature
         ))

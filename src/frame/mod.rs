@@ -20,14 +20,17 @@
 
 mod analysis;
 mod asof;
+mod certain;
 mod delayed;
 mod events;
 mod group;
 mod join;
+mod resume;
 mod run;
 mod settings;
 mod summary;
 mod together;
+mod untouched;
 mod window;
 mod zone;
 
@@ -433,6 +436,12 @@ impl Frame {
         let shown = match &self.settings.time_zone {
             Some(zone) if !format.is_binary() => zone::shown(self.clone(), zone)?,
             _ => self.clone(),
+        };
+        let kept = format.is_delimited() && !options.normalize && options.float_format.is_none();
+        let shown = if kept {
+            untouched::as_written(&shown)?
+        } else {
+            shown
         };
         run::Runner::new(self.settings.clone()).write(&shown, target, format, options, watch)
     }

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 
-use super::{Frame, Settings, events};
+use super::{Frame, Settings, events, resume};
 use crate::error::{Error, Kind, Result};
-use crate::graph::{self, Graph, Stage, StageSink, StageSource};
+use crate::graph::{self, Graph};
 use crate::kernel::Batch;
 use crate::kernel::types::names_of;
 use crate::observe::{Progress, StageRun, Warning};
@@ -139,7 +139,8 @@ impl Runner {
         mut watch: impl FnMut(&Arc<RunContext>),
     ) -> Result<Report> {
         self.settings.check()?;
-        let frame = match target.streams() && format != Format::Table {
+        let streams = target.streams() && format != Format::Table;
+        let frame = match streams {
             true => self.rehearse(frame, &mut watch)?,
             false => frame.clone(),
         };
@@ -147,19 +148,34 @@ impl Runner {
             encoder_bytes: Some(self.settings.memory() / self.settings.threads() / ENCODER_SHARE),
             ..options.clone()
         };
+        let first = frame.clone();
+        // what a run left whose records began elsewhere than it took for granted, or whose filter needs a wider type
+        let mut left: Option<Box<Output>> = None;
         self.repeat(&frame, &mut watch, |runner, frame, graph, cx| {
-            let output = Output::create(target.clone(), format, &graph.schema(), options)?;
-            let mut sink = ResultSink::Write(Box::new(output));
-            let outcome = schedule::run(graph, runner.settings.scheduler, cx, &mut sink);
-            let mut report = runner.report(frame, cx);
-            outcome?;
-            write_aside(frame.plan().tables(), cx)?;
-            if let ResultSink::Write(output) = sink {
-                cx.progress.rows_follow();
-                let written = output.finish()?;
-                report.rows = written.rows;
-                report.warnings.extend(not_told_apart(written.nans));
+            let output = match left.take() {
+                Some(output) => output,
+                None => Box::new(Output::create(target.clone(), format, &graph.schema(), options)?),
+            };
+            let written = output.rows();
+            if written > 0 {
+                resume::check(&first, frame, written)?;
             }
+            let behind = resume::behind(graph, written);
+            let mut sink = ResultSink::Write(output);
+            let outcome = schedule::run(&behind, runner.settings.scheduler, cx, &mut sink);
+            let mut report = runner.report(frame, cx);
+            let ResultSink::Write(output) = sink else {
+                return Err(Error::defect("an output went astray"));
+            };
+            if let Err(e) = outcome {
+                left = (streams && output.rows() > 0).then_some(output);
+                return Err(e);
+            }
+            write_aside(frame.plan().tables(), cx)?;
+            cx.progress.rows_follow();
+            let written = output.finish()?;
+            report.rows = written.rows;
+            report.warnings.extend(not_told_apart(written.nans));
             report.elapsed = runner.begun.elapsed();
             Ok(report)
         })
@@ -171,7 +187,7 @@ impl Runner {
         let mut frame = frame.clone();
         for _ in 0..MAX_REPLANS {
             let plan = frame.optimized()?;
-            let Some(graph) = rehearsal(graph::lower(&plan)?) else {
+            let Some(graph) = resume::rehearsal(graph::lower(&plan)?) else {
                 return Ok(frame);
             };
             let cx = self.context();
@@ -227,20 +243,8 @@ impl Runner {
 
     /// The frame over datasets whose types hold all values of the columns it uses, where one did not.
     fn refine(&mut self, frame: &Frame) -> Result<Frame> {
-        let cx = self.context();
-        let used = used_columns(frame)?;
-        let mut tables = used.into_iter();
-        let refined = frame.replace_tables(&mut |table| {
-            let columns = tables.next().unwrap_or_default();
-            Ok(Table {
-                name: table.name.clone(),
-                dataset: table.dataset.clone().refine(&columns, &cx)?,
-            })
-        });
-        if let Ok(mut found) = cx.warnings.lock() {
-            self.warnings.append(&mut found);
-        }
-        refined
+        let refined = self.refine_all(slice::from_ref(frame))?.pop();
+        refined.ok_or_else(|| Error::defect("a frame went astray"))
     }
 
     pub(super) fn context(&self) -> Arc<RunContext> {
@@ -304,40 +308,6 @@ pub(super) fn guesses_hold(frames: &[Frame], e: &Error) -> Result<bool> {
 /// The error for types that are still not right after planning again and again.
 pub(super) fn unsettled() -> Error {
     Error::defect("the types of the input would not settle")
-}
-
-/// The part of a graph that reads sampled types while rows stream out: the scan of its last stage, or all of
-/// it where no more than some rows are wanted. What other stages read is read before the first row goes out.
-fn rehearsal(graph: Graph) -> Option<Graph> {
-    let last = graph.stages.last()?;
-    let StageSource::Scan { table, .. } = &last.source else {
-        return None;
-    };
-    if !graph.tables[*table].dataset.is_sampled() {
-        return None;
-    }
-    if last.rows_needed.is_some() || graph.take.is_some() {
-        return Some(graph);
-    }
-    let mut source = last.source.clone();
-    if let StageSource::Scan { keys, .. } = &mut source {
-        keys.clear(); // their stages are not there
-    }
-    let scan = Stage {
-        id: 0,
-        source,
-        transforms: Vec::new(),
-        sink: StageSink::Batches,
-        rows_needed: None,
-        source_schema: last.source_schema.clone(),
-        schema: last.source_schema.clone(),
-    };
-    Some(Graph {
-        stages: vec![scan],
-        skip: 0,
-        results: Vec::new(),
-        ..graph
-    })
 }
 
 /// The number that table `t` of a graph has among those of the frame's plan.

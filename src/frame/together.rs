@@ -111,7 +111,7 @@ impl Runner {
     }
 
     /// The frames over tables whose types hold all values of the columns that any of them uses.
-    fn refine_all(&mut self, frames: &[Frame]) -> Result<Vec<Frame>> {
+    pub(super) fn refine_all(&mut self, frames: &[Frame]) -> Result<Vec<Frame>> {
         let cx = self.context();
         let mut used: Vec<(Arc<dyn Dataset>, BTreeSet<usize>)> = Vec::new();
         for frame in frames {

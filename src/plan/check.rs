@@ -214,6 +214,7 @@ pub fn key_type(l: &Expr, left: &Schema, r: &Expr, right: &Schema) -> Result<Dat
             types::name(&a),
             types::name(&b)
         ))
+        .of_types()
         .help("make them alike, as in cast(x AS text)")
     })
 }

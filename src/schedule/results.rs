@@ -29,8 +29,10 @@ const MOST_TASKS: usize = 64;
 const SPAN_BYTES: u64 = 128 << 10;
 /// and at most so many: handing on the rows of each costs more than making them.
 const MOST_TINY: u64 = 256;
-/// A task hands on what it encoded once it holds this much.
+/// A task hands on what it encoded once it holds this much,
 const PIECE_BYTES: usize = 1 << 20;
+/// the first of all with less, and then twice as much each time.
+const FIRST_BYTES: usize = 16 << 10;
 
 /// Where the rows of a query go.
 pub enum ResultSink {
@@ -278,6 +280,7 @@ fn run_span(
         encoder,
         batches: Vec::new(),
         at_once: parts.len() == 1,
+        full: if first == 0 { FIRST_BYTES } else { PIECE_BYTES },
         held: job.cx.budget.reservation("writing"),
         hand,
         rows: 0,
@@ -307,6 +310,8 @@ struct PieceSink<'a> {
     batches: Vec<Batch>,
     /// or each batch is handed on as it comes.
     at_once: bool,
+    /// What is handed on holds this much: the first rows of all are soon seen.
+    full: usize,
     /// What is held here; it cannot do with less.
     held: Reservation,
     hand: &'a mut dyn FnMut(Piece) -> bool,
@@ -325,10 +330,13 @@ impl PieceSink<'_> {
             }
             Some(e) => {
                 e.push(&batch)?;
-                let piece = match e.bytes() < PIECE_BYTES {
+                let piece = match e.bytes() < self.full {
                     true => None,
                     false => e.take()?.map(Piece::Encoded),
                 };
+                if piece.is_some() {
+                    self.full = (2 * self.full).min(PIECE_BYTES);
+                }
                 self.held.resize_anyway(e.bytes());
                 piece
             }

@@ -8,11 +8,14 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_json::json;
 
 use super::options::parse_type;
-use super::{Dataset, RowFilter, ScanRequest};
+use super::{Dataset, RowFilter, Sample, ScanRequest};
 use crate::error::{Error, Result};
 use crate::expr::cast;
 use crate::kernel::{Batch, Scalar, types};
 use crate::pipeline::{RunContext, Source, TaskContext};
+
+/// So many rows are looked at for guesses.
+const SAMPLED: usize = 4096;
 
 /// Rows that lie in memory, one partition of them.
 #[derive(Debug)]
@@ -103,6 +106,15 @@ impl Dataset for MemoryDataset {
     }
     fn exact_rows(&self) -> Option<u64> {
         Some(self.rows as u64)
+    }
+    fn sample(&self, columns: &[usize]) -> Option<Sample> {
+        let rows = self.rows.min(SAMPLED);
+        let column = |&c: &usize| Some(self.columns.get(c)?.slice(0, rows));
+        Some(Sample {
+            columns: columns.iter().map(column).collect::<Option<_>>()?,
+            places: (0..rows as u32).collect(),
+            of: self.rows as f64,
+        })
     }
     fn describe(&self, _part: usize) -> String {
         format!("{} constant rows", self.rows)

@@ -18,6 +18,7 @@ mod open;
 pub mod options;
 pub mod parquet;
 mod partition;
+pub mod sample;
 mod series;
 mod stdin;
 mod union;
@@ -42,9 +43,23 @@ pub use memory::MemoryDataset;
 pub use open::{from_json, open};
 pub use options::{Format, OnBadRow, ReadOptions, Union};
 pub use partition::OnePartition;
+pub use sample::{Sample, Values};
 pub use series::SeriesDataset;
 pub use stdin::stdin_has_statements;
 pub use union::UnionDataset;
+
+/// What stands before the name of a column whose fields are read as they are written.
+const WRITTEN: &str = "\u{1}written ";
+
+/// The name of the column that has the fields of `column` as they are written.
+pub fn as_written(column: &str) -> String {
+    format!("{WRITTEN}{column}")
+}
+
+/// The name of the column of the file.
+fn of_file(column: &str) -> &str {
+    column.strip_prefix(WRITTEN).unwrap_or(column)
+}
 
 /// One conjunct of a filter, `column op value`: where statistics prove it false for all rows of a
 /// row group or page, those need not be read.
@@ -118,9 +133,15 @@ pub trait Dataset: Send + Sync {
     fn takes_keys(&self) -> bool {
         false
     }
-    /// Whether types were taken from a sample, so that a scan may end with an error of kind `Replan`.
-    fn is_sampled(&self) -> bool {
+    /// Whether a value of these columns may not fit, since their types were taken from a sample: then a scan
+    /// ends with an error of kind `Replan`. What is read as text always fits.
+    fn may_widen(&self, _columns: &[usize]) -> bool {
         false
+    }
+    /// The same table with further columns: the fields of those given as they are written in the file, as text,
+    /// under the name that [`as_written`] gives them. None where these columns have no such text.
+    fn with_written(self: Arc<Self>, _columns: &[usize]) -> Option<Arc<dyn Dataset>> {
+        None
     }
     /// About how many rows there are; exact where metadata tell it.
     fn estimated_rows(&self) -> u64 {
@@ -133,6 +154,14 @@ pub trait Dataset: Send + Sync {
     fn range(&self, _column: usize) -> Option<(Scalar, Scalar)> {
         None
     }
+    /// Some rows of it, with these columns: for guesses.
+    fn sample(&self, _columns: &[usize]) -> Option<Sample> {
+        None
+    }
+    /// What the values of a column are like, as a sample has it.
+    fn values(&self, _column: usize) -> Option<Values> {
+        None
+    }
     /// About the most bytes that a task holds of the partition that it reads, for these columns.
     fn block_bytes(&self, _columns: &[usize]) -> u64 {
         self.bytes() / self.partitions().max(1) as u64
@@ -140,6 +169,9 @@ pub trait Dataset: Send + Sync {
     /// What a partition is, for messages, profiles and graphs: `FILE, bytes a to b` (`b` excluded), `FILE,
     /// row group n`, or just the file where it is read as a whole.
     fn describe(&self, part: usize) -> String;
+    /// Says that the types may not hold, though no value was seen that does not fit: what is asked for makes no
+    /// sense with them. [`Dataset::refine`] then looks at all values.
+    fn doubt(&self) {}
     /// After an error of kind `Replan`: the same files with types that hold all values of `columns`. Leaves a
     /// warning in `run` for each column that became wider.
     ///

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
-use super::{Dataset, ScanRequest};
+use super::{Dataset, Sample, ScanRequest, Values};
 use crate::error::{Error, Result};
 use crate::kernel::Scalar;
 use crate::observe::Warning;
@@ -63,8 +63,12 @@ impl Dataset for OnePartition {
     fn bytes(&self) -> u64 {
         self.of.bytes() / self.of.partitions().max(1) as u64
     }
-    fn is_sampled(&self) -> bool {
-        self.of.is_sampled()
+    fn may_widen(&self, columns: &[usize]) -> bool {
+        self.of.may_widen(columns)
+    }
+    fn with_written(self: Arc<Self>, columns: &[usize]) -> Option<Arc<dyn Dataset>> {
+        let of = self.of.clone().with_written(columns)?;
+        Some(Arc::new(OnePartition { of, part: self.part }))
     }
     fn takes_keys(&self) -> bool {
         self.of.takes_keys()
@@ -75,11 +79,22 @@ impl Dataset for OnePartition {
     fn range(&self, column: usize) -> Option<(Scalar, Scalar)> {
         self.of.range(column)
     }
+    fn sample(&self, columns: &[usize]) -> Option<Sample> {
+        let mut sample = self.of.sample(columns)?;
+        sample.of = (sample.of / self.of.partitions().max(1) as f64).max(sample.rows() as f64);
+        Some(sample)
+    }
+    fn values(&self, column: usize) -> Option<Values> {
+        self.of.values(column)
+    }
     fn block_bytes(&self, columns: &[usize]) -> u64 {
         self.of.block_bytes(columns)
     }
     fn describe(&self, _part: usize) -> String {
         self.of.describe(self.part)
+    }
+    fn doubt(&self) {
+        self.of.doubt();
     }
     fn refine(self: Arc<Self>, columns: &[usize], run: &RunContext) -> Result<Arc<dyn Dataset>> {
         let of = self.of.clone().refine(columns, run)?;

@@ -229,8 +229,8 @@ impl Dataset for UnionDataset {
     fn bytes(&self) -> u64 {
         self.csv.bytes() + self.parquet.bytes()
     }
-    fn is_sampled(&self) -> bool {
-        self.csv.is_sampled()
+    fn may_widen(&self, columns: &[usize]) -> bool {
+        self.csv.may_widen(columns)
     }
     fn describe(&self, part: usize) -> String {
         match self.locate(part) {
@@ -238,6 +238,9 @@ impl Dataset for UnionDataset {
             Some((Format::Parquet, p)) => self.parquet.describe(p),
             None => format!("partition {part}"),
         }
+    }
+    fn doubt(&self) {
+        self.csv.doubt();
     }
     fn refine(self: Arc<Self>, columns: &[usize], run: &RunContext) -> Result<Arc<dyn Dataset>> {
         // A type only ever grows to one that holds the declared one's values too, so that what the

@@ -89,6 +89,11 @@ impl Format {
         NAMES.iter().find(|(_, f)| *f == self).map_or("csv", |(n, _)| n)
     }
 
+    /// Whether fields of a CSV file can stand in it as they are.
+    pub fn is_delimited(self) -> bool {
+        matches!(self, Format::Csv | Format::Tsv | Format::Psv)
+    }
+
     /// Whether the bytes are for programs only and should not go to a terminal.
     pub fn is_binary(self) -> bool {
         matches!(self, Format::Parquet | Format::Arrow)
@@ -130,6 +135,8 @@ pub struct WriteOptions {
     pub compression: Option<String>,
     /// Digits after the point of floats, instead of the shortest text that reads back the same.
     pub float_format: Option<usize>,
+    /// Columns of CSV files that go to CSV as they are are written as their values are, not as the file has them.
+    pub normalize: bool,
     /// Rows that a table shows (its head and tail); the rest is counted in the footer.
     pub max_table_rows: Option<usize>,
     /// Columns of the terminal: a table leaves out columns that do not fit, and says so.

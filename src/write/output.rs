@@ -185,6 +185,11 @@ impl EncoderMaker {
 }
 
 impl Output {
+    /// Rows that were appended.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
     /// What makes this output's encoders elsewhere.
     pub fn encoder_maker(&self) -> EncoderMaker {
         EncoderMaker(self.shape.clone())
@@ -563,7 +568,7 @@ impl Encoder for TextEncoder {
         self.text.capacity()
     }
     fn take(&mut self) -> Result<Option<Encoded>> {
-        Ok((self.text.len() >= PIECE_BYTES).then(|| self.drain()))
+        Ok((!self.text.is_empty()).then(|| self.drain()))
     }
     fn finish(mut self: Box<Self>) -> Result<Encoded> {
         Ok(self.drain())

@@ -22,4 +22,5 @@ mod shown;
 mod splitting;
 mod thin;
 mod types;
+mod untouched;
 mod values;

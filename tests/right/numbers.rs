@@ -56,7 +56,7 @@ fn sum_that_overflows_is_an_error() {
 fn large_integers_beside_nulls_stay_exact() {
     let f = Folder::new();
     let file = f.file("e.csv", "k,x\na,9007199254740993\na,\na,NA\n");
-    assert_eq!(query(&file, ""), "k,x\na,9007199254740993\na,\na,\n");
+    assert_eq!(query(&file, "--normalize"), "k,x\na,9007199254740993\na,\na,\n");
     assert_eq!(
         query(&file, "--max x --sum x"),
         "x_max,x_sum\n9007199254740993,9007199254740993\n"

@@ -122,7 +122,7 @@ fn interrupt(run: usize, rows: &str) {
     let out = f.file("out.csv", "the old file");
     let before = f.names();
     let mut c = command();
-    c.args(["query", &file, "-o", &out])
+    c.args(["query", &file, "--normalize", "-o", &out])
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     let mut child = c.spawn().unwrap();

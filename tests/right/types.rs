@@ -65,8 +65,8 @@ fn rows_that_stream_out_come_once() {
     let whole = format!("SELECT id, x FROM '{left}'");
     for (sql, last) in [(&join, "200000,1.5,more"), (&whole, "200000,1.5")] {
         for more in [
-            &["--format", "csv"][..],
-            &["-o", "/dev/stdout", "--format", "csv"],
+            &["--format", "csv", "--normalize"][..],
+            &["-o", "/dev/stdout", "--format", "csv", "--normalize"],
         ] {
             let ran = run(["sql", sql].iter().chain(more))
                 .done()
@@ -187,7 +187,7 @@ fn rows_that_a_filter_leaves_out_decide_no_type() {
         let near = "id >= 149960 and id <= 150040";
         let without = [format!("{near} and id <> 150000"), "id > 250000".into()];
         for (filter, first) in without.iter().zip(["149960,6", "250001,3"]) {
-            let args = ["query", &file, "--where", filter];
+            let args = ["query", &file, "--normalize", "--where", filter];
             run(args.iter().chain(&["-o", &out]).copied().chain(how.split(' '))).done();
             let text = std::fs::read_to_string(&out).unwrap();
             assert_eq!(text.lines().nth(1), Some(first), "{how} {filter}");
@@ -195,7 +195,7 @@ fn rows_that_a_filter_leaves_out_decide_no_type() {
             let streamed = run(args.iter().copied().chain(how.split(' '))).done();
             assert_eq!(streamed.text(), text, "{how} {filter}");
         }
-        let args = ["query", &file, "--where", near];
+        let args = ["query", &file, "--normalize", "--where", near];
         let ran = run(args.iter().copied().chain(how.split(' ')))
             .done()
             .says(&["x.csv:100001"]);
@@ -213,7 +213,7 @@ fn what_lies_behind_the_rows_that_are_wanted_does_not_matter() {
     for how in SETTINGS {
         for (limit, fits) in [(99_999, true), (100_000, false)] {
             let limit = limit.to_string();
-            let args = ["query", &file, "--limit", &limit];
+            let args = ["query", &file, "--normalize", "--limit", &limit];
             run(args.iter().chain(&["-o", &out]).copied().chain(how.split(' '))).done();
             let text = std::fs::read_to_string(&out).unwrap();
             let first = if fits { "1,1" } else { "1,1.0" };
@@ -248,4 +248,30 @@ fn what_lies_behind_the_rows_that_are_wanted_does_not_matter() {
             assert_eq!(ran.status, Some(if fine { 0 } else { 1 }), "{how} {limit}");
         }
     }
+}
+
+#[test]
+fn types_of_which_no_query_can_be_made_are_made_certain_first() {
+    let f = Folder::new();
+    // a zip code of New England far behind the sample
+    let mut csv = String::from("id,zip\n");
+    for i in 0..30_000 {
+        csv += &format!(
+            "{i},{}\n",
+            if i == 29_000 {
+                "02134".into()
+            } else {
+                (30_000 + i).to_string()
+            }
+        );
+    }
+    let file = f.file("z.csv", csv);
+    let sql = format!("select id, substr(zip, 1, 2) as z from '{file}' where zip < '03'");
+    let ran = run(["sql", &sql])
+        .done()
+        .says(&["column 'zip' is text", "z.csv:29002", "02134"]);
+    assert_eq!(ran.text(), "id,z\n29000,02\n");
+    // where they hold, the error does
+    let sql = format!("select substr(id, 1, 2) from '{file}'");
+    run(["sql", &sql]).failed(1).says(&["int64, not text"]);
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -11,6 +12,7 @@ use serde_json::json;
 use super::columns::Reading;
 use super::file::{CsvFile, FileInfo};
 use super::infer;
+use super::places::Places;
 use super::read::CsvSource;
 use super::reject;
 use super::sniff::{marks, sniff};
@@ -22,7 +24,9 @@ use crate::observe::Warning;
 use crate::pipeline::{RunContext, Source};
 use crate::source::options::parse_type;
 use crate::source::stdin;
-use crate::source::{Dataset, OnBadRow, ReadOptions, ScanRequest, Union};
+use crate::source::{
+    Dataset, OnBadRow, ReadOptions, Sample, ScanRequest, Union, Values, as_written, of_file,
+};
 
 /// Files whose first bytes are sampled for types; the others' headers are read only.
 const SAMPLED_FILES: usize = 16;
@@ -64,6 +68,8 @@ pub struct CsvDataset {
     record_bytes: u64,
     /// Other processes read the other partitions.
     alone: bool,
+    /// Some records, once a guess was made of them.
+    places: OnceLock<Option<Places>>,
 }
 
 impl CsvDataset {
@@ -170,7 +176,8 @@ impl CsvDataset {
                 .enumerate()
                 .map(|(i, n)| (n.as_str(), i))
                 .collect();
-            let of = |f: &Arc<Field>| match places.get(f.name().as_str()) {
+            let place = |name: &str| places.get(name).or_else(|| places.get(of_file(name)));
+            let of = |f: &Arc<Field>| match place(f.name()) {
                 Some(&i) => FieldOf::Field(i),
                 None if options.filename_col.as_ref() == Some(f.name()) => FieldOf::FileName,
                 None => FieldOf::Missing,
@@ -198,6 +205,7 @@ impl CsvDataset {
             warnings,
             record_bytes: 0,
             alone: false,
+            places: OnceLock::new(),
         }
     }
 
@@ -343,6 +351,30 @@ impl CsvDataset {
         Ok(hold)
     }
 
+    /// Where a column is in a file.
+    pub(super) fn field_in(&self, file: usize, column: usize) -> FieldOf {
+        self.fields[file][column]
+    }
+
+    /// Some records, and how they are read.
+    fn places(&self) -> Option<(&Places, &Reading)> {
+        let places = self.places.get_or_init(|| {
+            let packed = self.files.iter().filter(|f| f.info.streamed());
+            let packed = packed.map(|f| self.rows_in(plain_bytes(f))).sum();
+            Places::of(&self.files, self.record_bytes, packed)
+        });
+        Some((places.as_ref()?, self.readings.first()?))
+    }
+
+    /// About how many records so many bytes are.
+    fn rows_in(&self, bytes: u64) -> u64 {
+        let guess = 8 * self.schema.fields().len().max(1) as u64;
+        match self.record_bytes {
+            0 => bytes / guess,
+            known => bytes / known,
+        }
+    }
+
     /// Where a column is in a partition's file.
     pub(crate) fn field_of(&self, part: usize, column: usize) -> FieldOf {
         self.fields[self.locate(part).0][column]
@@ -410,20 +442,39 @@ impl Dataset for CsvDataset {
     fn bytes(&self) -> u64 {
         self.files.iter().map(|f| f.info.size).sum()
     }
-    fn is_sampled(&self) -> bool {
-        !self.law.iter().all(|law| *law)
+    fn may_widen(&self, columns: &[usize]) -> bool {
+        columns
+            .iter()
+            .any(|&c| !self.law[c] && self.types[c] != types::TEXT)
+    }
+    fn with_written(self: Arc<Self>, columns: &[usize]) -> Option<Arc<dyn Dataset>> {
+        if self.options.strict_types || columns.iter().any(|&c| self.law[c]) {
+            return None;
+        }
+        let mut fields = self.schema.fields().to_vec();
+        for &column in columns {
+            let name = as_written(self.schema.field(column).name());
+            if self.schema.index_of(&name).is_err() {
+                fields.push(Arc::new(Field::new(name, types::TEXT, true)));
+            }
+        }
+        Some(Arc::new(self.declared(Arc::new(Schema::new(fields)))))
     }
     fn estimated_rows(&self) -> u64 {
-        // compressed text becomes several times as long
-        let plain = |f: &Arc<CsvFile>| f.info.size * if f.info.streamed() { 4 } else { 1 };
-        let bytes: u64 = self.files.iter().map(plain).sum();
-        let guess = 8 * self.schema.fields().len().max(1) as u64;
-        bytes
-            / if self.record_bytes > 0 {
-                self.record_bytes
-            } else {
-                guess
-            }
+        self.rows_in(self.files.iter().map(plain_bytes).sum())
+    }
+    fn sample(&self, columns: &[usize]) -> Option<Sample> {
+        let (places, reading) = self.places()?;
+        let column = |&c: &usize| places.column(self, reading, c);
+        Some(Sample {
+            columns: columns.iter().map(column).collect::<Option<_>>()?,
+            places: places.places.clone(),
+            of: places.of,
+        })
+    }
+    fn values(&self, column: usize) -> Option<Values> {
+        let (places, reading) = self.places()?;
+        places.values(self, reading, column)
     }
     fn block_bytes(&self, _columns: &[usize]) -> u64 {
         // a window and what its last record leaves over, and once more where views of the one before still live
@@ -448,6 +499,9 @@ impl Dataset for CsvDataset {
                 file.bound(within + 1)
             ),
         }
+    }
+    fn doubt(&self) {
+        self.misfit.store(true, Relaxed);
     }
     fn refine(self: Arc<Self>, columns: &[usize], run: &RunContext) -> Result<Arc<dyn Dataset>> {
         Ok(self.refined(columns, run)?)
@@ -479,6 +533,11 @@ impl Dataset for CsvDataset {
         let files: Vec<_> = self.files.iter().map(|f| &f.info).collect();
         json!({ "format": "csv", "files": files, "columns": columns, "options": self.options })
     }
+}
+
+/// About the bytes of a file's text; packed text becomes several times as long.
+fn plain_bytes(file: &Arc<CsvFile>) -> u64 {
+    file.info.size * if file.info.streamed() { 4 } else { 1 }
 }
 
 /// A type by its name; one that only Parquet has (the column is null here) as Arrow writes it.

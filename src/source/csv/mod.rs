@@ -18,6 +18,7 @@ mod dataset;
 mod exact;
 mod file;
 mod infer;
+mod places;
 mod read;
 mod reject;
 mod rows;

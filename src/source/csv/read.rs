@@ -15,7 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::kernel::Batch;
 use crate::memory::Reservation;
 use crate::pipeline::{Source, TaskContext};
-use crate::source::{OnBadRow, RowFilter, ScanRequest};
+use crate::source::{OnBadRow, RowFilter, ScanRequest, of_file};
 
 /// What a partition's buffer takes as a rule; only a longer record needs more, and that must be granted.
 const USUAL_BYTES: usize = 2 * MOST_WINDOW;
@@ -269,7 +269,7 @@ impl CsvSource {
             .get(start as usize..end as usize)
             .unwrap_or_default();
         let offset = open.windows.base + u64::from(start);
-        let name = self.dataset.schema.field(column).name();
+        let name = of_file(self.dataset.schema.field(column).name());
         if let Misfit::Encoding(_) = misfit {
             return self
                 .file

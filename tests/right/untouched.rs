@@ -1,0 +1,143 @@
+//! Columns of CSV files that go to CSV as they are keep their text, and need no type.
+
+use crate::common::{Folder, ask, query, run};
+
+const FILE: &str = "id,price,flag,when,sci,n\n\
+                    1,10.50,TRUE,2024-01-01 00:00:00,2.2E+11,NA\n\
+                    2,7.00,FALSE,2024-01-02 10:30:00,1e5,3\n\
+                    3,1.10,TRUE,2024-01-03 00:00:00.500,5,\n";
+
+fn lines(of: &[usize]) -> String {
+    let all: Vec<&str> = FILE.lines().collect();
+    let rows = of.iter().map(|&i| format!("{}\n", all[i]));
+    format!("{}\n{}", all[0], rows.collect::<String>())
+}
+
+#[test]
+fn text_stays_where_nothing_computes_it() {
+    let f = Folder::new();
+    let file = f.file("f.csv", FILE);
+    assert_eq!(query(&file, ""), FILE);
+    assert_eq!(query(&file, "-w id<3"), lines(&[1, 2]));
+    // also of columns that a filter or a sort looks at
+    assert_eq!(query(&file, "-w price>5"), lines(&[1, 2]));
+    assert_eq!(query(&file, "--sort price -n 9"), lines(&[3, 2, 1]));
+    assert_eq!(query(&file, "--sort sci:desc -n 2"), lines(&[1, 2]));
+    assert_eq!(
+        query(&file, "-s p=price,price --sort price -n 1"),
+        "p,price\n1.10,1.10\n"
+    );
+    assert_eq!(
+        query(&file, "-w id=1 --format tsv").lines().nth(1),
+        Some(&*lines(&[1]).lines().nth(1).unwrap().replace(',', "\t"))
+    );
+    // what is computed is a value
+    assert_eq!(
+        query(&file, "-w id=1 --with d=price*2 -s price,d"),
+        "price,d\n10.50,21.0\n"
+    );
+    assert_eq!(
+        query(&file, "-g flag --max price"),
+        "flag,price_max\nfalse,7.0\ntrue,10.5\n"
+    );
+    assert_eq!(query(&file, "-s price --distinct -n 1"), "price\n10.5\n");
+    // and where values are asked for
+    let anew = query(&file, "--normalize -w id<3");
+    assert_eq!(
+        anew.lines().nth(1),
+        Some("1,10.5,true,2024-01-01T00:00:00,220000000000.0,")
+    );
+    assert_eq!(query(&file, "--float-format 1 -s price -n 1"), "price\n10.5\n");
+    assert_eq!(
+        query(&file, "--types price=float64 -s price -n 1"),
+        "price\n10.5\n"
+    );
+    let json = query(&file, "--jsonl -s price,flag -n 1");
+    assert_eq!(json, "{\"price\":10.5,\"flag\":true}\n");
+}
+
+#[test]
+fn sql_files_and_settings_keep_it_alike() {
+    let f = Folder::new();
+    let file = f.file("f.csv", FILE);
+    let names = f.file("n.csv", "k,name\n1,one\n3,three\n");
+    let sql = format!(
+        "select t.price as p, name, t.sci from '{file}' t left join '{names}' on k = id where price < 20 order by price"
+    );
+    let want = "p,name,sci\n1.10,three,5\n7.00,,1e5\n10.50,one,2.2E+11\n";
+    let out = f.at("out.csv");
+    for how in [
+        "-j 1",
+        "-j 8 --blocksize 64B",
+        "-j 2 --memory 24MiB",
+        "--no-optimize",
+        "--scheduler sync",
+    ] {
+        let args = ["sql", &sql].into_iter().chain(how.split(' '));
+        assert_eq!(run(args.clone()).done().text(), want, "{how}");
+        run(args.chain(["-o", &out])).done();
+        assert_eq!(std::fs::read_to_string(&out).unwrap(), want, "{how}");
+    }
+    // no other column of the same file gets its text
+    let sql = format!(
+        "select a.price, b.price as other, a.sci from '{file}' a left join '{file}' b on a.id + 1 = b.id limit 2"
+    );
+    let want = "price,other,sci\n10.50,7.0,2.2E+11\n7.00,1.1,1e5\n";
+    assert_eq!(run(["sql", &sql]).done().text(), want);
+}
+
+#[test]
+fn no_value_of_an_untouched_column_misfits() {
+    let f = Folder::new();
+    let mut csv = String::from("id,x\n");
+    for i in 1..=60_000 {
+        csv += &format!("{i},{}\n", if i == 50_000 { "word" } else { "1.0" });
+    }
+    let file = f.file("x.csv", &csv);
+    assert_eq!(ask(&file, "").done().quietly().text(), csv);
+    let near = ask(&file, "-w id>=49999 -n 2").done().quietly();
+    assert_eq!(near.text(), "id,x\n49999,1.0\n50000,word\n");
+    // unless types are to be strict
+    ask(&file, "--strict-types")
+        .failed(1)
+        .says(&["x.csv:50001", "word"]);
+}
+
+/// A table of some MB whose column `x` has another value at the end.
+fn long(f: &Folder, last: &str) -> String {
+    let mut csv = String::from("id,x\n");
+    for i in 1..=400_000 {
+        csv += &format!("{i},{}\n", i % 7);
+    }
+    f.file("long.csv", csv + "0," + last + "\n")
+}
+
+#[test]
+fn a_filter_whose_column_widens_goes_on_behind_the_rows_that_are_written() {
+    let f = Folder::new();
+    let file = long(&f, "8.5");
+    let all = ask(&file, "-w x<9").done().says(&["long.csv:400002", "8.5"]);
+    assert_eq!(all.text().lines().count(), 400_002);
+    assert_eq!(all.text().lines().last(), Some("0,8.5"));
+    assert_eq!(all.text().lines().nth(300_000), Some("300000,1"));
+    // no comparison with a number holds for a text: an error, in a file before a row is there
+    let file = long(&f, "word");
+    let out = f.at("out.csv");
+    ask(&file, &format!("-w x<9 -o {out}")).failed(1);
+    assert!(!std::path::Path::new(&out).exists());
+    ask(&file, "-w x<9").failed(1);
+}
+
+#[test]
+fn newlines_within_quotes_lose_and_repeat_no_row_of_a_stream() {
+    let f = Folder::new();
+    // guesses go wrong: lines within quotes that look like records
+    let mut csv = String::from("id,t\n");
+    for i in 0..30_000 {
+        csv += &format!("{i},\"a\n{i},b\nc\"\n");
+    }
+    let file = f.file("q.csv", &csv);
+    for how in ["-j 8 --blocksize 1KiB", "-j 8 --blocksize 64KiB", "-j 1"] {
+        assert!(query(&file, how) == csv, "{how}");
+    }
+}
