@@ -44,7 +44,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "memory", "observe", "kernel",
         ],
     ),
-    ("sql", &["frame", "plan", "expr", "source", "write", "kernel"]),
+    (
+        "sql",
+        &["frame", "plan", "expr", "source", "pipeline", "write", "kernel"],
+    ),
     (
         "cli",
         &[

@@ -33,6 +33,7 @@ mod pivot;
 mod pivot_text;
 mod query;
 mod recursive;
+mod recursive_rows;
 mod sample;
 mod scope;
 mod select;
@@ -174,27 +175,22 @@ impl Sql {
 
     /// The frame of a parsed query.
     fn frame(&self, query: &ast::Query, text: &str) -> Result<Frame> {
-        let mut p = Planner {
-            sql: self,
-            text,
-            taken: HashSet::new(),
-            ctes: Vec::new(),
-            windows: Vec::new(),
-            opened: HashMap::new(),
-            notes: Vec::new(),
-            groupings: Vec::new(),
-            within: 0,
-            domain: None,
-            looked_at: HashSet::new(),
-            attempts: 0,
-            deferred: Vec::new(),
-            computed: HashMap::new(),
-            pick: None,
+        let mut p = Planner::new(self, text);
+        let planned = p.frame(query);
+        let planned = match planned {
+            Err(e) if e.is_of_types() => match p.certain()? {
+                Some(opened) => {
+                    p = Planner::new(self, text);
+                    let mut notes: Vec<_> = opened.iter().collect();
+                    notes.sort_by_key(|(key, _)| key.as_str());
+                    p.notes = notes.into_iter().map(|(_, f)| f.clone()).collect();
+                    p.opened = opened;
+                    p.frame(query)
+                }
+                None => Err(e),
+            },
+            other => other,
         };
-        let planned = p.query(query, &Scope::NOTHING).and_then(|rel| {
-            let plan = finish(rel);
-            Frame::from_plan(plan, &p.notes, self.settings.clone())
-        });
         planned.map_err(|e| p.shown(e))
     }
 }
@@ -267,7 +263,53 @@ struct Planner<'a> {
 /// Stands between a name and its number in inner names.
 const NUMBERED: char = '\u{2}';
 
+impl<'a> Planner<'a> {
+    fn new(sql: &'a Sql, text: &'a str) -> Self {
+        Planner {
+            sql,
+            text,
+            taken: HashSet::new(),
+            ctes: Vec::new(),
+            windows: Vec::new(),
+            opened: HashMap::new(),
+            notes: Vec::new(),
+            groupings: Vec::new(),
+            within: 0,
+            domain: None,
+            looked_at: HashSet::new(),
+            attempts: 0,
+            deferred: Vec::new(),
+            computed: HashMap::new(),
+            pick: None,
+        }
+    }
+}
+
 impl Planner<'_> {
+    fn frame(&mut self, query: &ast::Query) -> Result<Frame> {
+        let rel = self.query(query, &Scope::NOTHING)?;
+        let plan = finish(rel);
+        Frame::from_plan(plan, &self.notes, self.sql.settings.clone())
+    }
+
+    /// The files that were opened, with types that hold all values; none where that changes nothing.
+    fn certain(&self) -> Result<Option<HashMap<String, Frame>>> {
+        let views = self.sql.views.iter().map(|v| v.text.as_ref());
+        let text = std::iter::once(self.text)
+            .chain(views)
+            .collect::<Vec<_>>()
+            .join(" ");
+        let mut opened = self.opened.clone();
+        let mut changed = false;
+        for frame in opened.values_mut() {
+            if let Some(certain) = frame.certain(&text)? {
+                *frame = certain;
+                changed = true;
+            }
+        }
+        Ok(changed.then_some(opened))
+    }
+
     /// An inner name that nothing has yet, `base` itself if it may be.
     fn fresh(&mut self, base: &str) -> String {
         let mut name = base.to_string();

@@ -5,8 +5,8 @@
 //!                                                  until a step yields none; t is all of them
 //! ```
 //!
-//! With UNION instead of UNION ALL a step keeps the rows that no step before it had. The steps run while the
-//! statement is planned, since only their end tells how many there are; what comes out is a table of constants.
+//! With UNION instead of UNION ALL a step keeps the rows that no step before it had. The steps run while their
+//! rows are read (see [`recursive_rows`](super::recursive_rows)): a LIMIT that has enough rows runs no more of them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,19 +17,15 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use sqlparser::ast::{self, SetExpr, SetOperator, SetQuantifier};
 use sqlparser::tokenizer::{Token, Tokenizer};
 
+use super::recursive_rows::Recursion;
 use super::scope::{Rel, Scope};
 use super::{Cte, Planner, unsupported};
 use crate::error::{Error, Result};
 use crate::expr::{self, CastType, Expr, cast};
-use crate::frame::Frame;
+use crate::frame::{Frame, Settings};
 use crate::kernel::types;
 use crate::plan::{LogicalPlan, Table};
 use crate::source::MemoryDataset;
-
-/// The most steps: a recursion that does not end would go on for ever.
-const MOST_STEPS: usize = 100_000;
-/// The rows may take this part of the memory limit; what reads them needs some as well.
-const SHARE: usize = 4;
 
 /// Whether a query has a word that is `name`: it may be recursive.
 pub(super) fn names(query: &ast::Query, name: &str) -> bool {
@@ -91,41 +87,15 @@ impl Planner<'_> {
         let base = self.body(base, None, &Scope::NOTHING)?;
         let mut schema = self.columns_of(&base, cte)?;
         schema = self.widened(cte, step, schema)?;
-        let mut rows = self.run(base, &schema, None, once)?;
-        let (mut all, mut bytes) = (vec![rows.clone()], rows.get_array_memory_size());
-        let most = self.sql.settings.memory() / SHARE;
-        for _ in 0..MOST_STEPS {
-            if rows.num_rows() == 0 {
-                return table(&cte.name, &concat_batches(&schema, &all)?);
-            }
-            let next = self.step(cte, step, &rows)?;
-            let before = match once {
-                true => Some(concat_batches(&schema, &all)?),
-                false => None,
-            };
-            rows = self.run(next, &schema, before.as_ref(), once)?;
-            all.extend(before.is_none().then(|| rows.clone()));
-            if let Some(before) = before {
-                all = vec![before, rows.clone()];
-            }
-            bytes += rows.get_array_memory_size();
-            if bytes > most {
-                let what = format!(
-                    "the rows of the recursive query \"{}\" take more than {most} bytes",
-                    cte.name
-                );
-                return Err(Error::limit(what).help("a larger --memory, or a condition that ends it earlier"));
-            }
-        }
-        let what = format!(
-            "the recursive query \"{}\" does not end within {MOST_STEPS} steps",
-            cte.name
-        );
-        Err(Error::limit(what).help("give its second SELECT a condition that fails some time, or use UNION"))
+        let recursion = Recursion::new(self, cte, step, schema, once, base);
+        Ok(Table {
+            name: cte.name.clone(),
+            dataset: Arc::new(recursion),
+        })
     }
 
     /// The plan of a step over the rows of the one before.
-    fn step(&mut self, cte: &Cte, step: &SetExpr, rows: &RecordBatch) -> Result<Rel> {
+    pub(super) fn step(&mut self, cte: &Cte, step: &SetExpr, rows: &RecordBatch) -> Result<Rel> {
         let before = self.ctes.len();
         self.ctes.push(Cte {
             rows: Some(table(&cte.name, rows)?),
@@ -203,12 +173,12 @@ impl Planner<'_> {
     }
 
     /// The rows of a plan as those of the table; with `once` each that is not among `before` one time.
-    fn run(
+    pub(super) fn run(
         &mut self,
         rel: Rel,
         schema: &SchemaRef,
         before: Option<&RecordBatch>,
-        once: bool,
+        (once, settings): (bool, Settings),
     ) -> Result<RecordBatch> {
         let own = rel.plan.schema()?;
         let mut rel = rel.settle();
@@ -232,7 +202,7 @@ impl Planner<'_> {
             (None, true) => self.distinct(rel),
             (None, false) => rel,
         };
-        let frame = Frame::from_plan(super::finish(rel), &self.notes, self.sql.settings.clone())?;
+        let frame = Frame::from_plan(super::finish(rel), &self.notes, settings)?;
         let found = frame.collect()?;
         let mut batches = Vec::new();
         for b in &found.batches {
@@ -246,7 +216,7 @@ impl Planner<'_> {
     }
 }
 
-fn table(name: &str, rows: &RecordBatch) -> Result<Table> {
+pub(super) fn table(name: &str, rows: &RecordBatch) -> Result<Table> {
     let dataset = MemoryDataset::of_columns(rows.schema(), rows.columns().to_vec(), rows.num_rows())?;
     Ok(Table {
         name: name.to_string(),
