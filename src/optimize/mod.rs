@@ -1,19 +1,24 @@
 //! The rules that rewrite a plan into a cheaper one with the same answer.
 //!
 //! ```text
-//!   LogicalPlan ─ fold ─ push_filter ─ limit_ranks ─ order_joins ─ push_limit ─ prune_columns ─► LogicalPlan
+//!   LogicalPlan ─ fold ─ nothing ─ push_filter ─ limit_ranks ─ drop_sorts ─ order_joins ─ push_limit ─ prune_columns ─► LogicalPlan
 //! ```
 //!
 //! One file a rule; [`rules`] is their order, and each runs once, because each walks the whole
 //! plan. A rule never changes an answer, an error or an order of rows that was promised: the property test in
 //! `tests/` runs queries with and without them.
 
+mod drop_sorts;
 mod fold;
 mod limit_ranks;
+mod nothing;
 mod order_joins;
 mod prune_columns;
 mod push_filter;
 mod push_limit;
+mod row_order;
+#[cfg(test)]
+mod tests;
 
 use crate::error::Result;
 use crate::plan::LogicalPlan;
@@ -36,15 +41,17 @@ pub enum RowOrder {
 }
 
 /// All rules, in the order in which they run.
-pub fn rules(order: RowOrder) -> [&'static dyn Rule; 6] {
+pub fn rules(order: RowOrder) -> [&'static dyn Rule; 8] {
     let order: &dyn Rule = match order {
         RowOrder::Promised => &order_joins::OrderJoins { promised: true },
         RowOrder::Any => &order_joins::OrderJoins { promised: false },
     };
     [
         &fold::Fold,
+        &nothing::Nothing,
         &push_filter::PushFilter,
         &limit_ranks::LimitRanks,
+        &drop_sorts::DropSorts,
         order,
         &push_limit::PushLimit,
         &prune_columns::PruneColumns,

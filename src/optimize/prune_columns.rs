@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Rule;
+use super::drop_sorts::DropSorts;
 use crate::error::Result;
 use crate::expr::{AggCall, Expr, Foremost, WindowCall};
 use crate::kernel::types::names_of;
@@ -20,7 +21,8 @@ impl Rule for PruneColumns {
     }
     fn rewrite(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let all = names_of(&*plan.schema()?).into_iter().collect();
-        Ok(prune(plan, &all))
+        // windows that nobody reads leave sorts behind
+        DropSorts.rewrite(prune(plan, &all))
     }
 }
 

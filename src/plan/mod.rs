@@ -16,6 +16,8 @@ mod distinct;
 mod estimate;
 mod explain;
 mod full;
+mod nothing;
+mod share;
 mod unite;
 mod window;
 mod witness;
