@@ -28,8 +28,8 @@ const MOST_STEPS: usize = 100_000;
 const SHARE: usize = 4;
 /// The least memory that a step is run in.
 const LEAST_MEMORY: usize = 24 << 20;
-/// A guess at the rows, before they are known.
-const SOME_ROWS: u64 = 1000;
+/// A guess at the rows, before they are known: too many for a run without threads, which nobody could interrupt.
+const SOME_ROWS: u64 = 25_000;
 
 /// A recursive query, and the rows it has had so far.
 pub(super) struct Recursion {
