@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::eval::Value;
 use super::functions::Func;
 use crate::error::{Error, Result};
-use crate::kernel::show;
+use crate::kernel::{Scalar, show};
 
 /// The bytes of each row: of bytes, UUIDs or text.
 struct Bytes<'a>(&'a Value);
@@ -72,6 +72,17 @@ fn decode(b: &[u8]) -> Result<&str> {
     std::str::from_utf8(b).map_err(|_| {
         refused(b, "UTF-8 text").help("cast(x AS text) writes other bytes as \\xNN, hex(x) all of them")
     })
+}
+
+/// The bytes that `x'00ff'` stands for.
+pub(super) fn literal(digits: &str) -> Result<Scalar> {
+    let bytes = from_hex(digits.as_bytes()).ok_or_else(|| refused(digits.as_bytes(), "hexadecimal text"))?;
+    let mut text = Vec::new();
+    show::bytes(&bytes, &mut text);
+    Ok(Scalar::Other(
+        String::from_utf8_lossy(&text).into_owned(),
+        DataType::Binary,
+    ))
 }
 
 fn from_hex(b: &[u8]) -> Option<Vec<u8>> {

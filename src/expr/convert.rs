@@ -330,6 +330,7 @@ fn value(v: &Value, negative: bool) -> Result<Scalar> {
             Scalar::Text(s.clone())
         }
         Value::DollarQuotedString(s) => Scalar::Text(s.value.clone()),
+        Value::HexStringLiteral(digits) => super::bytes::literal(digits)?,
         Value::Boolean(b) => Scalar::Bool(*b),
         Value::Null => Scalar::Null,
         other => return Err(unsupported(&other.to_string())),

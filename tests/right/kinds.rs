@@ -564,6 +564,8 @@ fn bytes_are_text_where_they_are() {
         ("base64(encode('abc'))", "YWJj"),
         ("from_base64('YWJj') || 'd'", "abcd"),
         ("octet_length(unhex('0000'))", "2"),
+        ("x'c3a9'", "é"),
+        ("x'00ff' = unhex('00FF')", "true"),
         (
             "cast('00112233445566778899AABBCCDDEEFF' as uuid)",
             "00112233-4455-6677-8899-aabbccddeeff",
