@@ -242,7 +242,7 @@ mod tests {
             check(Arc::new(Time64NanosecondArray::from(ints.clone())), &ints);
             check(Arc::new(DurationMicrosecondArray::from(ints.clone())), &ints);
             check(Arc::new(BinaryArray::from_iter(bytes.iter().map(|b| b.as_ref()))), &bytes);
-            let mut ids: Vec<Option<[u8; 16]>> = ints.iter().map(|v| v.map(|v| (v as u128 * 7).to_le_bytes())).collect();
+            let mut ids: Vec<Option<[u8; 16]>> = ints.iter().map(|v| v.map(|v| (v as u128).wrapping_mul(7).to_le_bytes())).collect();
             ids[0] = Some([0; 16]);
             let array = FixedSizeBinaryArray::try_from_sparse_iter_with_size(ids.iter().cloned(), 16).unwrap();
             check(Arc::new(array), &ids);
