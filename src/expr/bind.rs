@@ -7,7 +7,6 @@ use regex::Regex;
 use super::eval::{Node, Value};
 use super::functions::Func;
 use super::literals::{adapt, as_short, is_parsed, of_width, printed, width_of_all, within_nanos};
-use super::temporal;
 use super::tree::{BinaryOp, Expr, UnaryOp, balanced};
 use super::{arith, carried, cast, spans, temporal, text};
 use crate::error::{Error, Result, no_column};

@@ -21,6 +21,7 @@ mod buckets;
 mod bytes;
 mod carried;
 pub mod cast;
+mod cast_type;
 pub mod compare;
 pub mod convert;
 pub mod dates;

@@ -118,6 +118,17 @@ pub(super) fn create(
     if schema.fields().is_empty() {
         return Err(Error::query("a Parquet file needs at least one column"));
     }
+    if let Some(field) = schema
+        .fields()
+        .iter()
+        .find(|f| rare::has_spans_within(f.data_type()))
+    {
+        return Err(Error::query(format!(
+            "Parquet cannot hold the intervals within column {:?}",
+            field.name()
+        ))
+        .help("write Arrow or JSON, or leave the column out"));
+    }
     let codec = parse_compression(options.compression.as_deref())?;
     let properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)

@@ -44,6 +44,18 @@ pub(super) fn described(schema: &SchemaRef) -> Result<(SchemaRef, SchemaDescript
     Ok((written, SchemaDescriptor::new(Arc::new(root))))
 }
 
+/// Whether lists, structs or maps of that type hold intervals, of which the writer knows none.
+pub(super) fn has_spans_within(ty: &DataType) -> bool {
+    let span = |f: &Field| matches!(f.data_type(), DataType::Interval(_)) || has_spans_within(f.data_type());
+    match ty {
+        DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _) | DataType::Map(f, _) => {
+            span(f)
+        }
+        DataType::Struct(fields) => fields.iter().any(|f| span(f)),
+        _ => false,
+    }
+}
+
 type Builder<'a> = parquet::schema::types::PrimitiveTypeBuilder<'a>;
 
 fn fixed<'a>(

@@ -276,10 +276,8 @@ fn impossible_targets_are_errors_that_name_them() {
 
 #[test]
 fn types_that_parquet_lacks_fail_early() {
-    let s = schema(&[(
-        "m",
-        DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano),
-    )]);
+    let span = Field::new_list_field(types::INTERVAL, true);
+    let s = schema(&[("m", DataType::List(Arc::new(span)))]);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.parquet");
     let o = WriteOptions::default();
