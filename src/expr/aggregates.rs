@@ -27,6 +27,12 @@ pub(super) const COMPOSED: &[&str] = &[
     "string_agg",
 ];
 
+/// Whether an aggregate has that name.
+pub fn is_aggregate(name: &str) -> bool {
+    let name = name.to_lowercase();
+    AGGREGATES.iter().any(|(n, _)| *n == name) || COMPOSED.contains(&name.as_str())
+}
+
 /// A call as it was written.
 pub(super) struct Call {
     pub name: String,

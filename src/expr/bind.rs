@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::eval::{Node, Value};
 use super::functions::Func;
-use super::literals::{adapt, as_short, is_parsed, of_width, printed, width_of_all, within_nanos};
+use super::literals::{COMPARED, adapt, as_short, literal, of_width, printed, width_of_all, within_nanos};
 use super::tree::{BinaryOp, Expr, UnaryOp, balanced};
 use super::{arith, carried, cast, spans, temporal, text};
 use crate::error::{Error, Result, no_column};
@@ -17,6 +17,7 @@ pub(super) fn type_of(e: &Expr, schema: &Schema) -> Result<DataType> {
     Ok(Binder {
         schema,
         aggregates: true,
+        held: None,
     }
     .bind(e)?
     .1)
@@ -27,6 +28,7 @@ pub(super) fn bind(e: &Expr, schema: &Schema) -> Result<(Node, DataType)> {
     Binder {
         schema,
         aggregates: false,
+        held: None,
     }
     .bind(e)
 }
@@ -56,10 +58,17 @@ pub fn unknown_column(name: &str, schema: &Schema) -> Error {
 struct Binder<'a> {
     schema: &'a Schema,
     aggregates: bool,
+    /// The type of what the stage before made of a long chain.
+    held: Option<DataType>,
 }
 
 /// A bound expression and its type.
 pub(super) type Typed = (Node, DataType);
+
+/// Stands for what the stage before made of a long chain; no text and no plan has it.
+const HELD: &str = "\u{0}held";
+/// Operators of a long chain that are bound as one tree.
+const OF_A_STAGE: usize = 16;
 
 pub(super) fn constant(v: &Scalar) -> Typed {
     (Node::Const(cast::scalar_array(v)), v.data_type())
@@ -144,13 +153,26 @@ pub(super) fn is_time(t: &DataType) -> bool {
     matches!(t, DataType::Date32 | DataType::Timestamp(..))
 }
 
+fn text_of(e: &Expr) -> Option<&str> {
+    match e {
+        Expr::Literal(Scalar::Text(t)) => Some(t),
+        _ => None,
+    }
+}
+
 fn is_text_literal(e: &Expr) -> bool {
-    matches!(e, Expr::Literal(Scalar::Text(_)))
+    text_of(e).is_some()
 }
 
 impl Binder<'_> {
     fn bind(&self, e: &Expr) -> Result<Typed> {
         match e {
+            Expr::Column(name)
+                if name == HELD
+                    && let Some(ty) = &self.held =>
+            {
+                Ok((Node::Held, ty.clone()))
+            }
             Expr::Column(name) => match self.schema.index_of(name) {
                 Ok(i) => {
                     let field = self.schema.field(i);
@@ -180,12 +202,13 @@ impl Binder<'_> {
                 }
             }
             Expr::Binary { op, left, right } => self.binary(*op, left, right),
+            Expr::Chain { first, rest } => self.chain(first, rest),
             Expr::Function { func, args } => self.function(*func, args),
             Expr::Case {
                 operand,
                 branches,
                 otherwise,
-            } => self.case(operand, branches, otherwise),
+            } => self.case("CASE", operand, branches, otherwise),
             Expr::Cast { expr, to, try_ } => {
                 let (node, from) = self.bind(expr)?;
                 let to = to.data_type();
@@ -270,6 +293,31 @@ impl Binder<'_> {
         }
     }
 
+    /// A long chain, some operators at a time: each stage begins with what the one before it made.
+    fn chain(&self, first: &Expr, rest: &[(BinaryOp, Expr)]) -> Result<Typed> {
+        let (mut stages, mut ty) = (Vec::new(), None);
+        for part in rest.chunks(OF_A_STAGE) {
+            let left = match stages.is_empty() {
+                true => first.clone(),
+                false => Expr::column(HELD),
+            };
+            let binder = Binder {
+                schema: self.schema,
+                aggregates: self.aggregates,
+                held: ty.take(),
+            };
+            let stage = binder.bind(&super::chain::pairs(left, part.to_vec()));
+            let shown = format!("\"{HELD}\"");
+            let (node, own) = stage.map_err(|e| e.reworded(|t| t.replace(&shown, "…").replace(HELD, "…")))?;
+            stages.push(node);
+            ty = Some(own);
+        }
+        match ty {
+            Some(ty) => Ok((Node::Staged(stages), ty)),
+            None => self.bind(first),
+        }
+    }
+
     fn bool(&self, e: &Expr, what: &str) -> Result<Node> {
         let (node, ty) = self.bind(e)?;
         match ty {
@@ -311,7 +359,7 @@ impl Binder<'_> {
         let l = self.bind(left).map_err(|e| error(e, quoted(left, right)))?;
         let r = self.bind(right).map_err(|e| error(e, quoted(right, left)))?;
         let (lt, rt) = (l.1.clone(), r.1.clone());
-        Ok((adapt(left, l, &rt)?, adapt(right, r, &lt)?))
+        Ok((adapt(left, l, &rt, COMPARED)?, adapt(right, r, &lt, COMPARED)?))
     }
 
     fn binary(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<Typed> {
@@ -511,11 +559,15 @@ impl Binder<'_> {
         let all_text = list.iter().all(is_text_literal);
         let all_int = list.iter().all(|e| matches!(e, Expr::Literal(Scalar::Int(_))));
         let (node, ty) = self.bind(expr)?;
+        if all_text && ty != types::TEXT && list.len() > 3 {
+            // each text is parsed once
+            let value = |e: &Expr| Some(Expr::Literal(literal(text_of(e)?, &ty)?));
+            if let Some(list) = list.iter().map(value).collect::<Option<Vec<_>>>() {
+                return self.in_list(expr, &list);
+            }
+        }
         if list.len() > 3 && all_text && ty == types::TEXT {
-            let set = list.iter().filter_map(|e| match e {
-                Expr::Literal(Scalar::Text(t)) => Some(t.clone()),
-                _ => None,
-            });
+            let set = list.iter().filter_map(|e| text_of(e).map(str::to_string));
             return Ok(Node::InText {
                 node: Box::new(node),
                 set: set.collect(),
@@ -542,6 +594,7 @@ impl Binder<'_> {
 
     fn case(
         &self,
+        what: &str,
         operand: &Option<Box<Expr>>,
         branches: &[(Expr, Expr)],
         otherwise: &Option<Box<Expr>>,
@@ -558,11 +611,13 @@ impl Binder<'_> {
         }
         let last = (otherwise, self.bind(otherwise)?);
         let results: Vec<&(&Expr, Typed)> = bound.iter().map(|b| &b.1).chain([&last]).collect();
-        let ty = unite_all("CASE", &results)?;
+        let ty = unite_all(what, &results)?;
         let width = width_of_all(results.iter().map(|(_, (node, _))| node));
         let width = width.filter(|_| ty == DataType::Float64);
-        let finish =
-            |(e, t): (&Expr, Typed)| -> Result<Node> { Ok(of_width(coerce(adapt(e, t, &ty)?, &ty)?, width)) };
+        let role = format!("as the other values of {what} are");
+        let finish = |(e, t): (&Expr, Typed)| -> Result<Node> {
+            Ok(of_width(coerce(adapt(e, t, &ty, &role)?, &ty)?, width))
+        };
         let branches = bound
             .into_iter()
             .map(|(c, r)| Ok((c, finish(r)?)))
@@ -614,19 +669,24 @@ impl Binder<'_> {
             (Func::Coalesce, [_, ..]) | (Func::IfNull, [_, _]) => {
                 let (last, first) = args.split_last().unwrap_or((&args[0], &[]));
                 let branches: Vec<_> = first.iter().map(|e| (not_null(e), e.clone())).collect();
-                return self.case(&None, &branches, &Some(Box::new(last.clone())));
+                return self.case(func.info().name, &None, &branches, &Some(Box::new(last.clone())));
             }
             (Func::NullIf, [a, b]) => {
                 let same = Expr::binary(BinaryOp::Eq, a.clone(), b.clone());
                 let branch = (same, Expr::Literal(Scalar::Null));
-                return self.case(&None, &[branch], &Some(Box::new(a.clone())));
+                return self.case(func.info().name, &None, &[branch], &Some(Box::new(a.clone())));
             }
             (Func::TimeBucket, [width, x, rest @ ..]) => {
                 let e = self.bucket(width, x, rest)?;
                 return self.bind(&e);
             }
             (Func::If, [c, a, b]) => {
-                return self.case(&None, &[(c.clone(), a.clone())], &Some(Box::new(b.clone())));
+                return self.case(
+                    func.info().name,
+                    &None,
+                    &[(c.clone(), a.clone())],
+                    &Some(Box::new(b.clone())),
+                );
             }
             (Func::Carried, [x, Expr::Literal(Scalar::Text(ty))]) => {
                 let ty = carried::restored_type(ty)?;
@@ -634,7 +694,15 @@ impl Binder<'_> {
             }
             _ => {}
         }
-        let bound: Vec<Typed> = args.iter().map(|a| self.bind(a)).collect::<Result<_>>()?;
+        let mut bound: Vec<Typed> = args.iter().map(|a| self.bind(a)).collect::<Result<_>>()?;
+        if func.unites_all() && args.iter().any(is_text_literal) {
+            let all: Vec<(&Expr, Typed)> = args.iter().zip(bound).collect();
+            let name = func.info().name;
+            let ty = unite_all(name, &all.iter().collect::<Vec<_>>())?;
+            let role = format!("as the other values of {name} are");
+            let each = all.into_iter().map(|(e, t)| adapt(e, t, &ty, &role));
+            bound = each.collect::<Result<_>>()?;
+        }
         let given: Vec<DataType> = bound.iter().map(|b| b.1.clone()).collect();
         let literals: Vec<bool> = args.iter().map(is_text_literal).collect();
         let (want, mut ty) = func.check(&given, &literals)?;
@@ -700,7 +768,7 @@ impl Binder<'_> {
 
 fn unite_all(what: &str, results: &[&(&Expr, Typed)]) -> Result<DataType> {
     let mut ty = DataType::Null;
-    let mut literal = false; // a text literal adapts to dates
+    let mut literal = false; // a text literal takes the type of the others
     for (e, (_, t)) in results {
         if is_text_literal(e) {
             literal = true;
@@ -714,10 +782,6 @@ fn unite_all(what: &str, results: &[&(&Expr, Typed)]) -> Result<DataType> {
     }
     match (literal, &ty) {
         (true, DataType::Null) => Ok(types::TEXT),
-        (true, t) if *t != types::TEXT && !is_parsed(t) => {
-            let what = format!("{what} has results of {} and of text", types::name(t));
-            Err(Error::query(what).help("cast(x AS text) makes them one type"))
-        }
         _ => Ok(ty),
     }
 }

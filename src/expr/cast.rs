@@ -99,9 +99,9 @@ fn parse_bool(t: &str) -> Option<bool> {
 
 /// The date that a text tells, with or without a time of day.
 fn date_of(t: &str) -> Option<i32> {
-    temporal::parse_date(t).or_else(|| {
-        temporal::parse_timestamp(t)?;
-        temporal::parse_date(t.trim_ascii().get(..10)?)
+    temporal::date_of(t).or_else(|| {
+        temporal::timestamp_of(t)?;
+        temporal::date_of(t.trim_ascii().split(['T', 't', ' ']).next()?)
     })
 }
 
@@ -276,7 +276,7 @@ fn from_text(a: &StringViewArray, to: &DataType, try_: bool) -> Result<ArrayRef>
         DataType::Boolean => Arc::new(BooleanArray::from(each(v, to, try_, show, parse_bool)?)),
         DataType::Date32 => Arc::new(Date32Array::from(each(v, to, try_, show, date_of)?)),
         DataType::Timestamp(..) => {
-            let f = |t: &str| temporal::parse_timestamp(t).map(|(us, _)| us);
+            let f = |t: &str| temporal::timestamp_of(t).map(|(us, _)| us);
             let out = TimestampMicrosecondArray::from(each(v, to, try_, show, f)?);
             Arc::new(out.with_data_type(to.clone()))
         }

@@ -4,11 +4,12 @@ use sqlparser::ast::{
     self, BinaryOperator as B, CastKind, DataType as D, Expr as S, UnaryOperator as U, Value,
 };
 
+use super::chain::Run;
 use super::functions::Func;
 use super::pack::Term;
-use super::tree::{BinaryOp, CastType, Expr, UnaryOp, balanced};
+use super::tree::{BinaryOp, CastType, Expr, UnaryOp};
 use super::window_sql::WINDOW_FUNCTIONS;
-use super::{aggregates, operators, temporal};
+use super::{aggregates, operators, rows, temporal};
 use crate::error::{Error, Result};
 use crate::kernel::Scalar;
 
@@ -65,6 +66,10 @@ pub(super) fn go(e: &S, h: &mut Hook) -> Result<Expr> {
             (x, Some(unit)) => Expr::binary(BinaryOp::Mul, go(x, h)?, spans(&unit.to_string())?),
         },
         S::UnaryOp { op, expr } => unary(op, expr, h)?,
+        S::BinaryOp { left, op, right } if matches!(&**left, S::Tuple(_)) => match &**left {
+            S::Tuple(row) => rows::compared(op, row, right, h)?,
+            other => return Err(unsupported(&other.to_string())),
+        },
         S::BinaryOp { .. } => binary(e, h)?,
         S::IsNull(x) | S::IsUnknown(x) => Expr::IsNull {
             expr: boxed(x, h)?,
@@ -78,27 +83,38 @@ pub(super) fn go(e: &S, h: &mut Hook) -> Result<Expr> {
         S::IsNotTrue(x) => is(x, true, BinaryOp::Distinct, h)?,
         S::IsFalse(x) => is(x, false, BinaryOp::NotDistinct, h)?,
         S::IsNotFalse(x) => is(x, false, BinaryOp::Distinct, h)?,
-        S::IsDistinctFrom(a, b) => Expr::binary(BinaryOp::Distinct, go(a, h)?, go(b, h)?),
-        S::IsNotDistinctFrom(a, b) => Expr::binary(BinaryOp::NotDistinct, go(a, h)?, go(b, h)?),
+        S::IsDistinctFrom(a, b) => match &**a {
+            S::Tuple(row) => Expr::unary(UnaryOp::Not, rows::alike(row, b, h)?),
+            _ => Expr::binary(BinaryOp::Distinct, go(a, h)?, go(b, h)?),
+        },
+        S::IsNotDistinctFrom(a, b) => match &**a {
+            S::Tuple(row) => rows::alike(row, b, h)?,
+            _ => Expr::binary(BinaryOp::NotDistinct, go(a, h)?, go(b, h)?),
+        },
         S::Between {
             expr,
             negated,
             low,
             high,
         } => {
+            if let S::Tuple(row) = &**expr {
+                let low = rows::compared(&B::GtEq, row, low, h)?;
+                let high = rows::compared(&B::LtEq, row, high, h)?;
+                return Ok(not_if(*negated, Expr::binary(BinaryOp::And, low, high)));
+            }
             let x = go(expr, h)?;
             let low = Expr::binary(BinaryOp::GtEq, x.clone(), go(low, h)?);
             let high = Expr::binary(BinaryOp::LtEq, x, go(high, h)?);
             not_if(*negated, Expr::binary(BinaryOp::And, low, high))
         }
-        S::InList { expr, list, negated } => {
-            let list = list.iter().map(convert).collect::<Result<_>>()?;
-            Expr::InList {
+        S::InList { expr, list, negated } => match &**expr {
+            S::Tuple(row) => not_if(*negated, rows::among(row, list, h)?),
+            _ => Expr::InList {
                 expr: boxed(expr, h)?,
-                list,
+                list: list.iter().map(|e| go(e, h)).collect::<Result<_>>()?,
                 negated: *negated,
-            }
-        }
+            },
+        },
         S::Like {
             negated,
             any: false,
@@ -223,43 +239,19 @@ fn unary(op: &U, expr: &S, h: &mut Hook) -> Result<Expr> {
 fn binary(e: &S, h: &mut Hook) -> Result<Expr> {
     let (mut steps, mut leftmost) = (vec![], e);
     while let S::BinaryOp { left, op, right } = leftmost {
+        if matches!(&**left, S::Tuple(_)) {
+            break;
+        }
         operators::one_meaning(op, left, right)?;
         steps.push((op, right));
         leftmost = left;
     }
-    let mut left = go(leftmost, h)?;
-    let mut run: Option<(BinaryOp, Vec<Expr>)> = None; // a chain of AND or of OR under way
+    let mut chain = Run::of(go(leftmost, h)?);
     for (op, right) in steps.into_iter().rev() {
-        let logical = match op {
-            B::And => Some(BinaryOp::And),
-            B::Or => Some(BinaryOp::Or),
-            _ => None,
-        };
         let right = go(right, h)?;
-        match (logical, run.take()) {
-            (Some(op), Some((same, mut parts))) if op == same => {
-                parts.extend(right.chain(op));
-                run = Some((op, parts));
-            }
-            (logical, before) => {
-                if let Some((op, parts)) = before {
-                    left = balanced(op, parts).unwrap_or(left);
-                }
-                match logical {
-                    Some(op) => {
-                        let mut parts = std::mem::replace(&mut left, Expr::Literal(Scalar::Null)).chain(op);
-                        parts.extend(right.chain(op));
-                        run = Some((op, parts));
-                    }
-                    None => left = operators::operator(op, left, right)?,
-                }
-            }
-        }
+        chain.push(op, right)?;
     }
-    Ok(match run {
-        Some((op, parts)) => balanced(op, parts).unwrap_or(left),
-        None => left,
-    })
+    Ok(chain.done())
 }
 
 fn text_of(e: &S) -> Option<&str> {
@@ -331,6 +323,7 @@ fn value(v: &Value, negative: bool) -> Result<Scalar> {
         }
         Value::DollarQuotedString(s) => Scalar::Text(s.value.clone()),
         Value::HexStringLiteral(digits) => super::bytes::literal(digits)?,
+        Value::UnicodeStringLiteral(s) => Scalar::Text(s.clone()),
         Value::Boolean(b) => Scalar::Bool(*b),
         Value::Null => Scalar::Null,
         other => return Err(unsupported(&other.to_string())),
@@ -552,6 +545,7 @@ fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
             let args = std::iter::once(width).chain(rest.iter().cloned());
             Ok(call(Func::TimeBucket, args.collect()))
         }
+        (name, []) if let Some(now) = super::clock::value(name) => Ok(Expr::Literal(now)),
         ("mod", [a, b]) => Ok(Expr::binary(BinaryOp::Mod, a.clone(), b.clone())),
         ("div", [a, b]) => Ok(Expr::binary(BinaryOp::IntDiv, a.clone(), b.clone())),
         ("date", [x]) => Ok(Expr::Cast {

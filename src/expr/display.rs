@@ -11,19 +11,24 @@ use crate::kernel::Scalar;
 /// How tightly a piece of text holds together; higher is tighter.
 fn level(e: &Expr) -> u8 {
     match e {
-        Expr::Binary { op, .. } => match op {
-            BinaryOp::Or => 1,
-            BinaryOp::And => 2,
-            BinaryOp::Add | BinaryOp::Sub => 6,
-            op if op.is_comparison() => 4,
-            _ => 7,
-        },
+        Expr::Binary { op, .. } => level_of(*op),
+        Expr::Chain { rest, .. } => rest.first().map_or(9, |(op, _)| level_of(*op)),
         Expr::Unary { op: UnaryOp::Not, .. } => 3,
         Expr::InList { .. } | Expr::Like { .. } | Expr::IsNull { .. } => 4,
         Expr::Unary { op: UnaryOp::Neg, .. } => 8,
         Expr::Literal(Scalar::Int(v)) if *v < 0 => 8,
         Expr::Literal(Scalar::Float(v)) if v.is_sign_negative() => 8,
         _ => 9,
+    }
+}
+
+fn level_of(op: BinaryOp) -> u8 {
+    match op {
+        BinaryOp::Or => 1,
+        BinaryOp::And => 2,
+        BinaryOp::Add | BinaryOp::Sub => 6,
+        op if op.is_comparison() => 4,
+        _ => 7,
     }
 }
 
@@ -98,6 +103,14 @@ impl fmt::Display for Expr {
                     _ => (own, own + 1),
                 };
                 write!(f, "{} {} {}", At(left, l), op.symbol(), At(right, r))
+            }
+            Expr::Chain { first, rest } => {
+                let own = level(self);
+                write!(f, "{}", At(first, own))?;
+                for (op, e) in rest {
+                    write!(f, " {} {}", op.symbol(), At(e, own + 1))?;
+                }
+                Ok(())
             }
             Expr::Function { func, args } => write!(f, "{}({})", func.call_name(), List(args)),
             Expr::Case {

@@ -83,6 +83,10 @@ pub(super) enum Node {
     Column(usize),
     Const(ArrayRef),
     Place,
+    /// What the stage before yielded: the last column of the batch.
+    Held,
+    /// A long chain of operators, some at a time.
+    Staged(Vec<Node>),
     Cast {
         node: Box<Node>,
         to: DataType,
@@ -202,7 +206,7 @@ impl Node {
     fn children(&self) -> Vec<&Node> {
         use Node::*;
         match self {
-            Column(_) | Const(_) | Place => vec![],
+            Column(_) | Const(_) | Place | Held => vec![],
             Cast { node, .. } | Not(node) | Neg(node) | Short(node, _) | IsNull { node, .. } => vec![node],
             InText { node, .. } | InInt { node, .. } | Shift { node, .. } => vec![node],
             Compare { l, r, .. } | Arith { l, r, .. } | Logic { l, r, .. } | DaysBetween(l, r) => vec![l, r],
@@ -210,7 +214,7 @@ impl Node {
             AddDays { node, days, .. } => vec![node, days],
             ShiftBy { node, times, .. } => vec![node, times],
             Like { node, pattern, .. } => vec![node, pattern],
-            Concat(args) | Call { args, .. } => args.iter().collect(),
+            Concat(args) | Staged(args) | Call { args, .. } => args.iter().collect(),
             Case {
                 branches, otherwise, ..
             } => branches
@@ -265,7 +269,7 @@ impl Node {
             _ => {}
         }
         match self {
-            Column(_) | Const(_) | Place => {}
+            Column(_) | Const(_) | Place | Held => {}
             Cast { node, .. } | Not(node) | Neg(node) | Short(node, _) | IsNull { node, .. } => {
                 node.renumber(columns)
             }
@@ -288,7 +292,9 @@ impl Node {
                 l.renumber(columns);
                 r.renumber(columns);
             }
-            Concat(args) | Call { args, .. } => args.iter_mut().for_each(|a| a.renumber(columns)),
+            Concat(args) | Staged(args) | Call { args, .. } => {
+                args.iter_mut().for_each(|a| a.renumber(columns));
+            }
             Case {
                 branches, otherwise, ..
             } => {
@@ -314,6 +320,11 @@ impl Node {
                     first..first + batch.rows as i64,
                 )))
             }
+            Node::Held => match batch.columns.last() {
+                Some(a) => Value::Array(a.clone()),
+                None => return Err(Error::defect("a stage without what the one before made")),
+            },
+            Node::Staged(stages) => staged(stages, batch)?,
             Node::Cast { node, to, try_ } => wrap1(node.eval(batch)?, |a| cast::array(a, to, *try_))?,
             Node::Compare { op, l, r } => {
                 let (l, r) = (l.eval(batch)?, r.eval(batch)?);
@@ -490,6 +501,20 @@ impl Node {
 /// Where fewer than one row in so many is open after the first half of an AND or OR, the second half is
 /// evaluated for these alone.
 const FEW: usize = 8;
+
+/// Stage by stage: what one yields is the last column for the next.
+fn staged(stages: &[Node], batch: &Batch) -> Result<Value> {
+    let mut batch = batch.clone();
+    let own = batch.columns.len();
+    for stage in stages {
+        let value = stage.eval(&batch)?.spread(batch.rows)?;
+        batch.columns.truncate(own);
+        batch.columns.push(value);
+    }
+    let last = batch.columns.pop();
+    last.map(Value::Array)
+        .ok_or_else(|| Error::defect("a chain of no stages"))
+}
 
 /// An operation on one value that works on its physical form.
 fn wrap1(v: Value, f: impl FnOnce(&ArrayRef) -> Result<ArrayRef>) -> Result<Value> {

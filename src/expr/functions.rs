@@ -3,8 +3,8 @@
 //!
 //! Letters of arguments: `t` text, `y` bytes (or a UUID or text, for its bytes), `x` anything as text, `i` int64, `f` any number as float64,
 //! `n` any number as it is, `d` date or timestamp, `b` bool, `v` anything as it is, `a` anything, all
-//! `a` united to one type; `+` repeats the last one. Letters of results: the same, and `=` the (united) type of the
-//! arguments.
+//! `a` united to one type; `+` repeats the last one. Letters of results: the same, `=` the (united) type of the
+//! arguments, and `z` no type of its own, that of whatever it stands beside.
 
 use arrow::datatypes::{DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
@@ -53,7 +53,7 @@ functions! {
     If "if" ["iff"] "baa" 3 '=' "if(condition, a, b)" "a where the condition is true, else b." "if(2 > 1, 'x', 'y') = 'x'";
     Greatest "greatest" [] "a+" 1 '=' "greatest(a, b, …)" "The greatest argument, nulls ignored." "greatest(1, 3, 2) = 3";
     Least "least" [] "a+" 1 '=' "least(a, b, …)" "The least argument, nulls ignored." "least(1, 3, 2) = 1";
-    Fail "error" [] "t" 1 'b' "error(message)" "Fails with that message where it is evaluated." "if(false, error('no'), true)";
+    Fail "error" [] "t" 1 'z' "error(message)" "Fails with that message where it is evaluated." "if(false, error('no'), true)";
     Lower "lower" ["lcase"] "t" 1 't' "lower(s)" "In small letters." "lower('JFK') = 'jfk'";
     Upper "upper" ["ucase"] "t" 1 't' "upper(s)" "In capital letters." "upper('jfk') = 'JFK'";
     Length "length" ["len" "char_length" "character_length"] "t" 1 'i' "length(s)" "The number of characters." "length('été') = 3";
@@ -216,6 +216,11 @@ impl Func {
         &TABLE[self as usize]
     }
 
+    /// Whether all its arguments are united to one type.
+    pub(super) fn unites_all(self) -> bool {
+        self.info().params == "a+"
+    }
+
     /// The name in calls.
     pub(super) fn call_name(self) -> &'static str {
         self.info().name
@@ -234,18 +239,9 @@ impl Func {
             return Ok(f.func);
         }
         let error = Error::query(format!("no function \"{name}\""));
-        if [
-            "now",
-            "current_date",
-            "current_timestamp",
-            "current_time",
-            "today",
-            "random",
-            "rand",
-        ]
-        .contains(&lower.as_str())
-        {
-            return Err(error.help("answers must be reproducible: write the value, as in DATE '2024-01-31'"));
+        if ["random", "rand"].contains(&lower.as_str()) {
+            return Err(error
+                .help("answers must be reproducible; TABLESAMPLE … REPEATABLE (seed) takes rows by chance"));
         }
         if let Some((_, ours)) = FOREIGN.iter().find(|(theirs, _)| *theirs == lower) {
             return Err(error.help(format!("write {ours}")));
@@ -348,6 +344,7 @@ impl Func {
             'i' => DataType::Int64,
             'f' => DataType::Float64,
             'b' => DataType::Boolean,
+            'z' => DataType::Null,
             'd' => DataType::Date32,
             'y' => DataType::Binary,
             's' if self == Func::AtTimeZone && nanos(&want[0]) => {

@@ -1,4 +1,4 @@
-//! What constants become beside other values: a text beside a date or a UUID is one, a number beside a
+//! What constants become beside other values: a text beside a number, a date or a UUID is one, a number beside a
 //! narrow float is the nearest of its width, a moment beside nanoseconds lies within their range.
 
 use std::sync::Arc;
@@ -72,44 +72,94 @@ pub(super) fn is_parsed(ty: &DataType) -> bool {
     is_time(ty) || (carry::carrier(ty).is_some() && CastType::of(ty).is_some())
 }
 
-/// A text literal beside a date or timestamp, or a value of a rarer type, is one: parsed now.
-pub(super) fn adapt(e: &Expr, typed: Typed, other: &DataType) -> Result<Typed> {
+/// What a literal is to the value that it is compared with.
+pub(super) const COMPARED: &str = "with which it is compared";
+
+/// A text literal beside a value of another type is one of that type: parsed now. `role` says what the other value
+/// is to it.
+pub(super) fn adapt(e: &Expr, typed: Typed, other: &DataType, role: &str) -> Result<Typed> {
     let Expr::Literal(Scalar::Text(t)) = e else {
         return Ok(typed);
     };
-    if !is_parsed(other) {
-        return Ok(typed);
-    }
-    if let (DataType::Date32, Some(d)) = (other, temporal::parse_date(t)) {
-        return Ok(constant(&Scalar::Date(d)));
-    }
-    let wrong = |help: &str| {
-        let what = format!("'{t}' is no {}, with which it is compared", types::name(other));
-        Error::query(what).help(help)
+    let wrong = || {
+        let what = format!("'{t}' is no {}, {role}", types::name(other));
+        Error::query(what).help(written(other))
     };
-    if !is_time(other) {
-        let Node::Const(text) = &typed.0 else {
-            return Ok(typed);
-        };
-        let value = cast::array(text, other, false);
-        return match value {
-            Ok(value) => Ok((Node::Const(value), other.clone())),
-            Err(_) => Err(wrong("cast(x AS text) compares the text of the value")),
-        };
+    if is_time(other) {
+        return moment(t, other).ok_or_else(wrong);
     }
-    match temporal::parse_moment(t) {
-        Some((us, nanos, utc)) => {
-            let fine = us.checked_mul(1_000).and_then(|n| n.checked_add(nanos));
-            match fine.filter(|_| is_nanos(other)) {
-                Some(fine) => {
-                    let ty = types::timestamp_nanos(utc);
-                    let one = TimestampNanosecondArray::from(vec![fine]).with_data_type(ty.clone());
-                    Ok((Node::Const(Arc::new(one)), ty))
-                }
-                None => Ok(constant(&Scalar::Timestamp(us, utc))),
-            }
+    if has_literals(other) {
+        return literal(t, other).map(|v| constant(&v)).ok_or_else(wrong);
+    }
+    let (Node::Const(text), true) = (&typed.0, is_parsed(other)) else {
+        return Ok(typed);
+    };
+    match cast::array(text, other, false) {
+        Ok(value) => Ok((Node::Const(value), other.clone())),
+        Err(_) => Err(wrong()),
+    }
+}
+
+/// The date, or the moment, that a text is beside a date or timestamp.
+fn moment(t: &str, other: &DataType) -> Option<Typed> {
+    if let (DataType::Date32, Some(d)) = (other, temporal::date_of(t)) {
+        return Some(constant(&Scalar::Date(d)));
+    }
+    let plain = || temporal::timestamp_of(t).map(|(us, utc)| (us, 0, utc));
+    let (us, nanos, utc) = temporal::parse_moment(t).or_else(plain)?;
+    let fine = us.checked_mul(1_000).and_then(|n| n.checked_add(nanos));
+    Some(match fine.filter(|_| is_nanos(other)) {
+        Some(fine) => {
+            let ty = types::timestamp_nanos(utc);
+            let one = TimestampNanosecondArray::from(vec![fine]).with_data_type(ty.clone());
+            (Node::Const(Arc::new(one)), ty)
         }
-        None => Err(wrong("write it as '2013-01-31' or '2013-01-31 12:00:00'")),
+        None => constant(&Scalar::Timestamp(us, utc)),
+    })
+}
+
+/// How a literal of that type is written.
+fn written(ty: &DataType) -> String {
+    match ty {
+        ty if is_time(ty) => "write it as '2013-01-31' or '2013-01-31 12:00:00'".to_string(),
+        DataType::Boolean => "write true or false".to_string(),
+        _ => "cast(x AS text) compares the text of the value".to_string(),
+    }
+}
+
+/// Whether there are constants of that type, so that a text can be one.
+pub fn has_literals(ty: &DataType) -> bool {
+    use DataType::*;
+    matches!(
+        ty,
+        Boolean | Int64 | Float64 | Decimal128(..) | Date32 | Timestamp(TimeUnit::Microsecond, _)
+    )
+}
+
+/// What a text in a query means beside values of a type that has constants; none if it is no such value.
+pub fn literal(text: &str, ty: &DataType) -> Option<Scalar> {
+    let t = text.trim_ascii();
+    match ty {
+        DataType::Date32 | DataType::Timestamp(..) => {
+            if let (DataType::Date32, Some(d)) = (ty, temporal::date_of(t)) {
+                return Some(Scalar::Date(d));
+            }
+            let (us, utc) = temporal::timestamp_of(t)?;
+            Some(Scalar::Timestamp(us, utc))
+        }
+        // all its digits, as of a number without quotes
+        DataType::Decimal128(..) => {
+            let scale = t.split_once('.').map_or(0, |(_, part)| part.len());
+            let scale = i8::try_from(scale).ok().filter(|s| *s <= 38)?;
+            let value = temporal::parse_decimal(t, 38, scale)?;
+            let digits = value.unsigned_abs().checked_ilog10().map_or(1, |d| d as u8 + 1);
+            Some(Scalar::Decimal(value, digits.max(scale as u8).max(1), scale))
+        }
+        ty => {
+            let value = cast::scalar_array(&Scalar::Text(t.to_string()));
+            let value = cast::array(&value, ty, false).ok()?;
+            Some(cast::array_scalar(&value, 0)).filter(|v| v.data_type() == *ty)
+        }
     }
 }
 

@@ -10,9 +10,9 @@ fn call(func: Func, args: Vec<Expr>) -> Expr {
     Expr::Function { func, args }
 }
 
-/// The operator over its operands.
-pub(super) fn operator(op: &B, left: Expr, right: Expr) -> Result<Expr> {
-    let op = match op {
+/// The operator of our tree, where it is one.
+pub(super) fn binary_op(op: &B) -> Option<BinaryOp> {
+    Some(match op {
         B::Plus => BinaryOp::Add,
         B::Minus => BinaryOp::Sub,
         B::Multiply => BinaryOp::Mul,
@@ -27,12 +27,24 @@ pub(super) fn operator(op: &B, left: Expr, right: Expr) -> Result<Expr> {
         B::Gt => BinaryOp::Gt,
         B::GtEq => BinaryOp::GtEq,
         B::Spaceship => BinaryOp::NotDistinct,
-        op if is_power(op) => return Ok(call(Func::Pow, vec![left, right])),
-        B::BitwiseAnd => return Ok(call(Func::BitAnd, vec![left, right])),
-        B::BitwiseOr => return Ok(call(Func::BitOr, vec![left, right])),
-        B::PGBitwiseShiftLeft => return Ok(call(Func::ShiftLeft, vec![left, right])),
-        B::PGBitwiseShiftRight => return Ok(call(Func::ShiftRight, vec![left, right])),
-        B::PGRegexMatch | B::Regexp => return Ok(call(Func::RegexpLike, vec![left, right])),
+        B::And => BinaryOp::And,
+        B::Or => BinaryOp::Or,
+        _ => return None,
+    })
+}
+
+/// The operator over its operands.
+pub(super) fn operator(op: &B, left: Expr, right: Expr) -> Result<Expr> {
+    if let Some(op) = binary_op(op) {
+        return Ok(Expr::binary(op, left, right));
+    }
+    let func = match op {
+        op if is_power(op) => Func::Pow,
+        B::BitwiseAnd => Func::BitAnd,
+        B::BitwiseOr => Func::BitOr,
+        B::PGBitwiseShiftLeft => Func::ShiftLeft,
+        B::PGBitwiseShiftRight => Func::ShiftRight,
+        B::PGRegexMatch | B::Regexp => Func::RegexpLike,
         B::PGRegexNotMatch => {
             return Ok(Expr::unary(
                 UnaryOp::Not,
@@ -45,7 +57,7 @@ pub(super) fn operator(op: &B, left: Expr, right: Expr) -> Result<Expr> {
             )));
         }
     };
-    Ok(Expr::binary(op, left, right))
+    Ok(call(func, vec![left, right]))
 }
 
 /// `^` and `**`, which come as `^` of one dialect and as `^@` of another ([`mod@super::parse`]).

@@ -4,8 +4,9 @@
 //!  text ─ tokens ─ `&&`, `!` become AND, NOT ─ sqlparser's tree ─ convert ─► Expr
 //! ```
 //!
-//! Long chains are no danger to the stack: the number of operators is limited before parsing,
-//! chains of AND and OR become balanced trees, and the depth of the result is limited.
+//! Long chains are no danger to the stack: the number of operators is limited before parsing, the parser's own
+//! tree is walked where there is room for it ([`mod@super::stack`]), chains of AND and OR become balanced trees,
+//! other long chains one node, and the depth of the result is limited.
 
 use std::ops::Range;
 
@@ -14,16 +15,18 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Word};
 
+use super::syntax::token_error;
 pub use super::syntax::{point_at, syntax_error};
 
 use super::convert::convert;
 use super::pair::PairFunc;
+use super::stack::deep;
 use super::tree::{AggFunc, Expr, MAX_DEPTH};
 use super::window_sql::rewritten;
 use crate::error::{Error, Result};
 
 /// The most operators in one expression; more would be walked too deeply by the parser's own tree.
-const MAX_OPERATORS: usize = 4000;
+const MAX_OPERATORS: usize = 25_000;
 /// How deeply parentheses and calls may nest.
 const MAX_NESTING: usize = 128;
 
@@ -107,6 +110,10 @@ pub fn parse_named(text: &str) -> Result<(Option<String>, Expr)> {
 }
 
 fn parse_tokens(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Expr> {
+    deep(|| parse_deep(text, tokens))
+}
+
+fn parse_deep(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Expr> {
     let mut parser = Parser::new(&GenericDialect {})
         .with_recursion_limit(MAX_NESTING * 2)
         .with_tokens_with_locations(tokens);
@@ -161,12 +168,12 @@ fn tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
 }
 
 pub(super) fn raw_tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
-    let dialect = GenericDialect {};
-    let found = Tokenizer::new(&dialect, text).tokenize_with_location();
-    found.map_err(|e| {
+    let found = Tokenizer::new(&super::lexer::Lexer, text).tokenize_with_location();
+    let tokens = found.map_err(|e| {
         let at = offset(text, e.location);
-        Error::query(e.message.to_string()).span(text, at..text.len().max(at))
-    })
+        Error::query(token_error(&e.message)).span(text, at..text.len().max(at))
+    })?;
+    super::lexer::numbers(text, tokens)
 }
 
 /// Puts `^` for `**`.

@@ -60,21 +60,35 @@ pub fn syntax_error(text: &str, message: &str) -> Error {
         (Some(line), Some(column)) => offset(text, Location { line, column }),
         _ => text.len(),
     };
-    let what = match what
-        .strip_prefix("Expected: ")
-        .and_then(|w| w.split_once(", found: "))
-    {
+    let token = tokens(text).into_iter().find(|(range, _)| range.start == at);
+    let typed = token.as_ref().map(|(range, _)| &text[range.clone()]);
+    let expected = ["Expected: ", "Expected an ", "Expected "].iter();
+    let expected = expected.filter_map(|p| what.strip_prefix(p)).next();
+    let what = match expected.and_then(|w| w.split_once(", found: ")) {
         Some((_, "EOF")) if what.contains("an expression") => {
             "the text ends where an expression is needed".to_string()
         }
         Some((wanted, "EOF")) => format!("the text ends where {} is needed", short(wanted)),
         Some((wanted, found)) => format!("{found} where {} is needed", short(wanted)),
-        None => what.to_string(),
+        None if what.starts_with("No infix parser") => {
+            format!("{} is no operator here", typed.unwrap_or("what follows"))
+        }
+        None => format!("the text cannot be read from here on ({})", what.to_lowercase()),
     };
-    let token = tokens(text).into_iter().find(|(range, _)| range.start == at);
     let range = token.map_or(at..text.len().max(at), |(range, _)| range);
     let help = meant(text, at).unwrap_or_else(|| "names in double quotes, text in single quotes".to_string());
     Error::query(what).span(text, range).help(help)
+}
+
+/// What is wrong where a text cannot be cut into words, in our words.
+pub fn token_error(message: &str) -> String {
+    match message {
+        m if m.contains("comment") => "a comment has no end: */ is missing".to_string(),
+        m if m.contains("delimiter") => "Unterminated name: its closing quote is missing".to_string(),
+        m if m.starts_with("Unterminated") => "Unterminated text: its closing quote is missing".to_string(),
+        m if m.contains("character '_'") => "_ stands between two digits of a number".to_string(),
+        m => format!("the text cannot be read from here on ({})", m.to_lowercase()),
+    }
 }
 
 /// What the parser would take, without its longest lists.

@@ -105,6 +105,37 @@ pub fn parse_time(text: &str) -> Option<i64> {
     parse_clock(text.trim_ascii().as_bytes())
 }
 
+/// A date as people write it in queries: as in files, where months and days of one digit may stand without a 0.
+pub fn date_of(text: &str) -> Option<i32> {
+    let t = text.trim_ascii();
+    if let Some(days) = parse_date(t) {
+        return Some(days);
+    }
+    let mut parts = t.splitn(3, '-').map(str::as_bytes);
+    let (y, m, d) = (parts.next()?, parts.next()?, parts.next()?);
+    if y.len() != 4 || m.len() > 2 || d.len() > 2 {
+        return None;
+    }
+    checked_days(digits(y)?, digits(m)?, digits(d)?)
+}
+
+/// A timestamp as people write it in queries; see [`date_of`].
+pub fn timestamp_of(text: &str) -> Option<(i64, bool)> {
+    let t = text.trim_ascii();
+    if let Some(found) = parse_timestamp(t) {
+        return Some(found);
+    }
+    let cut = t.find(['T', 't', ' ']).unwrap_or(t.len());
+    let (date, clock) = t.split_at(cut);
+    let date = date_text(date_of(date)?);
+    let one_digit = |c: &str| matches!(c.as_bytes(), [h, b':', ..] if h.is_ascii_digit());
+    match clock.split_at_checked(1) {
+        None => parse_timestamp(&date),
+        Some((_, clock)) if one_digit(clock) => parse_timestamp(&format!("{date}T0{clock}")),
+        Some((_, clock)) => parse_timestamp(&format!("{date}T{clock}")),
+    }
+}
+
 /// The clock and the offset in microseconds of what follows the date.
 fn split_offset(b: &[u8]) -> Option<(&[u8], Option<i64>)> {
     if let [clock @ .., b'Z' | b'z'] = b {

@@ -46,6 +46,13 @@ pub enum Expr {
         /// Right operand.
         right: Box<Expr>,
     },
+    /// `a + b - c + …`: a long chain of operators of one rank, computed from the left.
+    Chain {
+        /// The first operand.
+        first: Box<Expr>,
+        /// The operators, each with its right operand.
+        rest: Vec<(BinaryOp, Expr)>,
+    },
     /// A function of its arguments.
     Function {
         /// Which.
@@ -487,6 +494,9 @@ impl Expr {
             Expr::Column(_) | Expr::Literal(_) | Expr::Place => vec![],
             Expr::Unary { expr, .. } | Expr::Cast { expr, .. } | Expr::IsNull { expr, .. } => vec![expr],
             Expr::Binary { left, right, .. } => vec![left, right],
+            Expr::Chain { first, rest } => std::iter::once(&**first)
+                .chain(rest.iter().map(|(_, e)| e))
+                .collect(),
             Expr::Function { args, .. } => args.iter().collect(),
             Expr::Case {
                 operand,
@@ -562,7 +572,16 @@ impl Expr {
     /// # Errors
     /// Those of `change`.
     pub fn map(self, change: &mut dyn FnMut(Expr) -> Result<Expr>) -> Result<Expr> {
-        let mapped = match self {
+        let mapped = self.map_children(&mut |e| e.map(change))?;
+        change(mapped)
+    }
+
+    /// The same with `change` applied to each of its direct parts.
+    ///
+    /// # Errors
+    /// Those of `change`.
+    pub fn map_children(self, change: &mut dyn FnMut(Expr) -> Result<Expr>) -> Result<Expr> {
+        Ok(match self {
             leaf @ (Expr::Column(_) | Expr::Literal(_) | Expr::Place) => leaf,
             Expr::Unary { op, expr } => Expr::Unary {
                 op,
@@ -572,6 +591,12 @@ impl Expr {
                 op,
                 left: map_box(left, change)?,
                 right: map_box(right, change)?,
+            },
+            Expr::Chain { first, rest } => Expr::Chain {
+                first: map_box(first, change)?,
+                rest: (rest.into_iter())
+                    .map(|(op, e)| Ok((op, change(e)?)))
+                    .collect::<Result<_>>()?,
             },
             Expr::Function { func, args } => Expr::Function {
                 func,
@@ -583,9 +608,8 @@ impl Expr {
                 otherwise,
             } => Expr::Case {
                 operand: operand.map(|e| map_box(e, change)).transpose()?,
-                branches: branches
-                    .into_iter()
-                    .map(|(w, t)| Ok((w.map(change)?, t.map(change)?)))
+                branches: (branches.into_iter())
+                    .map(|(w, t)| Ok((change(w)?, change(t)?)))
                     .collect::<Result<_>>()?,
                 otherwise: otherwise.map(|e| map_box(e, change)).transpose()?,
             },
@@ -618,18 +642,17 @@ impl Expr {
             },
             Expr::Aggregate(a) => Expr::Aggregate(Box::new(AggCall {
                 func: a.func,
-                arg: a.arg.map(|e| e.map(change)).transpose()?,
+                arg: a.arg.map(&mut *change).transpose()?,
                 distinct: a.distinct,
-                filter: a.filter.map(|e| e.map(change)).transpose()?,
+                filter: a.filter.map(&mut *change).transpose()?,
             })),
             Expr::Window(mut w) => {
                 for e in w.children_mut() {
-                    *e = std::mem::replace(e, Expr::Place).map(change)?;
+                    *e = change(std::mem::replace(e, Expr::Place))?;
                 }
                 Expr::Window(w)
             }
-        };
-        change(mapped)
+        })
     }
 
     /// The parts of a chain of `AND`s, left to right.
@@ -711,11 +734,11 @@ impl Expr {
 
 #[allow(clippy::boxed_local)] // the box is what the tree holds
 fn map_box(e: Box<Expr>, change: &mut dyn FnMut(Expr) -> Result<Expr>) -> Result<Box<Expr>> {
-    Ok(Box::new(e.map(change)?))
+    Ok(Box::new(change(*e)?))
 }
 
 fn map_all(list: Vec<Expr>, change: &mut dyn FnMut(Expr) -> Result<Expr>) -> Result<Vec<Expr>> {
-    list.into_iter().map(|e| e.map(change)).collect()
+    list.into_iter().map(change).collect()
 }
 
 /// A balanced tree of one associative operator over the parts.

@@ -224,23 +224,33 @@ fn range_of(column: usize, keys: &KeySet, ty: &DataType) -> Vec<Bound> {
         .collect()
 }
 
-/// The value as the column's type, where that is exact: dates are compared with their text, floats of
-/// a narrow width with the nearest of them.
+/// The value as it is compared with the column, where that is exact: a text is a literal of the column's type,
+/// a number beside floats of a narrow width the nearest of them.
 fn as_column_type(value: Scalar, field: &Field) -> Option<Scalar> {
-    let to = match (field.data_type(), &value) {
-        (DataType::Date32 | DataType::Timestamp(..), Scalar::Text(_)) => CastType::of(field.data_type())?,
+    let ty = field.data_type();
+    let value = match &value {
+        Scalar::Text(t) if expr::has_literals(ty) => {
+            let decimals = |t: &DataType| matches!(t, DataType::Decimal128(..));
+            let alike = |v: &DataType| v == ty || (decimals(v) && decimals(ty));
+            expr::literal(t, ty).filter(|v| alike(&v.data_type()))?
+        }
+        Scalar::Text(_) if matches!(ty, DataType::Timestamp(..)) => {
+            return expr::cast::scalar(&value, CastType::of(ty)?).ok();
+        }
+        _ => value,
+    };
+    match (ty, &value) {
         (DataType::Float64, Scalar::Int(_) | Scalar::Float(_) | Scalar::Decimal(..)) => {
-            return match (
+            match (
                 Width::of_field(field),
                 expr::cast::scalar(&value, CastType::Float),
             ) {
                 (Some(width), Ok(Scalar::Float(x))) => Some(Scalar::Float(width.nearest(x))),
                 _ => Some(value),
-            };
+            }
         }
-        _ => return Some(value),
-    };
-    expr::cast::scalar(&value, to).ok()
+        _ => Some(value),
+    }
 }
 
 impl RowFilter for ExprFilter {
