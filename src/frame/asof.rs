@@ -166,8 +166,10 @@ impl Sides {
 
     /// Both ways, and of each row the columns of the nearer one.
     fn nearest(&self, key: &Key, how: &AsOf) -> Result<LogicalPlan> {
-        let other = |name: &str| format!("\u{0}forward {name}");
         let schema = self.right.schema()?;
+        let (ls, rs) = (types::names_of(&*self.left.schema()?), types::names_of(&schema));
+        let mark = types::hidden('\u{0}', ls.iter().chain(&rs));
+        let other = |name: &str| format!("{mark}forward {name}");
         let again = |(name, e): (String, Expr)| (other(&name), e);
         let again = Expr::columns_of(&schema).into_iter().map(again).collect();
         let right = LogicalPlan::Project {

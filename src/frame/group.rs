@@ -3,6 +3,7 @@
 use super::{Frame, named};
 use crate::error::{Error, Result, no_column};
 use crate::expr::{AggCall, Expr};
+use crate::kernel::types;
 use crate::plan::{LogicalPlan, OrderBy};
 
 /// A frame with grouping keys, waiting for its aggregates.
@@ -42,6 +43,7 @@ impl GroupBy {
     /// As [`GroupBy::agg`], and a condition that is not true or false.
     pub fn agg_having(self, exprs: Vec<(String, Expr)>, having: Vec<Expr>) -> Result<Frame> {
         let GroupBy { frame, keys } = self;
+        let mark = types::hidden('\u{1}', keys.iter().chain(&exprs).map(|(n, _)| n));
         let mut aggs: Vec<(String, AggCall)> = Vec::new();
         let mut outputs: Vec<(String, Expr)> = keys
             .iter()
@@ -59,7 +61,7 @@ impl GroupBy {
                     .help("write it as mean(x), sum(x), count(), …, or make it a key with --groupby"));
             }
             plain = false;
-            let e = e.map(&mut |e| Ok(split(e, &mut aggs)))?;
+            let e = e.map(&mut |e| Ok(split(e, &mark, &mut aggs)))?;
             outputs.push((name, e));
         }
         check_columns(&frame, &outputs, &keys, &aggs)?;
@@ -68,7 +70,7 @@ impl GroupBy {
         let mut conditions = Vec::new();
         for condition in having {
             plain = plain && !condition.has_aggregate();
-            let own = condition.map(&mut |e| Ok(split(e, &mut aggs)))?;
+            let own = condition.map(&mut |e| Ok(split(e, &mark, &mut aggs)))?;
             conditions.push(own.map(&mut |e| {
                 let named = |c: &str| by_name.iter().find(|(n, _)| n == c).map(|(_, e)| e.clone());
                 Ok(if let Expr::Column(c) = &e {
@@ -120,13 +122,13 @@ fn check_columns(
 }
 
 /// Moves an aggregate out of an expression; a column of its result takes its place.
-fn split(e: Expr, aggs: &mut Vec<(String, AggCall)>) -> Expr {
+fn split(e: Expr, mark: &str, aggs: &mut Vec<(String, AggCall)>) -> Expr {
     let Expr::Aggregate(call) = e else { return e };
-    let hidden = |n: &str| n.starts_with('\u{1}');
+    let hidden = |n: &str| n.starts_with(mark);
     let name = match aggs.iter().find(|(n, c)| hidden(n) && *c == *call) {
         Some((n, _)) => n.clone(),
         None => {
-            let n = format!("\u{1}{}", aggs.len());
+            let n = format!("{mark}{}", aggs.len());
             aggs.push((n.clone(), *call));
             n
         }

@@ -13,7 +13,7 @@ use super::Frame;
 use super::asof::AsOf;
 use crate::error::{Error, Result};
 use crate::expr::{Expr, Func, JoinKind};
-use crate::kernel::types::names_of;
+use crate::kernel::types::{self, names_of};
 use crate::plan::{self, LogicalPlan};
 
 /// Which rows a join of frames yields.
@@ -179,6 +179,7 @@ pub(super) fn sides(
     let left_names = names_of(&ls);
     let mut taken: std::collections::HashSet<String> =
         left_names.iter().chain(&names_of(&rs)).cloned().collect();
+    let mark = types::hidden('\u{0}', &taken);
     let (mut exprs, mut right_names, mut shared) = (Vec::new(), Vec::new(), Vec::new());
     for (l, r) in on {
         plan::key_type(&Expr::column(l), &ls, &Expr::column(r), &rs)?;
@@ -186,7 +187,7 @@ pub(super) fn sides(
     for name in names_of(&rs) {
         let is_shared = on[..merged].iter().any(|(l, r)| l == r && *r == name);
         let inner = match () {
-            _ if is_shared => format!("\u{0}right {name}"),
+            _ if is_shared => format!("{mark}right {name}"),
             _ if ls.index_of(&name).is_ok() => {
                 let mut new = format!("{name}_right");
                 while !taken.insert(new.clone()) {

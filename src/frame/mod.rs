@@ -42,6 +42,7 @@ use arrow::datatypes::SchemaRef;
 use crate::error::{Error, Result};
 use crate::expr::{self, AggCall, AggFunc, Expr};
 use crate::graph::{self, Graph};
+use crate::kernel::types;
 use crate::observe::{Observer, Recorder, Warning};
 use crate::optimize::{self, RowOrder};
 use crate::plan::{self, LogicalPlan, OrderBy, Table};
@@ -232,7 +233,8 @@ impl Frame {
         if keys.is_empty() {
             return Ok(self);
         }
-        let (visible, place) = (keys.clone(), "\u{1}place");
+        let names = keys.iter().map(|(n, _)| n);
+        let (visible, place) = (keys.clone(), types::hidden('\u{1}', names) + "place");
         let first = AggCall {
             func: AggFunc::Min,
             arg: Some(Expr::Place),
@@ -244,11 +246,11 @@ impl Frame {
             .wrap(|input| LogicalPlan::Aggregate {
                 input,
                 keys,
-                aggs: vec![(place.to_string(), first)],
+                aggs: vec![(place.clone(), first)],
             })?
             .wrap(|input| LogicalPlan::Sort {
                 input,
-                keys: vec![OrderBy::ascending(place)],
+                keys: vec![OrderBy::ascending(&place)],
                 limit: None,
             })?
             .wrap(|input| LogicalPlan::Project {

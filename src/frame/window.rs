@@ -3,10 +3,8 @@
 use super::Frame;
 use crate::error::{Error, Result};
 use crate::expr::{Expr, OrderBy, WindowCall};
+use crate::kernel::types;
 use crate::plan::LogicalPlan;
-
-/// The column that remembers where a row stood.
-const ROW: &str = "\u{1}row";
 
 impl Frame {
     /// The frame with a column for each window function in `exprs`, and the expressions over these.
@@ -14,13 +12,15 @@ impl Frame {
         if exprs.iter().all(|(_, e)| e.window().is_none()) {
             return Ok((self, exprs));
         }
+        let schema = self.schema()?;
+        let mark = types::hidden('\u{1}', &types::names_of(&schema));
         let mut calls: Vec<(String, WindowCall)> = Vec::new();
         let mut split = |e: Expr| {
             let Expr::Window(call) = e else { return Ok(e) };
             let name = match calls.iter().find(|(_, c)| *c == *call) {
                 Some((n, _)) => n.clone(),
                 None => {
-                    let n = format!("\u{1}window{}", calls.len());
+                    let n = format!("{mark}window{}", calls.len());
                     calls.push((n.clone(), *call));
                     n
                 }
@@ -29,15 +29,17 @@ impl Frame {
         };
         let exprs = exprs.into_iter().map(|(n, e)| Ok((n, e.map(&mut split)?)));
         let exprs = exprs.collect::<Result<Vec<_>>>()?;
-        let mut all = Expr::columns_of(&*self.schema()?);
-        all.push((ROW.to_string(), Expr::Place));
+        // where a row stood
+        let row = format!("{mark}row");
+        let mut all = Expr::columns_of(&schema);
+        all.push((row.clone(), Expr::Place));
         let mut frame = self
             .ordered()
             .wrap(|input| LogicalPlan::Project { input, exprs: all })?;
         frame.plan = frame
             .plan
             .windows(calls, Vec::new())?
-            .sorted(vec![OrderBy::ascending(ROW)]);
+            .sorted(vec![OrderBy::ascending(&row)]);
         Ok((frame, exprs))
     }
 }

@@ -173,7 +173,8 @@ impl Calls {
             return Ok(None);
         }
         let whole = self.aggs.len() - self.packs.len();
-        let packed = |i: usize| format!("\u{0}row{i}");
+        let mark = types::hidden('\u{0}', &types::names_of(schema));
+        let packed = |i: usize| format!("{mark}row{i}");
         // a field as the engine has it, and what makes the plan's of it
         let own = |f: &Field, ty: &Option<DataType>| -> Result<(Field, Expr)> {
             let column = Expr::column(f.name());

@@ -11,6 +11,7 @@ use super::{Graph, GraphResult, Stage, StageSink, StageSource, StageTransform};
 use crate::error::Result;
 use crate::expr::{self, AggCall, Expr, Foremost, JoinKind};
 use crate::kernel::carry::carrier;
+use crate::kernel::types;
 use crate::operate::aggregate::AggregateSpec;
 use crate::operate::join::{AsOfSpec, JoinSpec};
 use crate::operate::sort::{SortKey, SortSpec};
@@ -340,6 +341,7 @@ impl Lowering {
         (whole, foremost): (Option<usize>, Option<Foremost>),
     ) -> Result<(Open, Vec<(String, Expr)>)> {
         let visible = open.schema.clone();
+        let mark = types::hidden('\u{0}', &types::names_of(&visible));
         let mut exprs = Expr::columns_of(&visible);
         let mut sort_keys: Vec<SortKey> = Vec::new();
         for k in keys {
@@ -347,7 +349,7 @@ impl Lowering {
             let column = match exprs.iter().position(|(_, e)| *e == key) {
                 Some(i) => i,
                 None => {
-                    exprs.push((format!("\u{0}sort{}", exprs.len()), key));
+                    exprs.push((format!("{mark}sort{}", exprs.len()), key));
                     exprs.len() - 1
                 }
             };
@@ -463,6 +465,7 @@ pub(super) fn sortable(e: &Expr, schema: &Schema) -> Result<Expr> {
 /// Sees that each key is a column of its common type; those that are not yet are added at the end.
 fn with_keys(open: &mut Open, keys: &[&Expr], types: &[DataType]) -> Result<Vec<usize>> {
     let fields = open.schema.fields().clone();
+    let mark = types::hidden('\u{0}', &types::names_of(&open.schema));
     let mut exprs = Expr::columns_of(&open.schema);
     let mut all: Vec<Field> = fields.iter().map(|f| f.as_ref().clone()).collect();
     let mut places = Vec::new();
@@ -475,7 +478,7 @@ fn with_keys(open: &mut Open, keys: &[&Expr], types: &[DataType]) -> Result<Vec<
         places.push(match exprs.iter().position(|(_, e)| *e == key) {
             Some(i) => i,
             None => {
-                let name = format!("\u{0}key{}", exprs.len());
+                let name = format!("{mark}key{}", exprs.len());
                 all.push(Field::new(&name, ty, true));
                 exprs.push((name, key));
                 exprs.len() - 1

@@ -69,10 +69,11 @@ impl Lowering {
         };
         let sorted = open.schema.clone();
         let stands = exprs.len();
+        let mark = types::hidden('\u{0}', &types::names_of(&sorted));
         let mut place = |e: Expr| match exprs.iter().position(|(_, x)| *x == e) {
             Some(i) => i,
             None => {
-                exprs.push((format!("\u{0}window{}", exprs.len()), e));
+                exprs.push((format!("{mark}window{}", exprs.len()), e));
                 exprs.len() - 1
             }
         };

@@ -17,6 +17,14 @@ pub fn names_of(schema: &Schema) -> Vec<String> {
     schema.fields().iter().map(|f| f.name().clone()).collect()
 }
 
+/// The beginning of names for columns that plans add and nobody asked for: `mark`, so often that none of the names
+/// that are there begins with it. Files may have columns of any name.
+pub fn hidden<'a>(mark: char, names: impl IntoIterator<Item = &'a String>) -> String {
+    let marks = |n: &String| n.chars().take_while(|c| *c == mark).count();
+    let most = names.into_iter().map(marks).max().unwrap_or(0);
+    mark.to_string().repeat(most + 1)
+}
+
 /// The type of text columns.
 pub const TEXT: DataType = DataType::Utf8View;
 

@@ -325,8 +325,25 @@ fn rewrap(input: LogicalPlan, predicate: Option<Expr>) -> LogicalPlan {
 }
 
 fn conjunction(parts: Vec<Expr>) -> Option<Expr> {
-    (!parts.is_empty()).then(|| Expr::and(parts))
+    let all = (!parts.is_empty()).then(|| Expr::and(parts))?;
+    // parts that come one by one would make a tree as deep as they are many
+    let (mut deep, mut left) = (0, &all);
+    while let Expr::Binary {
+        op: BinaryOp::And,
+        left: next,
+        ..
+    } = left
+    {
+        (deep, left) = (deep + 1, next);
+    }
+    Some(match deep > DEEPEST {
+        true => Expr::and(all.conjuncts()),
+        false => all,
+    })
 }
+
+/// A chain of ANDs that leans left further than this is balanced.
+const DEEPEST: usize = 32;
 
 /// A filter without columns must not sink below an aggregate without keys (which yields a row even
 /// of nothing), so at least one key is asked for.

@@ -12,12 +12,44 @@
 use super::LogicalPlan;
 use crate::error::{Error, Result};
 use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, Func, Ordering, ordered_by};
-use crate::kernel::Scalar;
+use crate::kernel::{Scalar, types};
 
-/// Which part of the rows a row is of.
-const PART: &str = "\u{1}part";
-/// How often a value came.
-const TIMES: &str = "\u{1}times";
+/// Columns that nobody asked for, under names that no column of the input, no key and no aggregate has.
+struct Hidden {
+    mark: String,
+    /// Which part of the rows a row is of.
+    part: String,
+    /// How often a value came.
+    times: String,
+    /// The value of which each different one counts.
+    value: String,
+}
+
+impl Hidden {
+    fn of(input: &LogicalPlan, keys: &[(String, Expr)], aggs: &[(String, AggCall)]) -> Result<Hidden> {
+        let names = types::names_of(&*input.schema()?);
+        let own = keys.iter().map(|(n, _)| n).chain(aggs.iter().map(|(n, _)| n));
+        let mark = types::hidden('\u{1}', names.iter().chain(own));
+        Ok(Hidden {
+            part: format!("{mark}part"),
+            times: format!("{mark}times"),
+            value: format!("{mark}value"),
+            mark,
+        })
+    }
+
+    fn key(&self, i: usize) -> String {
+        format!("{}key{i}", self.mark)
+    }
+
+    fn value(&self, i: usize) -> String {
+        format!("{}value{i}", self.mark)
+    }
+
+    fn order(&self, i: usize) -> String {
+        format!("{}order{i}", self.mark)
+    }
+}
 
 /// What each different one counts of, and where its first row stands in an order that was asked for.
 #[derive(PartialEq)]
@@ -57,7 +89,6 @@ fn once_each(
     aggs: Vec<(String, AggCall)>,
 ) -> Result<LogicalPlan> {
     use AggFunc::{BoolAnd, BoolOr, Count, Max, Min, NUnique, Sum};
-    const VALUE: &str = "\u{1}value";
     if aggs.iter().any(|(_, c)| c.func == AggFunc::Mode) {
         return rows_of_their_own(input, keys, aggs);
     }
@@ -65,6 +96,7 @@ fn once_each(
     let Some(Some(value)) = once.next().map(|(_, c)| c.arg.clone()) else {
         return Err(Error::defect("an aggregate of distinct nothings"));
     };
+    let hidden = Hidden::of(&input, &keys, &aggs)?;
     let schema = input.schema()?;
     // floats are rounded once, at the end of all
     let float = |e: &Expr| {
@@ -94,8 +126,8 @@ fn once_each(
     for (name, c) in aggs {
         let of_value = c.arg.as_ref() == Some(&value) && c.filter.is_none();
         wholes.push(match c.func {
-            NUnique if of_value => (name, whole(Count, VALUE)),
-            _ if of_value && c.counts_each_once() => (name, whole(c.func, VALUE)),
+            NUnique if of_value => (name, whole(Count, &hidden.value)),
+            _ if of_value && c.counts_each_once() => (name, whole(c.func, &hidden.value)),
             _ => {
                 let again = if c.func == Count { Sum } else { c.func };
                 let part = (name.clone(), c);
@@ -105,7 +137,7 @@ fn once_each(
         });
     }
     let mut inner = keys.clone();
-    inner.push((VALUE.to_string(), value));
+    inner.push((hidden.value.clone(), value));
     let outer = keys
         .into_iter()
         .map(|(n, _)| (n.clone(), Expr::Column(n)))
@@ -133,6 +165,7 @@ fn rows_of_their_own(
     keys: Vec<(String, Expr)>,
     aggs: Vec<(String, AggCall)>,
 ) -> Result<LogicalPlan> {
+    let hidden = Hidden::of(&input, &keys, &aggs)?;
     let mut values: Vec<Counted> = Vec::new();
     let (mut plain, mut outer, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     let counts_values = aggs.iter().any(|(_, c)| c.func == AggFunc::Mode);
@@ -148,8 +181,8 @@ fn rows_of_their_own(
                         values.len() - 1
                     }
                 };
-                by = values[at].order.as_ref().map(|_| order_name(at));
-                (c.func, value_name(at), at + 1)
+                by = values[at].order.as_ref().map(|_| hidden.order(at));
+                (c.func, hidden.value(at), at + 1)
             }
             false => {
                 if c.func.is_count() {
@@ -160,28 +193,28 @@ fn rows_of_their_own(
                 (AggFunc::FirstKnown, name.clone(), 0)
             }
         };
-        outer.push((name, of_part(func, column, by, part)));
+        outer.push((name, of_part(&hidden, func, column, by, part)));
     }
     // rows for aggregates of all rows are there only where there is one
     let first = usize::from(plain.is_empty());
-    let lists = expand(input, &keys, &values, &plain, first)?;
+    let lists = expand(&hidden, input, &keys, &values, &plain, first)?;
     if counts_values {
-        plain.push((TIMES.to_string(), count_of_rows()));
+        plain.push((hidden.times.clone(), count_of_rows()));
     }
     for at in (0..values.len()).filter(|&i| values[i].order.is_some()) {
         let first = AggCall {
             func: AggFunc::Min,
-            arg: Some(Expr::Column(order_name(at))),
+            arg: Some(Expr::Column(hidden.order(at))),
             distinct: false,
             filter: None,
         };
-        plain.push((order_name(at), first));
+        plain.push((hidden.order(at), first));
     }
     let mut inner_keys: Vec<(String, Expr)> = (keys.iter().enumerate())
-        .map(|(i, (n, _))| (n.clone(), Expr::Column(key_name(i))))
+        .map(|(i, (n, _))| (n.clone(), Expr::Column(hidden.key(i))))
         .collect();
-    inner_keys.push((PART.to_string(), Expr::column(PART)));
-    inner_keys.extend((0..values.len()).map(|i| (value_name(i), Expr::Column(value_name(i)))));
+    inner_keys.push((hidden.part.clone(), Expr::column(&hidden.part)));
+    inner_keys.extend((0..values.len()).map(|i| (hidden.value(i), Expr::Column(hidden.value(i)))));
     let grouped = LogicalPlan::Aggregate {
         keys: keys.iter().map(|(n, _)| (n.clone(), Expr::column(n))).collect(),
         input: Box::new(LogicalPlan::Aggregate {
@@ -195,12 +228,12 @@ fn rows_of_their_own(
 }
 
 /// An aggregate over the groups of a part.
-fn of_part(func: AggFunc, column: String, by: Option<String>, part: usize) -> AggCall {
+fn of_part(hidden: &Hidden, func: AggFunc, column: String, by: Option<String>, part: usize) -> AggCall {
     let value = Expr::Column(column);
-    let of_part = Expr::binary(BinaryOp::Eq, Expr::column(PART), int(part));
+    let of_part = Expr::binary(BinaryOp::Eq, Expr::column(&hidden.part), int(part));
     let (func, arg, filter) = match func {
         AggFunc::Mode => {
-            let most = (Expr::column(TIMES), true, false);
+            let most = (Expr::column(&hidden.times), true, false);
             let known = Expr::IsNull {
                 expr: Box::new(value.clone()),
                 negated: true,
@@ -251,6 +284,7 @@ fn counted(c: &AggCall) -> Result<Counted> {
 }
 
 fn expand(
+    hidden: &Hidden,
     input: LogicalPlan,
     keys: &[(String, Expr)],
     values: &[Counted],
@@ -268,13 +302,13 @@ fn expand(
         };
         let mut list = Vec::new();
         for (i, (_, key)) in keys.iter().enumerate() {
-            list.push((key_name(i), key.clone()));
+            list.push((hidden.key(i), key.clone()));
         }
-        list.push((PART.to_string(), int(part)));
+        list.push((hidden.part.clone(), int(part)));
         for (i, v) in values.iter().enumerate() {
-            list.push((value_name(i), keep(v.value.clone(), part == i + 1)?));
+            list.push((hidden.value(i), keep(v.value.clone(), part == i + 1)?));
             if let Some(order) = &v.order {
-                list.push((order_name(i), keep(order.clone(), part == i + 1)?));
+                list.push((hidden.order(i), keep(order.clone(), part == i + 1)?));
             }
         }
         for c in &used {
@@ -291,7 +325,7 @@ fn expand(
             let at = keys
                 .iter()
                 .position(|(_, e)| matches!(e, Expr::Column(c) if c == id));
-            at.map(|at| (key_name(at), numbers.clone()))
+            at.map(|at| (hidden.key(at), numbers.clone()))
         }
         _ => None,
     };
@@ -301,18 +335,6 @@ fn expand(
         times: None,
         totals,
     })
-}
-
-fn key_name(i: usize) -> String {
-    format!("\u{1}key{i}")
-}
-
-fn value_name(i: usize) -> String {
-    format!("\u{1}value{i}")
-}
-
-fn order_name(i: usize) -> String {
-    format!("\u{1}order{i}")
 }
 
 fn int(i: usize) -> Expr {

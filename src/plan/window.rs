@@ -12,9 +12,7 @@
 use super::{LogicalPlan, OrderBy};
 use crate::error::Result;
 use crate::expr::{Expr, WindowCall};
-
-/// The column of the rows' places, where several nodes must break ties alike.
-const PLACE: &str = "\u{1}place";
+use crate::kernel::types;
 
 /// Calls that one sort serves.
 struct Shared {
@@ -41,13 +39,15 @@ impl LogicalPlan {
         let mut plan = self;
         let mut ties = ties;
         if placed {
+            // where several nodes must break ties alike, by the rows' places
+            let place = types::hidden('\u{1}', &types::names_of(&schema)) + "place";
             let mut exprs = Expr::columns_of(&schema);
-            exprs.push((PLACE.to_string(), Expr::Place));
+            exprs.push((place.clone(), Expr::Place));
             plan = LogicalPlan::Project {
                 input: Box::new(plan),
                 exprs,
             };
-            ties.push(OrderBy::ascending(PLACE));
+            ties.push(OrderBy::ascending(&place));
         }
         for g in groups {
             plan = LogicalPlan::Window {
@@ -74,11 +74,23 @@ pub fn partition_of(calls: &[(String, WindowCall)]) -> &[Expr] {
     calls.first().map_or(&[], |(_, c)| &c.partition)
 }
 
+/// Keys without their repetitions, which partition nothing further.
+fn each_once(keys: Vec<Expr>) -> Vec<Expr> {
+    let mut out: Vec<Expr> = Vec::with_capacity(keys.len());
+    for key in keys {
+        if !out.contains(&key) {
+            out.push(key);
+        }
+    }
+    out
+}
+
 /// The calls by the sorts they need, in order of appearance.
 fn shared(calls: Vec<(String, WindowCall)>) -> Vec<Shared> {
     let alike = |a: &[Expr], b: &[Expr]| a.len() == b.len() && a.iter().all(|e| b.contains(e));
     let mut groups: Vec<Shared> = Vec::new();
     for (name, mut call) in calls {
+        call.partition = each_once(call.partition);
         let same = |g: &&mut Shared| g.order == call.order && alike(partition_of(&g.calls), &call.partition);
         match groups.iter_mut().find(same) {
             Some(g) => {

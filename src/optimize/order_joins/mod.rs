@@ -22,6 +22,7 @@ use super::Rule;
 use super::row_order::names_place;
 use crate::error::Result;
 use crate::expr::{AggCall, Expr, JoinKind};
+use crate::kernel::types;
 use crate::plan::LogicalPlan;
 
 /// See the module.
@@ -57,7 +58,8 @@ fn met(left: &LogicalPlan, right: LogicalPlan, on: &[(Expr, Expr)]) -> Result<Lo
     if on.is_empty() || rows < MANY || left.estimated_rows() * MUCH_SMALLER > rows {
         return Ok(right);
     }
-    let name = |i: usize| format!("\u{1}met{i}");
+    let mark = types::hidden('\u{1}', &types::names_of(&*right.schema()?));
+    let name = |i: usize| format!("{mark}met{i}");
     let keys = on.iter().enumerate().map(|(i, (l, _))| (name(i), l.clone()));
     let keys = LogicalPlan::Project {
         exprs: keys.collect(),
