@@ -24,10 +24,12 @@ pub(super) struct Job {
     pub stand_in: String,
     pub kind: JobKind,
     pub query: ast::Query,
+    /// Aggregates of the query around that it asks for, by the names that stand for them in it.
+    pub aggs: Vec<(String, S)>,
 }
 
 /// How a subquery is used.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum JobKind {
     /// Its one value.
     Scalar,
@@ -35,16 +37,28 @@ pub(super) enum JobKind {
     Exists,
     /// Whether the expression is among its values.
     In(Expr),
+    /// Whether a row of expressions is among its rows.
+    InRow(Vec<Expr>),
     /// How the expression compares with its values: with all of them, or any.
     Compare { x: Expr, op: BinaryOp, all: bool },
 }
 
 impl JobKind {
-    /// The expression that its values are compared with.
-    pub fn compared(&mut self) -> Option<&mut Expr> {
+    /// The expressions that its values are compared with.
+    pub fn compared_with(&self) -> &[Expr] {
         match self {
-            JobKind::In(x) | JobKind::Compare { x, .. } => Some(x),
-            JobKind::Scalar | JobKind::Exists => None,
+            JobKind::In(x) | JobKind::Compare { x, .. } => std::slice::from_ref(x),
+            JobKind::InRow(row) => row,
+            JobKind::Scalar | JobKind::Exists => &[],
+        }
+    }
+
+    /// The same to be changed in place.
+    pub fn compared(&mut self) -> &mut [Expr] {
+        match self {
+            JobKind::In(x) | JobKind::Compare { x, .. } => std::slice::from_mut(x),
+            JobKind::InRow(row) => row,
+            JobKind::Scalar | JobKind::Exists => &mut [],
         }
     }
 }
@@ -128,9 +142,9 @@ impl Planner<'_> {
                 },
                 _ => return Ok(None),
             },
-            S::Subquery(q) => self.job(JobKind::Scalar, q, jobs),
+            S::Subquery(q) => self.job(JobKind::Scalar, q, names, jobs, depth),
             S::Exists { subquery, negated } => {
-                let found = self.job(JobKind::Exists, subquery, jobs);
+                let found = self.job(JobKind::Exists, subquery, names, jobs, depth);
                 not_if(*negated, found)
             }
             S::InSubquery {
@@ -138,8 +152,14 @@ impl Planner<'_> {
                 subquery,
                 negated,
             } => {
-                let x = self.expr_at(expr, names, jobs, depth)?;
-                let found = self.job(JobKind::In(x), subquery, jobs);
+                let kind = match &**expr {
+                    S::Tuple(row) => {
+                        let row = row.iter().map(|e| self.expr_at(e, names, jobs, depth));
+                        JobKind::InRow(row.collect::<Result<_>>()?)
+                    }
+                    x => JobKind::In(self.expr_at(x, names, jobs, depth)?),
+                };
+                let found = self.job(kind, subquery, names, jobs, depth);
                 not_if(*negated, found)
             }
             // = ANY is IN, <> ALL is NOT IN
@@ -173,7 +193,10 @@ impl Planner<'_> {
             }
             S::Function(f) if is_columns(f) => self.picked(f, names.scope)?,
             S::Function(f) if f.over.is_some() => self.window(f, names, jobs, depth)?,
-            S::Tuple(_) => return Err(unsupported("a row of values (a, b)")),
+            S::Tuple(_) => {
+                return Err(unsupported("a row of values (a, b) in this place")
+                    .help("rows are compared, (a, b) = (1, 2), and looked for, (a, b) IN (…)"));
+            }
             _ => return Ok(None),
         }))
     }
@@ -183,7 +206,7 @@ impl Planner<'_> {
             return Err(Error::defect("ANY of no subquery"));
         };
         let x = self.expr_at(x, names, jobs, depth)?;
-        Ok(self.job(JobKind::In(x), q, jobs))
+        Ok(self.job(JobKind::In(x), q, names, jobs, depth))
     }
 
     /// `x > ANY (SELECT …)`, `x <= ALL (SELECT …)`.
@@ -217,15 +240,30 @@ impl Planner<'_> {
             other => return Err(unsupported(&format!("{other} with ANY and ALL"))),
         };
         let x = self.expr_at(x, names, jobs, depth)?;
-        Ok(self.job(JobKind::Compare { x, op, all }, q, jobs))
+        Ok(self.job(JobKind::Compare { x, op, all }, q, names, jobs, depth))
     }
 
-    fn job(&mut self, kind: JobKind, query: &ast::Query, jobs: &mut Vec<Job>) -> Expr {
+    fn job(
+        &mut self,
+        kind: JobKind,
+        query: &ast::Query,
+        names: Names,
+        jobs: &mut Vec<Job>,
+        depth: usize,
+    ) -> Expr {
+        let mut query = query.clone();
+        let aggs = self.lifted(&mut query, names);
+        // met again where its alias stands, it is the same subquery
+        let same = |j: &&Job| depth > 0 && aggs.is_empty() && j.kind == kind && j.query == query;
+        if let Some(same) = jobs.iter().find(same) {
+            return Expr::column(&same.stand_in);
+        }
         let stand_in = self.fresh("subquery");
         jobs.push(Job {
             stand_in: stand_in.clone(),
             kind,
-            query: query.clone(),
+            query,
+            aggs,
         });
         Expr::Column(stand_in)
     }

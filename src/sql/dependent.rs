@@ -21,7 +21,10 @@ use super::convert::{Job, JobKind};
 use super::joins::Side;
 use super::scope::{Rel, Scope};
 use super::select::filtered;
-use super::subquery::{Found, at_most_one, beside, call, is_null, joined, one_column, zero_for_null};
+use super::subquery::{
+    Found, ROW_ELSEWHERE, ROW_HELP, at_most_one, beside, call, is_null, joined, one_column, row_pairs,
+    zero_for_null,
+};
 use super::{Planner, unsupported};
 use crate::error::{Error, Result};
 use crate::expr::{self, AggCall, AggFunc, BinaryOp, Expr, Func, JoinKind, UnaryOp, WindowCall, WindowFunc};
@@ -42,9 +45,9 @@ pub(super) struct Domain {
 }
 
 /// Names and what they stand for.
-type Keys = Vec<(String, Expr)>;
+pub(super) type Keys = Vec<(String, Expr)>;
 /// What is equal outside and inside.
-type Equalities = Vec<(Expr, Expr)>;
+pub(super) type Equalities = Vec<(Expr, Expr)>;
 
 /// A subquery planned over its domain.
 pub(super) struct Dependent {
@@ -96,6 +99,26 @@ impl Planner<'_> {
         self.domain.iter().any(|d| d.columns.iter().any(|c| c == column))
     }
 
+    /// The domain as a table of its own under other names: the names, each with what it is equal to in a plan
+    /// that carries the domain.
+    pub(super) fn domain_again(&mut self) -> Result<Option<(LogicalPlan, Keys, Equalities)>> {
+        let Some(domain) = self.domain.clone() else {
+            return Ok(None);
+        };
+        let schema = domain.plan.schema()?;
+        let (mut exprs, mut on) = (Vec::new(), Vec::new());
+        for c in &domain.columns {
+            let again = self.fresh(c);
+            on.extend(same_values(&schema, c, &again)?);
+            exprs.push((again, Expr::column(c)));
+        }
+        let plan = LogicalPlan::Project {
+            input: Box::new(domain.plan),
+            exprs: exprs.clone(),
+        };
+        Ok(Some((plan, exprs, on)))
+    }
+
     /// The domain as the first table of FROM, whose columns nobody can name.
     pub(super) fn domain_rel(&self) -> Option<Rel> {
         self.domain.as_ref().map(|d| Rel {
@@ -107,6 +130,16 @@ impl Planner<'_> {
 
     /// A subquery that looks at columns of `around`, which are columns of `left`.
     pub(super) fn dependent(&mut self, left: &Rel, q: &ast::Query, around: &Scope) -> Result<Dependent> {
+        self.dependent_rows(left, around, &mut |p| p.query(q, around))
+    }
+
+    /// The same of whatever `rows` plans.
+    pub(super) fn dependent_rows(
+        &mut self,
+        left: &Rel,
+        around: &Scope,
+        rows: &mut dyn FnMut(&mut Self) -> Result<Rel>,
+    ) -> Result<Dependent> {
         if self.attempts == MOST_ATTEMPTS {
             return Err(unsupported(
                 "so many subqueries within subqueries that refer to queries around them",
@@ -127,7 +160,7 @@ impl Planner<'_> {
         let before = std::mem::take(&mut self.looked_at);
         let trial = match all.is_empty() {
             true => Err(unsupported("a reference to an outer query in this place")),
-            false => self.over(left, all.clone(), q, around),
+            false => self.over(left, all.clone(), rows),
         };
         let seen = std::mem::replace(&mut self.looked_at, before);
         trial?;
@@ -136,7 +169,7 @@ impl Planner<'_> {
         if columns.is_empty() {
             return Err(unsupported("a subquery of this kind"));
         }
-        let mut rel = self.over(left, columns.clone(), q, around)?;
+        let mut rel = self.over(left, columns.clone(), rows)?;
         let (mut exprs, mut keys, mut on) = (Vec::new(), Vec::new(), Vec::new());
         for c in columns {
             let key = self.fresh(&c);
@@ -155,7 +188,12 @@ impl Planner<'_> {
         Ok(Dependent { rel, keys, on })
     }
 
-    fn over(&mut self, left: &Rel, columns: Vec<String>, q: &ast::Query, around: &Scope) -> Result<Rel> {
+    fn over(
+        &mut self,
+        left: &Rel,
+        columns: Vec<String>,
+        rows: &mut dyn FnMut(&mut Self) -> Result<Rel>,
+    ) -> Result<Rel> {
         let plan = LogicalPlan::Aggregate {
             input: Box::new(left.plan.clone()),
             keys: columns.iter().map(|c| (c.clone(), Expr::column(c))).collect(),
@@ -163,7 +201,7 @@ impl Planner<'_> {
         };
         plan.schema()?;
         let around_it = self.domain.replace(Domain { plan, columns });
-        let done = self.query(q, around);
+        let done = rows(self);
         self.domain = around_it;
         done
     }
@@ -176,6 +214,9 @@ impl Planner<'_> {
         around: &Scope,
         first: Error,
     ) -> Result<(Rel, Expr)> {
+        if matches!(job.kind, JobKind::InRow(_)) {
+            return Err(first);
+        }
         let d = match self.dependent(&rel, &job.query, around) {
             Ok(d) => d,
             Err(e) => return Err(told(first, e)),
@@ -218,6 +259,7 @@ impl Planner<'_> {
                     super::subquery::is_among(x, zero_for_null(&rows), zero_for_null(&known), found),
                 ))
             }
+            JobKind::InRow(_) => Err(unsupported(ROW_ELSEWHERE).help(ROW_HELP)),
             JobKind::Compare { x, op, all } => {
                 let value = one_column(&d.rel, "ANY and ALL")?;
                 Found::new(self).beside(rel, d.rel.plan, keys, on, &value, (x, *op, *all))
@@ -238,7 +280,8 @@ impl Planner<'_> {
             true => JoinKind::Anti,
             false => JoinKind::Semi,
         };
-        let simple = matches!(job.kind, JobKind::Exists) || (!negated && matches!(job.kind, JobKind::In(_)));
+        let is_in = matches!(job.kind, JobKind::In(_) | JobKind::InRow(_));
+        let simple = matches!(job.kind, JobKind::Exists) || (!negated && is_in);
         if !simple {
             let (rel, value) = self.value_apart(rel, job, around, first)?;
             let value = match negated {
@@ -254,6 +297,9 @@ impl Planner<'_> {
         let mut on = d.on;
         if let JobKind::In(x) = &job.kind {
             on.push((x.clone(), one_column(&d.rel, "IN")?));
+        }
+        if let JobKind::InRow(row) = &job.kind {
+            on.extend(row_pairs(row, &d.rel)?);
         }
         joined(rel, d.rel, kind, on, None)
     }

@@ -1,4 +1,5 @@
-//! The dialect in which statements are parsed: DuckDB's, with `^` as a power that binds more tightly than `*`.
+//! The dialect in which statements are parsed: DuckDB's, with `^` as a power that binds more tightly than `*`, and
+//! with `f(a = b)` as a comparison (table functions read their options out of it, `delim = ';'`).
 
 use std::any::TypeId;
 
@@ -48,7 +49,6 @@ impl Dialect for Statements {
         supports_filter_during_aggregation
         supports_group_by_expr
         supports_bitwise_shift_operators
-        supports_named_fn_args_with_eq_operator
         supports_named_fn_args_with_assignment_operator
         supports_dictionary_syntax
         support_map_literal_syntax

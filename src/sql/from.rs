@@ -3,6 +3,9 @@
 use sqlparser::ast::{self, Expr as S, Ident, JoinConstraint, JoinOperator, TableAlias, TableFactor};
 
 use super::convert::Names;
+use super::correlated::adds_rows;
+use super::dependent::{Equalities, Keys};
+use super::jobs::together;
 use super::joins::{self, Side};
 use super::pivot::Pivot;
 use super::scope::{Col, Rel, Scope};
@@ -13,7 +16,7 @@ use crate::plan::{AsOf, LogicalPlan, equal_sides, nearest_sides};
 
 /// The kinds of joins that people write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+pub(super) enum How {
     Inner,
     Left,
     Right,
@@ -24,9 +27,9 @@ enum How {
 
 /// When rows belong together.
 #[derive(Debug, Default)]
-struct Condition {
+pub(super) struct Condition {
     /// What must be equal.
-    on: Vec<(Expr, Expr)>,
+    pub on: Vec<(Expr, Expr)>,
     /// The rest of it.
     filter: Option<Expr>,
     /// What must be nearest.
@@ -35,7 +38,7 @@ struct Condition {
 
 impl Condition {
     /// Equalities, and other parts that must hold as well.
-    fn of(on: Vec<(Expr, Expr)>, rest: Vec<Expr>) -> Condition {
+    pub fn of(on: Vec<(Expr, Expr)>, rest: Vec<Expr>) -> Condition {
         Condition {
             on,
             filter: (!rest.is_empty()).then(|| Expr::and(rest)),
@@ -54,46 +57,31 @@ impl Planner<'_> {
             items.push(self.one_row()?);
         }
         for item in from {
-            if let TableFactor::Derived {
-                lateral: true,
-                subquery,
-                alias,
-                sample: None,
-            } = &item.relation
-            {
-                // what it looks at must be there
-                let left = match items.is_empty() {
-                    true => self.one_row()?,
-                    false => joins::connect(std::mem::take(&mut items), &mut Vec::new())?,
-                };
-                let rel = self.lateral(left, subquery, alias.as_ref(), JoinKind::Inner, outer)?;
-                items.push(self.with_joins(rel, &item.joins, outer)?);
-                continue;
-            }
-            let rel = match (self.joined(item, outer), &item.relation) {
-                (Ok(rel), _) => rel,
-                // a subquery may look at the tables before it without saying so
-                (
-                    Err(e),
-                    TableFactor::Derived {
-                        lateral: false,
-                        subquery,
-                        alias,
-                        sample: None,
-                    },
-                ) if !items.is_empty() => {
-                    let left = joins::connect(items.clone(), &mut Vec::new())?;
-                    let rel = self.lateral(left, subquery, alias.as_ref(), JoinKind::Inner, outer);
-                    let rel = rel.and_then(|rel| self.with_joins(rel, &item.joins, outer));
-                    items = vec![rel.map_err(|_| e)?];
-                    continue;
+            let looks_back = matches!(
+                &item.relation,
+                TableFactor::Derived {
+                    lateral: true,
+                    sample: None,
+                    ..
                 }
-                (Err(e), _) => return Err(e),
+            );
+            let first = match looks_back {
+                true => None,
+                false => match self.joined(item, outer) {
+                    Ok(rel) => {
+                        for c in &rel.cols {
+                            self.check_alias(&items, c)?;
+                        }
+                        items.push(rel);
+                        continue;
+                    }
+                    // a subquery may look at the tables before it without saying so
+                    Err(e) if items.is_empty() => return Err(e),
+                    Err(e) => Some(e),
+                },
             };
-            for c in &rel.cols {
-                self.check_alias(&items, c)?;
-            }
-            items.push(rel);
+            let beside = self.joined_beside(std::mem::take(&mut items), item, outer);
+            items.push(beside.map_err(|e| first.unwrap_or(e))?);
         }
         Ok(items)
     }
@@ -107,18 +95,16 @@ impl Planner<'_> {
         }
     }
 
-    fn joined(&mut self, t: &ast::TableWithJoins, outer: Option<&Scope>) -> Result<Rel> {
+    pub(super) fn joined(&mut self, t: &ast::TableWithJoins, outer: Option<&Scope>) -> Result<Rel> {
         let rel = self.factor(&t.relation, outer)?;
         self.with_joins(rel, &t.joins, outer)
     }
 
-    fn with_joins(&mut self, rel: Rel, joins: &[ast::Join], outer: Option<&Scope>) -> Result<Rel> {
+    pub(super) fn with_joins(&mut self, rel: Rel, joins: &[ast::Join], outer: Option<&Scope>) -> Result<Rel> {
         let mut rel = rel;
         let deferred = self.deferred.len();
         for j in joins {
-            use JoinOperator as J;
-            let adds = matches!(j.join_operator, J::Right(_) | J::RightOuter(_) | J::FullOuter(_));
-            if adds && self.deferred.len() > deferred {
+            if adds_rows(j) && self.deferred.len() > deferred {
                 let e = unsupported("a reference to an outer query in ON, with an outer join behind it");
                 return Err(self.near(e, &j.relation));
             }
@@ -136,7 +122,10 @@ impl Planner<'_> {
                 rel = self.lateral(rel, subquery, alias.as_ref(), kind, outer)?;
                 continue;
             }
-            let right = self.factor(&j.relation, outer)?;
+            let right = match self.factor(&j.relation, outer) {
+                Ok(right) => right,
+                Err(e) => self.correlated_factor(&rel, &j.relation, outer).map_err(|_| e)?,
+            };
             if matches!(joins::constraint(&j.join_operator), Some(JoinConstraint::None)) {
                 let e = Error::query("JOIN without ON or USING");
                 let e = e.help("write JOIN … ON a.id = b.id, or CROSS JOIN");
@@ -153,7 +142,7 @@ impl Planner<'_> {
         Ok(rel)
     }
 
-    fn factor(&mut self, t: &TableFactor, outer: Option<&Scope>) -> Result<Rel> {
+    pub(super) fn factor(&mut self, t: &TableFactor, outer: Option<&Scope>) -> Result<Rel> {
         match t {
             TableFactor::Table {
                 name,
@@ -193,10 +182,14 @@ impl Planner<'_> {
                 lateral: false,
                 subquery,
                 alias,
-                sample: None,
+                sample,
             } => {
                 // what stands around is not seen from here: that would be LATERAL
                 let rel = self.apart(|p| p.query(subquery, &Scope::NOTHING))?;
+                let rel = match sample {
+                    Some(sample) => self.sampled(rel, sample).map_err(|e| self.near(e, t))?,
+                    None => rel,
+                };
                 self.alias(rel, alias.as_ref(), None)
             }
             TableFactor::NestedJoin {
@@ -297,7 +290,7 @@ impl Planner<'_> {
         let text = std::mem::replace(&mut self.text, &view.text);
         let ctes = std::mem::take(&mut self.ctes);
         self.within += 1;
-        let planned = self.apart(|p| p.query(&view.query, &Scope::NOTHING));
+        let planned = self.apart(|p| p.query(view.query.get()?, &Scope::NOTHING));
         let planned = planned.map_err(|e| self.shown(e));
         self.within -= 1;
         self.ctes = ctes;
@@ -317,6 +310,8 @@ impl Planner<'_> {
         let mut rel = rel.aliased(&a.name.value);
         let columns: Vec<String> = a.columns.iter().map(|c| c.name.value.clone()).collect();
         rename(&mut rel, &a.name.value, &columns)?;
+        let called = rel.cols.iter().map(|c| (c.inner.clone(), c.name.clone()));
+        self.called.extend(called);
         Ok(rel)
     }
 
@@ -427,7 +422,8 @@ impl Planner<'_> {
                 asked.push(part);
                 continue;
             }
-            if columns.iter().any(|c| scope.is_outer(c)) {
+            let at_hand = |c: &String| ls.index_of(c).is_ok();
+            if columns.iter().any(|c| scope.is_outer(c) && !at_hand(c)) {
                 if how != How::Inner {
                     let e = unsupported("a reference to an outer query in the ON of an outer join");
                     return Err(self.near(e, on));
@@ -442,19 +438,19 @@ impl Planner<'_> {
         }
         if how == How::Inner {
             let mut rel = self.pair(left, right, how, Condition::of(keys, rest))?;
-            for part in asked {
+            for part in together(asked, &jobs) {
                 rel = self.filter_by(rel, part, &mut jobs, None)?;
             }
             return Ok(rel);
         }
         // of the side whose rows come only if they match, fewer may be asked
         let mut right = right;
-        for part in asked {
+        for part in together(asked, &jobs) {
             let stand_in = |c: &String| jobs.iter().any(|j| j.stand_in == *c);
             let own = |c: &String| rs.index_of(c).is_ok() || stand_in(c);
             let of_right = part.columns().iter().all(own)
-                && (jobs.iter_mut())
-                    .filter_map(|j| j.kind.compared())
+                && (jobs.iter())
+                    .flat_map(|j| j.kind.compared_with())
                     .all(|x| x.columns().iter().all(|c| rs.index_of(c).is_ok()));
             if !of_right || !matches!(how, How::Left | How::Semi | How::Anti) {
                 return Err(unsupported(
@@ -571,8 +567,30 @@ impl Planner<'_> {
         Ok(rel)
     }
 
-    /// The join of two relations.
-    fn pair(&mut self, left: Rel, right: Rel, how: How, condition: Condition) -> Result<Rel> {
+    /// The join of two relations. What it adds to the left it adds for each value of the domain that the left
+    /// carries, if it does.
+    pub(super) fn pair(&mut self, left: Rel, right: Rel, how: How, condition: Condition) -> Result<Rel> {
+        let theirs = right.plan.schema()?;
+        let there = |(again, _): &(Keys, Equalities)| again.iter().all(|(c, _)| theirs.index_of(c).is_ok());
+        let tied = self.tied.iter().find(|t| there(t)).cloned();
+        let adds = matches!(how, How::Right | How::Full);
+        match tied {
+            Some(tied) => self.pair_of_each(left, right, how, condition, tied),
+            None if adds && self.holds_domain(&left)? => {
+                let (right, tied) = self.beside_domain_again(right)?;
+                self.pair_of_each(left, right, how, condition, tied)
+            }
+            None => self.pair_at_once(left, right, how, condition),
+        }
+    }
+
+    pub(super) fn pair_at_once(
+        &mut self,
+        left: Rel,
+        right: Rel,
+        how: How,
+        condition: Condition,
+    ) -> Result<Rel> {
         let yields_right = !matches!(how, How::Semi | How::Anti);
         let (left, right) = (left.settle(), if yields_right { right.settle() } else { right });
         let mut cols = left.cols;
@@ -621,7 +639,7 @@ fn lateral_kind(op: &JoinOperator) -> Result<JoinKind> {
 }
 
 /// `t(a, b)`: other names for the first columns.
-fn rename(rel: &mut Rel, table: &str, columns: &[String]) -> Result<()> {
+pub(super) fn rename(rel: &mut Rel, table: &str, columns: &[String]) -> Result<()> {
     if columns.len() > rel.cols.len() {
         let (have, want) = (rel.cols.len(), columns.len());
         return Err(Error::query(format!(

@@ -37,15 +37,28 @@ impl Groups {
             self.aggs.push((name.clone(), *call));
             Ok(Expr::Column(name))
         })?;
-        e.map(&mut |e| {
-            if let Expr::Column(c) = &e
-                && let Some((_, args)) = p.groupings.iter().find(|(n, _)| n == c)
-            {
-                return p.grouping_of(args, &self.keys, self.sets.as_ref());
-            }
-            let key = self.keys.iter().find(|(_, k)| *k == e);
-            Ok(key.map_or(e, |(name, _)| Expr::column(name)))
-        })
+        let whole_key = self.sets.is_some() && self.keys.iter().any(|(_, k)| *k == e);
+        match whole_key {
+            true => self.keyed(p, e, &mut |_| true),
+            false => self.keyed(p, e, &mut |e| !matches!(e, Expr::Literal(_))),
+        }
+    }
+
+    /// The expression with columns of the groups in place of keys, the largest first: of the keys `a` and `a + 1`
+    /// the second stands for `a + 1`. A constant that is a key is itself, unless it is all there is and some sets
+    /// of the keys lack it.
+    fn keyed(&self, p: &Planner, e: Expr, may_be: &mut dyn FnMut(&Expr) -> bool) -> Result<Expr> {
+        if let Expr::Column(c) = &e
+            && let Some((_, args)) = p.groupings.iter().find(|(n, _)| n == c)
+        {
+            return p.grouping_of(args, &self.keys, self.sets.as_ref());
+        }
+        if may_be(&e)
+            && let Some((name, _)) = self.keys.iter().find(|(_, k)| *k == e)
+        {
+            return Ok(Expr::column(name));
+        }
+        e.map_children(&mut |e| self.keyed(p, e, may_be))
     }
 
     /// The groups of some rows.

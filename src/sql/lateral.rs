@@ -39,7 +39,7 @@ impl Planner<'_> {
         let rows = left.clone();
         let planned = self.apart(|p| match query.body.as_ref() {
             SetExpr::Select(s) => {
-                p.with(query)?;
+                p.with(query, around.levels())?;
                 p.lateral_select(left, query, s, kind, &around)
             }
             _ => {

@@ -21,14 +21,17 @@
 
 mod columns;
 mod convert;
+mod correlated;
 mod dependent;
 mod dialect;
 mod distinct;
 mod from;
 mod group;
 mod grouping;
+mod jobs;
 mod joins;
 mod lateral;
+mod outer;
 mod pivot;
 mod pivot_text;
 mod query;
@@ -39,6 +42,7 @@ mod scope;
 mod select;
 mod series;
 mod sets;
+mod spelling;
 mod statement;
 mod subquery;
 mod table;
@@ -51,6 +55,7 @@ use std::sync::Arc;
 use sqlparser::ast;
 
 use crate::error::{Error, Result};
+use crate::expr::stack::Deep;
 use crate::expr::{Expr, point_at};
 use crate::frame::{Frame, Settings};
 use crate::plan::LogicalPlan;
@@ -74,7 +79,7 @@ pub struct Sql {
 pub struct View {
     name: String,
     columns: Vec<String>,
-    query: Arc<ast::Query>,
+    query: Arc<Deep<ast::Query>>,
     text: Arc<str>,
 }
 
@@ -222,6 +227,8 @@ struct Cte {
     query: ast::Query,
     /// How many of the names before it it can see.
     sees: usize,
+    /// How many queries stand around it.
+    level: usize,
     /// Whether it may name itself.
     recursive: bool,
     /// Its rows, where they are there already: a step of a recursion sees those of the last one.
@@ -234,6 +241,8 @@ struct Planner<'a> {
     text: &'a str,
     /// Inner names that are in use.
     taken: HashSet<String>,
+    /// What columns are called by people, by their inner names.
+    called: HashMap<String, String>,
     /// Named queries, inner ones last.
     ctes: Vec<Cte>,
     /// The WINDOW clause of the SELECT that is being planned.
@@ -258,6 +267,10 @@ struct Planner<'a> {
     computed: HashMap<String, crate::plan::Table>,
     /// Which column `COLUMNS(…)` means, within the SELECT list.
     pick: Option<columns::Pick>,
+    /// Whether subqueries may ask for aggregates of the query in hand.
+    lifts: outer::Lifts,
+    /// Columns of right sides of joins that are values of the domain, and what they are equal to on the left.
+    tied: Vec<(dependent::Keys, dependent::Equalities)>,
 }
 
 /// Stands between a name and its number in inner names.
@@ -269,6 +282,7 @@ impl<'a> Planner<'a> {
             sql,
             text,
             taken: HashSet::new(),
+            called: HashMap::new(),
             ctes: Vec::new(),
             windows: Vec::new(),
             opened: HashMap::new(),
@@ -281,6 +295,8 @@ impl<'a> Planner<'a> {
             deferred: Vec::new(),
             computed: HashMap::new(),
             pick: None,
+            lifts: outer::Lifts::default(),
+            tied: Vec::new(),
         }
     }
 }
@@ -312,7 +328,9 @@ impl Planner<'_> {
 
     /// An inner name that nothing has yet, `base` itself if it may be.
     fn fresh(&mut self, base: &str) -> String {
-        let mut name = base.to_string();
+        // marks of ours in the names of a file would be taken for ours
+        let base = base.replace(['\u{0}', '\u{1}', NUMBERED], "_");
+        let mut name = base.clone();
         while !self.taken.insert(name.clone()) {
             name = format!("{base}{NUMBERED}{}", self.taken.len());
         }
@@ -321,7 +339,22 @@ impl Planner<'_> {
 
     /// The error in the user's names, with its place in the text.
     fn shown(&self, e: Error) -> Error {
-        point_at(e.reworded(plain), self.text)
+        point_at(e.reworded(|text| self.words(text)), self.text)
+    }
+
+    /// A message with the user's names in place of inner ones.
+    fn words(&self, text: &str) -> String {
+        if !text.contains(NUMBERED) {
+            return text.to_string();
+        }
+        let mut inner: Vec<(&String, &String)> =
+            self.called.iter().filter(|(i, _)| text.contains(*i)).collect();
+        inner.sort_by_key(|(i, _)| std::cmp::Reverse((i.len(), *i)));
+        let mut out = text.to_string();
+        for (inner, name) in inner.into_iter().filter(|(i, _)| i.contains(NUMBERED)) {
+            out = out.replace(inner.as_str(), name);
+        }
+        plain(&out)
     }
 
     /// An error in a part of the statement: at the name it speaks of, if that stands there, else at all of it.
@@ -332,7 +365,8 @@ impl Planner<'_> {
         }
         let range = crate::expr::parse::range_of(self.text, span.start, span.end);
         let range = crate::expr::closed(self.text, range);
-        let e = crate::expr::point_within(e.reworded(plain), self.text, range.clone());
+        let e = e.reworded(|text| self.words(text));
+        let e = crate::expr::point_within(e, self.text, range.clone());
         match e.span_text() {
             Some(_) => e,
             None => e.span(self.text, range),

@@ -14,7 +14,7 @@ impl Planner<'_> {
     /// A query; `outer` is what stands around it.
     pub(super) fn query(&mut self, q: &ast::Query, outer: &Scope) -> Result<Rel> {
         let before = self.ctes.len();
-        self.with(q)?;
+        self.with(q, outer.levels())?;
         let rel = self.body(&q.body, q.order_by.as_ref(), outer);
         let rel = rel.and_then(|r| self.limit(r, q));
         self.ctes.truncate(before);
@@ -22,7 +22,8 @@ impl Planner<'_> {
     }
 
     /// Remembers the queries of WITH, and refuses clauses that there are not.
-    pub(super) fn with(&mut self, q: &ast::Query) -> Result<()> {
+    /// `level` says how many queries stand around.
+    pub(super) fn with(&mut self, q: &ast::Query, level: usize) -> Result<()> {
         let clauses = [
             (!q.locks.is_empty(), "FOR UPDATE"),
             (q.for_clause.is_some(), "FOR"),
@@ -41,6 +42,7 @@ impl Planner<'_> {
                 columns: cte.alias.columns.iter().map(|c| c.name.value.clone()).collect(),
                 query: cte.query.as_ref().clone(),
                 sees,
+                level,
                 recursive: with.recursive && super::recursive::names(&cte.query, &cte.alias.name.value),
                 rows: None,
             });
@@ -66,8 +68,7 @@ impl Planner<'_> {
                 self.ordered(rel, order)
             }
             SetExpr::Values(v) => {
-                let rel = self.values(v)?;
-                let rel = self.beside_domain(rel)?;
+                let rel = self.values(v, outer)?;
                 self.ordered(rel, order)
             }
             other => Err(unsupported(&format!("{other}"))),

@@ -83,7 +83,7 @@ impl Planner<'_> {
             let e = unsupported("ORDER BY and LIMIT in a recursive query");
             return Err(e.help("put them into the query that uses it"));
         }
-        self.with(query)?;
+        self.with(query, usize::MAX)?;
         let base = self.body(base, None, &Scope::NOTHING)?;
         let mut schema = self.columns_of(&base, cte)?;
         schema = self.widened(cte, step, schema)?;

@@ -118,6 +118,11 @@ impl<'a> Scope<'a> {
         false
     }
 
+    /// How many queries with columns stand around, with this one.
+    pub fn levels(&self) -> usize {
+        usize::from(!self.cols.is_empty()) + self.outer.map_or(0, |o| o.levels())
+    }
+
     /// Whether a table of that name is in sight.
     pub fn has_table(&self, table: &str) -> bool {
         let own = |c: &Col| c.table.as_deref().is_some_and(|t| t.eq_ignore_ascii_case(table));

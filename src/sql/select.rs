@@ -4,12 +4,13 @@
 //!   Limit ◄ Project(list) ◄ Sort ◄ Project(list + what ORDER BY needs) ◄ Filter(HAVING) ◄ Aggregate ◄ Filter(WHERE) ◄ FROM
 //! ```
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use sqlparser::ast::{self, Expr as S, GroupByExpr, Ident, OrderByKind, SelectItem, Spanned};
 
 use super::convert::{First, Job, JobKind, Names};
 use super::grouping::Keys;
+use super::jobs::{needed, substitute, together};
 use super::scope::{Col, Rel, Scope};
 use super::{Planner, dependent, group, joins, unsupported, window};
 use crate::error::{Error, Result};
@@ -112,7 +113,7 @@ impl Planner<'_> {
         if !plain.is_empty() {
             rel = filtered(rel, Expr::and(plain)).map_err(|e| self.near_where(e, s))?;
         }
-        for part in asked {
+        for part in together(asked, &jobs) {
             let kept = self.filter_by(rel, part, &mut jobs, outer);
             rel = kept.map_err(|e| self.near_where(e, s))?;
         }
@@ -154,13 +155,13 @@ impl Planner<'_> {
             _ => (None, false),
         };
         let at = jobs.iter().position(|j| stand_in == Some(&j.stand_in));
-        if let Some(at) = at.filter(|&i| !matches!(jobs[i].kind, JobKind::Scalar)) {
+        let mine = needed(&part.columns(), jobs);
+        if let Some(at) = at.filter(|&i| !matches!(jobs[i].kind, JobKind::Scalar) && mine.len() == 1) {
             let job = jobs.remove(at);
             return self.keep_where(rel, job, negated, outer);
         }
-        let columns = part.columns();
-        let (mine, other) = jobs.drain(..).partition(|j| columns.contains(&j.stand_in));
-        *jobs = other;
+        let mine: Vec<Job> = mine.into_iter().rev().map(|i| jobs.remove(i)).collect();
+        let mine = mine.into_iter().rev().collect();
         let cols = rel.cols.clone();
         let (rel, values) = self.attach(rel, mine, outer)?;
         let mut rel = filtered(rel, substitute(part, &values)?)?;
@@ -198,7 +199,7 @@ impl Planner<'_> {
             first,
         };
         let mut jobs = Vec::new();
-        let mut items = self.items(s, names(First::Column), &mut jobs)?;
+        let mut items = self.lifting(|p| p.items(s, names(First::Column), &mut jobs))?;
         let found = self.keys(s, &items, names(First::Column), &mut jobs)?;
         let (mut keys, sets) = found.map_or((None, None), |k| (Some(k.exprs), k.sets));
         if sets.is_some() && self.domain.is_some() {
@@ -209,7 +210,7 @@ impl Planner<'_> {
         let single = keys.is_none();
         let mut having = match &s.having {
             Some(h) => {
-                let having = self.expr(h, names(First::Column), &mut jobs);
+                let having = self.lifting(|p| p.expr(h, names(First::Column), &mut jobs));
                 Some(having.map_err(|e| self.near(e, h))?)
             }
             None => None,
@@ -217,12 +218,13 @@ impl Planner<'_> {
         having.iter().try_for_each(|h| window::refuse(h, "HAVING"))?;
         let mut qualify = match &s.qualify {
             Some(q) => {
-                let qualify = self.expr(q, names(First::Column), &mut jobs);
+                let qualify = self.lifting(|p| p.expr(q, names(First::Column), &mut jobs));
                 Some(qualify.map_err(|e| self.near(e, q))?)
             }
             None => None,
         };
-        let (mut by, flags) = self.order(order, &items, names(First::Alias), &mut jobs)?;
+        let (mut by, flags) = self.lifting(|p| p.order(order, &items, names(First::Alias), &mut jobs))?;
+        let mut asked = self.asked_for(&jobs, names(First::Column))?;
         if let Some(ast::Distinct::On(keys)) = &s.distinct {
             // behind the keys of the order, as far as there are flags
             for key in keys {
@@ -239,7 +241,7 @@ impl Planner<'_> {
             .collect();
         exprs.iter().for_each(|e| group::inside_aggregates(e, &mut early));
         let mut rel = self.before_groups(rel, &mut jobs, &early, &mut exprs, outer)?;
-        let groups = keys.is_some() || having.is_some() || {
+        let groups = keys.is_some() || having.is_some() || !asked.is_empty() || {
             let mut all = items
                 .iter()
                 .map(|i| &i.expr)
@@ -258,7 +260,8 @@ impl Planner<'_> {
                 .chain(&mut having)
                 .chain(&mut qualify)
                 .chain(by.iter_mut().filter_map(By::expr_mut))
-                .chain(jobs.iter_mut().filter_map(|j| j.kind.compared()));
+                .chain(jobs.iter_mut().flat_map(|j| j.kind.compared()))
+                .chain(asked.iter_mut().map(|(_, e)| e));
             for e in exprs {
                 let old = std::mem::replace(e, Expr::Literal(Scalar::Null));
                 *e = g.rewrite(self, old)?;
@@ -276,6 +279,7 @@ impl Planner<'_> {
             for e in all {
                 group::check(e, &rel, &stand_ins, &here)?;
             }
+            self.add_asked(&mut rel, asked)?;
         } else {
             let all = items
                 .iter()
@@ -313,14 +317,17 @@ impl Planner<'_> {
         exprs: &mut [&mut Expr],
         outer: Option<&Scope>,
     ) -> Result<Rel> {
-        let (early, late): (Vec<Job>, Vec<Job>) = jobs.drain(..).partition(|j| inside.contains(&j.stand_in));
-        *jobs = late;
+        let inside: BTreeSet<String> = inside.iter().cloned().collect();
+        let early = needed(&inside, jobs).into_iter().rev();
+        let mut early: Vec<Job> = early.map(|i| jobs.remove(i)).collect();
+        early.reverse();
         if early.is_empty() {
             return Ok(rel);
         }
         let (rel, values) = self.attach(rel, early, outer)?;
-        for e in exprs {
-            **e = substitute(std::mem::replace(*e, Expr::Literal(Scalar::Null)), &values)?;
+        let late = jobs.iter_mut().flat_map(|j| j.kind.compared());
+        for e in exprs.iter_mut().map(|e| &mut **e).chain(late) {
+            *e = substitute(std::mem::replace(e, Expr::Literal(Scalar::Null)), &values)?;
         }
         Ok(rel)
     }
@@ -469,8 +476,15 @@ impl Planner<'_> {
             let plain = items
                 .iter()
                 .filter(|i| !i.expr.has_aggregate() && i.expr.window().is_none());
-            let exprs = plain.map(|i| i.expr.clone()).collect();
-            return Ok(Some(Keys { exprs, sets: None }));
+            let mut exprs: Vec<Expr> = Vec::new();
+            for i in plain {
+                if !exprs.contains(&i.expr) {
+                    exprs.push(i.expr.clone());
+                }
+            }
+            // constants alone make no groups
+            let any = exprs.iter().any(|e| !e.columns().is_empty());
+            return Ok(any.then_some(Keys { exprs, sets: None }));
         };
         if list.is_empty() {
             return Ok(None);
@@ -733,19 +747,6 @@ pub(super) fn filtered(rel: Rel, predicate: Expr) -> Result<Rel> {
     let rel = rel.map(|input| LogicalPlan::Filter { input, predicate });
     rel.plan.schema()?;
     Ok(rel)
-}
-
-/// Values in place of stand-ins.
-pub(super) fn substitute(e: Expr, values: &HashMap<String, Expr>) -> Result<Expr> {
-    if values.is_empty() {
-        return Ok(e);
-    }
-    e.map(&mut |e| {
-        Ok(match &e {
-            Expr::Column(c) => values.get(c).cloned().unwrap_or(e),
-            _ => e,
-        })
-    })
 }
 
 /// Clauses that other dialects have and that must not be passed over in silence.

@@ -34,10 +34,24 @@ impl Planner<'_> {
         for (op, quantifier, right) in steps.into_iter().rev() {
             let typed = right;
             let right = self.body(right, None, outer)?;
-            let all = match quantifier {
-                SetQuantifier::All => true,
-                SetQuantifier::None | SetQuantifier::Distinct => false,
-                other => return Err(unsupported(&format!("{op} {other}"))),
+            let all = matches!(quantifier, SetQuantifier::All | SetQuantifier::AllByName);
+            let by_name = matches!(
+                quantifier,
+                SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName
+            );
+            let right = match (op, by_name) {
+                (_, false) => right,
+                (SetOperator::Union, true) => {
+                    let aligned = self.by_name(rel, right);
+                    let (l, r) = aligned.map_err(|e| self.near(e, typed.as_ref()))?;
+                    rel = l;
+                    r
+                }
+                (op, true) => {
+                    let e = unsupported(&format!("{op} BY NAME"))
+                        .help("UNION BY NAME matches columns by their names");
+                    return Err(self.near(e, typed.as_ref()));
+                }
             };
             let united = match (op, all) {
                 (SetOperator::Union, true) => self.union_all(rel, right),
@@ -55,6 +69,48 @@ impl Planner<'_> {
     /// Each row of the left that the right does not have, once.
     pub(super) fn except(&mut self, left: Rel, right: Rel) -> Result<Rel> {
         self.compared(left, right, BinaryOp::Eq, false)
+    }
+
+    /// Both with the columns of either, in the same order: those of the left, then what only the right has.
+    pub(super) fn by_name(&mut self, left: Rel, right: Rel) -> Result<(Rel, Rel)> {
+        let (mut left, mut right) = (left.settle(), right.settle());
+        for rel in [&mut left, &mut right] {
+            rel.cols.retain(|c| c.open);
+            let twice = |c: &&Col| rel.cols.iter().filter(|o| same_name(o, c)).count() > 1;
+            if let Some(c) = rel.cols.iter().find(twice) {
+                let what = format!("UNION BY NAME of two columns called \"{}\"", c.name);
+                return Err(Error::query(what).help("give one of them another name: AS …"));
+            }
+        }
+        let (own, theirs) = (left.cols.clone(), right.cols.clone());
+        let added = |to: &[Col], from: &[Col]| -> Vec<Col> {
+            let new = from.iter().filter(|c| !to.iter().any(|o| same_name(o, c)));
+            new.cloned().collect()
+        };
+        self.with_nulls(&mut left, added(&own, &theirs))?;
+        self.with_nulls(&mut right, added(&theirs, &own))?;
+        let mut ordered = Vec::with_capacity(left.cols.len());
+        for c in &left.cols {
+            ordered.extend(right.cols.iter().find(|o| same_name(o, c)).cloned());
+        }
+        right.cols = ordered;
+        Ok((left, right))
+    }
+
+    /// Adds columns of nothing but nulls.
+    fn with_nulls(&mut self, rel: &mut Rel, cols: Vec<Col>) -> Result<()> {
+        if cols.is_empty() {
+            return Ok(());
+        }
+        let mut nulls = Vec::with_capacity(cols.len());
+        for mut c in cols {
+            c.inner = self.fresh(&c.name);
+            nulls.push((c.inner.clone(), Expr::Literal(Scalar::Null)));
+            rel.cols.push(c);
+        }
+        let plan = std::mem::replace(&mut rel.plan, LogicalPlan::Union { inputs: Vec::new() });
+        rel.plan = super::joins::with_columns(plan, nulls)?;
+        Ok(())
     }
 
     /// Both inputs under the names of the first, and the columns of the result. The union unites the types.
@@ -117,7 +173,7 @@ impl Planner<'_> {
         rel
     }
 
-    fn union_all(&mut self, left: Rel, right: Rel) -> Result<Rel> {
+    pub(super) fn union_all(&mut self, left: Rel, right: Rel) -> Result<Rel> {
         let (a, b, cols) = self.united(left, right)?;
         Ok(Rel {
             plan: LogicalPlan::Union { inputs: vec![a, b] },
@@ -184,4 +240,8 @@ impl Planner<'_> {
         let order = cols.iter().map(|c| OrderBy::ascending(&c.inner)).collect();
         Ok(Rel { plan, cols, order })
     }
+}
+
+fn same_name(a: &Col, b: &Col) -> bool {
+    a.name.eq_ignore_ascii_case(&b.name)
 }

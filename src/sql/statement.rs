@@ -11,6 +11,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use super::{Answer, Sql, View, unsupported};
 use crate::error::{Error, Result};
 use crate::expr::parse as lexer;
+use crate::expr::stack::{Deep, deep};
 use crate::write::Format;
 
 /// How deeply the parser may go: some steps for each pair of parentheses.
@@ -22,7 +23,7 @@ const MAX_PARTS: usize = 200;
 #[derive(Debug, Clone)]
 pub struct Statement {
     text: Arc<str>,
-    ast: ast::Statement,
+    ast: Deep<ast::Statement>,
     /// SUMMARIZE stands before it.
     summarize: bool,
 }
@@ -34,7 +35,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Statement>> {
         let summarize = summarized(&mut tokens);
         Ok(Statement {
             text: shared.clone(),
-            ast: parse_one(text, tokens)?,
+            ast: Deep::new(deep(|| parse_one(text, tokens))?),
             summarize,
         })
     });
@@ -100,7 +101,7 @@ fn summarized(tokens: &mut Vec<TokenWithSpan>) -> bool {
 }
 
 fn parse_one(text: &str, mut tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
-    tokens = super::pivot_text::pivots(tokens)?;
+    tokens = super::pivot_text::pivots(super::spelling::respelt(tokens))?;
     mark_asof(text, &mut tokens)?;
     let counts = |t: &&TokenWithSpan| {
         use Keyword::{EXCEPT, INTERSECT, JOIN, SELECT, UNION};
@@ -128,8 +129,12 @@ fn parse_one(text: &str, mut tokens: Vec<TokenWithSpan>) -> Result<ast::Statemen
 
 /// What a statement asks for.
 pub(super) fn plan(sql: &Sql, s: &Statement) -> Result<Answer> {
+    deep(|| plan_deep(sql, s))
+}
+
+fn plan_deep(sql: &Sql, s: &Statement) -> Result<Answer> {
     use ast::Statement as S;
-    match &s.ast {
+    match s.ast.get()? {
         S::Query(q) if s.summarize => Ok(Answer::Rows(sql.frame(q, &s.text)?.summarize()?)),
         _ if s.summarize => Err(unsupported("SUMMARIZE of anything but a table or a query")),
         S::Query(q) => Ok(Answer::Rows(sql.frame(q, &s.text)?)),
@@ -202,7 +207,7 @@ fn create_view(sql: &Sql, v: &ast::CreateView, text: &Arc<str>) -> Result<View> 
     let view = View {
         name: name.value.clone(),
         columns: v.columns.iter().map(|c| c.name.value.clone()).collect(),
-        query: Arc::new(v.query.as_ref().clone()),
+        query: Arc::new(Deep::new(v.query.as_ref().clone())),
         text: text.clone(),
     };
     let taken = sql.views.iter().any(|o| o.name.eq_ignore_ascii_case(&view.name));

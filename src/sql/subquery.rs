@@ -13,6 +13,7 @@ use sqlparser::ast::{self, SelectItem, SetExpr};
 
 use super::convert::{Job, JobKind, Names};
 use super::group::Groups;
+use super::jobs::substitute;
 use super::joins::Side;
 use super::scope::{Rel, Scope};
 use super::select::filtered;
@@ -40,7 +41,7 @@ impl Planner<'_> {
             return Ok(Inner::Alone(self.query(q, around)?));
         };
         let before = self.ctes.len();
-        self.with(q)?;
+        self.with(q, around.levels())?;
         let planned = self.rows_of(s, Some(around)).and_then(|(rel, outside)| {
             if !outside.is_empty() {
                 return Ok(Inner::Correlated(rel, outside, s));
@@ -89,6 +90,15 @@ impl Planner<'_> {
                     false => rel,
                 };
                 joined(rel, inner, kind, vec![(x.clone(), value)], None)
+            }
+            (JobKind::InRow(row), Inner::Alone(inner)) => {
+                let pairs = row_pairs(row, &inner)?;
+                let (on, filter) = match negated {
+                    false => (pairs, None),
+                    // a row that null keeps from being another stands in the way as well
+                    true => (Vec::new(), Some(maybe_equal(pairs))),
+                };
+                joined(rel, inner, kind, on, filter)
             }
             (JobKind::In(x), Inner::Correlated(inner, outside, s)) => {
                 plain_rows(s, &job.query, "IN")?;
@@ -164,7 +174,10 @@ impl Planner<'_> {
         outer: Option<&Scope>,
     ) -> Result<(Rel, HashMap<String, Expr>)> {
         let mut values = HashMap::new();
-        for job in jobs {
+        for mut job in jobs {
+            for x in job.kind.compared() {
+                *x = substitute(std::mem::replace(x, Expr::Literal(Scalar::Null)), &values)?;
+            }
             let cols = rel.cols.clone();
             let around = Scope { cols: &cols, outer };
             let rows = rel.clone();
@@ -255,6 +268,7 @@ impl Planner<'_> {
                     .unzip();
                 Found::new(self).beside(rel, inner.plan, keys, on, &value, (x, *op, *all))
             }
+            (JobKind::InRow(_), _) => Err(unsupported(ROW_ELSEWHERE).help(ROW_HELP)),
             (JobKind::In(_), Inner::Correlated(..)) => Err(unsupported(
                 "IN beside OR or in SELECT with a subquery that refers to an outer query",
             )),
@@ -620,6 +634,36 @@ pub(super) fn one_column(rel: &Rel, what: &str) -> Result<Expr> {
         ))
         .help("it must have one")),
     }
+}
+
+pub(super) const ROW_ELSEWHERE: &str =
+    "(a, b) IN (SELECT …) that looks outside and is negated, or stands beside OR or in SELECT,";
+pub(super) const ROW_HELP: &str = "write EXISTS (SELECT 1 … WHERE x = a AND y = b)";
+
+/// The values of a row, each with the column that it is compared with.
+pub(super) fn row_pairs(row: &[Expr], inner: &Rel) -> Result<Vec<(Expr, Expr)>> {
+    let open: Vec<_> = inner.cols.iter().filter(|c| c.open).collect();
+    match open.len() == row.len() {
+        true => Ok(row
+            .iter()
+            .cloned()
+            .zip(open.iter().map(|c| Expr::column(&c.inner)))
+            .collect()),
+        false => Err(Error::query(format!(
+            "a row of {} values is looked for in a subquery of {} columns",
+            row.len(),
+            open.len()
+        ))),
+    }
+}
+
+/// Whether all pairs are equal, or may be: null may be anything.
+fn maybe_equal(pairs: Vec<(Expr, Expr)>) -> Expr {
+    let parts = pairs.into_iter().map(|(l, r)| {
+        let same = Expr::binary(BinaryOp::Eq, l, r);
+        Expr::binary(BinaryOp::Distinct, same, Expr::Literal(Scalar::Bool(false)))
+    });
+    Expr::and(parts.collect())
 }
 
 /// Whether a plan yields one row, whatever the data.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use sqlparser::ast::{self, Expr as S, FunctionArg, FunctionArgExpr, Ident, Value};
 
-use super::convert::Names;
+use super::convert::{Job, Names};
 use super::scope::{Col, Rel, Scope};
 use super::{Planner, series, unsupported};
 use crate::error::{Error, Result, did_you_mean};
@@ -76,9 +76,34 @@ impl Planner<'_> {
         Ok(self.fresh_rel(frame.plan(), names))
     }
 
+    /// Opens a list of files, one that is named twice as often as it is named.
+    fn open_as_listed(&mut self, inputs: Vec<String>, options: &ReadOptions) -> Result<Rel> {
+        let mut rounds: Vec<Vec<String>> = Vec::new();
+        for input in inputs {
+            match rounds.iter_mut().find(|r| !r.contains(&input)) {
+                Some(round) => round.push(input),
+                None => rounds.push(vec![input]),
+            }
+        }
+        let mut all: Option<Rel> = None;
+        for round in rounds {
+            let next = self.open(&round, options)?;
+            all = Some(match all {
+                None => next,
+                Some(before) => {
+                    let (before, next) = self.by_name(before, next)?;
+                    self.union_all(before, next)?
+                }
+            });
+        }
+        all.ok_or_else(|| Error::defect("a list of no files"))
+    }
+
     /// A plan with the user's names, under inner names.
     pub(super) fn fresh_rel(&mut self, plan: LogicalPlan, names: Vec<String>) -> Rel {
         let inner: Vec<String> = names.iter().map(|n| self.fresh(n)).collect();
+        self.called
+            .extend(inner.iter().cloned().zip(names.iter().cloned()));
         let exprs: Vec<(String, Expr)> = (inner.iter().cloned())
             .zip(names.iter().map(Expr::column))
             .collect();
@@ -129,25 +154,13 @@ impl Planner<'_> {
         }
         let mut inputs = Vec::new();
         for arg in args {
-            match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => inputs.extend(texts(e)?),
-                FunctionArg::Named {
-                    name,
-                    arg: FunctionArgExpr::Expr(e),
-                    ..
-                } => {
+            match (named(arg), arg) {
+                (Some((name, e)), _) => {
                     option(&mut options, &function, &name.value.to_lowercase(), e)
                         .map_err(|e| self.at(e, name))?;
                 }
-                FunctionArg::ExprNamed {
-                    name: S::Identifier(name),
-                    arg: FunctionArgExpr::Expr(e),
-                    ..
-                } => {
-                    option(&mut options, &function, &name.value.to_lowercase(), e)
-                        .map_err(|e| self.at(e, name))?;
-                }
-                other => return Err(unsupported(&format!("{other} as an argument of {function}"))),
+                (None, FunctionArg::Unnamed(FunctionArgExpr::Expr(e))) => inputs.extend(texts(e)?),
+                (None, other) => return Err(unsupported(&format!("{other} as an argument of {function}"))),
             }
         }
         if inputs.is_empty() {
@@ -155,24 +168,44 @@ impl Planner<'_> {
                 .help(format!("{function}('data/*.csv'), or a list ['a', 'b']")));
         }
         let alias = stem(&inputs[0]);
-        Ok((self.open(&inputs, &options)?, alias))
+        Ok((self.open_as_listed(inputs, &options)?, alias))
     }
 
     /// `VALUES (1, 'a'), (2, 'b')`: columns col0, col1, …
-    pub(super) fn values(&mut self, values: &ast::Values) -> Result<Rel> {
-        let mut rows = Vec::with_capacity(values.rows.len());
+    pub(super) fn values(&mut self, values: &ast::Values, outer: &Scope) -> Result<Rel> {
+        let here = Scope {
+            cols: &[],
+            outer: Some(outer),
+        };
+        let mut jobs = Vec::new();
+        let mut rows: Vec<Vec<Expr>> = Vec::with_capacity(values.rows.len());
         for row in &values.rows {
             let cells = row.content.iter().map(|e| {
-                let e = self.plain_expr(e, Names::of(&Scope::NOTHING), "VALUES")?;
-                constant(&e)
+                let cell = self.expr(e, Names::of(&here), &mut jobs);
+                cell.map_err(|x| self.near(x, e))
             });
-            rows.push(cells.collect::<Result<Vec<Scalar>>>()?);
+            let cells = cells.collect::<Result<Vec<Expr>>>()?;
+            let width = rows.first().map_or(cells.len(), Vec::len);
+            if cells.len() != width {
+                let what = format!("the rows of VALUES have {width} and {} values", cells.len());
+                return Err(Error::query(what));
+            }
+            rows.push(cells);
         }
+        let constant_cells = jobs.is_empty() && rows.iter().flatten().all(|e| e.columns().is_empty());
+        match constant_cells {
+            true => {
+                let rel = self.constant_rows(rows)?;
+                self.beside_domain(rel)
+            }
+            false => self.computed_rows(rows, jobs, &here),
+        }
+    }
+
+    fn constant_rows(&mut self, rows: Vec<Vec<Expr>>) -> Result<Rel> {
+        let row = |r: &Vec<Expr>| r.iter().map(constant).collect::<Result<Vec<Scalar>>>();
+        let rows = rows.iter().map(row).collect::<Result<Vec<_>>>()?;
         let width = rows.first().map_or(0, Vec::len);
-        if let Some(odd) = rows.iter().find(|r| r.len() != width) {
-            let what = format!("the rows of VALUES have {width} and {} values", odd.len());
-            return Err(Error::query(what));
-        }
         let columns = (0..width).map(|i| {
             let mut ty = DataType::Null;
             for cell in rows.iter().map(|r| &r[i]) {
@@ -186,9 +219,51 @@ impl Planner<'_> {
             Ok((format!("col{i}"), ty))
         });
         let columns: Vec<(String, DataType)> = columns.collect::<Result<_>>()?;
-        let names = columns.iter().map(|(n, _)| n.clone()).collect();
+        let names: Vec<String> = columns.iter().map(|(n, _)| n.clone()).collect();
         let plan = constants("values", &columns, rows)?;
+        // people call them otherwise, t(a, b), and meet no other name in messages
+        self.taken.extend(names.iter().cloned());
         Ok(self.fresh_rel(plan, names))
+    }
+
+    /// Rows of expressions that look at the queries around, or have subqueries: a SELECT each.
+    fn computed_rows(&mut self, rows: Vec<Vec<Expr>>, mut jobs: Vec<Job>, here: &Scope) -> Result<Rel> {
+        let mut all: Option<Rel> = None;
+        for cells in rows {
+            let outside = |c: &String| here.is_outer(c) && !self.carries(c);
+            if let Some(c) = cells.iter().flat_map(Expr::columns).find(outside) {
+                return Err(unsupported(&format!("the outer column {c} in VALUES")));
+            }
+            let one = match self.domain_rel() {
+                Some(domain) => domain,
+                None => self.one_row()?,
+            };
+            let columns = cells.iter().flat_map(Expr::columns).collect();
+            let own = super::jobs::needed(&columns, &jobs).into_iter().rev();
+            let mut own: Vec<Job> = own.map(|i| jobs.remove(i)).collect();
+            own.reverse();
+            let (rel, values) = self.attach(one, own, here.outer)?;
+            let (mut cols, mut exprs) = (Vec::new(), self.carried());
+            for (i, cell) in cells.into_iter().enumerate() {
+                let name = format!("col{i}");
+                let inner = self.fresh(&name);
+                exprs.push((inner.clone(), super::jobs::substitute(cell, &values)?));
+                cols.push(Col {
+                    table: None,
+                    name,
+                    inner,
+                    open: true,
+                });
+            }
+            let mut rel = rel.map(|input| LogicalPlan::Project { input, exprs });
+            rel.cols = cols;
+            rel.plan.schema()?;
+            all = Some(match all {
+                None => rel,
+                Some(before) => self.union_all(before, rel)?,
+            });
+        }
+        all.ok_or_else(|| Error::query("VALUES of no rows"))
     }
 
     /// One row without columns that could be named.
@@ -200,6 +275,31 @@ impl Planner<'_> {
             cols: Vec::new(),
             order: Vec::new(),
         })
+    }
+}
+
+/// An argument with a name: `delim = ';'`, `delim := ';'`, `delim => ';'`.
+pub(super) fn named(arg: &FunctionArg) -> Option<(&Ident, &S)> {
+    match arg {
+        FunctionArg::Named {
+            name,
+            arg: FunctionArgExpr::Expr(e),
+            ..
+        }
+        | FunctionArg::ExprNamed {
+            name: S::Identifier(name),
+            arg: FunctionArgExpr::Expr(e),
+            ..
+        } => Some((name, e)),
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(S::BinaryOp {
+            left,
+            op: ast::BinaryOperator::Eq,
+            right,
+        })) => match &**left {
+            S::Identifier(name) => Some((name, right)),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -222,7 +322,7 @@ pub(super) fn constant(e: &Expr) -> Result<Scalar> {
 }
 
 /// What a table is called after its file: the name without folders and endings.
-fn stem(path: &str) -> String {
+pub(super) fn stem(path: &str) -> String {
     let file = path.rsplit('/').next().unwrap_or(path);
     file.split('.').next().unwrap_or(file).to_string()
 }

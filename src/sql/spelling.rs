@@ -1,0 +1,80 @@
+//! What other systems spell in ways that the parser does not know, in words that it knows.
+//!
+//! ```text
+//!   WITH x AS [NOT] MATERIALIZED (…)     WITH x AS (…)            each use is planned anew, equal plans run once
+//!   7 DIV 2                              7 // 2
+//!   TABLESAMPLE 10%                      TABLESAMPLE 10 PERCENT
+//! ```
+//!
+//! Tokens keep their places, so that messages point at what was written.
+
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+/// See the module.
+pub(super) fn respelt(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let real: Vec<usize> = (0..tokens.len())
+        .filter(|&i| !matches!(tokens[i].token, Token::Whitespace(_)))
+        .collect();
+    let mut gone = Vec::new();
+    for at in 0..real.len() {
+        let token = |i: Option<usize>| i.and_then(|i| real.get(i)).map(|&i| &tokens[i].token);
+        let before = token(at.checked_sub(1));
+        let next = token(Some(at + 1));
+        let said = |t: Option<&Token>, k: Keyword| t.is_some_and(|t| keyword(t) == Some(k));
+        match token(Some(at)) {
+            Some(t) if keyword(t) == Some(Keyword::MATERIALIZED) && next == Some(&Token::LParen) => {
+                if said(before, Keyword::AS) {
+                    gone.push(real[at]);
+                } else if said(before, Keyword::NOT) && said(token(at.checked_sub(2)), Keyword::AS) {
+                    gone.extend([real[at - 1], real[at]]);
+                }
+            }
+            Some(t) if keyword(t) == Some(Keyword::DIV) => {
+                if before.is_some_and(ends_operand) && next.is_some_and(begins_operand) {
+                    tokens[real[at]].token = Token::DuckIntDiv;
+                }
+            }
+            Some(Token::Mod) if matches!(before, Some(Token::Number(..))) => {
+                let back = |n: usize| token(at.checked_sub(n));
+                let sample = |t| said(t, Keyword::TABLESAMPLE) || said(t, Keyword::SAMPLE);
+                let bare = sample(back(2));
+                if bare || (back(2) == Some(&Token::LParen) && (sample(back(3)) || sample(back(4)))) {
+                    tokens[real[at]].token = Token::make_keyword("PERCENT");
+                }
+            }
+            _ => {}
+        }
+    }
+    for i in gone.into_iter().rev() {
+        tokens.remove(i);
+    }
+    tokens
+}
+
+fn keyword(t: &Token) -> Option<Keyword> {
+    match t {
+        Token::Word(w) if w.quote_style.is_none() => Some(w.keyword),
+        _ => None,
+    }
+}
+
+fn is_name(t: &Token) -> bool {
+    matches!(t, Token::Word(w) if w.quote_style.is_some() || w.keyword == Keyword::NoKeyword)
+}
+
+/// Whether an operator may stand behind it.
+fn ends_operand(t: &Token) -> bool {
+    let closes = matches!(t, Token::RParen | Token::RBracket);
+    let value = matches!(t, Token::Number(..) | Token::SingleQuotedString(_));
+    closes || value || is_name(t) || keyword(t) == Some(Keyword::END)
+}
+
+/// Whether it may stand behind an operator.
+fn begins_operand(t: &Token) -> bool {
+    let value = matches!(
+        t,
+        Token::Number(..) | Token::SingleQuotedString(_) | Token::LParen | Token::Minus | Token::Plus
+    );
+    value || is_name(t) || matches!(keyword(t), Some(Keyword::CASE | Keyword::CAST))
+}
