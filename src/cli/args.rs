@@ -7,12 +7,27 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::dashboard::Address;
 
+/// Whether a word is `-- …` or `--…` with a second line, and so no flag.
+fn is_comment(word: &str) -> bool {
+    let Some(rest) = word.strip_prefix("--") else {
+        return false;
+    };
+    let name = rest.split('=').next().unwrap_or_default();
+    name.contains(char::is_whitespace)
+}
+
 /// The words that were typed, with an address behind `--dashboard` made one word with it: the address
 /// may be left out, so that without this a file's name behind the flag would be taken for one.
 pub fn joined(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut out: Vec<OsString> = Vec::new();
     for word in words {
         match out.last_mut() {
+            // no flag has a space in its name: it is SQL that begins with a comment
+            _ if word.to_str().is_some_and(is_comment) => {
+                let mut text = OsString::from(" ");
+                text.push(word);
+                out.push(text);
+            }
             Some(last) if *last == *"--dashboard" && word.to_str().is_some_and(Address::is_one) => {
                 last.push("=");
                 last.push(word);
@@ -453,6 +468,9 @@ pub struct RunArgs {
     /// Show, truncate and take apart timestamps with an offset by the clocks of this time zone
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
+    /// What now() and current_date mean, as in '2024-01-31 12:00:00' (UTC) [default: when the run begins]
+    #[arg(long, value_name = "TIME")]
+    pub now: Option<String>,
     /// Show progress on standard error
     #[arg(long, value_enum, default_value = "auto")]
     pub progress: When,

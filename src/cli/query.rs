@@ -272,6 +272,12 @@ pub fn settings(run: &RunArgs) -> Result<Settings> {
     if let Some(zone) = &run.tz {
         expr::zones::parse(zone)?;
     }
+    if let Some(text) = &run.now {
+        let (us, _) = expr::temporal::timestamp_of(text).ok_or_else(|| {
+            Error::usage(format!("--now {text} is no time")).help("write it as '2024-01-31 12:00:00'")
+        })?;
+        expr::clock::set(us);
+    }
     if let Some(limit) = run.memory.filter(|limit| *limit < TIGHT) {
         kernel::raw::allocator::return_memory_early(limit as usize);
     }

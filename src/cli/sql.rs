@@ -100,7 +100,14 @@ pub(super) fn run_one(
 }
 
 fn texts(args: &SqlArgs) -> Result<Vec<String>> {
-    let mut out: Vec<String> = args.text.iter().chain(&args.commands).cloned().collect();
+    // of a text that begins with a comment, the space that tells it from a flag ([`super::args::joined`])
+    let typed = |t: &String| {
+        t.strip_prefix(' ')
+            .filter(|t| t.starts_with("--"))
+            .unwrap_or(t)
+            .to_string()
+    };
+    let mut out: Vec<String> = args.text.iter().chain(&args.commands).map(typed).collect();
     for path in &args.file {
         out.push(read(path)?);
     }

@@ -153,6 +153,7 @@ impl Shell<'_> {
 
     fn statements(&mut self, text: &str) -> Result<()> {
         for statement in &self.sql.statements(text)? {
+            crate::expr::clock::begin();
             let begun = Instant::now();
             let sql = self.sql.clone();
             self.sql = sql::run_one(sql, statement, &self.write, self.run, &self.signals)?;
