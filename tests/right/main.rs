@@ -20,6 +20,7 @@ mod safe_output;
 mod same_bytes;
 mod shown;
 mod splitting;
+mod statements;
 mod thin;
 mod types;
 mod untouched;

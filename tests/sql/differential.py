@@ -175,6 +175,7 @@ class Query:
     def condition(self, scope, depth=2, subqueries=False):
         kind = self.pick("int", "float", "text", "date", "dec")
         e = lambda: self.expr(scope, kind, max(depth - 1, 0))
+        known = lambda k=None: f"coalesce({self.column(scope, k or kind)}, {self.literal(k or kind)})"
         ways = [
             lambda: f"{e()} {self.pick('=', '<>', '<', '<=', '>', '>=')} {e()}",
             lambda: f"{e()} {self.pick('=', '<', '>=')} {self.literal(kind)}",
@@ -189,6 +190,15 @@ class Query:
             lambda: f"contains({self.expr(scope, 'text', 1)}, {self.literal('text')})",
             lambda: f"({e()} {self.pick('=', '<', '>')} {e()}) IS {self.pick('', 'NOT ')}{self.pick('TRUE', 'FALSE', 'NULL')}",
             lambda: self.column(scope, "bool"),
+            lambda: f"{e()} {self.pick('', 'NOT ')}IN ({e()}, {self.literal(kind)}, {self.pick(e, lambda: 'NULL')()})",
+            lambda: f"{e()} {self.pick('', 'NOT ')}BETWEEN {e()} AND {e()}",
+            # rows without nulls: to DuckDB (NULL, 1) = (NULL, 1) is true, by the standard it is null
+            lambda: f"({known()}, {known('int')}) {self.pick('=', '<>', '<', '>=')} ({known()}, {known('int')})",
+            lambda: f"({known()}, {known('int')}) {self.pick('', 'NOT ')}IN (({known()}, 1), ({self.literal(kind)}, {known('int')}))",
+            lambda: f"{self.column(scope, kind)} {self.pick('=', '<', '>=', '<>')} {self.quoted(kind)}",
+            lambda: f"{self.column(scope, kind)} IN ({self.quoted(kind)}, {self.quoted(kind)})",
+            lambda: f"if({self.column(scope, 'int')} = {self.pick('0', '1', '2')}, {e()} = {e()}, {e()} < {e()})",
+            lambda: f"CASE {e()} WHEN {self.literal(kind)} THEN true WHEN {e()} THEN false END",
         ]
         if depth > 0:
             ways += [
@@ -198,6 +208,17 @@ class Query:
         if subqueries:
             ways += [lambda: self.subquery(scope)] * 3
         return self.r.choice(ways)()
+
+    def quoted(self, kind):
+        """A literal in quotes, which takes the type of what it meets."""
+        r = self.r
+        return {
+            "int": lambda: f"'{r.choice([0, 1, 2, -1, 7])}'",
+            "float": lambda: f"'{r.choice(['0.5', '3', '-1.25', '1e10'])}'",
+            "text": lambda: self.literal("text"),
+            "date": lambda: f"'{r.choice(['2020-02-20', '2020-1-31', '2019-12-1'])}'",
+            "dec": lambda: f"'{r.choice(['1.50', '0.25', '-3.1', '2'])}'",
+        }[kind]()
 
     def subquery(self, scope):
         """A condition with a subquery, correlated or not."""
@@ -219,6 +240,12 @@ class Query:
             lambda: f"{self.expr(scope, 'int', 1)} {self.pick('= ANY', '<> ALL', '> ALL', '< ANY')} (SELECT {a}.{key} {inner}{correlated})",
             lambda: f"{self.expr(scope, 'int', 1)} {self.pick('<', '=', '>=')} (SELECT {a}.{key} {inner}{correlated} ORDER BY 1 {self.pick('', 'DESC')} LIMIT 1)",
             lambda: f"({self.condition(scope, 0)} OR {'' if self.chance(0.5) else 'NOT '}EXISTS (SELECT 1 {inner}{correlated}))",
+            lambda: f"(SELECT {self.pick('max', 'min', 'count')}({a}.{key}) {inner}{correlated}) {self.pick('', 'NOT ')}BETWEEN {self.column(scope, 'int')} AND {self.pick('1', '3', self.column(scope, 'int'))}",
+            lambda: f"{self.column(scope, 'int')} {self.pick('', 'NOT ')}IN ({self.column(scope, 'int')}, (SELECT {self.pick('max', 'min')}({a}.{key}) {inner}{correlated}), 7)",
+            lambda: f"coalesce((SELECT {self.pick('max', 'min')}({a}.{key}) {inner}{correlated}), {self.column(scope, 'int')}) {self.pick('=', '<')} {self.column(scope, 'int')}",
+            lambda: f"CASE WHEN EXISTS (SELECT 1 {inner}{correlated}) THEN {self.condition(scope, 0)} ELSE {self.condition(scope, 0)} END",
+            lambda: f"({self.column(scope, 'int')}, {self.column(scope, 'int')}) IN (SELECT {a}.{key}, {a}.{self.r.choice(INTS)} FROM {t} {a} WHERE {self.condition([a], 1)})",
+            lambda: f"EXISTS (SELECT 1 FROM (SELECT {a}.* {inner}{correlated}) {a}x {self.pick('LEFT', 'RIGHT', 'RIGHT')} JOIN {self.r.choice(self.names)} {a}y ON {a}x.{key} = {a}y.{self.r.choice(INTS)} WHERE {a}y.{key} IN ({self.column(scope, 'int')}, 1))",
             lambda: f"{self.expr(scope, kind, 1)} {self.pick('', 'NOT ')}IN (SELECT {self.expr([a], kind, 1)} {inner}{correlated} {self.pick('UNION', 'EXCEPT', 'INTERSECT')} SELECT {self.expr(looks, kind, 0).replace(a + '.', scope[0] + '.')})",
         )()
 
@@ -233,6 +260,9 @@ class Query:
             lambda: f"(SELECT {a}.{key} {inner} ORDER BY 1 NULLS LAST LIMIT 1)",
             lambda: f"EXISTS (SELECT 1 {inner})",
             lambda: f"(SELECT count(*) FROM (SELECT DISTINCT {a}.{key} {inner}) q)",
+            lambda: f"(SELECT count(*) FROM (SELECT {a}.* {inner}) {a}x {self.pick('LEFT', 'RIGHT')} JOIN {self.r.choice(self.names)} {a}y ON {a}x.{key} = {a}y.{self.r.choice(INTS)})",
+            lambda: f"(SELECT max(v) FROM (VALUES ({self.column(scope, 'int')}), (3)) q(v))",
+            lambda: f"(WITH q AS (SELECT {a}.{key} {inner}) SELECT sum({key}) FROM q)",
         )()
 
     def lateral(self, scope):
@@ -249,7 +279,8 @@ class Query:
         """ASOF JOIN with a table that has no ties."""
         t = self.r.choice(self.names)
         rest = "max(j) AS j, max(k) AS k, max(x) AS x, max(t) AS t, max(u) AS u, bool_or(b) AS b, max(m) AS m, max(r) AS r"
-        table = f"(SELECT i, d, {rest} FROM {t} GROUP BY i, d) {b}"
+        # to DuckDB a null is near a null
+        table = f"(SELECT i, d, {rest} FROM {t} WHERE d IS NOT NULL GROUP BY i, d) {b}"
         a = self.r.choice(scope)
         return f" ASOF {self.pick('', 'LEFT ')}JOIN {table} ON {a}.i = {b}.i AND {a}.d {self.pick('>=', '>', '<=', '<')} {b}.d"
 
@@ -296,6 +327,9 @@ class Query:
             plain += ["sum({})", "avg({})", "median({})", "stddev({})"]
         if kind == "bool":
             plain = ["bool_and({})", "bool_or({})", "count({})"]
+        if kind == "int" and self.chance(0.2):
+            c = self.column(scope, "int")
+            plain = [f"{f}({c} = {self.pick('1', '2')})" for f in ("sum", "bool_or", "count", "max")]
         if kind in ("int", "dec", "float", "date"):
             plain += ["arg_max({}, Q)", "arg_min({}, Q)", "first({} ORDER BY Q)", "last({} ORDER BY Q DESC)"]
         if kind == "text":
@@ -315,7 +349,7 @@ class Query:
 
     def window(self, scope):
         """A window call whose answer does not hang on the order of peers."""
-        part = f"PARTITION BY {self.expr(scope, self.pick('int', 'text', 'bool'), 1)} " if self.chance(0.7) else ""
+        part = self.partition(scope) if self.chance(0.7) else ""
         order = ", ".join(f"{self.expr(scope, k, 0)}{self.pick('', ' DESC', ' NULLS FIRST', ' DESC NULLS LAST')}" for k in self.r.sample(["int", "date", "dec", "text"], self.pick(1, 2)))
         kind = self.pick("int", "dec")
         e = self.expr(scope, kind, 1)
@@ -329,13 +363,20 @@ class Query:
             lambda: f"{agg} OVER ({part.strip()})",
         )()
 
+    def partition(self, scope):
+        """Keys of partitions, sometimes one of them twice."""
+        keys = [self.expr(scope, self.pick("int", "text", "bool"), self.pick(0, 1)) for _ in range(self.pick(1, 1, 2))]
+        if self.chance(0.25):
+            keys.append(self.r.choice(keys))
+        return f"PARTITION BY {', '.join(keys)} "
+
     def total(self, scope):
         """An order without ties."""
         return ", ".join(f"{a}.r{self.pick('', ' DESC')}" for a in scope)
 
     def unique_window(self, scope):
         """A window call whose order has no ties."""
-        part = f"PARTITION BY {self.expr(scope, self.pick('int', 'text', 'bool'), 1)} " if self.chance(0.7) else ""
+        part = self.partition(scope) if self.chance(0.7) else ""
         first = f"{self.expr(scope, self.pick(*KINDS), 0)}{self.pick('', ' DESC', ' NULLS FIRST', ' DESC NULLS LAST')}, " if self.chance(0.5) else ""
         over = f"{part}ORDER BY {first}{self.total(scope)}"
         kind = self.pick(*KINDS)
@@ -394,8 +435,15 @@ class Query:
             keys = [self.expr(scope, self.pick("int", "text", "date", "bool", "float"), 1) for _ in range(self.pick(0, 1, 1, 2))]
             # a number would be the place of a column, and systems differ where a key stands twice in a set
             keys = list(dict.fromkeys(f"({k} + 0)" if k.lstrip("-").isdigit() else k for k in keys))
+            if way == "group" and self.chance(0.2):
+                keys.append(self.pick(lambda: self.literal("text"), lambda: self.scalar(scope), lambda: self.r.choice(keys or ["'x'"]))())
             items = keys + [self.aggregate(scope) for _ in range(self.pick(1, 2))]
             head = "SELECT "
+            if way == "group" and keys and self.chance(0.3):
+                # by aliases, or by all there is
+                by = self.pick("ALL", ", ".join(f"c{i}" for i in range(len(keys))))
+                tail += f" GROUP BY {by}"
+                keys = []
             if keys:
                 ordinals = ", ".join(str(i + 1) for i in range(len(keys)))
                 group = self.pick("ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())", f"GROUPING SETS (({keys[0]}), ({{}}))", "{}") if way == "sets" else "{}"
@@ -413,13 +461,13 @@ class Query:
         if self.chance(0.12):
             kinds = [self.r.choice(KINDS) for _ in range(2)]
             part = lambda: "SELECT {} FROM {} q".format(", ".join(f"{self.expr(['q'], k, 1)} AS c{i}" for i, k in enumerate(kinds)), self.r.choice(self.names))
-            op = self.pick("UNION", "UNION ALL", "INTERSECT", "EXCEPT", *(["INTERSECT ALL", "EXCEPT ALL"] if "sets" in ways else []))
+            op = self.pick("UNION", "UNION ALL", "UNION ALL BY NAME", "INTERSECT", "EXCEPT", *(["INTERSECT ALL", "EXCEPT ALL"] if "sets" in ways else []))
             return f"{part()} {op} {part()}", False
         text, width = self.select(ways)
         if self.chance(0.1):
             both = "SELECT * FROM w UNION ALL SELECT * FROM w WHERE c0 IS NULL"
             some = "SELECT * FROM w WHERE c0 IS NOT NULL AND EXISTS (SELECT 1 FROM w v WHERE v.c0 <> w.c0)"
-            text = f"WITH w AS ({text}) " + self.pick("SELECT * FROM w", "SELECT * FROM w WHERE c0 IS NOT NULL", both, some)
+            text = f"WITH w AS {self.pick('', '', 'MATERIALIZED ', 'NOT MATERIALIZED ')}({text}) " + self.pick("SELECT * FROM w", "SELECT * FROM w WHERE c0 IS NOT NULL", both, some)
             if text.endswith(both):
                 text = f"SELECT * FROM ({text}) z"
         ordered = self.chance(0.3)
@@ -493,16 +541,17 @@ def main():
         if form == "csv":
             types = {"int": "int", "float": "float", "text": "text", "date": "date", "bool": "bool", "dec": "decimal(12,2)", "id": "int"}
             setting = setting + ["--types", ",".join(f"{c}={types[k]}" for c, k in COLUMNS.items())]
-        command = [o.ddf, "sql", *setting, "-o", f"{folder}/out.parquet"]
+        # a name of its own: DuckDB keeps what it has read of a file
+        out = folder / f"out{n}.parquet"
+        command = [o.ddf, "sql", *setting, "-o", str(out)]
         for t in tables:
             command += ["-t", f"{t}={folder}/{t}.{form}"]
         command.append(text)
         try:
             theirs = [tuple(map(plain, row)) for row in duckdb.execute(text).fetchall()]
-        except duckdb.Error as e:
+        except (duckdb.Error, RecursionError) as e:
             refused["DuckDB: " + str(e).split("\n")[0][:70]] += 1
             continue
-        (folder / "out.parquet").unlink(missing_ok=True)
         try:
             ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
         except subprocess.TimeoutExpired:
@@ -516,7 +565,13 @@ def main():
             elif refused["ddf: " + why[:90]] == 1:
                 print(f"\n#{n} refused: {why}\n{text}")
             continue
-        ours = [tuple(map(plain, row)) for row in duckdb.execute(f"SELECT * FROM '{folder}/out.parquet'").fetchall()]
+        try:
+            ours = [tuple(map(plain, row)) for row in duckdb.execute(f"SELECT * FROM '{out}'").fetchall()]
+        except duckdb.Error as e:
+            wrong += 1
+            print(f"\n#{n} [{form} {' '.join(setting)}] our file cannot be read: {e}\n{text}")
+            continue
+        out.unlink()
         done += 1
         if not same(ours, theirs, ordered):
             wrong += 1

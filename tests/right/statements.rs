@@ -1,0 +1,210 @@
+//! How statements are typed: comments before them, literals, names that look like ours, lists of files, long chains.
+
+use crate::common::{Folder, run};
+
+fn sql(text: &str) -> String {
+    run(["sql", "--csv", text]).done().text().to_string()
+}
+
+#[test]
+fn a_statement_may_begin_with_a_comment() {
+    assert_eq!(sql("-- the question\nSELECT 1 AS a"), "a\n1\n");
+    assert_eq!(sql("--the question\nSELECT 1 AS a"), "a\n1\n");
+    assert_eq!(sql("/* the question */ SELECT 1 AS a"), "a\n1\n");
+    assert_eq!(
+        run(["sql", "--csv", "-c", "-- x\nSELECT 2 AS a"]).done().text(),
+        "a\n2\n"
+    );
+    let f = Folder::new();
+    let file = f.file("q.sql", "-- one\nSELECT 1 AS a;\n-- two\nSELECT 2 AS a");
+    assert_eq!(run(["sql", "--csv", "-f", &file]).done().text(), "a\n1\na\n2\n");
+    // a flag that is none is still an error of the command line
+    run(["sql", "--cvs", "SELECT 1"]).failed(2).says(&["--cvs"]);
+}
+
+#[test]
+fn numbers_have_every_usual_form() {
+    assert_eq!(
+        sql("SELECT 1_000_000 AS a, 0x1f AS b, 0XFF AS c, 0b101 AS d, 0o17 AS e, 7 div 2 AS f, 2_0 AS g"),
+        "a,b,c,d,e,f,g\n1000000,31,255,5,15,3,20\n"
+    );
+    assert_eq!(sql("SELECT div(7, 2) AS div, E'a\\'b' AS e"), "div,e\n3,a'b\n");
+    for (text, what) in [
+        ("SELECT 1abc", "1abc"),
+        ("SELECT 1_000_", "_"),
+        ("SELECT 0b12", "0b12"),
+    ] {
+        run(["sql", text]).failed(1).says(&["error: ", what]);
+    }
+    run(["sql", "SELECT x'ff' = 'a'"])
+        .failed(1)
+        .says(&["binary", "0xff"]);
+}
+
+#[test]
+fn now_is_one_moment_that_can_be_given() {
+    let ran = run([
+        "sql",
+        "--csv",
+        "--now",
+        "2024-02-29 12:30:00",
+        "SELECT current_date AS d, now() AS n, today() + 1 AS t",
+    ]);
+    assert_eq!(
+        ran.done().text(),
+        "d,n,t\n2024-02-29,2024-02-29T12:30:00Z,2024-03-01\n"
+    );
+    assert_eq!(
+        sql("SELECT now() = current_timestamp AND current_date = CAST(now() AS DATE) AS same"),
+        "same\ntrue\n"
+    );
+    run(["sql", "--now", "yesterday", "SELECT 1"])
+        .failed(2)
+        .says(&["--now", "2024-01-31"]);
+}
+
+#[test]
+fn a_file_that_is_listed_twice_is_read_twice() {
+    let f = Folder::new();
+    let (a, b) = (f.file("a.csv", "x\n1\n2\n"), f.file("b.csv", "x\n5\n"));
+    let text = format!("SELECT count(*) AS n, sum(x) AS s FROM read_csv(['{a}', '{b}', '{a}', '{a}'])");
+    assert_eq!(sql(&text), "n,s\n7,14\n");
+    let glob = format!("SELECT count(*) AS n FROM read_csv(['{}', '{a}'])", f.at("*.csv"));
+    assert_eq!(sql(&glob), "n\n3\n");
+}
+
+#[test]
+fn names_of_a_file_that_look_like_ours() {
+    let f = Folder::new();
+    let names = [
+        "place", "part", "row", "window0", "value", "0", "times", "met0", "key0", "value0",
+    ];
+    let header: Vec<String> = names.iter().map(|n| format!("\u{1}{n}")).collect();
+    let row = |i: usize| {
+        (0..names.len())
+            .map(|c| (i * 10 + c % 3).to_string())
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let rows = [row(1), row(2), row(1), row(3)].join("\n");
+    let file = f.file("t.csv", format!("{}\n{rows}\n", header.join(",")));
+    let q = |flags: &[&str]| {
+        run(["query", file.as_str()].iter().chain(flags).copied())
+            .done()
+            .text()
+            .to_string()
+    };
+    let head = header.join(",");
+    assert_eq!(q(&["--distinct", "-n", "1"]), format!("{head}\n{}\n", row(1)));
+    let column = |n: &str| format!("\"\u{1}{n}\"");
+    let grouped = q(&[
+        "-g",
+        &column("0"),
+        "--agg",
+        &format!("r = max({}) - min({})", column("row"), column("key0")),
+    ]);
+    assert_eq!(grouped, "\u{1}0,r\n12,0\n22,0\n32,0\n");
+    let place = column("place");
+    let ranks = q(&[
+        "--with",
+        &format!("a = row_number() over (order by {place} desc)"),
+        "--with",
+        &format!("b = row_number() over (order by {})", column("part")),
+        "-s",
+        "a,b",
+    ]);
+    assert_eq!(ranks, "a,b\n3,1\n2,3\n4,2\n1,4\n");
+    let text = format!(
+        "SELECT mode({place}) AS m, sum(DISTINCT {}) AS s, count(DISTINCT {}) AS n FROM '{file}'",
+        column("value"),
+        column("times"),
+    );
+    assert_eq!(sql(&text), "m,s,n\n10,63,3\n");
+    let text = format!("SELECT * FROM '{file}' a JOIN '{file}' b USING ({place}) WHERE a.{place} = 20");
+    assert!(sql(&text).starts_with(&head), "{}", sql(&text));
+    let text = format!(
+        "SELECT {place}, lag({place}) OVER (ORDER BY {}) AS l, sum({place}) OVER (PARTITION BY {}) AS s FROM '{file}' ORDER BY ALL",
+        column("row"),
+        column("window0"),
+    );
+    assert_eq!(
+        sql(&text),
+        "\u{1}place,l,s\n10,10,20\n10,,20\n20,10,20\n30,20,30\n"
+    );
+    // and messages do not cut such a name
+    let odd = f.file("o.csv", "a\u{2}5,b\n1,2\n");
+    assert_eq!(sql(&format!("SELECT * FROM '{odd}'")), "a\u{2}5,b\n1,2\n");
+}
+
+#[test]
+fn messages_show_the_names_that_were_typed() {
+    for (text, shown) in [
+        (
+            "SELECT id FROM (VALUES (7)) t(id) WHERE id = 'x'",
+            "'x' is no int64",
+        ),
+        (
+            "SELECT id + name FROM (VALUES (7, 'a')) t(id, name)",
+            "\"id\" + \"name\"",
+        ),
+        (
+            "SELECT a.x LIKE 'y' FROM (SELECT 1 AS x) a, (SELECT 2 AS x) b",
+            "x",
+        ),
+        ("SELECT k FROM (VALUES (1)) t(k) WHERE k", "\"k\" is int64"),
+        ("SELECT 7 div FROM range(3)", "div"),
+    ] {
+        let ran = run(["sql", text]);
+        let err = ran.err.clone();
+        let inner = |c: char| c.is_control() && c != '\n';
+        assert!(
+            !err.contains(inner) && !err.contains("col0") && !err.contains("Word("),
+            "{text}: {err}"
+        );
+        if ran.status != Some(0) {
+            assert!(err.contains(shown), "{text}: {err}");
+        }
+    }
+}
+
+#[test]
+fn chains_of_thousands_of_operators() {
+    let f = Folder::new();
+    let table = f.file("t.csv", "a,b\n1,2\n3,4\n");
+    let ask = |list: &str| {
+        let file = f.file("q.sql", format!("SELECT {list} FROM '{table}'"));
+        run(["sql", "--csv", "-f", &file]).done().text().to_string()
+    };
+    let sum = format!("a{} AS s", " + b - a".repeat(3000));
+    assert_eq!(ask(&sum), "s\n3001\n3003\n");
+    let or: Vec<String> = (5..6000).map(|i| format!("a = {i}")).collect();
+    assert_eq!(
+        ask(&format!(
+            "count(*) FILTER (WHERE {} OR a = 1) AS n",
+            or.join(" OR ")
+        )),
+        "n\n1\n"
+    );
+    let and: Vec<String> = (5..6000).map(|i| format!("a <> {i}")).collect();
+    assert_eq!(ask(&format!("count_if({}) AS n", and.join(" AND "))), "n\n2\n");
+    let text = format!("length('x'{}) AS n", " || a".repeat(2000));
+    assert_eq!(ask(&text), "n\n2001\n2001\n");
+    let products = format!(
+        "a{} AS p, sum(a{}) OVER () AS w",
+        " * b // b".repeat(500),
+        " + b".repeat(500)
+    );
+    assert_eq!(ask(&products), "p,w\n1,3004\n3,3004\n");
+    // and with a flag
+    let flag = format!("s = a{}", " + b".repeat(1000));
+    let ran = run(["query", table.as_str(), "--with", &flag, "-s", "s"]);
+    assert_eq!(ran.done().text(), "s\n2001\n4003\n");
+    // far beyond it is an error, not a crash
+    let ran = run([
+        "query",
+        table.as_str(),
+        "--with",
+        &format!("s = a{}", " + b".repeat(30_000)),
+    ]);
+    ran.failed(1).says(&["operators"]);
+}
