@@ -83,7 +83,7 @@ pub(super) fn adapt(e: &Expr, typed: Typed, other: &DataType, role: &str) -> Res
     };
     let wrong = || {
         let what = format!("'{t}' is no {}, {role}", types::name(other));
-        Error::query(what).help(written(other))
+        Error::query(what).of_types().help(written(other))
     };
     if is_time(other) {
         return moment(t, other).ok_or_else(wrong);
