@@ -170,19 +170,19 @@ pub enum Trimmed {
     Bare,
     /// The bounds within the quotes; nothing inside is doubled.
     Quoted(usize, usize),
-    /// The bounds within the quotes; doubled quotes inside must be made single.
-    Escaped(usize, usize),
+    /// More than that: doubled quotes inside, which must be made single, or text after the closing one.
+    Escaped,
 }
 
 /// Looks for quotes around `buf[start..end]`.
 #[inline]
 pub fn trim_quotes(buf: &[u8], start: usize, end: usize, quote: u8) -> Trimmed {
     match buf.get(start..end) {
-        Some([first, inner @ .., last]) if *first == quote && *last == quote => {
-            if memchr::memchr(quote, inner).is_none() {
+        Some([first, inner @ .., last]) if *first == quote => {
+            if *last == quote && memchr::memchr(quote, inner).is_none() {
                 Trimmed::Quoted(start + 1, end - 1)
             } else {
-                Trimmed::Escaped(start + 1, end - 1)
+                Trimmed::Escaped
             }
         }
         _ => Trimmed::Bare,

@@ -280,9 +280,9 @@ fn view_of(first: u128, start: usize, len: usize, index: u32, offset: u32) -> u1
 }
 
 /// Text as Arrow views into the window's buffer: `buf` is bytes `offset..` of buffer `index` of
-/// the array to come. Quotes around a field are left out. Rows with doubled quotes inside (their
-/// view is empty and valid) go to `escaped`: the caller makes them single elsewhere and replaces
-/// the view. Empty unquoted fields are null, `""` is the empty text.
+/// the array to come. Quotes around a field are left out. Rows with doubled quotes inside, or text
+/// after the closing quote (their view is empty and valid) go to `escaped`: the caller unquotes them
+/// elsewhere and replaces the view. Empty unquoted fields are null, `""` is the empty text.
 pub fn views(
     buf: &[u8],
     spans: &(impl Spans + ?Sized),
@@ -329,7 +329,7 @@ pub fn views(
             made[i] = match trim_quotes(buf, start, end, quoted as u8) {
                 Trimmed::Bare => made[i],
                 Trimmed::Quoted(start, end) => view(buf, start, end, index, offset),
-                Trimmed::Escaped(..) => {
+                Trimmed::Escaped => {
                     escaped.push((before + first_row + i) as u32);
                     0
                 }

@@ -94,8 +94,8 @@ impl ViewBuilder {
     }
 
     /// Appends one view for each span, if all of them are UTF-8 and in the buffer; answers whether
-    /// it did. Empty spans are null; spans with doubled quotes within go to `escaped`, to be
-    /// [replaced](ViewBuilder::replace).
+    /// it did. Empty spans are null; spans that begin with a quote and are more than quoted text go to
+    /// `escaped`, to be [replaced](ViewBuilder::replace).
     #[must_use]
     pub fn push_spans(
         &mut self,
