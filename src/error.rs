@@ -349,15 +349,23 @@ pub fn no_column<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Er
     let more = if names.len() > SHOWN { ", …" } else { "" };
     let list = match names.is_empty() {
         true => "the table has no columns".to_string(),
-        false => format!(
-            "the columns are {}{more}",
-            names[..names.len().min(SHOWN)].join(", ")
-        ),
+        false => {
+            let shown: Vec<_> = names[..names.len().min(SHOWN)].iter().map(|n| shown(n)).collect();
+            format!("the columns are {}{more}", shown.join(", "))
+        }
     };
     Error::query(format!("no column \"{name}\"")).help(match did_you_mean(name, names) {
-        Some(near) => format!("did you mean {near}? {list}"),
+        Some(near) => format!("did you mean {}? {list}", shown(near)),
         None => list,
     })
+}
+
+/// A name as it is shown in a message: in quotes where nobody would see where it begins and ends.
+pub(crate) fn shown(name: &str) -> std::borrow::Cow<'_, str> {
+    match name.trim() == name && !name.is_empty() && !name.contains(", ") {
+        true => name.into(),
+        false => format!("{name:?}").into(),
+    }
 }
 
 /// The name among `names` that `wanted` most likely means, for "did you mean".
@@ -365,7 +373,11 @@ pub fn did_you_mean<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) 
     let lower = wanted.to_lowercase();
     names
         .into_iter()
-        .map(|n| (strsim::damerau_levenshtein(&lower, &n.to_lowercase()), n))
+        .map(|n| match n.trim() == wanted.trim() {
+            // but for blanks that nobody sees
+            true => (0, n),
+            false => (strsim::damerau_levenshtein(&lower, &n.to_lowercase()), n),
+        })
         .filter(|(d, n)| *d <= 1.max(n.chars().count().max(wanted.chars().count()) / 3))
         .min_by_key(|(d, _)| *d)
         .map(|(_, n)| n)

@@ -95,7 +95,12 @@ pub fn parse(text: &str) -> Result<Expr> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_named(text: &str) -> Result<(Option<String>, Expr)> {
-    let mut all = tokens(text)?;
+    let (name, rest) = split_name(tokens(text)?);
+    Ok((name, parse_tokens(text, rest)?))
+}
+
+/// The name before `=`, if there is one, and what follows.
+pub(super) fn split_name(mut all: Vec<TokenWithSpan>) -> (Option<String>, Vec<TokenWithSpan>) {
     let mut real = (0..all.len()).filter(|&i| !matches!(all[i].token, Token::Whitespace(_)));
     let (first, second) = (real.next(), real.next());
     if let (Some(i), Some(j)) = (first, second)
@@ -104,12 +109,12 @@ pub fn parse_named(text: &str) -> Result<(Option<String>, Expr)> {
     {
         let name = w.value.clone();
         all.drain(..=j);
-        return Ok((Some(name), parse_tokens(text, all)?));
+        return (Some(name), all);
     }
-    Ok((None, parse_tokens(text, all)?))
+    (None, all)
 }
 
-fn parse_tokens(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Expr> {
+pub(super) fn parse_tokens(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Expr> {
     deep(|| parse_deep(text, tokens))
 }
 
@@ -156,7 +161,7 @@ pub fn statements(text: &str) -> Result<Vec<Vec<TokenWithSpan>>> {
     Ok(out)
 }
 
-fn tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
+pub(super) fn tokens(text: &str) -> Result<Vec<TokenWithSpan>> {
     let mut all = raw_tokens(text)?;
     check(&mut all)?;
     let mut all = powers(rewritten(all));
