@@ -1,5 +1,6 @@
 //! From what people type to a sorted list of files.
 
+use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use globset::GlobBuilder;
@@ -29,10 +30,10 @@ pub struct Files {
 ///
 /// # Errors
 /// When an input finds nothing, or a list or folder cannot be read.
-pub fn expand(inputs: &[String]) -> Result<Files> {
+pub fn expand<S: AsRef<OsStr>>(inputs: &[S]) -> Result<Files> {
     let mut files = Vec::new();
     for input in inputs {
-        expand_one(input, &mut files, 0)?;
+        expand_one(input.as_ref(), &mut files, 0)?;
     }
     files.sort_by(|a, b| {
         a.as_os_str()
@@ -58,7 +59,7 @@ fn plain(path: &Path) -> PathBuf {
     path.components().filter(|c| *c != Component::CurDir).collect()
 }
 
-fn expand_one(input: &str, files: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
+fn expand_one(input: &OsStr, files: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
     let path = Path::new(input);
     if input == "-" || (path.exists() && !path.is_dir()) {
         files.push(path.to_owned());
@@ -68,11 +69,14 @@ fn expand_one(input: &str, files: &mut Vec<PathBuf>, depth: usize) -> Result<()>
         let found = files.len();
         walk(path, files, &|p| is_data(p))?;
         return match files.len() == found {
-            true => Err(absent(format!("no data files in {input}"))
+            true => Err(absent(format!("no data files in {}", path.display()))
                 .help("name the files with a pattern such as 'folder/*.txt'")),
             false => Ok(()),
         };
     }
+    let Some(input) = input.to_str() else {
+        return Err(no_file(path)); // a pattern is text
+    };
     if let Some(list) = input.strip_prefix('@') {
         if depth > 8 {
             return Err(Error::usage(format!("the list {list} names lists too deeply")));
@@ -83,16 +87,12 @@ fn expand_one(input: &str, files: &mut Vec<PathBuf>, depth: usize) -> Result<()>
             .map(str::trim)
             .filter(|l| !l.is_empty() && !l.starts_with('#'))
         {
-            expand_one(line, files, depth + 1)?;
+            expand_one(OsStr::new(line), files, depth + 1)?;
         }
         return Ok(());
     }
     if !input.contains(['*', '?', '[', '{']) {
-        let e = absent(format!("there is no file {input}"));
-        return Err(match neighbour(path) {
-            Some(near) => e.help(format!("did you mean {}?", near.display())),
-            None => e.help("check the folder, or name files with a quoted pattern such as 'data/*.csv'"),
-        });
+        return Err(no_file(path));
     }
     let matcher = GlobBuilder::new(input)
         .literal_separator(true)
@@ -123,6 +123,14 @@ fn expand_one(input: &str, files: &mut Vec<PathBuf>, depth: usize) -> Result<()>
 /// What was asked for is not there, whether named or by a pattern: the same kind of failure.
 fn absent(what: String) -> Error {
     Error::new(Kind::Environment, what)
+}
+
+fn no_file(path: &Path) -> Error {
+    let e = absent(format!("there is no file {}", path.display()));
+    match neighbour(path) {
+        Some(near) => e.help(format!("did you mean {}?", near.display())),
+        None => e.help("check the folder, or name files with a quoted pattern such as 'data/*.csv'"),
+    }
 }
 
 /// The file in the same folder whose name is most like that of `path`.
@@ -179,13 +187,68 @@ fn walk(root: &Path, files: &mut Vec<PathBuf>, wanted: &dyn Fn(&Path) -> bool) -
 
 fn is_data(path: &Path) -> bool {
     let name = path.to_string_lossy().to_ascii_lowercase();
-    let name = PACKED.iter().find_map(|e| name.strip_suffix(e)).unwrap_or(&name);
-    ENDINGS.iter().any(|e| name.ends_with(e))
+    ENDINGS.iter().any(|e| unpacked(&name).ends_with(e))
+}
+
+/// A name in small letters without the ending that tells how the file is packed.
+pub(super) fn unpacked(name: &str) -> &str {
+    PACKED.iter().find_map(|e| name.strip_suffix(e)).unwrap_or(name)
+}
+
+/// What to tell of files that seem to be the same data: of one name in several formats or packings, or found in
+/// one folder as CSV and as Parquet.
+pub(super) fn copies(paths: &[PathBuf]) -> Option<String> {
+    let stem = |path: &PathBuf| {
+        let name = path.to_string_lossy().to_ascii_lowercase();
+        let plain = unpacked(&name);
+        let end = ENDINGS.iter().find_map(|e| plain.strip_suffix(e));
+        (end.unwrap_or(plain).to_string(), plain.ends_with(".parquet"))
+    };
+    let mut stems = std::collections::HashMap::new();
+    for path in paths {
+        let (stem, parquet) = stem(path);
+        if let Some((other, _)) = stems.insert(stem, (path, parquet)) {
+            return Some(format!(
+                "{} and {} seem to be the same data, and both are read",
+                other.display(),
+                path.display()
+            ));
+        }
+    }
+    let in_folder = |parquet: bool| stems.values().filter(move |s| s.1 == parquet).map(|s| s.0).min();
+    match (in_folder(false), in_folder(true)) {
+        (Some(csv), Some(parquet)) if csv.parent() == parquet.parent() => Some(format!(
+            "{} and {} are both read: if they hold the same data, it counts twice",
+            csv.display(),
+            parquet.display()
+        )),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn copies_are_seen() {
+        let of = |names: &[&str]| copies(&names.iter().map(PathBuf::from).collect::<Vec<_>>());
+        for twice in [
+            &["d/a.csv", "d/a.parquet"][..],
+            &["a.csv", "a.csv.gz"],
+            &["d/a.csv", "d/b.parquet"],
+        ] {
+            assert!(of(twice).is_some(), "{twice:?}");
+        }
+        for once in [
+            &["a.csv", "b.csv"][..],
+            &["x/a.csv", "y/a.csv"],
+            &["x/a.csv", "y/b.parquet"],
+            &[],
+        ] {
+            assert!(of(once).is_none(), "{once:?}");
+        }
+    }
 
     #[test]
     fn patterns_folders_lists() {

@@ -11,13 +11,16 @@
 
 pub mod csv;
 mod filter;
+mod foreign;
 pub mod glob;
+mod hive;
 mod key_mask;
 mod memory;
 mod open;
 pub mod options;
 pub mod parquet;
 mod partition;
+mod paths;
 pub mod sample;
 mod series;
 mod stdin;
@@ -194,6 +197,10 @@ pub trait Dataset: Send + Sync {
     /// As reading does.
     fn guesses_hold(&self) -> Result<bool> {
         Ok(true)
+    }
+    /// Which line looks more like the header than what was taken for it, in words.
+    fn better_header(&self) -> Option<String> {
+        None
     }
     /// How often reads were tried again so far.
     fn retries(&self) -> u64 {

@@ -1,10 +1,12 @@
 //! From what people type to a dataset: globs are expanded, each file goes to its format, and two
 //! formats unite.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::csv::CsvDataset;
+use super::foreign;
 use super::glob::{self, Files};
 use super::parquet::{ParquetDataset, ParquetOptions};
 use super::stdin::is_pipe;
@@ -13,29 +15,41 @@ use crate::error::{Error, Result, no_column};
 use crate::observe::Warning;
 
 /// Opens `inputs` (paths, globs, folders, lists, `-`) as one table. `threads` read footers;
-/// `spool` is a folder for a copy of standard input. Besides the table: what to tell the user about
-/// the names.
+/// `memory` is the limit of the run to come, `spool` a folder for a copy of standard input. Besides the table:
+/// what to tell the user about the names.
 ///
 /// # Errors
 /// Nothing is found, a file cannot be opened, or its header or footer makes no sense.
 pub fn open(
-    inputs: &[String],
+    inputs: &[OsString],
     options: &ReadOptions,
     threads: usize,
+    memory: usize,
     spool: &Path,
 ) -> Result<(Arc<dyn Dataset>, Vec<Warning>)> {
     let Files { paths, repeated } = glob::expand(inputs)?;
     if let OnBadRow::Reject(file) = &options.on_bad_row {
         check_reject(file, &paths)?;
     }
-    let notes = repeated.iter().map(|path| {
-        let text = format!("{} is named more than once, but read once", path.display());
-        Warning {
-            key: text.clone(),
-            text,
-        }
+    let mut notes: Vec<String> = repeated
+        .iter()
+        .map(|path| format!("{} is named more than once, but read once", path.display()))
+        .collect();
+    // who names each file knows what they are
+    if paths.len() > inputs.len() {
+        notes.extend(glob::copies(&paths));
+    }
+    let notes = notes.into_iter().map(|text| Warning {
+        key: text.clone(),
+        text,
     });
-    Ok((open_files(&paths, options, threads, spool)?, notes.collect()))
+    let options = ReadOptions {
+        threads,
+        memory: Some(memory),
+        retries: options.retries.fresh(),
+        ..options.clone()
+    };
+    Ok((open_files(&paths, &options, spool)?, notes.collect()))
 }
 
 /// An error where rejected rows would take the place of a file that is read.
@@ -55,12 +69,7 @@ fn check_reject(file: &Path, paths: &[PathBuf]) -> Result<()> {
     }
 }
 
-fn open_files(
-    paths: &[PathBuf],
-    options: &ReadOptions,
-    threads: usize,
-    spool: &Path,
-) -> Result<Arc<dyn Dataset>> {
+fn open_files(paths: &[PathBuf], options: &ReadOptions, spool: &Path) -> Result<Arc<dyn Dataset>> {
     let formats = paths
         .iter()
         .map(|p| format_of(p, options))
@@ -70,18 +79,14 @@ fn open_files(
         these.map(|(p, _)| p.clone()).collect::<Vec<_>>()
     };
     let (csv, parquet) = (of(Format::Csv), of(Format::Parquet));
-    let mut csv_options = ReadOptions {
-        threads,
-        retries: options.retries.fresh(),
-        ..options.clone()
-    };
+    let mut csv_options = options.clone();
     if parquet.is_empty() {
         return Ok(CsvDataset::open(&csv, &csv_options, spool)?);
     }
     let parquet_options = ParquetOptions {
         strict: options.union == Union::Strict,
         filename_column: options.filename_col.clone(),
-        threads,
+        threads: options.threads,
         retries: csv_options.retries.clone(),
         types: options.types.clone(),
         binary_as_text: options.binary_as_text,
@@ -118,30 +123,23 @@ pub fn from_json(value: &serde_json::Value) -> Result<Arc<dyn Dataset>> {
     }
 }
 
-/// By option, name, or (where the name says nothing) the first bytes.
+/// By option, or the first bytes, whatever the name says; a name of Parquet is taken at its word, so that damage
+/// to such a file is told by who knows the format.
 fn format_of(path: &PathBuf, options: &ReadOptions) -> Result<Format> {
     if let Some(f) = options.format {
         return Ok(f);
     }
-    match path
-        .extension()
-        .and_then(|e| e.to_str())
-        .map(str::to_ascii_lowercase)
-        .as_deref()
-    {
-        Some("parquet" | "pq" | "parq") => return Ok(Format::Parquet),
-        Some("csv" | "tsv" | "psv" | "tab" | "txt" | "gz" | "zst" | "bz2" | "xz" | "lz4") => {
-            return Ok(Format::Csv);
-        }
-        _ if path.as_os_str() == "-" || is_pipe(path) => return Ok(Format::Csv),
-        _ => {}
+    if let Some("parquet" | "pq" | "parq") = foreign::ending(path).as_deref() {
+        return Ok(Format::Parquet);
+    }
+    if path.as_os_str() == "-" || is_pipe(path) {
+        return Ok(Format::Csv);
     }
     let mut first = [0; 4];
     let read = std::fs::File::open(path).and_then(|mut f| std::io::Read::read(&mut f, &mut first));
     let n = read.map_err(|e| Error::io("read", path, &e))?;
-    Ok(if n == 4 && &first == b"PAR1" {
-        Format::Parquet
-    } else {
-        Format::Csv
+    Ok(match foreign::is_parquet(&first[..n]) {
+        true => Format::Parquet,
+        false => Format::Csv,
     })
 }

@@ -55,13 +55,19 @@ pub struct ReadOptions {
     pub quote: Option<u8>,
     /// Makes the next byte literal (`\`); none: quotes are doubled.
     pub escape: Option<u8>,
-    /// Records that begin with it are skipped.
-    pub comment: Option<u8>,
+    /// Lines that begin with it are skipped; at most 15 bytes.
+    pub comment: Option<String>,
+    /// Blanks around fields, also around their quotes, are no part of them.
+    pub trim: bool,
+    /// In numbers, a comma is what others have a point for.
+    pub decimal_comma: bool,
+    /// What stands between groups of digits.
+    pub thousands: Option<char>,
     /// Physical lines to skip at the start of each file.
     pub skip_rows: u64,
     /// Whether the first row names the columns; none: it does.
     pub header: Option<bool>,
-    /// Names instead of the header's.
+    /// Names and number of the columns, whatever the header says.
     pub names: Option<Vec<String>>,
     /// A label that `encoding_rs` knows, or `utf8-lossy`; none: UTF-8, or what a BOM says.
     pub encoding: Option<String>,
@@ -92,6 +98,9 @@ pub struct ReadOptions {
     /// Columns that files of another format have, so that `types` may name them.
     #[serde(skip)]
     pub known_elsewhere: Vec<String>,
+    /// The memory limit of the run to come.
+    #[serde(skip)]
+    pub memory: Option<usize>,
 }
 
 impl Default for ReadOptions {
@@ -101,6 +110,9 @@ impl Default for ReadOptions {
             quote: Some(b'"'),
             escape: None,
             comment: None,
+            trim: false,
+            decimal_comma: false,
+            thousands: None,
             skip_rows: 0,
             header: None,
             names: None,
@@ -118,6 +130,32 @@ impl Default for ReadOptions {
             widened: Vec::new(),
             threads: 2,
             known_elsewhere: Vec::new(),
+            memory: None,
+        }
+    }
+}
+
+impl ReadOptions {
+    /// An error where options contradict each other.
+    ///
+    /// # Errors
+    /// Of kind `Usage`.
+    pub fn check(&self) -> Result<()> {
+        if let Some(prefix) = self.comment.as_ref().filter(|p| p.is_empty() || p.len() > 15) {
+            return Err(Error::usage(format!("comments cannot begin with {prefix:?}"))
+                .help("1 to 15 bytes, such as '#' or '##'"));
+        }
+        let point = if self.decimal_comma { ',' } else { '.' };
+        match self.thousands {
+            Some(mark)
+                if mark == point || mark.is_ascii_alphanumeric() || matches!(mark, '-' | '+' | '"') =>
+            {
+                Err(
+                    Error::usage(format!("{mark:?} cannot stand between groups of digits"))
+                        .help("with --decimal-comma it is often '.', else ','"),
+                )
+            }
+            _ => Ok(()),
         }
     }
 }

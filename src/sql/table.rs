@@ -340,9 +340,22 @@ fn texts(e: &S) -> Result<Vec<String>> {
 }
 
 fn option(o: &mut ReadOptions, function: &str, name: &str, e: &S) -> Result<()> {
-    const KNOWN: [&str; 12] = [
-        "delim", "sep", "quote", "escape", "comment", "header", "skip", "names", "nullstr", "types",
-        "encoding", "filename",
+    const KNOWN: [&str; 15] = [
+        "delim",
+        "sep",
+        "quote",
+        "escape",
+        "comment",
+        "trim",
+        "decimal_separator",
+        "thousands",
+        "header",
+        "skip",
+        "names",
+        "nullstr",
+        "types",
+        "encoding",
+        "filename",
     ];
     let flag = || match e {
         S::Value(v) => match &v.value {
@@ -383,7 +396,27 @@ fn option(o: &mut ReadOptions, function: &str, name: &str, e: &S) -> Result<()> 
         "delim" | "sep" | "delimiter" => o.delimiter = byte()?,
         "quote" => o.quote = byte()?,
         "escape" => o.escape = byte()?,
-        "comment" => o.comment = byte()?,
+        "comment" => o.comment = Some(text()?).filter(|t| !t.is_empty()),
+        "trim" => o.trim = flag()?,
+        "decimal_separator" => {
+            o.decimal_comma = match text()?.as_str() {
+                "," => true,
+                "." => false,
+                t => {
+                    return Err(Error::query(format!(
+                        "decimal_separator = '{t}' is neither ',' nor '.'"
+                    )));
+                }
+            }
+        }
+        "thousands" => {
+            let t = text()?;
+            let mut chars = t.chars();
+            o.thousands = match (chars.next(), chars.next()) {
+                (one, None) => one,
+                _ => return Err(Error::query(format!("thousands = '{t}' is not one character"))),
+            };
+        }
         "header" => o.header = Some(flag()?),
         "skip" => {
             o.skip_rows = e

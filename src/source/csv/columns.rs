@@ -15,7 +15,8 @@ use arrow::buffer::{Buffer, NullBuffer};
 use arrow::datatypes::DataType;
 
 use super::exact::{Marks, unquote};
-use super::values;
+use super::numbers::NumberStyle;
+use super::values::{self, Kinds};
 use crate::error::{Error, Result};
 use crate::kernel::parse::{self, Spans, Validity};
 use crate::kernel::raw::text_views::ViewBuilder;
@@ -36,6 +37,8 @@ pub(crate) struct Reading {
     pub marks: Marks,
     /// The user's null texts; empty: the usual ones.
     pub nulls: Vec<Vec<u8>>,
+    /// How numbers are written, if not as usual.
+    pub style: Option<NumberStyle>,
 }
 
 /// Why a column could not be built: at which of the spans.
@@ -61,7 +64,21 @@ impl Reading {
         self.nulls.iter().any(|n| n == bytes)
     }
 
-    fn is_quoted(&self, bytes: &[u8]) -> bool {
+    /// Whether an unquoted field means null in a text column. Where backslashes escape, `\N` is how the same
+    /// programs write null.
+    fn is_null_text(&self, bytes: &[u8]) -> bool {
+        bytes.is_empty()
+            || (!self.nulls.is_empty() && self.is_own_null(bytes))
+            || (bytes == b"\\N" && self.marks.escape == Some(b'\\'))
+    }
+
+    /// Whether the text of a field, without its quotes, means null in a column that is not text: there the quotes
+    /// tell nothing, since many programs put them around everything.
+    pub(crate) fn means_null(&self, text: &[u8]) -> bool {
+        text.is_empty() || self.is_null(text)
+    }
+
+    pub(crate) fn is_quoted(&self, bytes: &[u8]) -> bool {
         self.marks.quote.is_some() && bytes.first().copied() == self.marks.quote
     }
 
@@ -84,6 +101,38 @@ impl Reading {
         }
     }
 
+    /// A number as most files write it; none if it is no number in the file's style.
+    fn in_style<T>(&self, text: &[u8], parse: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        match &self.style {
+            None => parse(text),
+            Some(style) => style.plain(text).and_then(|plain| parse(&plain)),
+        }
+    }
+
+    fn int(&self, text: &[u8]) -> Option<i64> {
+        self.in_style(text, values::int)
+    }
+
+    fn float(&self, text: &[u8]) -> Option<f64> {
+        self.in_style(text, values::float)
+    }
+
+    /// See [`values::decimal`].
+    pub(crate) fn decimal(&self, text: &[u8], precision: u8, scale: i8) -> Option<i128> {
+        self.in_style(text, |plain| values::decimal(plain, precision, scale))
+    }
+
+    /// The kind of a field's text.
+    pub(crate) fn kind_of_text(&self, text: &[u8]) -> Kinds {
+        match &self.style {
+            None => Kinds::of(text),
+            Some(style) => match style.plain(text) {
+                Some(plain) => Kinds::of(&plain),
+                None => Kinds::of(text).without_numbers(),
+            },
+        }
+    }
+
     /// Builds the column of type `ty`; `range` holds all spans.
     pub(crate) fn build(
         &self,
@@ -92,7 +141,7 @@ impl Reading {
         spans: &[Span],
         range: std::ops::Range<usize>,
     ) -> Result<Result<ArrayRef, Misfit>> {
-        use values::{boolean, date, decimal, float, int, timestamp};
+        use values::{boolean, date, timestamp};
         macro_rules! column {
             ($array:ty, $parse:expr) => {
                 self.parse(data, spans, $parse)
@@ -101,8 +150,8 @@ impl Reading {
         }
         Ok(match ty {
             DataType::Utf8View => self.text(data, spans, range),
-            DataType::Int64 => column!(Int64Array, int),
-            DataType::Float64 => column!(Float64Array, float),
+            DataType::Int64 => column!(Int64Array, |b| self.int(b)),
+            DataType::Float64 => column!(Float64Array, |b| self.float(b)),
             DataType::Date32 => column!(Date32Array, date),
             DataType::Boolean => column!(BooleanArray, boolean),
             DataType::Timestamp(_, zone) => {
@@ -116,7 +165,7 @@ impl Reading {
                     Arc::new(array.with_timezone_opt(zone.clone())) as ArrayRef
                 })
             }
-            DataType::Decimal128(p, s) => match self.parse(data, spans, |b| decimal(b, *p, *s)) {
+            DataType::Decimal128(p, s) => match self.parse(data, spans, |b| self.decimal(b, *p, *s)) {
                 Ok((v, nulls)) => Ok(Arc::new(
                     Decimal128Array::new(v.into(), nulls).with_precision_and_scale(*p, *s)?,
                 ) as ArrayRef),
@@ -146,7 +195,7 @@ impl Reading {
         data: &Buffer,
         column: &parse::Column,
     ) -> Option<Result<ArrayRef, Misfit>> {
-        if !self.nulls.is_empty() || self.marks.escape.is_some() {
+        if !self.nulls.is_empty() || self.marks.escape.is_some() || self.style.is_some() {
             return None;
         }
         match ty {
@@ -188,12 +237,9 @@ impl Reading {
             if self.is_null(field) {
                 continue;
             }
-            let read = |text: &[u8]| {
-                if text.is_empty() {
-                    Some(None)
-                } else {
-                    parse(text).map(Some)
-                }
+            let read = |text: &[u8]| match self.means_null(text) {
+                true => Some(None),
+                false => parse(text).map(Some),
             };
             match self.with_text(field, &mut side, read) {
                 Some(Some(value)) => {
@@ -230,12 +276,9 @@ impl Reading {
                 nulls.append_null();
                 continue;
             }
-            match self.with_text(field, &mut side, |text| {
-                if text.is_empty() {
-                    Some(None)
-                } else {
-                    parse(text).map(Some)
-                }
+            match self.with_text(field, &mut side, |text| match self.means_null(text) {
+                true => Some(None),
+                false => parse(text).map(Some),
             }) {
                 Some(Some(value)) => {
                     values.push(value);
@@ -277,7 +320,7 @@ impl Reading {
         for (row, &(start, end)) in spans.iter().enumerate() {
             let (start, end) = (start as usize, end as usize);
             let field = data.get(start..end).unwrap_or_default();
-            if field.is_empty() || (!self.nulls.is_empty() && self.is_own_null(field)) {
+            if self.is_null_text(field) {
                 views.push_empty();
                 nulls.append_null();
                 continue;

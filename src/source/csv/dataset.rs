@@ -1,5 +1,6 @@
 //! CSV files as one table: schema united by name, partitions, and the second look at types.
 
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,22 +12,24 @@ use serde_json::json;
 
 use super::columns::Reading;
 use super::file::{CsvFile, FileInfo};
+use super::header::{self, Note};
 use super::infer;
+use super::numbers::NumberStyle;
 use super::places::Places;
 use super::read::CsvSource;
-use super::reject;
 use super::sniff::{marks, sniff};
 use super::values::Kinds;
 use super::windows::{Pool, STREAM, Windows, window_bytes};
+use super::{ragged, reject};
 use crate::error::{Error, Kind, Result, no_column, visible};
 use crate::kernel::types;
 use crate::observe::Warning;
 use crate::pipeline::{RunContext, Source};
 use crate::source::options::parse_type;
-use crate::source::stdin;
 use crate::source::{
     Dataset, OnBadRow, ReadOptions, Sample, ScanRequest, Union, Values, as_written, of_file,
 };
+use crate::source::{hive, stdin};
 
 /// Files whose first bytes are sampled for types; the others' headers are read only.
 const SAMPLED_FILES: usize = 16;
@@ -45,6 +48,8 @@ pub(crate) enum FieldOf {
     Missing,
     Field(usize),
     FileName,
+    /// What its folders say, as in `Year=2024/x.csv`.
+    Folder,
 }
 
 /// A table of CSV files.
@@ -81,33 +86,39 @@ impl CsvDataset {
     /// Files that cannot be read, `--types` of unknown columns or types, and with
     /// [`Union::Strict`] files with other columns.
     pub fn open(paths: &[PathBuf], options: &ReadOptions, spool: &Path) -> Result<Arc<Self>> {
+        options.check()?;
         let mut infos = Vec::with_capacity(paths.len());
         let mut samples = Vec::new();
-        let mut warnings = Vec::new();
+        let (mut warnings, mut notes) = (Vec::new(), BTreeMap::new());
         let (mut sampled, mut records) = (0u64, 0u64);
         let step = paths.len().div_ceil(SAMPLED_FILES).max(1);
         for (i, path) in paths.iter().enumerate() {
             let spooled = stdin::spooled(path, spool)?;
             let sniffed = sniff(path, spooled.as_ref(), options)?;
-            warnings.extend(sniffed.notes.into_iter().map(|text| note(&text, &text)));
-            if sniffed.info.names.is_empty() {
-                let text = format!("{} is empty", path.display());
-                warnings.push(note(&text, &text));
+            for Note { kind, text } in sniffed.notes {
+                let same: &mut (String, usize) = notes.entry(kind).or_insert((text, 0));
+                same.1 += 1;
             }
             if i % step == 0 || i + 1 == paths.len() {
                 sampled += sniffed.sample.len() as u64;
-                records += memchr::memchr_iter(b'\n', &sniffed.sample).count() as u64;
+                records += memchr::memchr2_iter(b'\n', b'\r', &sniffed.sample).count() as u64;
                 samples.push((i, sniffed.sample));
             }
             infos.push((sniffed.info, spooled));
         }
+        warnings.extend(notes.into_iter().map(|(kind, (text, files))| match files {
+            1 => note(&kind, &text),
+            n => note(&kind, &format!("{text} (as in {} other files)", n - 1)),
+        }));
         let names = unite_names(&infos, options, &mut warnings)?;
+        let places: HashMap<&str, usize> = names.iter().enumerate().map(|(i, n)| (n.as_str(), i)).collect();
         let mut kinds = vec![Kinds::default(); names.len()];
         for (i, sample) in samples {
             let info = &infos[i].0;
-            let found = infer::sample(&sample, info.names.len(), &reading(options, info.delimiter));
+            let reading = reading(options, info.delimiter);
+            let found = infer::sample(&sample, info.names.len(), &reading, &options.on_bad_row);
             for (name, kind) in info.names.iter().zip(found) {
-                if let Some(c) = names.iter().position(|n| n == name) {
+                if let Some(&c) = places.get(name.as_str()) {
                     kinds[c] = kinds[c].and(kind);
                 }
             }
@@ -117,15 +128,16 @@ impl CsvDataset {
             .zip(kinds)
             .map(|(name, k)| Field::new(name, k.data_type(), true))
             .collect();
+        fields.extend(folder_fields(paths, &places));
         if let Some(name) = &options.filename_col {
             fields.push(Field::new(name, types::TEXT, true));
         }
         for (name, ty) in options.widened.iter().chain(&options.types) {
             let ty = parse_type(ty)?;
-            match fields.iter_mut().find(|f| f.name() == name) {
-                Some(field) => *field = Field::new(name, ty, true),
+            match named(&fields, name) {
+                Some(i) => fields[i] = Field::new(fields[i].name(), ty, true),
                 None if options.known_elsewhere.contains(name) => {}
-                None => return Err(no_column(name, names.iter().map(String::as_str))),
+                None => return Err(no_column(name, fields.iter().map(|f| f.name().as_str()))),
             }
         }
         let mut dataset = Self::assemble(infos, Arc::new(Schema::new(fields)), options.clone(), warnings);
@@ -169,7 +181,7 @@ impl CsvDataset {
             before.push(before.last().copied().unwrap_or(0) + parts);
         }
         let field_of = |file: &Arc<CsvFile>| {
-            let places: std::collections::HashMap<&str, usize> = file
+            let places: HashMap<&str, usize> = file
                 .info
                 .names
                 .iter()
@@ -180,6 +192,7 @@ impl CsvDataset {
             let of = |f: &Arc<Field>| match place(f.name()) {
                 Some(&i) => FieldOf::Field(i),
                 None if options.filename_col.as_ref() == Some(f.name()) => FieldOf::FileName,
+                None if file.folder(of_file(f.name())).is_some() => FieldOf::Folder,
                 None => FieldOf::Missing,
             };
             schema.fields().iter().map(of).collect()
@@ -194,7 +207,7 @@ impl CsvDataset {
             law: schema
                 .fields()
                 .iter()
-                .map(|f| options.types.iter().any(|(n, _)| n == f.name()))
+                .map(|f| (options.types.iter()).any(|(n, _)| is_column(n, f.name(), &schema)))
                 .collect(),
             schema,
             options,
@@ -231,6 +244,7 @@ impl CsvDataset {
         columns: &[usize],
         run: &RunContext,
     ) -> Result<Arc<CsvDataset>> {
+        self.files.iter().for_each(|f| f.use_budget(&run.budget));
         let (dataset, warnings) = self.widened(columns, run.threads)?;
         warnings.into_iter().for_each(|w| run.warn(w.key, w.text));
         Ok(dataset)
@@ -307,8 +321,11 @@ impl CsvDataset {
             excerpt(value)
         );
         if self.law[column] || self.options.strict_types {
+            let quote = self.options.quote.as_ref().map_or(&[][..], std::slice::from_ref);
+            let bare = value.strip_prefix(quote).and_then(|v| v.strip_suffix(quote));
             return file.error_at(what, offset).excerpt(value).help(format!(
-                "use --types {name}=text, or --null for texts that mean null"
+                "use --types {name}=text, or if it means null, --null '{}'",
+                excerpt(bare.unwrap_or(value))
             ));
         }
         self.misfit.store(true, Relaxed);
@@ -517,8 +534,15 @@ impl Dataset for CsvDataset {
         Ok(Some(path.clone()))
     }
     fn warnings(&self) -> Vec<Warning> {
+        let met = ragged::notes(&self.files, &self.options.on_bad_row);
+        let met = met.iter().map(|text| note(text, text));
         let retried = self.options.retries.warning();
-        self.warnings.iter().cloned().chain(retried).collect()
+        self.warnings.iter().cloned().chain(met).chain(retried).collect()
+    }
+    fn better_header(&self) -> Option<String> {
+        let mut found = self.files.iter().map(|f| (f, f.info.lines_before_header));
+        let (file, lines) = found.find(|(_, lines)| lines.is_some())?;
+        Some(header::better_line(&file.info.path, lines?))
     }
     fn retries(&self) -> u64 {
         self.options.retries.made()
@@ -549,8 +573,35 @@ fn type_json(ty: &DataType) -> serde_json::Value {
     }
 }
 
+/// The columns of folders, as in `Year=2024/x.csv`, that no file has.
+fn folder_fields(paths: &[PathBuf], known: &HashMap<&str, usize>) -> Vec<Field> {
+    let pairs: Vec<_> = paths.iter().flat_map(|p| hive::pairs(p)).collect();
+    let mut fields: Vec<Field> = Vec::new();
+    for (name, _) in &pairs {
+        if known.contains_key(name.as_str()) || fields.iter().any(|f| f.name() == name) {
+            continue;
+        }
+        let own = pairs.iter().filter(|(n, _)| n == name);
+        let ty = hive::type_of(own.filter_map(|(_, v)| v.as_deref()));
+        fields.push(Field::new(name, ty, true));
+    }
+    fields
+}
+
+/// The field of that name: exactly, or the only one that differs by case.
+fn named(fields: &[Field], name: &str) -> Option<usize> {
+    crate::expr::column_named(name, fields.iter().map(|f| f.name().as_str()))
+}
+
+/// Whether a name that was typed is that of a column.
+fn is_column(typed: &str, name: &str, schema: &Schema) -> bool {
+    let found = crate::expr::column_named(typed, schema.fields().iter().map(|f| f.name().as_str()));
+    found.is_some_and(|i| schema.field(i).name() == name)
+}
+
 fn reading(options: &ReadOptions, delimiter: u8) -> Reading {
     Reading {
+        style: NumberStyle::new(options.decimal_comma, options.thousands),
         marks: marks(options, delimiter),
         nulls: options.nulls.iter().map(|n| n.as_bytes().to_vec()).collect(),
     }

@@ -5,15 +5,17 @@ use std::io::{self, BufRead, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::chain::Chain;
 use super::exact::Marks;
+use super::met::Met;
 use super::windows::{Windows, count_quotes};
 use crate::error::{Error, Kind, Result, plain_io};
-use crate::memory::{Retries, is_transient};
+use crate::memory::{Budget, Retries, is_transient};
+use crate::source::{hive, paths};
 
 /// How a file's bytes are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +46,7 @@ impl Packing {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct FileInfo {
     /// As the user named it.
+    #[serde(with = "paths")]
     pub path: PathBuf,
     /// Bytes as stored.
     pub size: u64,
@@ -55,6 +58,9 @@ pub(crate) struct FileInfo {
     pub data_start: u64,
     /// The columns of the header, made unique.
     pub names: Vec<String>,
+    /// So many lines stand before what looks more like a header than the first line does.
+    #[serde(default)]
+    pub lines_before_header: Option<u64>,
 }
 
 impl FileInfo {
@@ -84,6 +90,12 @@ pub(crate) struct CsvFile {
     /// Standard input, spooled.
     pub spooled: Option<Arc<File>>,
     retries: Retries,
+    /// The memory of the run that reads it now.
+    budget: Mutex<Option<Budget>>,
+    /// What readers of the records met.
+    pub met: Met,
+    /// What its folders say: names and values, where it has one.
+    folders: Vec<(String, Option<String>)>,
 }
 
 /// Bytes that can be read in order or anywhere. Clones share the open file.
@@ -255,12 +267,15 @@ impl CsvFile {
             chain: OnceLock::new(),
             certain: AtomicBool::new(false),
             surprised: AtomicBool::new(false),
-            irregular: AtomicBool::new(marks.escape.is_some() || marks.comment.is_some()),
+            irregular: AtomicBool::new(marks.are_rare()),
+            folders: hive::pairs(&info.path),
             info,
             marks,
             starts: OnceLock::new(),
             spooled,
             retries: Retries::default(),
+            budget: Mutex::default(),
+            met: Met::default(),
         }
     }
 
@@ -270,6 +285,22 @@ impl CsvFile {
             retries: retries.clone(),
             ..self
         }
+    }
+
+    /// What its folders say of a name; nothing where none has it.
+    pub(crate) fn folder(&self, name: &str) -> Option<Option<&str>> {
+        let found = self.folders.iter().find(|(n, _)| n == name);
+        found.map(|(_, value)| value.as_deref())
+    }
+
+    /// Has whoever reads it from now on ask this budget for memory.
+    pub(crate) fn use_budget(&self, budget: &Budget) {
+        *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(budget.clone());
+    }
+
+    /// Whom to ask for memory; nobody before a run begins.
+    pub(crate) fn budget(&self) -> Option<Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The number of partitions.
@@ -320,6 +351,7 @@ impl CsvFile {
             return Ok(());
         }
         self.certain.store(true, Relaxed);
+        self.met.forget();
         Err(Error::new(Kind::Replan, "newlines within quotes"))
     }
 
@@ -337,6 +369,9 @@ impl CsvFile {
         };
         let hold = chain.holds(|part| count_quotes(self, &self.handle()?, part, quote))?;
         self.certain.fetch_or(!hold, Relaxed);
+        if !hold {
+            self.met.forget();
+        }
         Ok(hold)
     }
 
@@ -354,6 +389,9 @@ impl CsvFile {
     pub(crate) fn set_irregular(&self) {
         self.surprised.store(true, Relaxed);
         self.irregular.store(true, Relaxed);
+        if self.parts > 1 {
+            self.met.forget(); // else the same reader goes on
+        }
     }
 
     /// Where the records of each partition begin, by one sequential pass.
@@ -384,19 +422,35 @@ impl CsvFile {
             match windows.next() {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(e) if e.kind() == Kind::Input => break, // an unclosed quote
+                // an unclosed quote, or a record too long for the memory
+                Err(e) if matches!(e.kind(), Kind::Input | Kind::Limit) => break,
                 Err(e) => return Err(e),
             }
         }
         Ok(!windows.saw_irregular)
     }
 
-    /// Line and column (from one) of a decoded byte offset; only for error messages.
+    /// Line and column (from one) of a decoded byte offset; only for messages.
     pub(crate) fn line_column(&self, offset: u64) -> (u64, u64) {
-        let count = || -> Result<(u64, u64)> {
-            let mut from = stream(self.handle()?, self.info.packing, self.info.encoding.as_deref())?;
-            let (mut line, mut start, mut at, mut before) = (1u64, 0u64, 0u64, 0u8);
-            let mut buf = vec![0; 1 << 16];
+        self.places(&[offset]).first().copied().unwrap_or((0, 0))
+    }
+
+    /// Lines and columns of offsets, which ascend, by one pass; zeros where the file cannot be read.
+    pub(crate) fn places(&self, offsets: &[u64]) -> Vec<(u64, u64)> {
+        let mut found = Vec::with_capacity(offsets.len());
+        let outcome = self.find_places(offsets, &mut found);
+        if outcome.is_err() {
+            found.resize(offsets.len(), (0, 0));
+        }
+        found
+    }
+
+    fn find_places(&self, offsets: &[u64], found: &mut Vec<(u64, u64)>) -> Result<()> {
+        let mut from = stream(self.handle()?, self.info.packing, self.info.encoding.as_deref())?;
+        // of a CRLF only the LF ends the line
+        let (mut line, mut start, mut at, mut cr) = (1u64, 0u64, 0u64, false);
+        let mut buf = vec![0; 1 << 16];
+        for &offset in offsets {
             while at < offset {
                 let most = buf.len().min(usize::try_from(offset - at).unwrap_or(usize::MAX));
                 let n = from
@@ -405,22 +459,35 @@ impl CsvFile {
                 if n == 0 {
                     break;
                 }
-                for &b in &buf[..n] {
-                    if before == b'\r' && b != b'\n' || before == b'\n' {
-                        line += 1;
-                        start = at;
-                    }
-                    at += 1;
-                    before = b;
+                for i in memchr::memchr2_iter(b'\n', b'\r', &buf[..n]) {
+                    let end = at + i as u64;
+                    let crlf = buf[i] == b'\n' && cr && end == start;
+                    line += u64::from(!crlf);
+                    start = end + 1;
+                    cr = buf[i] == b'\r';
                 }
+                at += n as u64;
             }
-            if before == b'\n' || before == b'\r' {
-                line += 1;
-                start = at;
+            found.push((line, offset - start.min(offset) + 1));
+        }
+        Ok(())
+    }
+
+    /// At most so many decoded bytes from an offset on; only for messages.
+    pub(crate) fn bytes_at(&self, offset: u64, most: usize) -> Result<Vec<u8>> {
+        let mut from = stream(self.handle()?, self.info.packing, self.info.encoding.as_deref())?;
+        let mut bytes = Vec::new();
+        let outcome = match self.info.streamed() {
+            true => io::copy(&mut (&mut from).take(offset), &mut io::sink())
+                .and_then(|_| from.take(most as u64).read_to_end(&mut bytes)),
+            false => {
+                bytes.resize(most, 0);
+                self.handle()?.read_at(&mut bytes, offset)
             }
-            Ok((line, at - start + 1))
         };
-        count().unwrap_or((0, 0))
+        let n = outcome.map_err(|e| read_error(&self.info.path, &e))?;
+        bytes.truncate(n);
+        Ok(bytes)
     }
 
     /// An input error at a decoded byte offset.

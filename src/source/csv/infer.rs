@@ -8,46 +8,62 @@ use arrow::datatypes::DataType;
 
 use super::columns::{Reading, Span};
 use super::dataset::{CsvDataset, FieldOf};
-use super::exact;
-use super::rows::{Bad, Rows};
-use super::values::{self, Kinds};
+use super::exact::{self, Marks};
+use super::rows::{self, Bad, Rows};
+use super::values::Kinds;
 use crate::error::Result;
+use crate::source::OnBadRow;
 
-/// The kinds of values in a sample (whole records) of a file of `fields` columns.
-pub(crate) fn sample(bytes: &[u8], fields: usize, reading: &Reading) -> Vec<Kinds> {
+/// The kinds of values in a sample (whole records) of a file of `fields` columns. Rows that are left out have no
+/// say.
+pub(crate) fn sample(bytes: &[u8], fields: usize, reading: &Reading, policy: &OnBadRow) -> Vec<Kinds> {
     let mut kinds = vec![Kinds::default(); fields];
-    let (mut ends, mut side) = (Vec::new(), Vec::new());
-    exact::scan(bytes, 0, &reading.marks, &mut ends);
-    let (mut start, mut column, mut comment) = (0, 0, false);
-    for end in ends {
-        let end = end as usize;
-        if column == 0 {
-            comment = reading.marks.comment.is_some() && bytes.get(start).copied() == reading.marks.comment;
+    let mut side = Vec::new();
+    records(bytes, &reading.marks, |record| {
+        let surplus = record
+            .iter()
+            .skip(fields)
+            .any(|field| !reading.marks.is_empty(bytes, *field));
+        if *policy != OnBadRow::Pad && (record.len() < fields || surplus) {
+            return;
         }
-        let newline = matches!(bytes[end], b'\n' | b'\r');
-        let mut field = &bytes[start..end];
-        if bytes[end] == b'\n' {
-            field = field.strip_suffix(b"\r").unwrap_or(field);
-        }
-        if let (Some(kind), false) = (kinds.get_mut(column), comment) {
+        for (&(start, end), kind) in record.iter().zip(&mut kinds) {
+            let field = &bytes[start as usize..end as usize];
             *kind = kind.and(kind_of(field, reading, &mut side));
         }
-        column = if newline { 0 } else { column + 1 };
-        start = end + 1;
-    }
+    });
     kinds
+}
+
+/// Calls `take` with the fields of each record of a sample (whole records) that is no comment and not blank.
+pub(crate) fn records(bytes: &[u8], marks: &Marks, mut take: impl FnMut(&[Span])) {
+    let (mut ends, mut record) = (Vec::new(), Vec::new());
+    exact::scan(bytes, 0, marks, &mut ends);
+    let (mut start, mut first) = (0, 0);
+    for end in ends {
+        record.push(marks.trimmed(bytes, rows::span(bytes, start, end)));
+        start = end + 1;
+        if !matches!(bytes[end as usize], b'\n' | b'\r') {
+            continue;
+        }
+        let blank = matches!(record[..], [(from, to)] if from == to);
+        if !blank && !marks.is_comment(&bytes[first as usize..]) {
+            take(&record);
+        }
+        record.clear();
+        first = start;
+    }
 }
 
 fn kind_of(field: &[u8], reading: &Reading, side: &mut Vec<u8>) -> Kinds {
     if reading.is_null(field) {
         return Kinds::default();
     }
-    reading.with_text(field, side, |text| {
-        if text.is_empty() {
-            Kinds::QUOTED_EMPTY
-        } else {
-            Kinds::of(text)
-        }
+    let quoted = reading.is_quoted(field);
+    reading.with_text(field, side, |text| match quoted && reading.means_null(text) {
+        // null in columns of another type; where there is nothing else it is text
+        true => Kinds::QUOTED_EMPTY,
+        false => reading.kind_of_text(text),
     })
 }
 
@@ -112,7 +128,12 @@ fn partition(dataset: &CsvDataset, part: usize, columns: &[usize]) -> Result<Fou
     let mut found: Found = vec![(Kinds::default(), None); columns.len()];
     let (mut spans, mut side): (Vec<Span>, _) = (Vec::new(), Vec::new());
     while windows.next()? {
-        let rows = Rows::of(&windows, fields, &file.marks, |_| Bad::Drop);
+        // rows that are padded are rows; of an error it will be told when they are read
+        let bad = match dataset.options.on_bad_row {
+            OnBadRow::Pad => Bad::Pad,
+            _ => Bad::Drop,
+        };
+        let rows = Rows::of(&windows, fields, &file.marks, |_| bad);
         for (&column, (kinds, first)) in columns.iter().zip(&mut found) {
             let FieldOf::Field(c) = dataset.field_of(part, column) else {
                 continue;
@@ -128,8 +149,9 @@ fn partition(dataset: &CsvDataset, part: usize, columns: &[usize]) -> Result<Fou
                     continue;
                 }
                 let fits = match ty {
+                    ty if kind == Kinds::QUOTED_EMPTY => *ty != DataType::Null,
                     DataType::Decimal128(p, s) => {
-                        reading.with_text(field, &mut side, |t| values::decimal(t, *p, *s).is_some())
+                        reading.with_text(field, &mut side, |t| reading.decimal(t, *p, *s).is_some())
                     }
                     _ => now.and(kind).data_type() == *ty,
                 };

@@ -17,16 +17,24 @@ mod columns;
 mod dataset;
 mod exact;
 mod file;
+mod header;
 mod infer;
+mod met;
+mod numbers;
 mod places;
+mod ragged;
 mod read;
 mod reject;
 mod rows;
 mod sniff;
+mod starts;
 mod values;
+mod walk;
 mod windows;
 mod witness;
 
+#[cfg(test)]
+mod random;
 #[cfg(test)]
 mod tests;
 

@@ -2,23 +2,21 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, StringViewArray, new_null_array};
+use arrow::array::{Array, ArrayRef, BooleanArray, StringViewArray, UInt32Array, new_null_array};
 use arrow::compute;
 
 use super::columns::{Misfit, Span};
 use super::dataset::{CsvDataset, FieldOf};
 use super::file::CsvFile;
-use super::reject;
+use super::met::Oddities;
 use super::rows::{Bad, BadRow, Rows};
-use super::windows::{MOST_WINDOW, Windows};
+use super::windows::Windows;
+use super::{ragged, reject};
 use crate::error::{Error, Kind, Result};
+use crate::expr::cast;
 use crate::kernel::Batch;
-use crate::memory::Reservation;
 use crate::pipeline::{Source, TaskContext};
-use crate::source::{OnBadRow, RowFilter, ScanRequest, of_file};
-
-/// What a partition's buffer takes as a rule; only a longer record needs more, and that must be granted.
-const USUAL_BYTES: usize = 2 * MOST_WINDOW;
+use crate::source::{KnownCodes, OnBadRow, RowFilter, ScanRequest, of_file};
 
 /// Reads one partition of a [`CsvDataset`].
 pub(crate) struct CsvSource {
@@ -31,7 +29,9 @@ pub(crate) struct CsvSource {
     rows_before: u64,
     emitted: u64,
     spans: Vec<Span>,
-    reservation: Option<Reservation>,
+    /// What it met so far, in which reading of the file.
+    odd: Oddities,
+    reading: u64,
 }
 
 /// The window being handed out.
@@ -58,8 +58,10 @@ type Built<T> = Result<std::result::Result<T, Odd>>;
 impl CsvSource {
     pub(crate) fn new(dataset: Arc<CsvDataset>, part: usize, request: &ScanRequest) -> Self {
         let (file_index, _) = dataset.locate(part);
+        let file = dataset.files[file_index].clone();
         CsvSource {
-            file: dataset.files[file_index].clone(),
+            reading: file.met.reading(),
+            file,
             dataset,
             part,
             file_index,
@@ -68,7 +70,7 @@ impl CsvSource {
             rows_before: 0,
             emitted: 0,
             spans: Vec::new(),
-            reservation: None,
+            odd: Oddities::default(),
         }
     }
 }
@@ -79,7 +81,12 @@ impl CsvSource {
         cx.check()?;
         let mut windows = match self.state.take() {
             Some(open) => open.windows,
-            None => self.dataset.windows(self.part, self.request.alone)?,
+            None if self.is_left_out()? => return Ok(false),
+            None => {
+                self.file.use_budget(&cx.run.budget);
+                let opened = self.dataset.windows(self.part, self.request.alone);
+                opened.map_err(|e| self.suspect(e))?
+            }
         };
         let more = windows.next().map_err(|e| self.suspect(e))?;
         cx.run.progress.add_read(std::mem::take(&mut windows.bytes_read));
@@ -87,32 +94,38 @@ impl CsvSource {
             if let OnBadRow::Reject(_) = self.dataset.options.on_bad_row {
                 cx.run.aside.finished(self.part);
             }
+            self.tell(windows.base + windows.pos as u64);
             return Ok(false);
         }
-        self.reserve(windows.data.len(), cx)?;
         let (mut failed, mut rejected) = (None, Vec::new());
         let policy = &self.dataset.options.on_bad_row;
-        let rows = Rows::of(
-            &windows,
-            self.file.info.names.len(),
-            &self.file.marks,
-            |row| match policy {
-                OnBadRow::Error => {
-                    failed = Some(row);
-                    Bad::Stop
-                }
-                OnBadRow::Skip => Bad::Drop,
-                OnBadRow::Pad => Bad::Pad,
-                OnBadRow::Reject(_) => {
-                    rejected.push(row);
-                    Bad::Drop
-                }
-            },
-        );
+        let odd = &mut self.odd;
+        for at in &windows.joined {
+            odd.joined.add(windows.base + u64::from(*at));
+        }
+        let fields = self.file.info.names.len();
+        let rows = Rows::of(&windows, fields, &self.file.marks, |row| {
+            if *policy == OnBadRow::Error {
+                failed = Some(row);
+                return Bad::Stop;
+            }
+            odd.bad.add(windows.base + u64::from(row.start));
+            odd.cut += row.cut as u64;
+            odd.missing += fields.saturating_sub(row.fields) as u64;
+            match policy {
+                OnBadRow::Pad => return Bad::Pad,
+                OnBadRow::Reject(_) => rejected.push(row),
+                _ => {}
+            }
+            Bad::Drop
+        });
         if !rejected.is_empty() {
             let run = &cx.run;
             run.aside
                 .add(&run.spill, self.part, &reject::lines(&windows, &rejected))?;
+        }
+        if self.odd != Oddities::default() {
+            self.tell(windows.base + windows.pos as u64);
         }
         self.state = Some(Open {
             windows,
@@ -123,24 +136,16 @@ impl CsvSource {
         Ok(true)
     }
 
-    /// What is held beyond the usual must be granted; the usual is counted only.
-    fn reserve(&mut self, bytes: usize, cx: &TaskContext) -> Result<()> {
-        let held = self
-            .reservation
-            .get_or_insert_with(|| cx.run.budget.reservation("reading CSV"));
-        match bytes.checked_sub(held.bytes()) {
-            Some(more) if bytes > USUAL_BYTES => held.try_grow(more),
-            Some(more) => {
-                held.grow_anyway(more);
-                Ok(())
-            }
-            None => Ok(()),
-        }
+    /// Tells the file what was met in the partition up to an offset.
+    fn tell(&self, upto: u64) {
+        let (_, part) = self.dataset.locate(self.part);
+        self.file.met.put(self.reading, part, upto, &self.odd);
     }
 
     /// An error may come of quotes that made us start in the wrong place: then plan again.
     fn suspect(&self, error: Error) -> Error {
-        if error.kind() != Kind::Input || self.file.is_irregular() || self.file.parts() == 1 {
+        let of_structure = matches!(error.kind(), Kind::Input | Kind::Limit);
+        if !of_structure || self.file.is_irregular() || self.file.parts() == 1 {
             return error;
         }
         match self.file.check_quotes() {
@@ -151,49 +156,6 @@ impl CsvSource {
             }
             Err(e) => e,
         }
-    }
-
-    /// The error for rows of too few or too many fields: the first three places and the count.
-    fn ragged(&self, windows: &Windows, row: BadRow) -> Error {
-        let wanted = self.file.info.names.len();
-        let (mut places, mut count) = (Vec::new(), 0u64);
-        let pass = Windows::whole(&self.file).and_then(|mut all| {
-            while all.next()? {
-                Rows::of(&all, wanted, &self.file.marks, |bad| {
-                    count += 1;
-                    if places.len() < 3 {
-                        let excerpt = all.data[bad.start as usize..bad.end as usize].to_vec();
-                        places.push((all.base + u64::from(bad.start), bad.fields, excerpt));
-                    }
-                    Bad::Drop
-                });
-            }
-            Ok(())
-        });
-        let fallback = || {
-            let excerpt = windows.data[row.start as usize..row.end as usize].to_vec();
-            (windows.base + u64::from(row.start), row.fields, excerpt)
-        };
-        let (offset, fields, excerpt) = places.first().cloned().unwrap_or_else(fallback);
-        let many = if fields > wanted { "many" } else { "few" };
-        let mut what = format!("too {many} fields: {fields} instead of {wanted}");
-        if count > 1 {
-            let lines = places
-                .iter()
-                .map(|p| self.file.line_column(p.0).0.to_string())
-                .collect::<Vec<_>>();
-            what.push_str(&format!(
-                "; {count} rows of the file are so, the first at lines {}",
-                lines.join(", ")
-            ));
-        }
-        if let Err(e) = pass {
-            what.push_str(&format!(" ({})", e.what()));
-        }
-        self.file
-            .error_at(what, offset)
-            .excerpt(&excerpt)
-            .help("fix the rows, or use --on-bad-row skip, pad or reject=FILE")
     }
 
     /// The columns of the given rows of the window, or of all rows of the range if none are given.
@@ -221,6 +183,7 @@ impl CsvSource {
                         len,
                     ))) as ArrayRef
                 }
+                FieldOf::Folder => self.folder(column, len)?,
                 FieldOf::Field(c) => {
                     let reading = self.dataset.reading(self.file_index);
                     let regular = match rows {
@@ -254,6 +217,40 @@ impl CsvSource {
             arrays.push(array);
         }
         Ok(Ok(arrays))
+    }
+
+    /// A column that the file's folders give.
+    fn folder(&self, column: usize, len: usize) -> Result<ArrayRef> {
+        let (ty, name) = (
+            &self.dataset.types[column],
+            self.dataset.schema.field(column).name(),
+        );
+        let value = self.file.folder(of_file(name)).flatten();
+        let text: ArrayRef = Arc::new(StringViewArray::from_iter([value]));
+        let one = cast::array(&text, ty, false)?;
+        Ok(compute::take(&one, &UInt32Array::from_value(0, len), None)?)
+    }
+
+    /// Whether what the folders give proves that the filter keeps no row.
+    fn is_left_out(&self) -> Result<bool> {
+        let Some(filter) = &self.request.filter else {
+            return Ok(false);
+        };
+        let of_folder = |c: &usize| self.dataset.field_of(self.part, *c) == FieldOf::Folder;
+        for test in filter.tests() {
+            if test.columns().is_empty() || !test.columns().iter().all(of_folder) {
+                continue;
+            }
+            let values = test.columns().iter().map(|c| self.folder(*c, 1));
+            let row = Batch::new(values.collect::<Result<_>>()?, 1, 0);
+            // an error is for the rows to tell
+            if let Ok(mask) = test.mask(&row, &mut KnownCodes::default())
+                && !mask.value(0)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The error for a value that does not fit its column; of kind `Replan` if the column may be widened.
@@ -373,7 +370,7 @@ impl Source for CsvSource {
                 if let Some(open) = &self.state
                     && let Some(bad) = open.bad
                 {
-                    return Err(self.suspect(self.ragged(&open.windows, bad)));
+                    return Err(self.suspect(ragged::error(&self.file, &open.windows, bad)));
                 }
                 if !self.advance(cx)? {
                     return Ok(None);

@@ -32,6 +32,8 @@ pub(crate) struct BadRow {
     pub start: u32,
     pub end: u32,
     pub fields: usize,
+    /// Surplus fields that are not empty.
+    pub cut: usize,
 }
 
 fn is_newline(data: &[u8], end: u32) -> bool {
@@ -40,23 +42,31 @@ fn is_newline(data: &[u8], end: u32) -> bool {
 
 /// A field without the CR of its CRLF.
 #[inline]
-fn span(data: &[u8], start: u32, end: u32) -> Span {
+pub(super) fn span(data: &[u8], start: u32, end: u32) -> Span {
     let crlf = end > start && data[end as usize] == b'\n' && data[end as usize - 1] == b'\r';
     (start, end - u32::from(crlf))
 }
 
 impl Rows {
     /// Finds the rows of the window; each bad one is told to `bad`.
-    pub(crate) fn of(w: &Windows, fields: usize, marks: &Marks, mut bad: impl FnMut(BadRow) -> Bad) -> Rows {
+    pub(crate) fn of(w: &Windows, fields: usize, marks: &Marks, bad: impl FnMut(BadRow) -> Bad) -> Rows {
         let (data, ends) = (&w.data[..], &w.ends[..]);
         let regular = ends.len() == w.records * fields
             && marks.comment.is_none()
+            && !marks.trim
             && ends
                 .chunks_exact(fields)
                 .all(|record| is_newline(data, record[fields - 1]));
         if regular {
             return Rows::Regular(w.records);
         }
+        Rows::table(w, fields, marks, bad)
+    }
+
+    /// Writes down where each field is: blank lines and comments are no rows.
+    fn table(w: &Windows, fields: usize, marks: &Marks, mut bad: impl FnMut(BadRow) -> Bad) -> Rows {
+        let (data, ends) = (&w.data[..], &w.ends[..]);
+        let field = |start, end| marks.trimmed(data, span(data, start, end));
         let mut table = Vec::with_capacity(w.records * fields);
         let (mut at, mut start) = (0, w.first as u32);
         while at < ends.len() {
@@ -67,19 +77,20 @@ impl Rows {
             let record = &ends[at..at + n];
             let last = record[n - 1];
             let (_, content_end) = span(data, start, last);
-            let blank = n == 1 && content_end == start && fields > 1;
-            let comment = marks.comment.is_some() && data.get(start as usize).copied() == marks.comment;
-            // Surplus fields are fine when all of them are empty.
-            let surplus = n > fields && content_end - record[fields - 1] == (n - fields) as u32;
-            if !blank && !comment {
-                let what = if n == fields || surplus {
-                    Bad::Pad
-                } else {
-                    bad(BadRow {
+            let (from, to) = field(start, last);
+            let blank = n == 1 && fields > 1 && from == to;
+            if !blank && !marks.is_comment(data.get(start as usize..).unwrap_or_default()) {
+                let surplus = (fields.max(1)..n)
+                    .filter(|&c| !marks.is_empty(data, field(record[c - 1] + 1, record[c])));
+                // Surplus fields are fine when all of them are empty.
+                let what = match surplus.count() {
+                    0 if n >= fields => Bad::Pad,
+                    cut => bad(BadRow {
                         start,
                         end: content_end,
                         fields: n,
-                    })
+                        cut,
+                    }),
                 };
                 match what {
                     Bad::Stop => return Rows::Table(table),
@@ -87,7 +98,7 @@ impl Rows {
                     Bad::Pad => {
                         let mut from = start;
                         for c in 0..fields {
-                            table.push(record.get(c).map_or(MISSING, |&end| span(data, from, end)));
+                            table.push(record.get(c).map_or(MISSING, |&end| field(from, end)));
                             from = record.get(c).map_or(from, |&end| end + 1);
                         }
                     }

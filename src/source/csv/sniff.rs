@@ -6,20 +6,24 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::exact::{self, Marks};
+use super::exact::{self, Marks, Prefix};
 use super::file::{FileInfo, Packing, open, read_error, stream};
+use super::header::{Header, Note};
+use super::walk::Walk;
 use crate::error::{Error, Result};
-use crate::source::ReadOptions;
+use crate::source::{ReadOptions, foreign};
 
 /// Decoded bytes that are looked at; more if the header is longer.
 const SAMPLE: usize = 64 << 10;
+/// A header may take this part of the memory.
+const HEADER_SHARE: usize = 8;
 
 /// A file's facts, the first of its data, and notes for the user.
 pub(crate) struct Sniffed {
     pub info: FileInfo,
     /// Whole records after the header (or the only one, closed).
     pub sample: Vec<u8>,
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// The marks that the options give, for a delimiter.
@@ -27,8 +31,10 @@ pub(crate) fn marks(options: &ReadOptions, delimiter: u8) -> Marks {
     Marks {
         delimiter,
         quote: options.quote,
-        escape: options.escape,
-        comment: options.comment,
+        // a quote that escapes quotes is a doubled one
+        escape: options.escape.filter(|e| Some(*e) != options.quote),
+        comment: options.comment.as_ref().and_then(|c| Prefix::new(c.as_bytes())),
+        trim: options.trim,
     }
 }
 
@@ -44,6 +50,9 @@ pub(crate) fn sniff(path: &Path, spooled: Option<&Arc<File>>, options: &ReadOpti
     let mut from = stream(handle, packing, None)?;
     let mut head = Vec::new();
     read_more(&mut from, &mut head, SAMPLE, path)?;
+    if options.format.is_none() {
+        foreign::check(path, &head)?;
+    }
     let (bom, mark) = match head[..] {
         [0xef, 0xbb, 0xbf, ..] => (3, None),
         [0xff, 0xfe, ..] => (2, Some("utf-16le")),
@@ -67,13 +76,13 @@ pub(crate) fn sniff(path: &Path, spooled: Option<&Arc<File>>, options: &ReadOpti
         at = 0;
     }
     let mut want = SAMPLE;
-    let (delimiter, header_at, header_end, at_end) = loop {
+    let (delimiter, header) = loop {
         let at_end = head.len() < want;
         if at_end && head.last().is_some_and(|b| *b != b'\n') {
             head.push(b'\n');
         }
-        if let Some((delimiter, start, end)) = find_header(&head, at, path, options) {
-            break (delimiter, start, end, at_end);
+        if let Some(found) = find_header(&head, at, path, options) {
+            break found;
         }
         if at_end {
             if head.len() > at
@@ -81,44 +90,45 @@ pub(crate) fn sniff(path: &Path, spooled: Option<&Arc<File>>, options: &ReadOpti
                 && options.skip_rows == 0
                 && options.comment.is_none()
             {
-                return Err(Error::input("a quote in the header is never closed")
-                    .at(path, 1, 1)
-                    .excerpt(&head[at..]));
+                return Err(unclosed(path, &head[at..]));
             }
-            break (options.delimiter.unwrap_or(b','), head.len(), head.len(), true);
+            break (options.delimiter.unwrap_or(b','), head.len()..head.len());
+        }
+        if options.memory.is_some_and(|m| want > m / HEADER_SHARE) {
+            return Err(too_long(path, &mut from, &head, at, options));
         }
         want *= 2;
         let more = want - head.len();
         read_more(&mut from, &mut head, more, path)?;
     };
     let marks = marks(options, delimiter);
+    let found = Header {
+        head: &head,
+        record: header.clone(),
+        path,
+        marks: &marks,
+        options,
+    };
     if options.header != Some(false) && options.names.is_none() {
-        check_utf8(&head, header_at..header_end, path)?;
+        check_utf8(&head, header.clone(), path)?;
     }
-    let mut fields = split(&head[header_at..header_end], &marks);
-    let mut data_start = header_end;
-    let mut notes = Vec::new();
-    if options.header == Some(false) {
-        data_start = header_at;
-        fields = (1..=fields.len()).map(|i| format!("column_{i}")).collect();
-    }
-    if header_at == header_end {
-        fields.clear();
-    }
-    if let Some(names) = &options.names {
-        for (field, name) in fields.iter_mut().zip(names) {
-            field.clone_from(name);
-        }
-    }
-    let names = unique(fields, path, &mut notes);
+    let data_start = match options.header {
+        Some(false) => header.start,
+        _ => header.end,
+    };
     let mut ends = Vec::new();
     exact::scan(&head[data_start..], 0, &marks, &mut ends);
     let records_end = ends
         .iter()
         .rposition(|e| matches!(head[data_start + *e as usize], b'\n' | b'\r'))
         .map_or(data_start, |i| data_start + ends[i] as usize + 1);
+    let mut names = found.names(data_start..records_end);
+    if header.is_empty() {
+        names
+            .notes
+            .push(Note::new("empty", format!("{} is empty", path.display())));
+    }
     let sample = head[data_start..records_end].to_vec();
-    let _ = at_end;
     let data_start = (data_start as u64).min(if packing == Packing::Plain && encoding.is_none() {
         size
     } else {
@@ -131,9 +141,42 @@ pub(crate) fn sniff(path: &Path, spooled: Option<&Arc<File>>, options: &ReadOpti
         encoding,
         delimiter,
         data_start,
-        names,
+        names: names.names,
+        lines_before_header: names.lines_before_header,
     };
-    Ok(Sniffed { info, sample, notes })
+    Ok(Sniffed {
+        info,
+        sample,
+        notes: names.notes,
+    })
+}
+
+fn unclosed(path: &Path, header: &[u8]) -> Error {
+    Error::input("a quote in the header is never closed")
+        .at(path, 1, 1)
+        .excerpt(header)
+        .help("close it, or use --quote none if quotes are plain characters here")
+}
+
+/// The error for a header that takes more memory than there is; if it is inside quotes that nothing closes, for that.
+fn too_long(path: &Path, from: &mut dyn Read, head: &[u8], at: usize, options: &ReadOptions) -> Error {
+    let mut walk = Walk::new(marks(options, options.delimiter.unwrap_or(b',')));
+    if options.skip_rows == 0 && walk.goes_on(&head[at..]) && walk.is_inside() {
+        let mut piece = Vec::new();
+        loop {
+            piece.clear();
+            match read_more(from, &mut piece, SAMPLE, path) {
+                Err(e) => return e,
+                Ok(()) if piece.is_empty() => return unclosed(path, &head[at..]),
+                Ok(()) if walk.goes_on(&piece) => {}
+                Ok(()) => break,
+            }
+        }
+    }
+    Error::limit("the first row is longer than the memory limit allows")
+        .at(path, 1, 1)
+        .excerpt(&head[at..head.len().min(at + 201)])
+        .help("give it more with --memory")
 }
 
 fn read_more(from: &mut dyn Read, to: &mut Vec<u8>, more: usize, path: &Path) -> Result<()> {
@@ -143,16 +186,17 @@ fn read_more(from: &mut dyn Read, to: &mut Vec<u8>, more: usize, path: &Path) ->
     Ok(())
 }
 
-/// Delimiter, start and end of the header record, if `head` holds all of it.
-fn find_header(head: &[u8], mut at: usize, path: &Path, options: &ReadOptions) -> Option<(u8, usize, usize)> {
+/// Delimiter and place of the header record, if `head` holds all of it.
+fn find_header(head: &[u8], mut at: usize, path: &Path, options: &ReadOptions) -> Option<(u8, Range<usize>)> {
     for _ in 0..options.skip_rows {
-        at += head.get(at..)?.iter().position(|b| *b == b'\n')? + 1;
+        at = line_end(head, at)?;
     }
+    let plain = marks(options, b',');
     loop {
         let rest = head.get(at..)?;
         match rest.first()? {
             b'\n' | b'\r' => at += 1,
-            b if Some(*b) == options.comment => at += rest.iter().position(|b| *b == b'\n')? + 1,
+            _ if plain.is_comment(rest) => at = line_end(head, at)?,
             _ => break,
         }
     }
@@ -164,7 +208,17 @@ fn find_header(head: &[u8], mut at: usize, path: &Path, options: &ReadOptions) -
     let end = ends
         .iter()
         .find(|e| matches!(head[at + **e as usize], b'\n' | b'\r'))?;
-    Some((delimiter, at, at + *end as usize + 1))
+    Some((delimiter, at..at + *end as usize + 1))
+}
+
+/// Where the line after that at `at` begins. A CR that is the last byte ends nothing: its LF may come next.
+fn line_end(head: &[u8], at: usize) -> Option<usize> {
+    let end = at + memchr::memchr2(b'\n', b'\r', head.get(at..)?)?;
+    match (head[end], head.get(end + 1)) {
+        (b'\r', None) => None,
+        (b'\r', Some(b'\n')) => Some(end + 2),
+        _ => Some(end + 1),
+    }
 }
 
 /// The delimiter, by extension, or the one that the header has most of.
@@ -213,73 +267,20 @@ fn check_utf8(head: &[u8], header: Range<usize>, path: &Path) -> Result<()> {
         .help("name its encoding with --encoding, such as latin1 or utf8-lossy"))
 }
 
-/// The texts of one record's fields.
-fn split(record: &[u8], marks: &Marks) -> Vec<String> {
-    let mut record = record.to_vec();
-    if let Some(last @ b'\r') = record.last_mut() {
-        *last = b'\n'; // to the scanner, a CR at the very end might be half of a CRLF
-    }
-    let mut ends = Vec::new();
-    exact::scan(&record, 0, marks, &mut ends);
-    let mut start = 0;
-    let mut fields = Vec::new();
-    for end in ends {
-        let end = end as usize;
-        let mut text = &record[start..end];
-        if record[end] == b'\n' {
-            text = text.strip_suffix(b"\r").unwrap_or(text);
-        }
-        let mut out = Vec::new();
-        exact::unquote(text, marks, &mut out);
-        fields.push(String::from_utf8_lossy(&out).into_owned());
-        start = end + 1;
-    }
-    fields
-}
-
-/// Names made unique: `x`, `x_2`; an empty one is `column_2`.
-fn unique(fields: Vec<String>, path: &Path, notes: &mut Vec<String>) -> Vec<String> {
-    let mut names: Vec<String> = Vec::with_capacity(fields.len());
-    let mut taken: std::collections::HashSet<String> = fields.iter().cloned().collect();
-    let mut seen = std::collections::HashSet::new();
-    for (i, field) in fields.into_iter().enumerate() {
-        let wanted = if field.is_empty() {
-            format!("column_{}", i + 1)
-        } else {
-            field
-        };
-        let mut name = wanted.clone();
-        let mut k = 1;
-        while seen.contains(&name) || (k > 1 && taken.contains(&name)) {
-            k += 1;
-            name = format!("{wanted}_{k}");
-        }
-        if k > 1 {
-            notes.push(format!(
-                "{}: the second column '{wanted}' is called '{name}'",
-                path.display()
-            ));
-        }
-        seen.insert(name.clone());
-        taken.insert(name.clone());
-        names.push(name);
-    }
-    names
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_become_unique() {
-        let fields = ["x", "", "x", "x_2", "x"].map(String::from).to_vec();
-        let mut notes = vec![];
-        assert_eq!(
-            unique(fields, Path::new("f"), &mut notes),
-            ["x", "column_2", "x_3", "x_2", "x_4"]
-        );
-        assert_eq!(notes.len(), 2);
+    fn lines_end_in_any_way() {
+        let all = b"a\nb\r\nc\rd\r";
+        let mut at = 0;
+        let mut starts = vec![];
+        while let Some(next) = line_end(all, at) {
+            starts.push(next);
+            at = next;
+        }
+        assert_eq!(starts, [2, 5, 7]);
     }
 
     #[test]

@@ -16,10 +16,10 @@ use crate::pipeline::{RunContext, TaskContext};
 use crate::source::{Bound, Dataset, OnBadRow, ReadOptions, RowFilter, ScanRequest, Union};
 
 /// Files that are gone when the test is over.
-struct Files(#[expect(dead_code, reason = "the folder goes with it")] tempfile::TempDir);
+pub(super) struct Files(#[expect(dead_code, reason = "the folder goes with it")] tempfile::TempDir);
 
 impl Files {
-    fn new(files: &[(&str, &[u8])]) -> (Self, Vec<PathBuf>) {
+    pub(super) fn new(files: &[(&str, &[u8])]) -> (Self, Vec<PathBuf>) {
         let dir = tempfile::tempdir().unwrap();
         let paths = files.iter().map(|(name, bytes)| {
             let path = dir.path().join(name);
@@ -38,17 +38,20 @@ fn context(part: u32) -> TaskContext {
     }
 }
 
-fn blocks(bytes: u64) -> ReadOptions {
+pub(super) fn blocks(bytes: u64) -> ReadOptions {
     ReadOptions {
         blocksize: Some(bytes),
         ..ReadOptions::default()
     }
 }
 
-type Table = Vec<Vec<Option<String>>>;
+pub(super) type Table = Vec<Vec<Option<String>>>;
 
 /// The rows as texts, partitions read last to first, planned again when need be.
-fn read(dataset: &Arc<CsvDataset>, request: &ScanRequest) -> Result<(Table, Vec<Warning>, Arc<CsvDataset>)> {
+pub(super) fn read(
+    dataset: &Arc<CsvDataset>,
+    request: &ScanRequest,
+) -> Result<(Table, Vec<Warning>, Arc<CsvDataset>)> {
     let mut dataset = dataset.clone();
     let mut warnings = Vec::new();
     for _ in 0..8 {
@@ -96,14 +99,14 @@ fn rows_of(batch: &Batch) -> Table {
         .collect()
 }
 
-fn all(dataset: &CsvDataset) -> ScanRequest {
+pub(super) fn all(dataset: &CsvDataset) -> ScanRequest {
     ScanRequest {
         columns: (0..dataset.schema().fields().len()).collect(),
         ..ScanRequest::default()
     }
 }
 
-fn open(paths: &[PathBuf], options: &ReadOptions) -> Result<Arc<CsvDataset>> {
+pub(super) fn open(paths: &[PathBuf], options: &ReadOptions) -> Result<Arc<CsvDataset>> {
     CsvDataset::open(paths, options, &std::env::temp_dir())
 }
 
@@ -432,7 +435,7 @@ fn rows_that_equal_the_header_empty_files_comments_escapes() {
     let (rows, ..) = table(&[("b.csv", b"a,b")], &blocks(64)).unwrap();
     assert!(rows.is_empty());
     let options = ReadOptions {
-        comment: Some(b'#'),
+        comment: Some("#".into()),
         escape: Some(b'\\'),
         skip_rows: 1,
         ..blocks(64)

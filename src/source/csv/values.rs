@@ -80,6 +80,19 @@ impl Kinds {
         })
     }
 
+    /// The same where what looks like a number is none.
+    pub(crate) fn without_numbers(self) -> Kinds {
+        match self.0 & (Self::INT | Self::BIG_INT | Self::FLOAT) {
+            0 => self,
+            _ => Kinds(Self::TEXT),
+        }
+    }
+
+    /// Whether one of the values keeps the column from being of numbers.
+    pub(crate) fn has_text(self) -> bool {
+        self.0 & Self::TEXT != 0
+    }
+
     /// What a column that was sampled as `ty` is known to hold at least.
     pub(crate) fn of_type(ty: &DataType) -> Kinds {
         use arrow::datatypes::DataType as T;

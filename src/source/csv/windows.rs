@@ -22,9 +22,13 @@ use arrow::buffer::Buffer;
 
 use super::exact::{self, Marks};
 use super::file::{CsvFile, Handle, read_error, stream};
+use super::rows;
+use super::starts::{first_record, guess};
+use super::walk::Walk;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::parse::Text;
 use crate::kernel::scan::{self, Dialect};
+use crate::memory::Reservation;
 
 /// Bytes read and scanned at once: they and their field ends stay in the second-level cache.
 pub(super) const WINDOW: usize = 256 << 10;
@@ -42,6 +46,10 @@ pub(super) const STREAM: usize = 1 << 20;
 const TAIL: usize = 16 << 10;
 /// The same where partitions are tiny.
 const TINY_TAIL: usize = 512;
+
+/// What a buffer and its field ends take as a rule: it is counted, and taken in any case. Only a longer record
+/// needs more, and that must be granted before it is read.
+const USUAL_BYTES: usize = 2 * MOST_WINDOW;
 
 /// Buffers that are free again once nobody's views share them; fresh memory costs page faults.
 #[derive(Debug, Default)]
@@ -128,7 +136,7 @@ pub(crate) struct Windows {
     pub base: u64,
     filled: usize,
     /// The next record.
-    pos: usize,
+    pub pos: usize,
     /// Records that start here or later belong to another partition.
     end: u64,
     at_end: bool,
@@ -147,6 +155,12 @@ pub(crate) struct Windows {
     pub non_ascii: bool,
     /// Whether the exact reader met a quote where none should be.
     pub saw_irregular: bool,
+    /// Fields of the window with text after their closing quote, as offsets in the buffer.
+    pub joined: Vec<u32>,
+    /// The memory of the buffer and the field ends.
+    held: Option<Reservation>,
+    /// No more than the partition's own bytes are read, which are taken in any case.
+    within_block: bool,
     /// Bytes taken from the file since last asked.
     pub bytes_read: u64,
 }
@@ -196,6 +210,9 @@ impl Windows {
             records: 0,
             non_ascii: false,
             saw_irregular: false,
+            joined: Vec::new(),
+            held: file.budget().map(|b| b.reservation("reading CSV")),
+            within_block: false,
             bytes_read: 0,
         })
     }
@@ -235,7 +252,9 @@ impl Windows {
             own.quotes = Some((part, 0));
         }
         if one_of_many && part > 0 {
+            own.within_block = true;
             own.find_start(part, alone || !file.guesses())?;
+            own.within_block = false;
         }
         Ok(own)
     }
@@ -303,6 +322,7 @@ impl Windows {
     fn fill(&mut self, more: usize) -> Result<()> {
         let kept = self.filled - self.pos;
         let need = kept + more + 1;
+        self.hold(need)?;
         let old = std::mem::replace(&mut self.data, Buffer::from_vec(Vec::<u8>::new()));
         let mut vec = match old.into_vec::<u8>() {
             Ok(mut vec) => {
@@ -324,12 +344,8 @@ impl Windows {
         if vec.capacity() == 0 {
             vec = self.pool.as_ref().map_or_else(Vec::new, |p| p.take(need));
         }
-        if need > u32::MAX as usize {
-            return Err(self
-                .file
-                .error_at("a row is longer than 4 GiB", self.base + self.pos as u64));
-        }
         if vec.len() < need {
+            vec.reserve_exact(need - vec.len());
             vec.resize(need, 0);
         }
         self.base += self.pos as u64;
@@ -354,14 +370,88 @@ impl Windows {
             }
         }
         self.data = Buffer::from_vec(vec);
+        self.settle();
         Ok(())
+    }
+
+    /// Asks for the memory of a buffer of so many bytes and its field ends: what is more than the usual must be
+    /// granted, and what was the usual is counted only.
+    fn hold(&mut self, bytes: usize) -> Result<()> {
+        if bytes > u32::MAX as usize {
+            return Err(self
+                .file
+                .error_at("a row is longer than 4 GiB", self.base + self.pos as u64));
+        }
+        // the old buffer is there until the new one is filled; field ends are as many as they were so far
+        let buffers = match bytes.checked_sub(self.data.len()) {
+            Some(1..) => bytes + self.data.len(),
+            _ => self.data.len(),
+        };
+        let dense = match self.records {
+            0 => self.ends.len() as u64 * bytes as u64 / (self.filled - self.pos).max(1) as u64,
+            _ => 0,
+        };
+        let all = buffers + 4 * self.ends.capacity().max(dense as usize);
+        let Some(held) = &mut self.held else {
+            return Ok(());
+        };
+        if all <= USUAL_BYTES || self.within_block {
+            held.resize_anyway(all);
+            return Ok(());
+        }
+        held.try_resize(all.max(held.bytes()))
+            .map_err(|e| self.too_long(&e))
+    }
+
+    /// Holds no more than what is there after all.
+    fn settle(&mut self) {
+        let all = self.data.len() + 4 * self.ends.capacity();
+        if let Some(held) = &mut self.held
+            && all < held.bytes()
+        {
+            held.resize_anyway(all);
+        }
+    }
+
+    /// The error for a record that the memory does not hold. If it is inside quotes that nothing closes, that is
+    /// what is wrong with it.
+    fn too_long(&mut self, refusal: &Error) -> Error {
+        let marks = self.file.marks;
+        let record = self.base + self.pos as u64;
+        let open = self.data.get(self.pos..self.filled).unwrap_or_default();
+        let mut walk = Walk::new(marks);
+        if walk.goes_on(open) && walk.is_inside() {
+            let (excerpt, mut at) = (open[walk.opened()..].to_vec(), self.base + self.filled as u64);
+            let opened = record + walk.opened() as u64;
+            let mut piece = vec![0; WINDOW];
+            loop {
+                let n = match &mut self.input {
+                    Input::File(handle) => handle.read_at(&mut piece, at),
+                    Input::Stream(from) => read_full(from, &mut piece),
+                };
+                match n {
+                    Ok(0) => return unclosed(&self.file, opened, &excerpt),
+                    Ok(n) if walk.goes_on(&piece[..n]) => at += n as u64,
+                    Ok(_) => break,
+                    Err(e) => return read_error(&self.file.info.path, &e),
+                }
+            }
+        }
+        let (line, column) = self.file.line_column(record);
+        Error::limit(format!(
+            "a row is longer than the memory limit allows: {}",
+            refusal.what()
+        ))
+        .at(&self.file.info.path, line, column)
+        .excerpt(&open[..open.len().min(201)])
+        .help("give it more with --memory, or use --quote none if quotes are plain characters here")
     }
 
     /// Goes to the next window; false when there are no more records.
     ///
     /// # Errors
-    /// `Input` for a quote that is never closed, `Replan` when quotes turn out irregular in a
-    /// file of several partitions.
+    /// `Input` for a quote that is never closed, `Limit` for a record that the memory does not hold, `Replan`
+    /// when quotes turn out irregular in a file of several partitions.
     pub(crate) fn next(&mut self) -> Result<bool> {
         let mut window = self.window;
         let mut tail = if self.file.info.streamed() || self.end == u64::MAX {
@@ -389,6 +479,10 @@ impl Windows {
                 }
                 if stop < self.filled {
                     window *= 2;
+                    continue;
+                }
+                if self.at_end && !seen.inside {
+                    self.end_last(); // an escaped newline is its last byte
                     continue;
                 }
                 if self.at_end {
@@ -422,6 +516,32 @@ impl Windows {
         };
         self.ends.truncate(last.map_or(0, |i| i + 1));
         self.pos = self.ends.last().map_or(self.pos, |e| *e as usize + 1);
+        self.joined.clear();
+        if self.exact && self.saw_irregular {
+            self.find_joined();
+        }
+    }
+
+    /// Lists the window's fields that have text after their closing quote.
+    #[cold]
+    fn find_joined(&mut self) {
+        let (marks, mut start) = (self.file.marks, self.first as u32);
+        for &end in &self.ends {
+            let (from, to) = marks.trimmed(&self.data, rows::span(&self.data, start, end));
+            if marks.has_joined_text(&self.data[from as usize..to as usize]) {
+                self.joined.push(from);
+            }
+            start = end + 1;
+        }
+    }
+
+    /// Puts a line end behind the last record of the file, where it has one but an escape takes it away.
+    #[cold]
+    fn end_last(&mut self) {
+        let mut bytes = self.data[..self.filled].to_vec();
+        bytes.push(b'\n');
+        self.filled = bytes.len();
+        self.data = Buffer::from_vec(bytes);
     }
 
     fn scan(&mut self, from: usize, to: usize) -> Result<exact::Seen> {
@@ -449,10 +569,11 @@ impl Windows {
         let from = (record - self.base) as usize;
         let bytes = &self.data[from..self.filled];
         let open = open_quote(bytes, &self.file.marks);
-        self.file
-            .error_at("a quote is never closed", record + open as u64)
-            .excerpt(bytes.get(open..).unwrap_or_default())
-            .help("close it, or use --quote none if quotes are plain characters here")
+        unclosed(
+            &self.file,
+            record + open as u64,
+            bytes.get(open..).unwrap_or_default(),
+        )
     }
 
     /// What is known of the window's text.
@@ -476,9 +597,16 @@ impl Windows {
     }
 }
 
-/// The structural scan without escapes and comments.
+/// The error for a quote that opens at a place of the file and is never closed.
+fn unclosed(file: &CsvFile, open: u64, text: &[u8]) -> Error {
+    file.error_at("a quote is never closed", open)
+        .excerpt(text)
+        .help("close it, or use --quote none if quotes are plain characters here")
+}
+
+/// The structural scan of the common dialects.
 fn fast_scan(bytes: &[u8], base: u32, marks: &Marks, ends: &mut Vec<u32>) -> exact::Seen {
-    if marks.escape.is_some() || marks.comment.is_some() {
+    if marks.are_rare() {
         return exact::scan(bytes, base, marks, ends);
     }
     let dialect = Dialect {
@@ -528,97 +656,9 @@ fn read_full(from: &mut dyn Read, buf: &mut [u8]) -> std::io::Result<usize> {
     Ok(done)
 }
 
-/// Where the first record of a partition begins whose bytes follow the first of `bytes`; the length
-/// of `bytes` if there is none. `inside` says whether the partition begins inside quotes.
-fn first_record(bytes: &[u8], mut inside: bool, quote: Option<u8>) -> usize {
-    match bytes.first() {
-        Some(b'\n') if !inside => return 1,
-        Some(b'\r') if !inside => return 1 + usize::from(bytes.get(1) == Some(&b'\n')),
-        _ => {}
-    }
-    for (i, &b) in bytes.iter().enumerate().skip(1) {
-        if Some(b) == quote {
-            inside = !inside;
-        } else if !inside && (b == b'\n' || b == b'\r') {
-            return i + 1 + usize::from(b == b'\r' && bytes.get(i + 1) == Some(&b'\n'));
-        }
-    }
-    bytes.len()
-}
-
-/// As [`first_record`] where nobody knows yet whether the partition begins inside quotes, and what of the
-/// two was taken for granted.
-///
-/// Newlines within quotes are rare, so that the first newline should end a record; unless what follows it
-/// is no record of so many fields, and what follows the other candidate is.
-fn guess(bytes: &[u8], quote: u8, delimiter: u8, fields: usize) -> (usize, bool) {
-    let newline = match bytes.first() {
-        Some(b'\n' | b'\r') => 0,
-        _ => memchr::memchr2(b'\n', b'\r', bytes).unwrap_or(bytes.len()),
-    };
-    let own = bytes.get(1..newline).unwrap_or_default();
-    let likely = scan::count_byte(own, quote) & 1 == 1;
-    let start = first_record(bytes, likely, Some(quote));
-    let fits = |start: usize| has_fields(&bytes[start..], quote, delimiter, fields);
-    if fits(start) != Some(true) {
-        let other = first_record(bytes, !likely, Some(quote));
-        if fits(other) == Some(true) {
-            return (other, !likely);
-        }
-    }
-    (start, likely)
-}
-
-/// Whether the record at the start of `bytes` has so many fields; nothing if it does not end there.
-fn has_fields(bytes: &[u8], quote: u8, delimiter: u8, fields: usize) -> Option<bool> {
-    let (mut inside, mut seen) = (false, 1);
-    for &b in bytes {
-        if b == quote {
-            inside = !inside;
-        } else if !inside && b == delimiter {
-            seen += 1;
-        } else if !inside && (b == b'\n' || b == b'\r') {
-            return Some(seen == fields);
-        }
-    }
-    None
-}
-
 /// Where the quote opens that swallows the rest of a record.
 fn open_quote(bytes: &[u8], marks: &Marks) -> usize {
     let mut ends = Vec::new();
     exact::scan(bytes, 0, marks, &mut ends);
     ends.last().map_or(0, |e| *e as usize + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn records_begin_after_line_ends_outside_quotes() {
-        let first = |text: &[u8], inside| first_record(text, inside, Some(b'"'));
-        assert_eq!(first(b"\r\nb", false), 2);
-        assert_eq!(first(b"\nb", false), 1);
-        assert_eq!(first(b"a\r\nb,c\n", false), 3);
-        assert_eq!(first(b"b,\"x\ny\"\nc\n", false), 8);
-        assert_eq!(first(b"\ny\"\nc\n", true), 4);
-        assert_eq!(first(b"x\ny\"\nc\n", true), 5);
-        assert_eq!(first(b"c", false), 1);
-        assert_eq!(first(b"", false), 0);
-    }
-
-    #[test]
-    fn guesses_go_by_newlines_and_fields() {
-        let guess = |text: &[u8], fields| guess(text, b'"', b',', fields);
-        assert_eq!(guess(b"b,c\n1,2\n", 2), (4, false));
-        assert_eq!(guess(b"\n1,2\n", 2), (1, false));
-        assert_eq!(guess(b"x\",c\n1,2\n", 2), (5, true));
-        // two lines of a text in quotes: the first newline is in it, and then come too few fields
-        assert_eq!(guess(b"one\ntwo\",7\n1,2\n", 2), (11, true));
-        assert_eq!(guess(b"\ntwo\",7\n1,2\n", 2), (8, true));
-        // nothing to go by
-        assert_eq!(guess(b"one\ntwo", 2), (4, false));
-        assert_eq!(guess(b"one", 2), (3, false));
-    }
 }

@@ -7,9 +7,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::ParquetOptions;
 use super::footer::FileFooter;
-use super::hive;
 use crate::error::{Error, Result};
 use crate::kernel::{Scalar, Width, types};
+use crate::source::hive;
 use crate::source::options::parse_type;
 
 /// The united schema and each file's way to it.

@@ -25,7 +25,6 @@ mod file;
 mod flat;
 mod footer;
 mod guard;
-mod hive;
 mod index;
 mod layout;
 mod meaning;
