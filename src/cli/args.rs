@@ -242,7 +242,7 @@ pub struct ShellArgs {
 #[derive(Debug, Args)]
 pub struct QueryArgs {
     /// Files, quoted globs ('data/**/*.{csv,parquet}'), folders, @list.txt, or - for standard input
-    pub inputs: Vec<String>,
+    pub inputs: Vec<OsString>,
     #[command(flatten)]
     pub ask: AskArgs,
     #[command(flatten)]
@@ -355,16 +355,26 @@ pub struct InputArgs {
     /// Escape character inside quotes; a doubled quote otherwise
     #[arg(long, value_name = "CHAR")]
     pub escape: Option<String>,
-    /// Lines that start with this are comments
-    #[arg(long, value_name = "CHAR")]
+    /// Lines that start with this are comments; the first that is none is the header. '##' leaves a header
+    /// that begins with # as it is
+    #[arg(long, value_name = "TEXT")]
     pub comment: Option<String>,
+    /// Leave out blanks around fields, also around their quotes
+    #[arg(long)]
+    pub trim: bool,
+    /// Numbers have a comma where others have a point: 12,5
+    #[arg(long)]
+    pub decimal_comma: bool,
+    /// What stands between groups of digits, as in 1,234,567: , or . or another character
+    #[arg(long, value_name = "CHAR")]
+    pub thousands: Option<char>,
     /// Lines to skip at the start of each file
     #[arg(long, value_name = "LINES", default_value_t = 0, hide_default_value = true)]
     pub skip_rows: usize,
     /// Files have no header; columns are named column_1, …
     #[arg(short = 'H', long)]
     pub no_header: bool,
-    /// Names for the columns, comma separated
+    /// Names and number of the columns, comma separated; rows that differ are bad rows
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub names: Vec<String>,
     /// Character encoding (utf-8, utf8-lossy, latin1, …)

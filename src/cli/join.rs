@@ -3,8 +3,8 @@
 
 use clap::ArgMatches;
 
-use super::query::split_list;
 use crate::error::{Error, Result};
+use crate::expr::Columns;
 use crate::frame::{AsOf, Direction, Frame, How};
 
 /// One `--join` with what was typed after it.
@@ -29,9 +29,22 @@ pub fn joined(f: Frame, matches: &ArgMatches, read: impl Fn(&str) -> Result<Fram
             }
             None => How::Inner,
         };
-        f = one(f, read(&join.file)?, &join.on, how, &join.asof)?;
+        let right = read(&join.file)?;
+        let on = keys(&join.on, &f, &right)?;
+        f = one(f, right, &on, how, &join.asof)?;
     }
     Ok(f)
+}
+
+/// The keys of lists: commas part them, unless they are within names of columns.
+pub fn keys(lists: &[String], left: &Frame, right: &Frame) -> Result<Vec<String>> {
+    let (left, right) = (left.schema()?, right.schema()?);
+    let names = left.fields().iter().chain(right.fields());
+    let columns = Columns::new(names.map(|f| f.name().as_str()).collect());
+    Ok(lists
+        .iter()
+        .flat_map(|list| columns.split(list, &['=']))
+        .collect())
 }
 
 /// The kind of that name; what is said of asof joins must be of one.
@@ -82,7 +95,7 @@ fn typed(flags: &[(&'static str, String)]) -> Result<Vec<Typed>> {
                 how: None,
                 asof: AsOf::default(),
             }),
-            ("on", Some(join)) => join.on.extend(split_list(value)),
+            ("on", Some(join)) => join.on.push(value.clone()),
             ("asof_direction", Some(join)) => join.asof.direction = Direction::from_name(value)?,
             ("tolerance", Some(join)) => join.asof.tolerance = Some(AsOf::distance(value)?),
             (_, Some(join)) if join.how.is_none() => join.how = Some(value.clone()),
@@ -118,7 +131,7 @@ mod tests {
         let got = typed(&all).unwrap();
         assert_eq!(
             (got[0].on.clone(), got[0].how.clone()),
-            (vec!["x=y".to_string(), "k".into()], None)
+            (vec!["x=y,k".to_string()], None)
         );
         assert_eq!(
             (got[1].on.clone(), got[1].how.as_deref()),

@@ -1,5 +1,6 @@
 //! From flags to a frame.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use clap::ArgMatches;
@@ -7,7 +8,7 @@ use clap::ArgMatches;
 use super::args::{AskArgs, InputArgs, OutputArgs, QueryArgs, RunArgs, SchedulerArg};
 use super::{join, select};
 use crate::error::{Error, Result};
-use crate::expr::{self, AggCall, AggFunc, Expr};
+use crate::expr::{self, AggCall, AggFunc, Columns, Expr};
 use crate::frame::{AsOf, Direction, Frame, How, Settings};
 use crate::kernel;
 use crate::schedule::Scheduler;
@@ -20,9 +21,21 @@ pub fn frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
     let options = read_options(&args.read)?;
     let settings = settings(&args.run)?;
     let read = |file: &str| Frame::read_with([file], &options, settings.clone());
-    let f = Frame::read_with(inputs.iter().map(String::as_str), &options, settings.clone())?;
-    let f = join::joined(f, matches, read)?;
-    only_partition(&args.run, answer(f, &args.ask, matches)?)
+    let f = Frame::read_with(&inputs, &options, settings.clone())?;
+    let hint = f.better_header();
+    let answered = join::joined(f, matches, read).and_then(|f| answer(f, &args.ask, matches));
+    only_partition(&args.run, answered.map_err(|e| with_hint(e, hint))?)
+}
+
+/// An error about a column that is not there, with what the files look like.
+fn with_hint(e: Error, hint: Option<String>) -> Error {
+    match hint {
+        Some(hint) if e.what().starts_with("no column") => {
+            let help = e.help_text().map_or(String::new(), |h| format!("; {h}"));
+            e.help(format!("{hint}{help}"))
+        }
+        _ => e,
+    }
 }
 
 /// The frame of `ddf join`: the first input joined with the others, then what `query` would do.
@@ -50,10 +63,10 @@ pub fn join_frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
         [one] => join::how(one, &asof)?,
         _ => return Err(Error::usage("ddf join takes one --how")),
     };
-    let on: Vec<String> = args.ask.on.iter().flat_map(|s| split_list(s)).collect();
-    let mut f = Frame::read_with([first.as_str()], &options, settings.clone())?;
+    let mut f = Frame::read_with([first], &options, settings.clone())?;
     for other in others {
-        let right = Frame::read_with([other.as_str()], &options, settings.clone())?;
+        let right = Frame::read_with([other], &options, settings.clone())?;
+        let on = join::keys(&args.ask.on, &f, &right)?;
         f = join::one(f, right, &on, how, &asof)?;
     }
     only_partition(&args.run, answer(f, &args.ask, matches)?)
@@ -82,7 +95,7 @@ fn answer(mut f: Frame, ask: &AskArgs, matches: &ArgMatches) -> Result<Frame> {
         f = f.filter(w)?;
     }
     f = group(f, ask, matches)?;
-    let keys: Vec<String> = ask.sort.iter().flat_map(|s| split_list(s)).collect();
+    let keys = items(&ask.sort, &f, &[':'])?;
     let all = f.clone();
     f = select(f, ask)?;
     if ask.distinct {
@@ -104,8 +117,10 @@ fn answer(mut f: Frame, ask: &AskArgs, matches: &ArgMatches) -> Result<Frame> {
 }
 
 fn group(f: Frame, ask: &AskArgs, matches: &ArgMatches) -> Result<Frame> {
-    let aggs = aggregates(matches)?;
-    let keys: Vec<String> = ask.groupby.iter().flat_map(|s| split_list(s)).collect();
+    let schema = f.schema()?;
+    let columns = Columns::of(&schema);
+    let aggs = aggregates(matches, &columns)?;
+    let keys = items(&ask.groupby, &f, &[])?;
     let mut f = f;
     if keys.is_empty() && aggs.is_empty() {
         if !ask.having.is_empty() {
@@ -115,17 +130,24 @@ fn group(f: Frame, ask: &AskArgs, matches: &ArgMatches) -> Result<Frame> {
     } else {
         if ask.drop_null_keys {
             for k in &keys {
-                let (_, e) = expr::parse_named(k)?;
+                let (_, e) = columns.key(k)?;
                 f = f.filter_expr(Expr::IsNull {
                     expr: Box::new(e),
                     negated: true,
                 })?;
             }
         }
+        // of the result first
+        let named = aggs.iter().map(|(n, _)| n.as_str());
+        let known = Columns::new(
+            named
+                .chain(schema.fields().iter().map(|f| f.name().as_str()))
+                .collect(),
+        );
         let having = ask
             .having
             .iter()
-            .map(|h| expr::parse(h))
+            .map(|h| known.expr(h))
             .collect::<Result<Vec<_>>>()?;
         f = f
             .groupby(keys.iter().map(String::as_str))?
@@ -135,7 +157,7 @@ fn group(f: Frame, ask: &AskArgs, matches: &ArgMatches) -> Result<Frame> {
 }
 
 fn select(f: Frame, ask: &AskArgs) -> Result<Frame> {
-    let selected: Vec<String> = ask.select.iter().flat_map(|s| split_list(s)).collect();
+    let selected = items(&ask.select, &f, &[':'])?;
     if selected.is_empty() {
         return Ok(f);
     }
@@ -144,7 +166,7 @@ fn select(f: Frame, ask: &AskArgs) -> Result<Frame> {
 }
 
 /// The aggregates of all flags, in the order in which they were typed.
-fn aggregates(matches: &ArgMatches) -> Result<Vec<(String, Expr)>> {
+fn aggregates(matches: &ArgMatches, columns: &Columns) -> Result<Vec<(String, Expr)>> {
     let mut found: Vec<(usize, &str, &String)> = Vec::new();
     for flag in AGGREGATE_FLAGS {
         let (Some(values), Some(indices)) = (matches.get_many::<String>(flag), matches.indices_of(flag))
@@ -157,12 +179,12 @@ fn aggregates(matches: &ArgMatches) -> Result<Vec<(String, Expr)>> {
     let mut out = Vec::new();
     for (_, flag, value) in found {
         if flag == "agg" {
-            let (name, e) = expr::parse_named(value)?;
+            let (name, e) = columns.named(value)?;
             out.push((name.unwrap_or_else(|| e.default_name()), e));
             continue;
         }
-        for item in split_list(value) {
-            out.push(aggregate(flag, &item)?);
+        for item in columns.split(value, &[':']) {
+            out.push(aggregate(flag, &item, columns)?);
         }
     }
     Ok(out)
@@ -173,7 +195,7 @@ const AGGREGATE_FLAGS: &[&str] = &[
     "agg",
 ];
 
-fn aggregate(flag: &str, item: &str) -> Result<(String, Expr)> {
+fn aggregate(flag: &str, item: &str, columns: &Columns) -> Result<(String, Expr)> {
     let call = |func, arg| {
         Expr::Aggregate(Box::new(AggCall {
             func,
@@ -192,7 +214,7 @@ fn aggregate(flag: &str, item: &str) -> Result<(String, Expr)> {
         }
         _ => (item, None),
     };
-    let arg = expr::parse(item)?;
+    let (_, arg) = columns.key(item)?;
     let base = match &arg {
         Expr::Column(c) => c.clone(),
         other => other.default_name(),
@@ -228,30 +250,14 @@ fn split_quantile(item: &str) -> Result<(&str, (f64, &str))> {
     }
 }
 
-/// Splits at commas outside parentheses and quotes.
-pub fn split_list(text: &str) -> Vec<String> {
-    let (mut depth, mut quote, mut start) = (0usize, None, 0);
-    let mut out = Vec::new();
-    for (i, c) in text.char_indices() {
-        match (quote, c) {
-            (Some(q), c) if c == q => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(c),
-            (None, '(' | '[') => depth += 1,
-            (None, ')' | ']') => depth = depth.saturating_sub(1),
-            (None, ',') if depth == 0 => {
-                out.push(text[start..i].trim().to_string());
-                start = i + 1;
-            }
-            _ => {}
-        }
-    }
-    out.push(text[start..].trim().to_string());
-    out.retain(|s| !s.is_empty());
-    out
+/// The items of lists of columns of a frame; behind a name may stand one of `tails`.
+fn items(lists: &[String], f: &Frame, tails: &[char]) -> Result<Vec<String>> {
+    let schema = f.schema()?;
+    let columns = Columns::of(&schema);
+    Ok(lists.iter().flat_map(|list| columns.split(list, tails)).collect())
 }
 
-fn inputs(given: &[String]) -> Result<Vec<String>> {
+fn inputs(given: &[OsString]) -> Result<Vec<OsString>> {
     use std::io::IsTerminal;
     if !given.is_empty() {
         return Ok(given.to_vec());
@@ -367,7 +373,10 @@ pub fn read_options(a: &InputArgs) -> Result<ReadOptions> {
             Some(t) => Some(byte("--quote", t)?),
         },
         escape: a.escape.as_deref().map(|t| byte("--escape", t)).transpose()?,
-        comment: a.comment.as_deref().map(|t| byte("--comment", t)).transpose()?,
+        comment: a.comment.clone(),
+        trim: a.trim,
+        decimal_comma: a.decimal_comma,
+        thousands: a.thousands,
         skip_rows: a.skip_rows as u64,
         header: a.no_header.then_some(false),
         names: (!a.names.is_empty()).then(|| a.names.clone()),
@@ -407,14 +416,6 @@ fn byte(flag: &str, text: &str) -> Result<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lists_respect_calls_and_quotes() {
-        assert_eq!(
-            split_list("a, round(b,2) ,\"x,y\",'p,q'"),
-            ["a", "round(b,2)", "\"x,y\"", "'p,q'"]
-        );
-    }
 
     #[test]
     fn quantiles() {

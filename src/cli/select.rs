@@ -3,11 +3,12 @@
 use arrow::datatypes::Schema;
 
 use crate::error::{Error, Result, no_column};
-use crate::expr::{self, Expr};
+use crate::expr::{Columns, Expr, column_named};
 
 /// Names and expressions for the items, in the order typed.
 pub fn resolve(items: &[String], schema: &Schema) -> Result<Vec<(String, Expr)>> {
     let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+    let columns = Columns::of(schema);
     let mut out: Vec<(String, Expr)> = Vec::new();
     if items.first().is_some_and(|i| i.starts_with('!')) {
         add(&mut out, &names);
@@ -23,7 +24,7 @@ pub fn resolve(items: &[String], schema: &Schema) -> Result<Vec<(String, Expr)>>
         } else if is_pattern(item, &names) {
             add(&mut out, &matching(item, &names)?);
         } else {
-            let (name, e) = expr::parse_named(item)?;
+            let (name, e) = columns.key(item)?;
             // window functions are checked where they are computed
             if e.window().is_none() {
                 e.data_type(schema)?;
@@ -60,12 +61,12 @@ fn matching<'a>(item: &str, names: &[&'a str]) -> Result<Vec<&'a str>> {
             .map_err(|e| Error::usage(format!("/{regex}/ is no regular expression: {e}")))?;
         return Ok(names.iter().copied().filter(|n| re.is_match(n)).collect());
     }
-    if names.contains(&item) {
-        return Ok(names.iter().copied().filter(|n| *n == item).collect());
+    if let Some(i) = column_named(item, names.iter().copied()) {
+        return Ok(vec![names[i]]);
     }
     let index = |n: &str, default: usize| match n {
         "" => Ok(default),
-        n => (names.iter().position(|x| *x == n)).ok_or_else(|| no_column(n, names.iter().copied())),
+        n => column_named(n, names.iter().copied()).ok_or_else(|| no_column(n, names.iter().copied())),
     };
     let (a, b) = item.split_once(':').unwrap_or((item, item));
     let (from, to) = (index(a, 0)?, index(b, names.len() - 1)?);

@@ -116,7 +116,8 @@ impl Frame {
         on: impl IntoIterator<Item = &'a str>,
         how: &AsOf,
     ) -> Result<Frame> {
-        let on: Vec<(String, String)> = on.into_iter().map(key_names).collect();
+        let (ls, rs) = (self.schema()?, right.schema()?);
+        let on: Vec<(String, String)> = on.into_iter().map(|text| key_names(text, &ls, &rs)).collect();
         let Some(equal) = on.len().checked_sub(1) else {
             return Err(Error::query("an asof join needs a column to be near by")
                 .help("name it last, after those that must be equal: --on id,time"));

@@ -24,7 +24,8 @@ impl GroupBy {
     /// # Errors
     /// A text is no expression, has no aggregate, a column is unknown, or a type does not fit.
     pub fn agg<'a>(self, aggregates: impl IntoIterator<Item = &'a str>) -> Result<Frame> {
-        let parsed: Result<Vec<_>> = aggregates.into_iter().map(named).collect();
+        let schema = self.frame.schema()?;
+        let parsed: Result<Vec<_>> = aggregates.into_iter().map(|a| named(a, &schema)).collect();
         self.agg_exprs(parsed?)
     }
 

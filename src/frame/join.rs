@@ -12,7 +12,7 @@ use arrow::datatypes::SchemaRef;
 use super::Frame;
 use super::asof::AsOf;
 use crate::error::{Error, Result};
-use crate::expr::{Expr, Func, JoinKind};
+use crate::expr::{Columns, Expr, Func, JoinKind};
 use crate::kernel::types::{self, names_of};
 use crate::plan::{self, LogicalPlan};
 
@@ -97,7 +97,8 @@ impl Frame {
         if how == How::Asof {
             return self.join_asof(right, on, &AsOf::default());
         }
-        let on: Vec<(String, String)> = on.into_iter().map(key_names).collect();
+        let (ls, rs) = (self.schema()?, right.schema()?);
+        let on: Vec<(String, String)> = on.into_iter().map(|text| key_names(text, &ls, &rs)).collect();
         if on.is_empty() != (how == How::Cross) {
             return Err(match how {
                 How::Cross => Error::query("a cross join has no keys"),
@@ -162,9 +163,20 @@ fn united(name: &str, own: &SchemaRef, a: &SchemaRef, b: &SchemaRef) -> Result<E
     }
 }
 
-pub(super) fn key_names(text: &str) -> (String, String) {
-    let (l, r) = text.split_once('=').unwrap_or((text, text));
-    (l.trim().to_string(), r.trim().to_string())
+/// The columns that must be equal: `id`, or `id=key`. A text that is exactly a column of both sides is that one.
+pub(super) fn key_names(text: &str, left: &SchemaRef, right: &SchemaRef) -> (String, String) {
+    let (left, right) = (Columns::of(left), Columns::of(right));
+    let both = |l: &str, r: &str| Some((left.find(l)?.to_string(), right.find(r)?.to_string()));
+    if let Some(found) = both(text, text) {
+        return found;
+    }
+    let mut parts = text.match_indices('=').map(|(i, _)| (&text[..i], &text[i + 1..]));
+    if let Some(found) = parts.clone().find_map(|(l, r)| both(l, r)) {
+        return found;
+    }
+    let (l, r) = parts.next().unwrap_or((text, text));
+    let known = |name: &str, of: &Columns| of.find(name).unwrap_or(name.trim()).to_string();
+    (known(l, &left), known(r, &right))
 }
 
 /// Renames the right columns so that no name stands on both sides. Of the first `merged` keys those of

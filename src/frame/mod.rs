@@ -34,13 +34,14 @@ mod untouched;
 mod window;
 mod zone;
 
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::error::{Error, Result};
-use crate::expr::{self, AggCall, AggFunc, Expr};
+use crate::expr::{AggCall, AggFunc, Columns, Expr};
 use crate::graph::{self, Graph};
 use crate::kernel::types;
 use crate::observe::{Observer, Recorder, Warning};
@@ -81,19 +82,20 @@ impl Frame {
         Frame::read_with([input], &ReadOptions::default(), Settings::default())
     }
 
-    /// Reads files with options of their own, to be run with `settings`.
+    /// Reads files with options of their own, to be run with `settings`. Names need not be UTF-8.
     ///
     /// # Errors
     /// As [`Frame::read`].
-    pub fn read_with<'a>(
-        inputs: impl IntoIterator<Item = &'a str>,
+    pub fn read_with<S: AsRef<OsStr>>(
+        inputs: impl IntoIterator<Item = S>,
         options: &ReadOptions,
         settings: Settings,
     ) -> Result<Frame> {
-        let inputs: Vec<String> = inputs.into_iter().map(String::from).collect();
-        let (dataset, notes) = source::open(&inputs, options, settings.threads(), &settings.spill_dir())?;
+        let inputs: Vec<OsString> = inputs.into_iter().map(|i| i.as_ref().to_owned()).collect();
+        let (threads, memory) = (settings.threads(), settings.memory());
+        let (dataset, notes) = source::open(&inputs, options, threads, memory, &settings.spill_dir())?;
         let table = Table {
-            name: inputs.join(" "),
+            name: inputs.join(OsStr::new(" ")).to_string_lossy().into_owned(),
             dataset,
         };
         let mut frame = Frame::from_table(table, settings);
@@ -145,7 +147,8 @@ impl Frame {
     /// # Errors
     /// The text is no expression, a column is unknown, or it is not true or false.
     pub fn filter(self, condition: &str) -> Result<Frame> {
-        self.filter_expr(expr::parse(condition)?)
+        let predicate = Columns::of(&*self.schema()?).expr(condition)?;
+        self.filter_expr(predicate)
     }
 
     /// [`Frame::filter`] with a built expression.
@@ -172,12 +175,12 @@ impl Frame {
     /// # Errors
     /// The text is not `name = expression`, or a column in it is unknown.
     pub fn with(self, column: &str) -> Result<Frame> {
-        let (name, e) = expr::parse_named(column)?;
+        let schema = self.schema()?;
+        let (name, e) = Columns::of(&schema).named(column)?;
         let name = name.ok_or_else(|| {
             Error::query(format!("{column:?} does not name the new column"))
                 .help("write it as 'name = expression'")
         })?;
-        let schema = self.schema()?;
         let mut exprs = Expr::columns_of(&schema);
         match exprs.iter_mut().find(|(n, _)| *n == name) {
             Some((_, old)) => *old = e,
@@ -191,7 +194,8 @@ impl Frame {
     /// # Errors
     /// A column is unknown, or two would have the same name.
     pub fn select<'a>(self, columns: impl IntoIterator<Item = &'a str>) -> Result<Frame> {
-        let parsed: Result<Vec<_>> = columns.into_iter().map(named).collect();
+        let schema = self.schema()?;
+        let parsed: Result<Vec<_>> = columns.into_iter().map(|c| named(c, &schema)).collect();
         self.select_exprs(parsed?)
     }
 
@@ -212,7 +216,8 @@ impl Frame {
     /// # Errors
     /// A text is no expression.
     pub fn groupby<'a>(self, keys: impl IntoIterator<Item = &'a str>) -> Result<GroupBy> {
-        let keys: Result<Vec<_>> = keys.into_iter().map(named).collect();
+        let schema = self.schema()?;
+        let keys: Result<Vec<_>> = keys.into_iter().map(|k| named(k, &schema)).collect();
         Ok(GroupBy::new(self, keys?))
     }
 
@@ -265,7 +270,8 @@ impl Frame {
     /// # Errors
     /// A column is unknown or a flag is none of these.
     pub fn sort<'a>(self, keys: impl IntoIterator<Item = &'a str>) -> Result<Frame> {
-        let keys: Result<Vec<_>> = keys.into_iter().map(order_by).collect();
+        let schema = self.schema()?;
+        let keys: Result<Vec<_>> = keys.into_iter().map(|k| order_by(k, &schema)).collect();
         self.sort_by(keys?)
     }
 
@@ -461,6 +467,11 @@ impl Frame {
         &self.settings
     }
 
+    /// Which line of a file looks more like the header than what was taken for it, in words.
+    pub fn better_header(&self) -> Option<String> {
+        self.plan.tables().iter().find_map(|t| t.dataset.better_header())
+    }
+
     /// Puts the pending order into the plan.
     fn ordered(mut self) -> Frame {
         self.plan = self.plan.sorted(std::mem::take(&mut self.order));
@@ -505,36 +516,38 @@ fn replace(plan: LogicalPlan, tables: &mut dyn FnMut(&Table) -> Result<Table>) -
     }
 }
 
-/// `name = expression`, or an expression that names itself.
-fn named(text: &str) -> Result<(String, Expr)> {
-    let (name, e) = expr::parse_named(text)?;
+/// A column, `name = expression`, or an expression that names itself.
+fn named(text: &str, schema: &Schema) -> Result<(String, Expr)> {
+    let (name, e) = Columns::of(schema).key(text)?;
     Ok((name.unwrap_or_else(|| e.default_name()), e))
 }
 
-/// `column[:asc|desc][:nullsfirst|nullslast]`.
-pub fn order_by(text: &str) -> Result<OrderBy> {
-    let mut parts: Vec<&str> = text.split(':').collect();
+/// `column[:asc|desc][:nullsfirst|nullslast]`, or an expression in place of the column.
+fn order_by(text: &str, schema: &Schema) -> Result<OrderBy> {
+    let columns = Columns::of(schema);
     let mut key = OrderBy {
         expr: Expr::Literal(crate::kernel::Scalar::Null),
         descending: false,
         nulls_first: false,
     };
-    while parts.len() > 1 {
-        match parts.last().copied() {
-            Some("asc") => key.descending = false,
-            Some("desc") => key.descending = true,
-            Some("nullsfirst") => key.nulls_first = true,
-            Some("nullslast") => key.nulls_first = false,
+    let mut column = text;
+    while columns.find(column).is_none()
+        && let Some((before, flag)) = column.rsplit_once(':')
+    {
+        match flag.trim() {
+            "asc" => key.descending = false,
+            "desc" => key.descending = true,
+            "nullsfirst" => key.nulls_first = true,
+            "nullslast" => key.nulls_first = false,
             _ => break,
         }
-        parts.pop();
+        column = before;
     }
-    let column = parts.join(":");
-    // A bare name may hold anything (`DepDelay_mean`, `a b`); only what is no plain name is parsed.
-    key.expr = match expr::parse(&column) {
-        Ok(e) => e,
-        Err(_) if !column.contains(['(', '"']) => Expr::Column(column),
-        Err(e) => return Err(e),
+    key.expr = match columns.key(column) {
+        Ok((_, e)) => e,
+        // what is no expression was meant as a name
+        Err(e) if column.contains(['(', '"']) => return Err(e),
+        Err(_) => return Err(columns.missing(column.trim())),
     };
     Ok(key)
 }
