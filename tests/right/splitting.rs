@@ -182,3 +182,62 @@ fn blank_lines() {
     let one = f.file("one.csv", "a\n1\n\n3\n");
     assert_eq!(query(&one, "--count --count=a"), "count,a_count\n3,2\n");
 }
+
+/// Rows as they come in practice: quotes in odd places, text behind closing quotes, ragged and blank lines, mixed
+/// line ends.
+fn dirty(rows: usize, seed: u64) -> String {
+    let odd = [
+        "1,\"x\"y,3\n",
+        "2,5\" pipe,3\n",
+        "3,\"a\nb\",4\r\n",
+        "4,x\n",
+        "\n",
+        "5,\"a\"\"b\",6,7\n",
+        "6,\"c\r\nd\",\r",
+        "7,,\"\",,\n",
+        "8,\"1,2,3\n4,5,6\n\",9\n",
+    ];
+    let (mut csv, mut r) = (String::from("id,text,n\n"), Random(seed));
+    for i in 0..rows {
+        match r.below(3) {
+            0 => csv += odd[r.below(odd.len())],
+            _ => csv += &format!("{i},word,{}\n", r.below(1000)),
+        }
+    }
+    csv
+}
+
+#[test]
+fn dirty_rows_read_the_same_however_they_are_cut() {
+    let f = Folder::new();
+    for seed in [1, 2] {
+        let file = f.file("d.csv", dirty(4000, seed));
+        for policy in ["skip", "pad"] {
+            for question in [
+                "",
+                "-w n>500",
+                "-w text='xy' -s id,n",
+                "-g text --count",
+                "--null QQ",
+            ] {
+                let with = |how: &str| {
+                    let ran = ask(&file, &format!("--on-bad-row {policy} {question} {how}")).done();
+                    (ran.text().to_string(), ran.err)
+                };
+                let whole = with("-j 1 --scheduler sync --blocksize 1GiB");
+                assert!(
+                    whole.1.contains("closing quote") && whole.1.contains("rows of too few"),
+                    "{}",
+                    whole.1
+                );
+                for how in [
+                    "-j 8 --blocksize 64",
+                    "-j 3 --blocksize 1000",
+                    "-j 2 --blocksize 65537",
+                ] {
+                    assert_eq!(with(how), whole, "{policy} {question} {how}");
+                }
+            }
+        }
+    }
+}
