@@ -172,7 +172,7 @@ impl Places {
     fn fields(&self, dataset: &CsvDataset, column: usize) -> Vec<Span> {
         let field = |&(file, first): &(u32, u32)| match dataset.field_in(file as usize, column) {
             FieldOf::Field(i) => self.spans.get(first as usize + i).copied().unwrap_or(MISSING),
-            FieldOf::Missing | FieldOf::FileName => MISSING,
+            FieldOf::Missing | FieldOf::FileName | FieldOf::Folder => MISSING,
         };
         self.records.iter().map(field).collect()
     }
