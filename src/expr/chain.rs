@@ -77,12 +77,38 @@ impl Run {
         self.first = match self.rank.take() {
             Some(Rank::And) => logical(BinaryOp::And, first, rest),
             Some(Rank::Or) => logical(BinaryOp::Or, first, rest),
-            _ if rest.len() < LEAST => pairs(first, rest),
-            _ => Expr::Chain {
-                first: Box::new(first),
-                rest,
-            },
+            Some(rank) => computed(first, rank, rest),
+            None => first,
         };
+    }
+}
+
+/// What is computed from the left; `(a + b) + c` is the chain that `a + b + c` is.
+fn computed(first: Expr, own: Rank, rest: Vec<(BinaryOp, Expr)>) -> Expr {
+    let (mut first, mut parts) = (first, vec![rest]);
+    loop {
+        first = match first {
+            Expr::Chain { first, rest } if rest.first().is_some_and(|(op, _)| rank(*op) == Some(own)) => {
+                parts.push(rest);
+                *first
+            }
+            Expr::Binary { op, left, right } if rank(op) == Some(own) => {
+                parts.push(vec![(op, *right)]);
+                *left
+            }
+            other => {
+                first = other;
+                break;
+            }
+        };
+    }
+    let rest: Vec<(BinaryOp, Expr)> = parts.into_iter().rev().flatten().collect();
+    match rest.len() < LEAST {
+        true => pairs(first, rest),
+        false => Expr::Chain {
+            first: Box::new(first),
+            rest,
+        },
     }
 }
 

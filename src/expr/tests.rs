@@ -467,7 +467,7 @@ fn any_expr() -> impl Strategy<Value = Expr> {
                 "CASE WHEN ({a}) {o} ({b}) AND NOT (({c}) > 1) OR b THEN {c} ELSE {a} END"
             )),
             (inner.clone(), inner.clone())
-                .prop_map(|(a, b)| format!("({a}){}", format!(" + ({b}) - 1").repeat(25))),
+                .prop_map(|(a, b)| format!("({a}) + ({b}){}", " + i - 1".repeat(25))),
             inner.prop_map(|a| format!("-({a})")),
         ]
     });
