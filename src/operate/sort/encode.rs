@@ -225,11 +225,8 @@ impl Encoder {
             };
             columns.push(cells);
         }
-        for (converter, c) in &self.hidden_keys {
-            let rows = converter.convert_columns(&[batch.columns[*c].clone()])?;
-            columns.push(Cells::Bytes(BinaryArray::from_iter_values(
-                rows.iter().map(|r| r.data().to_vec()),
-            )));
+        for hidden in 0..self.hidden_keys.len() {
+            columns.push(self.key_cells(batch, batch.columns.len() + hidden)?);
         }
         Ok(Block {
             columns,
@@ -239,22 +236,26 @@ impl Encoder {
 
     /// A block that has only the key columns (others are empty), for a first look.
     pub(super) fn encode_keys(&self, batch: &Batch) -> Result<Block> {
-        let mut columns: Vec<Cells> = (0..batch.columns.len())
-            .map(|_| Cells::I8(Vec::new().into()))
-            .collect();
-        for c in self.codec.columns().filter(|&c| c < batch.columns.len()) {
-            columns[c] = cells(&batch.columns[c], self.schema.field(c).data_type(), 0)?;
-        }
-        for (converter, c) in &self.hidden_keys {
-            let rows = converter.convert_columns(&[batch.columns[*c].clone()])?;
-            columns.push(Cells::Bytes(BinaryArray::from_iter_values(
-                rows.iter().map(|r| r.data().to_vec()),
-            )));
+        let count = batch.columns.len() + self.hidden_keys.len();
+        let mut columns = vec![Cells::I8(Vec::new().into()); count];
+        for c in self.codec.columns() {
+            columns[c] = self.key_cells(batch, c)?;
         }
         Ok(Block {
             columns,
             orders: vec![0; batch.rows].into(),
         })
+    }
+
+    /// The key that is column `c` of a block; texts are never ids.
+    pub(super) fn key_cells(&self, batch: &Batch, c: usize) -> Result<Cells> {
+        let hidden = c.checked_sub(batch.columns.len());
+        let Some((converter, column)) = hidden.and_then(|h| self.hidden_keys.get(h)) else {
+            return cells(&batch.columns[c], self.schema.field(c).data_type(), 0);
+        };
+        let rows = converter.convert_columns(&[batch.columns[*column].clone()])?;
+        let bytes = rows.iter().map(|r| r.data().to_vec());
+        Ok(Cells::Bytes(BinaryArray::from_iter_values(bytes)))
     }
 
     /// One row with the texts of each column's dictionary as a list, null for a column without one.

@@ -12,7 +12,8 @@
 
 use super::SortSpec;
 use super::cells::Block;
-use super::keys::Codec;
+use super::heads::{Heads, Values};
+use super::keys::{Codec, Key};
 use crate::error::Result;
 use crate::expr::Rank;
 use crate::kernel::hash::hash_u128;
@@ -31,6 +32,8 @@ const SHARE: usize = 8;
 const STRETCH: u64 = if cfg!(test) { 100 } else { 1 << 15 };
 /// It pays as long as at least one row of so many is left out.
 const PAYS: u64 = 8;
+/// Heads whose bounds most values leave are made anew so often: not for values that no head tells whole.
+const MOST_FITS: u32 = 8;
 
 /// What is known of a partition.
 #[derive(Debug, Clone, Copy)]
@@ -54,14 +57,16 @@ const VACANT: Entry = Entry {
 
 /// The foremost rows of each partition so far.
 pub(super) struct Foremost {
-    partition: Codec,
-    order: Codec,
+    partition: Look,
+    order: Look,
     rank: Rank,
     most: usize,
     entries: Vec<Entry>,
     /// Of each partition `most` heads, of which those seen are in order.
     heads: Vec<u128>,
     partitions: usize,
+    /// How often heads were made to suit the rows.
+    fits: u32,
     /// The greatest order of a row so far.
     order_seen: Option<u64>,
     stretch: Stretch,
@@ -69,11 +74,40 @@ pub(super) struct Foremost {
     most_bytes: usize,
 }
 
+/// Keys and how their heads are made, from when the first rows told their bounds.
+struct Look {
+    keys: Vec<Key>,
+    values: Vec<Values>,
+    heads: Heads,
+}
+
+impl Look {
+    fn new(keys: &[Key]) -> Look {
+        Look {
+            keys: keys.to_vec(),
+            values: vec![Values::None; keys.len()],
+            heads: Heads::new(&[], &[]),
+        }
+    }
+
+    /// Makes heads anew, with room for the values of these rows and some beyond.
+    fn fit(&mut self, rows: &Block) {
+        for (values, key) in self.values.iter_mut().zip(&self.keys) {
+            let new = Values::of(&rows.columns[key.column]).brief();
+            *values = std::mem::take(values).with(new);
+        }
+        let values: Vec<Values> = self.values.iter().map(|v| v.clone().widened()).collect();
+        self.heads = Heads::new(&self.keys, &values);
+    }
+}
+
 /// What happened since it was last asked whether it pays.
 #[derive(Debug, Default)]
 struct Stretch {
     rows: u64,
     passed: u64,
+    /// Rows that passed whose heads did not tell all.
+    inexact: u64,
     partitions: usize,
     /// Rows in all.
     all: u64,
@@ -87,22 +121,14 @@ impl Foremost {
         };
         let keys = spec.keys.len();
         let (whole, to) = (whole.min(keys), wanted.keys.clamp(whole.min(keys), keys));
-        let codec = |keys: &[super::SortKey]| {
-            let spec = SortSpec {
-                keys: keys.to_vec(),
-                limit: None,
-                whole: None,
-                foremost: None,
-            };
-            Codec::new(&spec, schema)
-        };
-        let (partition, order) = (codec(&spec.keys[..whole])?, codec(&spec.keys[whole..to])?);
-        if wanted.most > MOST_RANK || !partition.hidden.is_empty() || !order.hidden.is_empty() {
+        let codec = Codec::new(spec, schema)?;
+        if wanted.most > MOST_RANK || codec.hidden.iter().any(|&k| k < to) {
             return Ok(None);
         }
         let mut foremost = Foremost {
-            partition,
-            order,
+            partition: Look::new(&codec.keys[..whole]),
+            order: Look::new(&codec.keys[whole..to]),
+            fits: 0,
             rank: wanted.rank,
             most: wanted.most.max(1) as usize,
             entries: Vec::new(),
@@ -119,17 +145,37 @@ impl Foremost {
     /// Which rows may be wanted, `keys` being their keys and `orders` their places in the input; none
     /// once it does not pay.
     pub(super) fn wanted(&mut self, keys: &Block, orders: &[u64]) -> Option<Vec<bool>> {
-        let partitions = self.partition.heads(keys, 0, orders.len());
-        let heads = self.order.heads(keys, 0, orders.len());
+        if self.fits == 0 {
+            self.fit(keys);
+        }
+        let partitions = self.partition.heads.of(keys);
+        let heads = self.order.heads.of(keys);
         let mut wanted = Vec::with_capacity(orders.len());
         for ((&partition, &head), &order) in partitions.iter().zip(&heads).zip(orders) {
             let later = self.order_seen.is_none_or(|seen| seen < order);
             self.order_seen = self.order_seen.max(Some(order));
-            wanted.push(self.take(partition, head, later)?);
+            let passes = self.take(partition, head, later)?;
+            self.stretch.inexact += u64::from(passes && (partition | head) & 1 == 1);
+            wanted.push(passes);
         }
         self.stretch.rows += orders.len() as u64;
         self.stretch.passed += wanted.iter().filter(|&&w| w).count() as u64;
+        let most = self.stretch.rows / PAYS;
+        if self.fits < MOST_FITS && self.stretch.rows >= STRETCH && self.stretch.inexact > most {
+            self.fit(keys);
+            return Some(wanted);
+        }
         self.pays().then_some(wanted)
+    }
+
+    /// Makes heads that suit these rows, and forgets all others.
+    fn fit(&mut self, keys: &Block) {
+        self.fits += 1;
+        self.partition.fit(keys);
+        self.order.fit(keys);
+        self.entries.fill(VACANT);
+        self.heads.clear();
+        (self.partitions, self.stretch) = (0, Stretch::default());
     }
 
     /// Whether a row may be wanted; `later` if it comes behind all rows so far in the input. None if

@@ -16,7 +16,8 @@ use arrow::datatypes::SchemaRef;
 use super::SortSpec;
 use super::cells::Block;
 use super::gather::{Slot, column};
-use super::plan::{MergePlan, block_of, plan_ranges};
+use super::keys::compare;
+use super::plan::{KeyTexts, MergePlan, block_of, plan};
 use super::sink::Mark;
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
@@ -49,7 +50,7 @@ pub(super) fn merge_blocks(
     run: &Arc<RunContext>,
 ) -> Result<Blocks> {
     let inputs = [Arc::new(input)];
-    let plan = Arc::new(plan_ranges(spec, schema, &inputs, u64::MAX)?);
+    let plan = Arc::new(plan(spec, schema, &inputs, u64::MAX, KeyTexts::Spelled)?);
     let mut merge = Merge::new(spec, schema, &plan, 0, &inputs, run)?;
     merge.plain = true;
     Ok(Blocks(merge))
@@ -245,7 +246,7 @@ impl Merge {
         if x.0 & 1 == 1 {
             let (p, q) = (&self.cursors[a], &self.cursors[b]);
             if let (Some(m), Some(n)) = (&p.block, &q.block) {
-                let order = self.plan.codec.compare(m, p.row, n, q.row);
+                let order = compare(self.plan.keys_behind(), m, p.row, n, q.row);
                 if order.is_ne() {
                     return order.is_lt();
                 }

@@ -13,10 +13,12 @@
 //! Cells, dictionaries of key texts and packed codes serve groups in order too
 //! ([`super::aggregate`]).
 
+mod bound;
 pub(in crate::operate) mod cells;
 pub(in crate::operate) mod encode;
 mod foremost;
 mod gather;
+mod heads;
 mod keys;
 mod merge;
 pub(in crate::operate) mod packing;
@@ -26,6 +28,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 pub(in crate::operate) mod texts;
+mod ties;
 
 use serde::{Deserialize, Serialize};
 

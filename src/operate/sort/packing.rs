@@ -205,19 +205,6 @@ impl Packing {
         });
         values.collect()
     }
-
-    /// The code of one value for each key.
-    pub(in crate::operate) fn pack(&self, values: &[Option<i128>]) -> u128 {
-        let codes = self.spans.iter().zip(values);
-        codes.fold(0, |all, (s, v)| {
-            (all << s.bits) | v.map_or(s.null(), |v| s.code(v))
-        })
-    }
-
-    /// The values that the keys may have, at least.
-    pub(in crate::operate) fn ranges(&self) -> impl Iterator<Item = Range> {
-        self.spans.iter().map(|s| Some((s.min, s.max)))
-    }
 }
 
 impl Span {

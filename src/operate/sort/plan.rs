@@ -17,9 +17,10 @@ use arrow::datatypes::SchemaRef;
 use super::SortSpec;
 use super::cells::Block;
 use super::encode::{is_header, read_header};
-use super::keys::{Codec, Kind, kind};
+use super::heads::{Heads, Values};
+use super::keys::{Codec, Key, Kind, kind};
 use super::packing::{Packing, Range, union};
-use super::sink::{Mark, Notes, RunIndex};
+use super::sink::{Mark, Notes, RunIndex, mark};
 use crate::error::{Error, Result};
 use crate::pipeline::{Bucket, Partition};
 
@@ -33,12 +34,49 @@ pub struct MergePlan {
     pub(super) runs: Vec<RunPlan>,
     /// For each column, if all runs keep it by dictionary: the united dictionary.
     pub(super) unions: Vec<Option<ArrayRef>>,
-    /// How the keys of all runs fit codes, if they do; the texts of keys by their ranks in `unions`.
-    packing: Option<Packing>,
-    /// For each column whether it is a key.
-    keys: Vec<bool>,
+    rows: RowHeads,
     /// Columns that cells keep as they are.
     pub(super) other: Vec<bool>,
+}
+
+/// How rows of any run become heads.
+#[derive(Debug)]
+struct RowHeads {
+    /// How the keys of all runs fit codes, if they do; the texts of keys by their ranks in the union.
+    packing: Option<Packing>,
+    /// Where they do not, by their bounds.
+    heads: Heads,
+    /// For each column whether it is a key, and whether the ids of runs are mapped to united ones.
+    keys: Vec<bool>,
+    united: Vec<bool>,
+}
+
+impl RowHeads {
+    /// The heads of a block's rows; texts of keys that have no united ids are written out.
+    fn of(&self, block: &mut Block, run: &RunPlan) -> Result<Vec<u128>> {
+        if let Some(packing) = &self.packing {
+            let map = |c: usize| self.united.get(c)?.then(|| run.to_union[c].as_slice());
+            let heads = packing.codes(block, map);
+            let mut heads = heads.ok_or_else(|| Error::defect("sort: a key came back in another form"))?;
+            heads.iter_mut().for_each(|h| *h <<= 1);
+            return Ok(heads);
+        }
+        let dictionaries = run.dictionaries.iter().zip(&self.keys).enumerate();
+        for (c, (dictionary, &key)) in dictionaries {
+            if let (Some(dictionary), true) = (dictionary, key && block.columns[c].width() > 0) {
+                block.columns[c] = block.columns[c].spelled(dictionary);
+            }
+        }
+        Ok(self.heads.of(block))
+    }
+
+    /// Bits of a head behind those of the first `keys`.
+    fn bits_behind(&self, keys: usize) -> u32 {
+        match &self.packing {
+            Some(packing) => packing.bits_behind(keys) + 1,
+            None => self.heads.bits_behind(keys) + 1,
+        }
+    }
 }
 
 /// What merging needs to know of a run.
@@ -63,23 +101,13 @@ impl MergePlan {
 
     /// A block of a run and the heads of its rows.
     pub(super) fn heads(&self, mut block: Block, run: usize) -> Result<(Block, Vec<u128>)> {
-        let run = &self.runs[run];
-        if let Some(packing) = &self.packing {
-            let map = |c: usize| self.unions.get(c)?.as_ref().map(|_| run.to_union[c].as_slice());
-            let mut heads = packing
-                .codes(&block, map)
-                .ok_or_else(|| Error::defect("sort: a key came back in another form"))?;
-            heads.iter_mut().for_each(|h| *h <<= 1);
-            return Ok((block, heads));
-        }
-        let dictionaries = run.dictionaries.iter().zip(&self.keys).enumerate();
-        for (c, (dictionary, &key)) in dictionaries {
-            if let (Some(dictionary), true) = (dictionary, key && block.columns[c].width() > 0) {
-                block.columns[c] = block.columns[c].spelled(dictionary);
-            }
-        }
-        let heads = self.codec.heads(&block, 0, block.rows());
+        let heads = self.rows.of(&mut block, &self.runs[run])?;
         Ok((block, heads))
+    }
+
+    /// The keys that rows of equal heads may differ in.
+    pub(super) fn keys_behind(&self) -> &[Key] {
+        &self.codec.keys[self.rows.heads.whole_keys()..]
     }
 
     /// Writes out the texts that a block of a run has by their ids.
@@ -118,6 +146,26 @@ pub fn plan_ranges(
     inputs: &[Arc<Partition>],
     target_bytes: u64,
 ) -> Result<MergePlan> {
+    plan(spec, schema, inputs, target_bytes, KeyTexts::United)
+}
+
+/// How a merge has the texts of keys that all runs keep by dictionaries.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum KeyTexts {
+    /// As ids of one dictionary.
+    United,
+    /// Written out.
+    Spelled,
+}
+
+/// See [`plan_ranges`].
+pub(super) fn plan(
+    spec: &SortSpec,
+    schema: &SchemaRef,
+    inputs: &[Arc<Partition>],
+    target_bytes: u64,
+    key_texts: KeyTexts,
+) -> Result<MergePlan> {
     let codec = Codec::new(spec, schema)?;
     let columns = schema.fields().len();
     let block_columns = columns + codec.hidden.len() + 1;
@@ -145,7 +193,7 @@ pub fn plan_ranges(
         .collect();
     let texts = |c: usize| kind(schema.field(c).data_type()) == Kind::Text;
     let unions = (0..columns).map(|c| {
-        if texts(c) {
+        if texts(c) && (!keys[c] || key_texts == KeyTexts::United) {
             unite(&mut runs, c, keys[c])
         } else {
             Ok(None)
@@ -153,7 +201,12 @@ pub fn plan_ranges(
     });
     let mut unions = unions.collect::<Result<Vec<_>>>()?;
     let indices: Option<Vec<&RunIndex>> = indices.into_iter().collect();
-    let packing = indices.as_ref().and_then(|i| packing(&codec, i, &unions));
+    let packing = indices.as_ref().and_then(|i| packing(&codec, i, &runs, &unions));
+    let values = codec.keys.iter().enumerate().map(|(k, key)| match &indices {
+        Some(indices) => bounds(k, key, indices, &runs),
+        None => Values::any(schema.field(spec.keys[k].column).data_type()),
+    });
+    let heads = Heads::new(&codec.keys, &values.collect::<Vec<_>>());
     for c in 0..columns {
         if !keys[c] || unions[c].is_none() {
             continue;
@@ -164,12 +217,24 @@ pub fn plan_ranges(
             None => unions[c] = None,
         }
     }
+    let rows = RowHeads {
+        packing,
+        heads,
+        keys,
+        united: unions.iter().map(Option::is_some).collect(),
+    };
     let mut marks = Vec::new();
     for (run, index) in runs.iter_mut().zip(indices.iter().flatten()) {
-        let firsts = match &packing {
-            Some(packing) => packed_marks(packing, index, run, &codec)?,
-            None => index.firsts.clone(),
-        };
+        let mut firsts = Vec::with_capacity(index.firsts.len());
+        for first in &index.firsts {
+            let heads = rows.of(&mut first.clone(), run)?;
+            firsts.extend(
+                heads
+                    .into_iter()
+                    .zip(first.orders.iter())
+                    .map(|(h, &o)| mark(h, o)),
+            );
+        }
         marks.extend(firsts.iter().copied().zip(index.rows.iter().copied()));
         (run.firsts, run.rows) = (Some(firsts), index.rows.clone());
     }
@@ -178,12 +243,10 @@ pub fn plan_ranges(
         None => 1,
     };
     if let Some(keys) = spec.whole {
-        let behind = packing
-            .as_ref()
-            .map_or_else(|| codec.bits_behind(keys), |p| p.bits_behind(keys));
+        let behind = rows.bits_behind(keys);
         marks
             .iter_mut()
-            .for_each(|(mark, _)| *mark = start_of(*mark, behind + 1));
+            .for_each(|(mark, _)| *mark = start_of(*mark, behind));
     }
     Ok(MergePlan {
         splitters: splitters(marks, ranges),
@@ -195,48 +258,44 @@ pub fn plan_ranges(
         codec,
         runs,
         unions,
-        packing,
-        keys,
+        rows,
     })
 }
 
-/// How the keys of all runs fit codes: if each run has its own, and all texts are united.
-fn packing(codec: &Codec, indices: &[&RunIndex], unions: &[Option<ArrayRef>]) -> Option<Packing> {
+/// How the keys of all runs fit codes: if all are integers, or texts of united dictionaries.
+fn packing(
+    codec: &Codec,
+    indices: &[&RunIndex],
+    runs: &[RunPlan],
+    unions: &[Option<ArrayRef>],
+) -> Option<Packing> {
     let keys = codec.key_columns();
     let mut ranges: Vec<Range> = vec![None; keys.len()];
-    for index in indices {
-        let (packing, _) = index.packed.as_ref()?;
-        for (all, own) in ranges.iter_mut().zip(packing.ranges()) {
-            *all = union(*all, own);
-        }
-    }
-    for (range, key) in ranges.iter_mut().zip(&keys) {
+    for (k, (range, key)) in ranges.iter_mut().zip(&keys).enumerate() {
         if let Some(union) = unions.get(key.column)?.as_ref() {
             *range = Some((0, union.len() as i128));
+            continue;
+        }
+        if runs.iter().any(|r| r.dictionaries[key.column].is_some()) {
+            return None; // ids of one run mean nothing in another
+        }
+        for index in indices.iter().filter(|i| !i.rows.is_empty()) {
+            *range = union(*range, index.values.get(k)?.range()?);
         }
     }
     Packing::new(&keys, &ranges)
 }
 
-/// The marks of a run by the codes of the merge.
-fn packed_marks(packing: &Packing, index: &RunIndex, run: &RunPlan, codec: &Codec) -> Result<Vec<Mark>> {
-    let Some((own, codes)) = &index.packed else {
-        return Err(Error::defect("sort: a run without codes"));
-    };
-    let keys = codec.key_columns();
-    let marks = codes.iter().map(|&(code, order)| {
-        let mut values = own.unpack(code);
-        for (value, key) in values.iter_mut().zip(&keys) {
-            let map = &run.to_union[key.column];
-            if !map.is_empty() {
-                *value = value
-                    .and_then(|rank| map.get(rank as usize))
-                    .map(|&rank| rank as i128);
-            }
+/// The bounds of a key over all runs; of texts that are ids the bounds are those of the dictionary.
+fn bounds(k: usize, key: &Key, indices: &[&RunIndex], runs: &[RunPlan]) -> Values {
+    let own = indices.iter().zip(runs).map(|(index, run)| {
+        let dictionary = run.dictionaries.get(key.column).and_then(Option::as_ref);
+        match (dictionary, index.values.get(k)) {
+            (Some(texts), Some(Values::Ints(..))) => Values::of_texts(texts).brief(),
+            (_, values) => values.cloned().unwrap_or_default(),
         }
-        (packing.pack(&values) << 1, order)
     });
-    Ok(marks.collect())
+    own.fold(Values::None, Values::with)
 }
 
 /// The least mark of the rows that share a mark's leading keys, as far as heads tell these apart.

@@ -11,18 +11,20 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BinaryArray, BooleanArray};
+use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::SchemaRef;
 
 use super::SortSpec;
-use super::cells::{Block, record_batch};
-use super::encode::{Encoder, read_header};
+use super::bound::Bound;
+use super::cells::{Block, Cells, record_batch};
+use super::encode::Encoder;
 use super::foremost::Foremost;
-use super::keys::Codec;
+use super::heads::{Values, shortened};
+use super::keys::{Codec, Key};
 use super::merge::merge_blocks;
-use super::packing::Packing;
 use super::store::{CHUNK_ROWS, Store};
-use crate::error::{Error, Result};
+use super::ties;
+use crate::error::Result;
 use crate::kernel::Batch;
 use crate::memory::{Reservation, SpillWriter};
 use crate::pipeline::{Bucket, Flow, Partition, RunContext, Sink, TaskContext};
@@ -55,13 +57,32 @@ pub(super) fn mark(head: u128, order: u64) -> Mark {
     (head, if head & 1 == 1 { 0 } else { order })
 }
 
-/// Where the blocks of a run begin.
+/// Where the blocks of a run begin, and what lies between.
 #[derive(Debug, Default)]
 pub(super) struct RunIndex {
-    pub(super) firsts: Vec<Mark>,
-    /// The same by codes of the run's own packing, if its keys have one.
-    pub(super) packed: Option<(Packing, Vec<(u128, u64)>)>,
+    /// The keys of the first row of each block, as far as heads look at them.
+    pub(super) firsts: Vec<Block>,
+    /// The bounds of each key's values.
+    pub(super) values: Vec<Values>,
     pub(super) rows: Vec<u32>,
+}
+
+impl RunIndex {
+    /// Notes the next block of the run.
+    fn note(&mut self, keys: &[Key], block: &Block) -> Result<()> {
+        let mut first = ties::gather(keys, &[block], &[(0, 0)])?;
+        self.values.resize(keys.len(), Values::None);
+        for (values, key) in self.values.iter_mut().zip(keys) {
+            let cells = &block.columns[key.column];
+            *values = std::mem::take(values).with(Values::of(cells)).brief();
+            if let Cells::Bytes(texts) = &mut first.columns[key.column] {
+                *texts = texts.iter().map(|t| t.map(shortened)).collect();
+            }
+        }
+        self.firsts.push(first);
+        self.rows.push(block.rows() as u32);
+        Ok(())
+    }
 }
 
 /// The notes of a sink's partition: an index for each bucket.
@@ -97,8 +118,8 @@ pub struct SortSink {
 /// The state of a top-n.
 struct Top {
     rows: usize,
-    /// The head of the n-th row so far.
-    threshold: Option<u128>,
+    /// The n-th row so far.
+    bound: Option<Bound>,
 }
 
 impl SortSink {
@@ -109,7 +130,7 @@ impl SortSink {
         let texts = (run.budget.limit() / run.threads.max(1) / TEXTS_SHARE).clamp(LEAST_TEXTS, MOST_TEXTS);
         let top = spec.limit.filter(|&n| n <= TOP_ROWS).map(|n| Top {
             rows: n as usize,
-            threshold: None,
+            bound: None,
         });
         Ok(SortSink {
             encoder: Encoder::new(spec, schema, &codec, if top.is_some() { 0 } else { texts })?,
@@ -135,22 +156,13 @@ impl SortSink {
 
     fn push_piece(&mut self, mut batch: Batch) -> Result<()> {
         let mut orders: Vec<u64> = (batch.position..batch.position + batch.rows as u64).collect();
-        if let Some(threshold) = self.top.as_ref().and_then(|t| t.threshold) {
-            let heads = self
-                .codec
-                .heads(&self.encoder.encode_keys(&batch)?, 0, batch.rows);
-            let kept = heads.iter().filter(|&&h| h <= threshold).count();
-            if kept == 0 {
-                return Ok(());
-            }
-            if kept < batch.rows {
-                let mask: BooleanArray = heads.iter().map(|&h| Some(h <= threshold)).collect();
-                batch = batch.filter(&mask)?;
-                let mut keep = heads.iter();
-                orders.retain(|_| keep.next().is_some_and(|&h| h <= threshold));
-            }
+        if let Some(bound) = self.top.as_ref().and_then(|t| t.bound.as_ref()) {
+            let before = bound.before(&self.codec.keys, &self.encoder, &batch, &orders)?;
+            retain(&mut batch, &mut orders, before)?;
         }
-        self.leave_out(&mut batch, &mut orders)?;
+        if !orders.is_empty() {
+            self.leave_out(&mut batch, &mut orders)?;
+        }
         if orders.is_empty() {
             return Ok(());
         }
@@ -192,12 +204,7 @@ impl SortSink {
             self.foremost = None;
             return Ok(());
         };
-        let mut keep = wanted.iter();
-        orders.retain(|_| keep.next().is_some_and(|&w| w));
-        if orders.len() < batch.rows {
-            *batch = batch.filter(&BooleanArray::from(wanted))?;
-        }
-        Ok(())
+        retain(batch, orders, wanted)
     }
 
     /// Reserves what the store takes with `block`.
@@ -215,12 +222,14 @@ impl SortSink {
         if self.store.rows() < 2 * top.rows + CHUNK_ROWS {
             return Ok(());
         }
-        let (mut places, _) = self.store.sort(&self.codec, self.encoder.key_texts())?;
+        let mut places = self.store.sort(&self.codec, self.encoder.key_texts())?;
         places.truncate(top.rows);
+        if let Some(last) = places.last() {
+            top.bound = Some(Bound::new(self.store.gather(&[*last])?));
+        }
         let mut kept = Store::default();
         for part in places.chunks(CHUNK_ROWS) {
             let block = self.store.gather(part)?;
-            top.threshold = self.codec.heads(&block, block.rows() - 1, block.rows()).pop();
             kept.push(block, &self.codec, self.encoder.key_texts())?;
         }
         self.store = kept;
@@ -241,20 +250,17 @@ impl SortSink {
     /// Ends a run; its head stays in memory as long as no more than `most_used` bytes are taken.
     fn seal(&mut self, most_used: usize) -> Result<()> {
         let block_rows = self.block_rows();
-        let (mut places, packing) = self.store.sort(&self.codec, self.encoder.key_texts())?;
+        let mut places = self.store.sort(&self.codec, self.encoder.key_texts())?;
         places.truncate(self.limit);
         let mut bucket = Bucket::default();
         let mut index = RunIndex::default();
         let mut kept = self.run.budget.reservation("sorted rows");
         let mut buffer = self.run.budget.reservation("sorting");
         let header = self.encoder.header();
-        let dictionaries = read_header(&header, self.encoder.key_texts().len())?;
-        index.packed = packing.map(|p| (p, Vec::new()));
         let mut in_memory = most_used > 0;
         for part in places.chunks(block_rows) {
             let block = self.store.gather(part)?;
-            self.sample(&block, &dictionaries, &mut index)?;
-            index.rows.push(part.len() as u32);
+            index.note(&self.codec.keys, &block)?;
             bucket.rows += part.len() as u64;
             if in_memory {
                 let fits = self.run.budget.used() + block.bytes() <= most_used;
@@ -302,20 +308,21 @@ impl SortSink {
             if level == IN_MEMORY || self.levels.len() - first < fan {
                 break;
             }
+            let notes = Notes {
+                runs: self.index.drain(first..).collect(),
+            };
             let partition = Partition {
                 buckets: self.runs.drain(first..).collect(),
+                notes: Some(Arc::new(notes)),
                 ..Partition::default()
             };
             self.levels.truncate(first);
-            self.index.truncate(first);
             // Each level has its own file, so that the space of merged runs is given back.
             self.writer = None;
             let mut merged = merge_blocks(&self.spec, &self.schema, partition, &self.run)?;
             let (mut bucket, mut index) = (Bucket::default(), RunIndex::default());
-            let no_texts = vec![None; self.schema.fields().len()];
             while let Some(block) = merged.next(block_rows)? {
-                self.sample(&block, &no_texts, &mut index)?;
-                index.rows.push(block.rows() as u32);
+                index.note(&self.codec.keys, &block)?;
                 bucket.rows += block.rows() as u64;
                 self.write_block(&block, &mut bucket)?;
             }
@@ -324,29 +331,6 @@ impl SortSink {
             self.levels.push(level + 1);
             self.index.push(index);
         }
-        Ok(())
-    }
-
-    /// Notes the first row of a block.
-    fn sample(
-        &mut self,
-        block: &Block,
-        dictionaries: &[Option<BinaryArray>],
-        index: &mut RunIndex,
-    ) -> Result<()> {
-        let mut first = Block::gather(std::slice::from_ref(block), &[(0, 0)])?;
-        if let Some((packing, codes)) = &mut index.packed {
-            let code = packing.codes(&first, |_| None).and_then(|c| c.first().copied());
-            let code = code.ok_or_else(|| Error::defect("sort: a packed key that is no integer"))?;
-            codes.push((code, block.orders[0]));
-        }
-        for (c, texts) in self.encoder.key_texts().iter().enumerate() {
-            if let (Some(_), Some(dictionary)) = (texts, &dictionaries[c]) {
-                first.columns[c] = first.columns[c].spelled(dictionary);
-            }
-        }
-        let head = self.codec.heads(&first, 0, 1);
-        index.firsts.push(mark(head[0], block.orders[0]));
         Ok(())
     }
 
@@ -364,6 +348,16 @@ impl SortSink {
         bucket.spilled.push((writer.file(), block));
         Ok(())
     }
+}
+
+/// Keeps the rows of a batch that are wanted.
+fn retain(batch: &mut Batch, orders: &mut Vec<u64>, wanted: Vec<bool>) -> Result<()> {
+    let mut keep = wanted.iter();
+    orders.retain(|_| keep.next().is_some_and(|&w| w));
+    if !orders.is_empty() && orders.len() < batch.rows {
+        *batch = batch.filter(&BooleanArray::from(wanted))?;
+    }
+    Ok(())
 }
 
 impl Sink for SortSink {

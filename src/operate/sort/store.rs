@@ -10,14 +10,15 @@
 //! unsorted rows would cost a cache and a TLB miss for every value (six times the time).
 //!
 //! Where the values of integer keys in this run span few enough bits, keys and place fit one `u64`
-//! (most real keys do: dates, ids, counts); else heads of 128 bits are sorted.
+//! (most real keys do: dates, ids, counts), or a `u128`; else heads of 128 bits are sorted, and rows
+//! whose heads tie by heads of their own.
 
-use std::cmp::Ordering;
-
-use super::cells::{Block, Cells, Int, Width, ints, min_max};
+use super::cells::{Block, Cells, Width, ints, min_max};
+use super::heads::{Heads, Values};
 use super::keys::Codec;
 use super::packing::{Packing, Range, union};
 use super::texts::KeyTexts;
+use super::ties;
 use crate::error::Result;
 
 /// Rows of the largest block that is pushed.
@@ -126,7 +127,7 @@ impl Store {
         fresh.orders = fresh.blocks.iter().map(|b| ends(&b.orders)).collect();
         let in_order = fresh.blocks.iter().all(|b| b.orders.is_sorted());
         texts.iter_mut().flatten().for_each(|t| t.rank(false));
-        let (places, _) = fresh.sort_blocks(codec, in_order, texts, true)?;
+        let places = fresh.sort_blocks(codec, in_order, texts, true)?;
         let least = fresh.orders.iter().map(|o| o.0).min().unwrap_or(0);
         let most = fresh.orders.iter().map(|o| o.1).max().unwrap_or(0);
         self.blocks.push(fresh.gather(&places)?);
@@ -136,13 +137,8 @@ impl Store {
 
     /// The places of all rows in order.
     ///
-    /// From then on the texts that a key column has by its dictionary are their ranks there. If all
-    /// keys with their values in this run fit a code, it tells how.
-    pub(super) fn sort(
-        &mut self,
-        codec: &Codec,
-        texts: &mut [Option<KeyTexts>],
-    ) -> Result<(Vec<u32>, Option<Packing>)> {
+    /// From then on the texts that a key column has by its dictionary are their ranks there.
+    pub(super) fn sort(&mut self, codec: &Codec, texts: &mut [Option<KeyTexts>]) -> Result<Vec<u32>> {
         self.settle(codec, texts)?;
         texts.iter_mut().flatten().for_each(|t| t.rank(true));
         // Gathering is quick only where all chunks of a column have the same width.
@@ -169,7 +165,7 @@ impl Store {
         in_order: bool,
         texts: &[Option<KeyTexts>],
         fresh: bool,
-    ) -> Result<(Vec<u32>, Option<Packing>)> {
+    ) -> Result<Vec<u32>> {
         let mut all: Vec<((u64, u64), Block)> = std::mem::take(&mut self.orders)
             .into_iter()
             .zip(std::mem::take(&mut self.blocks))
@@ -177,28 +173,18 @@ impl Store {
         all.sort_by_key(|(orders, _)| *orders);
         (self.orders, self.blocks) = all.into_iter().unzip();
         let ascending = in_order && self.orders.windows(2).all(|w| w[0].1 < w[1].0);
-        let packing = match texts.iter().any(Option::is_some) {
-            true => self.packing(codec, texts),
-            false => None,
-        };
-        if let Some(packing) = packing {
-            let places = match ascending {
-                true => self.sort_codes(&packing, texts, fresh),
-                false => None,
-            };
-            let places = places.unwrap_or_else(|| self.sort_heads(codec, ascending));
-            return Ok((places, Some(packing)));
+        if ascending
+            && let Some(packing) = self.packing(codec, texts)
+            && let Some(places) = self.sort_codes(&packing, texts, fresh)
+        {
+            return Ok(places);
         }
-        if ascending && let Some(places) = self.sort_packed(codec) {
-            return Ok((places, None));
-        }
-        Ok((self.sort_heads(codec, ascending), None))
+        self.sort_heads(codec, ascending)
     }
 
     /// The rows at `places`, gathered.
     pub(super) fn gather(&self, places: &[u32]) -> Result<Block> {
-        let mask = (1 << ROW_BITS) - 1;
-        let at: Vec<(u32, u32)> = places.iter().map(|&p| (p >> ROW_BITS, p & mask)).collect();
+        let at: Vec<(u32, u32)> = places.iter().copied().map(split).collect();
         Block::gather(&self.blocks, &at)
     }
 
@@ -232,120 +218,82 @@ impl Store {
         };
         let place_bits = usize::BITS - self.blocks.len().leading_zeros() + ROW_BITS;
         let mask = (1u64 << place_bits) - 1;
+        // codes that have room for the place behind them
         macro_rules! sorted {
-            ($make:expr, $place:expr) => {{
-                let mut all = Vec::with_capacity(self.rows);
+            ($code:ty) => {{
+                let mut all: Vec<$code> = Vec::with_capacity(self.rows);
                 for (i, chunk) in self.blocks.iter().enumerate() {
-                    let codes = packing.codes(chunk, map)?;
-                    let place = (i as u64) << ROW_BITS;
-                    all.extend(
-                        codes
-                            .iter()
-                            .enumerate()
-                            .map(|(r, &code)| $make(code, place | r as u64)),
-                    );
+                    let start = all.len();
+                    packing.append_codes(&chunk.columns, chunk.rows(), map, &mut all)?;
+                    let place = (i as $code) << ROW_BITS;
+                    for (code, place) in all[start..].iter_mut().zip(place..) {
+                        *code = *code << place_bits | place;
+                    }
                 }
                 all.sort_unstable();
-                Some(all.into_iter().map($place).collect())
+                Some(all.into_iter().map(|x| (x as u64 & mask) as u32).collect())
             }};
         }
         match packing.bits() + place_bits {
-            0..=64 => sorted!(
-                |code: u128, place: u64| (code as u64) << place_bits | place,
-                |x: u64| (x & mask) as u32
-            ),
-            65..=128 => sorted!(
-                |code: u128, place: u64| code << place_bits | place as u128,
-                |x: u128| (x as u64 & mask) as u32
-            ),
-            _ => sorted!(
-                |code: u128, place: u64| ((code >> 64) as u64, code as u64, place as u32),
-                |x: (u64, u64, u32)| x.2
-            ),
+            0..=64 => sorted!(u64),
+            65..=128 => sorted!(u128),
+            _ => {
+                let mut all = Vec::with_capacity(self.rows);
+                for (i, chunk) in self.blocks.iter().enumerate() {
+                    let place = (i as u32) << ROW_BITS;
+                    let codes = packing.codes(chunk, map)?.into_iter().zip(place..);
+                    all.extend(codes.map(|(code, place)| ((code >> 64) as u64, code as u64, place)));
+                }
+                all.sort_unstable();
+                Some(all.into_iter().map(|x| x.2).collect())
+            }
         }
     }
 
-    fn sort_packed(&self, codec: &Codec) -> Option<Vec<u32>> {
-        let chunk_bits = usize::BITS - self.blocks.len().leading_zeros();
-        let mut left = 64u32.checked_sub(chunk_bits + ROW_BITS)?;
-        let mut spans = Vec::new();
-        for (column, descending, nulls_first) in codec.packable()? {
-            let (mut min, mut max) = (i128::MAX, i128::MIN);
-            for chunk in &self.blocks {
-                let (low, high) = ints!(&chunk.columns[column], v => min_max(v), _ => return None);
-                min = min.min(low);
-                max = max.max(high);
-            }
-            let span = if min > max { 0 } else { max.checked_sub(min)? };
-            // Codes 1..=span+1 for values, and one below or above for null.
-            let bits = 128 - ((span as u128) + 2).leading_zeros();
-            left = left.checked_sub(bits)?;
-            spans.push((column, descending, nulls_first, min.min(max), max, bits));
-        }
-        let mut packed: Vec<u64> = Vec::with_capacity(self.rows);
-        for (i, chunk) in self.blocks.iter().enumerate() {
-            let start = packed.len();
-            packed.resize(start + chunk.rows(), 0);
-            let out = &mut packed[start..];
-            for &(column, descending, nulls_first, min, max, bits) in &spans {
-                let null = if nulls_first { 0 } else { (1u64 << bits) - 1 };
-                ints!(&chunk.columns[column], v => {
-                    pack(v, out, bits, null, descending, min as i64, max as i64)
-                }, _ => return None);
-            }
-            let place = (i as u64) << ROW_BITS;
-            for (row, o) in out.iter_mut().enumerate() {
-                *o = (*o << (chunk_bits + ROW_BITS)) | place | row as u64;
-            }
-        }
-        packed.sort_unstable();
-        let mask = (1u64 << (chunk_bits + ROW_BITS)) - 1;
-        Some(packed.into_iter().map(|p| (p & mask) as u32).collect())
-    }
-
-    fn sort_heads(&self, codec: &Codec, ascending: bool) -> Vec<u32> {
+    /// Sorts chunks by heads, where the keys fit no exact code or the orders do not ascend.
+    fn sort_heads(&self, codec: &Codec, ascending: bool) -> Result<Vec<u32>> {
+        let values = codec.keys.iter().map(|key| {
+            let chunks = self.blocks.iter().map(|b| Values::of(&b.columns[key.column]));
+            chunks.fold(Values::None, Values::with)
+        });
+        let heads = Heads::new(&codec.keys, &values.collect::<Vec<_>>());
         let mut all: Vec<(u64, u64, u32)> = Vec::with_capacity(self.rows);
         for (i, chunk) in self.blocks.iter().enumerate() {
-            let heads = codec.heads(chunk, 0, chunk.rows());
             let place = (i as u32) << ROW_BITS;
-            all.extend(
-                heads
-                    .iter()
-                    .enumerate()
-                    .map(|(r, h)| ((h >> 64) as u64, *h as u64, place | r as u32)),
-            );
+            let rows = heads.of(chunk).into_iter().zip(place..);
+            all.extend(rows.map(|(h, place)| ((h >> 64) as u64, h as u64, place)));
         }
         all.sort_unstable();
-        let mut start = 0;
-        while start < all.len() {
-            let (high, low, _) = all[start];
-            let len = all[start..]
-                .iter()
-                .take_while(|e| (e.0, e.1) == (high, low))
-                .count();
-            if len > 1 && (low & 1 == 1 || !ascending) {
-                all[start..start + len].sort_unstable_by(|a, b| self.compare(codec, a.2, b.2, low & 1 == 1));
+        let keys = &codec.keys[heads.whole_keys()..];
+        let blocks: Vec<&Block> = self.blocks.iter().collect();
+        for tied in ties::runs(&all, |a, b| (a.0, a.1) == (b.0, b.1)) {
+            let tied = &mut all[tied];
+            let exact = tied[0].1 & 1 == 0;
+            if exact && ascending {
+                continue;
             }
-            start += len;
+            let keys = if exact { &[] } else { keys };
+            if tied.len() <= ties::FEW {
+                let at = |place: u32| (blocks[(place >> ROW_BITS) as usize], row_of(place));
+                tied.sort_unstable_by(|a, b| ties::order(keys, at(a.2), at(b.2)));
+                continue;
+            }
+            let at: Vec<(u32, u32)> = tied.iter().map(|t| split(t.2)).collect();
+            let order = ties::sorted(keys, &ties::gather(keys, &blocks, &at)?)?;
+            let places: Vec<u32> = order.iter().map(|&i| tied[i as usize].2).collect();
+            tied.iter_mut().zip(places).for_each(|(t, place)| t.2 = place);
         }
-        all.into_iter().map(|e| e.2).collect()
+        Ok(all.into_iter().map(|e| e.2).collect())
     }
+}
 
-    fn compare(&self, codec: &Codec, a: u32, b: u32, by_value: bool) -> Ordering {
-        let at = |p: u32| {
-            (
-                &self.blocks[(p >> ROW_BITS) as usize],
-                (p & ((1 << ROW_BITS) - 1)) as usize,
-            )
-        };
-        let ((x, i), (y, j)) = (at(a), at(b));
-        let order = if by_value {
-            codec.compare(x, i, y, j)
-        } else {
-            Ordering::Equal
-        };
-        order.then_with(|| x.orders[i].cmp(&y.orders[j]))
-    }
+/// The chunk and the row of a place.
+fn split(place: u32) -> (u32, u32) {
+    (place >> ROW_BITS, place & ((1 << ROW_BITS) - 1))
+}
+
+fn row_of(place: u32) -> usize {
+    split(place).1 as usize
 }
 
 /// The least and the greatest order.
@@ -361,14 +309,4 @@ fn other_bytes(block: &Block) -> usize {
         .filter(|c| c.width() == 0)
         .map(Cells::bytes)
         .sum()
-}
-
-fn pack<T: Int>(values: &[T], out: &mut [u64], bits: u32, null: u64, descending: bool, min: i64, max: i64) {
-    let code = |x: i64| match descending {
-        true => max.wrapping_sub(x) as u64 + 1,
-        false => x.wrapping_sub(min) as u64 + 1,
-    };
-    for (o, &v) in out.iter_mut().zip(values) {
-        *o = (*o << bits) | if v == T::NULL { null } else { code(v.wide() as i64) };
-    }
 }

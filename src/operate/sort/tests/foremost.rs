@@ -65,7 +65,8 @@ proptest! {
 /// What is left out, and what is not: rows that tie, and rows where it does not pay.
 #[test]
 fn rows_too_far_back_are_left_out() {
-    let left = |partitions: u64, rank: Rank| {
+    // keys of few bits, and such as lie far from zero
+    let left_of = |far: [u64; 2], partitions: u64, rank: Rank| {
         let keys: Vec<SortKey> = (0..2)
             .map(|column| SortKey {
                 column,
@@ -95,10 +96,18 @@ fn rows_too_far_back_are_left_out() {
                         .collect::<Int64Array>(),
                 )
             };
-            let columns = vec![column(&|i| i % partitions), column(&|i| i / partitions / 3)];
+            let columns = vec![
+                column(&|i| far[0] + i % partitions),
+                column(&|i| far[1] + i / partitions / 3),
+            ];
             sink.push(Batch::new(columns, 100, start), &cx).unwrap();
         }
         sink.finish(&cx).unwrap().rows
+    };
+    let left = |partitions, rank| {
+        let far = left_of([1 << 62, 1 << 61], partitions, rank);
+        assert_eq!(far, left_of([0, 0], partitions, rank));
+        far
     };
     assert_eq!(left(10, Rank::Row), 20);
     assert_eq!(left(10, Rank::First), 30, "three rows tie");
