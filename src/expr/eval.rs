@@ -69,7 +69,7 @@ impl Value {
             Value::Scalar(a) => Ok(compute::take(a, &UInt32Array::from(vec![0; rows]), None)?),
         }
     }
-    fn plain(self) -> Result<Value> {
+    pub(super) fn plain(self) -> Result<Value> {
         match self {
             Value::Array(a) => Ok(Value::Array(cast::plain(&a)?)),
             scalar => Ok(scalar),
@@ -236,7 +236,7 @@ impl Node {
     }
 
     /// Whether it can fail for values of the right types.
-    fn can_fail(&self) -> bool {
+    pub(super) fn can_fail(&self) -> bool {
         let own = match self {
             Node::Cast { try_, .. } => !try_,
             Node::Arith { can_fail, .. } => *can_fail,
@@ -307,7 +307,7 @@ impl Node {
         }
     }
 
-    fn eval(&self, batch: &Batch) -> Result<Value> {
+    pub(super) fn eval(&self, batch: &Batch) -> Result<Value> {
         Ok(match self {
             Node::Column(i) => match batch.columns.get(*i) {
                 Some(a) => Value::Array(a.clone()),
@@ -412,7 +412,7 @@ impl Node {
                 otherwise,
                 ty,
                 columns,
-            } => Value::Array(case(branches, otherwise, ty, columns, batch)?),
+            } => Value::Array(super::case::case(branches, otherwise, ty, columns, batch)?),
             Node::Call {
                 func,
                 args,
@@ -560,7 +560,7 @@ fn on_dictionary(
 }
 
 /// Some rows of some columns; the others are empty of values, as nobody looks at them.
-fn take_rows(batch: &Batch, rows: &[u32], columns: &[usize]) -> Result<Batch> {
+pub(super) fn take_rows(batch: &Batch, rows: &[u32], columns: &[usize]) -> Result<Batch> {
     let index = UInt32Array::from(rows.to_vec());
     let mut out: Vec<ArrayRef> = vec![new_null_array(&DataType::Null, rows.len()); batch.columns.len()];
     for &i in columns {
@@ -573,61 +573,6 @@ fn take_rows(batch: &Batch, rows: &[u32], columns: &[usize]) -> Result<Batch> {
         rows: rows.len(),
         position: batch.position,
     })
-}
-
-/// Each branch is evaluated for just the rows that reach it.
-fn case(
-    branches: &[(Node, Node)],
-    otherwise: &Node,
-    ty: &DataType,
-    columns: &[usize],
-    batch: &Batch,
-) -> Result<ArrayRef> {
-    let mut results: Vec<ArrayRef> = vec![new_null_array(ty, 1)];
-    let mut index = vec![(0_usize, 0_usize); batch.rows];
-    let mut open: Vec<u32> = (0..batch.rows as u32).collect();
-    let part = |open: &[u32]| {
-        if open.len() == batch.rows {
-            Ok(batch.clone())
-        } else {
-            take_rows(batch, open, columns)
-        }
-    };
-    let mut give = |node: &Node, rows: &[u32]| -> Result<()> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        for (j, &i) in rows.iter().enumerate() {
-            index[i as usize] = (results.len(), j);
-        }
-        results.push(cast::plain(&node.eval(&part(rows)?)?.spread(rows.len())?)?);
-        Ok(())
-    };
-    for (condition, result) in branches {
-        if open.is_empty() {
-            break;
-        }
-        let mask = condition.eval(&part(&open)?)?.spread(open.len())?;
-        let mask = mask.as_boolean();
-        let (mut hit, mut rest) = (vec![], vec![]);
-        for (j, &i) in open.iter().enumerate() {
-            if mask.is_valid(j) && mask.value(j) {
-                hit.push(i)
-            } else {
-                rest.push(i)
-            }
-        }
-        give(result, &hit)?;
-        open = rest;
-    }
-    give(otherwise, &open)?;
-    if let [_, only] = results.as_slice()
-        && only.len() == batch.rows
-    {
-        return Ok(only.clone());
-    }
-    let arrays: Vec<&dyn Array> = results.iter().map(|a| a.as_ref()).collect();
-    Ok(compute::interleave(&arrays, &index)?)
 }
 
 fn call(func: Func, args: &[Node], ty: &DataType, regex: Option<&Regex>, batch: &Batch) -> Result<Value> {

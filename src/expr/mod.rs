@@ -20,6 +20,7 @@ mod bits;
 mod buckets;
 mod bytes;
 mod carried;
+mod case;
 pub mod cast;
 mod cast_type;
 mod chain;

@@ -150,7 +150,7 @@ fn add_fast(short: &mut i128, x: f64) -> bool {
             return true;
         }
     }
-    false
+    x == 0.0
 }
 
 /// Adds what the fast way does not take; true if that needed the long sum.

@@ -1,0 +1,326 @@
+//! CASE: by masks over all rows where nothing can fail and values are numbers, else row by row.
+//!
+//! ```text
+//!   case when c then x else 0   mask of c ─► 64 rows at once: bit ? x : 0
+//!   case when c then x          x itself, its nulls and where c is not true
+//! ```
+
+use std::sync::Arc;
+
+use arrow::array::*;
+use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow::compute;
+use arrow::datatypes::*;
+
+use super::cast;
+use super::eval::{Node, Value, take_rows};
+use crate::error::Result;
+use crate::kernel::Batch;
+
+/// The value of a CASE for each row; `columns` are those it looks at.
+pub(super) fn case(
+    branches: &[(Node, Node)],
+    otherwise: &Node,
+    ty: &DataType,
+    columns: &[usize],
+    batch: &Batch,
+) -> Result<ArrayRef> {
+    let eager = branches.iter().all(|(c, v)| !c.can_fail() && is_flat(v)) && is_flat(otherwise);
+    if eager && let Some(done) = by_masks(branches, otherwise, ty, batch)? {
+        return Ok(done);
+    }
+    by_rows(branches, otherwise, ty, columns, batch)
+}
+
+/// Whether a value is at hand, or computed in less time than it takes to find its rows.
+fn is_flat(node: &Node) -> bool {
+    match node {
+        Node::Column(_) | Node::Const(_) => true,
+        Node::Cast { node, .. } => matches!(**node, Node::Const(_)),
+        Node::Arith { l, r, .. } => !node.can_fail() && is_flat(l) && is_flat(r),
+        _ => false,
+    }
+}
+
+/// All branches for all rows; none where that needs more than masks.
+fn by_masks(
+    branches: &[(Node, Node)],
+    otherwise: &Node,
+    ty: &DataType,
+    batch: &Batch,
+) -> Result<Option<ArrayRef>> {
+    let filters = branches.len() == 1 && is_null(otherwise);
+    if !filters && !ty.is_primitive() {
+        return Ok(None);
+    }
+    let value = |node: &Node| -> Result<Option<Value>> {
+        // what cannot be cast must be reached to be an error
+        let Ok(value) = node.eval(batch) else {
+            return Ok(None);
+        };
+        let plain = value.plain()?;
+        Ok((plain.data_type() == ty).then_some(plain))
+    };
+    if filters && let [(condition, node)] = branches {
+        let mask = mask_of(condition, batch)?;
+        let all = value(node)?.map(|v| v.spread(batch.rows)).transpose()?;
+        return all.map(|a| only_where(&a, mask)).transpose();
+    }
+    let Some(mut out) = value(otherwise)? else {
+        return Ok(None);
+    };
+    // from the last to the first, which counts where several hold
+    for (condition, node) in branches.iter().rev() {
+        let Some(new) = value(node)? else {
+            return Ok(None);
+        };
+        let mask = mask_of(condition, batch)?;
+        let Some(chosen) = choose(&mask, &new, &out, ty) else {
+            return Ok(None);
+        };
+        out = Value::Array(chosen);
+    }
+    Ok(Some(out.spread(batch.rows)?))
+}
+
+fn is_null(node: &Node) -> bool {
+    match node {
+        Node::Const(a) => a.logical_null_count() == a.len(),
+        Node::Cast { node, .. } => is_null(node),
+        _ => false,
+    }
+}
+
+/// Where a condition is true.
+fn mask_of(condition: &Node, batch: &Batch) -> Result<BooleanBuffer> {
+    let mask = condition.eval(batch)?.spread(batch.rows)?;
+    if *mask.data_type() == DataType::Null {
+        return Ok(BooleanBuffer::new_unset(batch.rows));
+    }
+    let mask = mask.as_boolean();
+    Ok(match mask.nulls() {
+        None => mask.values().clone(),
+        Some(nulls) => mask.values() & nulls.inner(),
+    })
+}
+
+/// The values, null where the mask is not set.
+fn only_where(values: &ArrayRef, mask: BooleanBuffer) -> Result<ArrayRef> {
+    if *values.data_type() == DataType::Null {
+        return Ok(values.clone());
+    }
+    Ok(compute::nullif(values, &BooleanArray::new(!&mask, None))?)
+}
+
+/// `mask ? yes : no`; none for types that are no numbers.
+fn choose(mask: &BooleanBuffer, yes: &Value, no: &Value, ty: &DataType) -> Option<ArrayRef> {
+    macro_rules! of {
+        ($t:ty) => {{
+            let chosen = choose_numbers::<$t>(mask, yes, no)?;
+            Some(Arc::new(chosen.with_data_type(ty.clone())) as ArrayRef)
+        }};
+    }
+    match ty {
+        DataType::Int64 => of!(Int64Type),
+        DataType::Float64 => of!(Float64Type),
+        DataType::Decimal128(..) => of!(Decimal128Type),
+        DataType::Date32 => of!(Date32Type),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => of!(TimestampMicrosecondType),
+        _ => None,
+    }
+}
+
+fn choose_numbers<T: ArrowPrimitiveType>(
+    mask: &BooleanBuffer,
+    yes: &Value,
+    no: &Value,
+) -> Option<PrimitiveArray<T>> {
+    let rows = mask.len();
+    let (a, b) = (
+        yes.array().as_primitive_opt::<T>()?,
+        no.array().as_primitive_opt::<T>()?,
+    );
+    let (x, y) = (a.values(), b.values());
+    let values = match (yes, no) {
+        (Value::Array(_), Value::Array(_)) => by_bits(mask, |i| x[i], |i| y[i]),
+        (Value::Array(_), Value::Scalar(_)) => by_bits(mask, |i| x[i], |_| y[0]),
+        (Value::Scalar(_), Value::Array(_)) => by_bits(mask, |_| x[0], |i| y[i]),
+        (Value::Scalar(_), Value::Scalar(_)) => by_bits(mask, |_| x[0], |_| y[0]),
+    };
+    let valid = |v: &Value| match v {
+        Value::Array(a) => a.nulls().map(|n| n.inner().clone()),
+        Value::Scalar(a) if a.is_null(0) => Some(BooleanBuffer::new_unset(rows)),
+        Value::Scalar(_) => None,
+    };
+    let nulls = match (valid(yes), valid(no)) {
+        (None, None) => None,
+        (yes, no) => {
+            let all = || BooleanBuffer::new_set(rows);
+            let (yes, no) = (yes.unwrap_or_else(all), no.unwrap_or_else(all));
+            Some(NullBuffer::new(&(mask & &yes) | &(&!mask & &no)))
+        }
+    };
+    Some(PrimitiveArray::new(values, nulls))
+}
+
+/// One value or the other for each bit.
+fn by_bits<T: ArrowNativeType>(
+    mask: &BooleanBuffer,
+    yes: impl Fn(usize) -> T,
+    no: impl Fn(usize) -> T,
+) -> ScalarBuffer<T> {
+    let mut out = Vec::with_capacity(mask.len());
+    let mut from = 0;
+    for word in mask.bit_chunks().iter_padded() {
+        let to = (from + 64).min(mask.len());
+        out.extend((from..to).map(|i| match word >> (i - from) & 1 {
+            1 => yes(i),
+            _ => no(i),
+        }));
+        from = to;
+    }
+    out.into()
+}
+
+/// Each branch is evaluated for just the rows that reach it.
+fn by_rows(
+    branches: &[(Node, Node)],
+    otherwise: &Node,
+    ty: &DataType,
+    columns: &[usize],
+    batch: &Batch,
+) -> Result<ArrayRef> {
+    let mut results: Vec<ArrayRef> = vec![new_null_array(ty, 1)];
+    let mut index = vec![(0_usize, 0_usize); batch.rows];
+    let mut open: Vec<u32> = (0..batch.rows as u32).collect();
+    let part = |open: &[u32]| {
+        if open.len() == batch.rows {
+            Ok(batch.clone())
+        } else {
+            take_rows(batch, open, columns)
+        }
+    };
+    let mut give = |node: &Node, rows: &[u32]| -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for (j, &i) in rows.iter().enumerate() {
+            index[i as usize] = (results.len(), j);
+        }
+        results.push(cast::plain(&node.eval(&part(rows)?)?.spread(rows.len())?)?);
+        Ok(())
+    };
+    for (condition, result) in branches {
+        if open.is_empty() {
+            break;
+        }
+        let mask = condition.eval(&part(&open)?)?.spread(open.len())?;
+        let mask = mask.as_boolean();
+        let (mut hit, mut rest) = (vec![], vec![]);
+        for (j, &i) in open.iter().enumerate() {
+            if mask.is_valid(j) && mask.value(j) {
+                hit.push(i)
+            } else {
+                rest.push(i)
+            }
+        }
+        give(result, &hit)?;
+        open = rest;
+    }
+    give(otherwise, &open)?;
+    if let [_, only] = results.as_slice()
+        && only.len() == batch.rows
+    {
+        return Ok(only.clone());
+    }
+    let arrays: Vec<&dyn Array> = results.iter().map(|a| a.as_ref()).collect();
+    Ok(compute::interleave(&arrays, &index)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::bind::bind;
+    use crate::expr::parse;
+    use crate::kernel::types;
+    use proptest::prelude::*;
+
+    fn batch(rows: &[(Option<i64>, Option<i64>)]) -> (Schema, Batch) {
+        let field = |n: &str, t: DataType| Field::new(n, t, true);
+        let schema = Schema::new(vec![
+            field("a", DataType::Int64),
+            field("b", DataType::Int64),
+            field("f", DataType::Float64),
+            field("t", types::TEXT),
+        ]);
+        let floats = rows.iter().map(|r| r.1.map(|x| x as f64 / 4.0));
+        let texts: Vec<Option<String>> = rows.iter().map(|r| r.0.map(|x| format!("t{x}"))).collect();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(rows.iter().map(|r| r.0).collect::<Int64Array>()),
+            Arc::new(rows.iter().map(|r| r.1).collect::<Int64Array>()),
+            Arc::new(floats.collect::<Float64Array>()),
+            Arc::new(texts.iter().map(|t| t.as_deref()).collect::<StringViewArray>()),
+        ];
+        (schema, Batch::new(columns, rows.len(), 0))
+    }
+
+    /// By masks, if it can be done, and row by row.
+    fn both(text: &str, rows: &[(Option<i64>, Option<i64>)]) -> (Option<ArrayRef>, ArrayRef) {
+        let (schema, batch) = batch(rows);
+        let (node, _) = bind(&parse(text).unwrap(), &schema).unwrap();
+        let Node::Case {
+            branches,
+            otherwise,
+            ty,
+            columns,
+        } = &node
+        else {
+            panic!("{text} is no case");
+        };
+        let masks = case(branches, otherwise, ty, columns, &batch).unwrap();
+        let rows = by_rows(branches, otherwise, ty, columns, &batch).unwrap();
+        assert_eq!(masks.to_data(), rows.to_data(), "{text}");
+        (by_masks(branches, otherwise, ty, &batch).unwrap(), rows)
+    }
+
+    proptest! {
+        #[test]
+        fn masks_and_rows_agree(
+            rows in prop::collection::vec((prop::option::of(-3i64..4), prop::option::of(-3i64..4)), 1..200),
+            which in 0usize..12,
+        ) {
+            let text = [
+                "case when a = 1 then b end",
+                "case when a = 1 then f end",
+                "case when a = 1 then t end",
+                "case when a = 1 then f else 0 end",
+                "case when a > b then a else b end",
+                "case when a > 1 then 1 when b > 1 then 2 when a = b then a end",
+                "case when t = 't1' then f * 2 else f + 1 end",
+                "case when a is null then 1.5 else null end",
+                "case a when 1 then 10 when 2 then b else 0 end",
+                "case when a = 1 then null else b end",
+                "case when null then a else b end",
+                "case when a = 1 or b = 2 then true end",
+            ][which];
+            both(text, &rows);
+        }
+    }
+
+    #[test]
+    fn numbers_and_filters_go_by_masks() {
+        let rows = [(Some(1), Some(2)), (None, Some(3)), (Some(2), None)];
+        for text in ["case when a = 1 then f else 0 end", "case when a = 1 then t end"] {
+            assert!(both(text, &rows).0.is_some(), "{text}");
+        }
+        assert!(both("case when a = 1 then t else 'x' end", &rows).0.is_none());
+    }
+
+    /// What fails where it is not reached does not fail.
+    #[test]
+    fn a_branch_that_no_row_reaches_cannot_fail() {
+        let rows = [(Some(i64::MAX), Some(0)), (Some(1), Some(1))];
+        both("case when b = 1 then a + 1 else 0 end", &rows);
+        both("case when b = 9 then cast('x' as int) else 0 end", &rows);
+    }
+}
