@@ -8,11 +8,10 @@
 
 use std::collections::BTreeMap;
 
-use super::codec::signed;
 use super::plan::{Final, Plan};
 use super::quantile::{Around, place};
 use super::rows::{Row, Rows, broken};
-use super::values::{Set, get_key};
+use super::values::{Set, each_listed, get_key};
 use crate::error::{Error, Result};
 use crate::memory::Reservation;
 
@@ -66,11 +65,8 @@ pub fn quantiles(plan: &Plan, pass: &mut Pass) -> Result<Vec<(usize, f64, Option
 
 fn values(pass: &mut Pass, what: u8, take: &mut dyn FnMut(i64)) -> Result<()> {
     pass(&mut |chunk| {
-        payloads(chunk, what, &mut |mut payload| {
-            while !payload.is_empty() {
-                take(signed(&mut payload).ok_or_else(broken)? as i64);
-            }
-            Ok(())
+        payloads(chunk, what, &mut |payload| {
+            each_listed(payload, &mut *take).ok_or_else(broken)
         })
     })
 }

@@ -5,7 +5,7 @@
 //!   Set:   value ─► value number (a KeyTable);  (group, value number) ─► a second KeyTable
 //! ```
 
-use super::codec::{put_signed, signed, take};
+use super::codec::take;
 use super::column::Col;
 use super::keys::KeyEncoder;
 use super::quantile::{Around, place};
@@ -16,6 +16,8 @@ use crate::kernel::hash::{hash_bytes, hash_u128};
 
 /// Entries of a block: large enough that groups repeat within it, small enough to sort in cache.
 const BLOCK: usize = 64 << 10;
+/// So many blocks are ordered by group together: where groups are many, their runs grow longer.
+const TOGETHER: usize = 8;
 
 #[derive(Debug)]
 enum Narrow {
@@ -38,6 +40,116 @@ macro_rules! each {
 struct Block {
     groups: Vec<u32>,
     values: Narrow,
+}
+
+impl Narrow {
+    fn width(&self) -> u8 {
+        match self {
+            Narrow::I16(_) => 2,
+            Narrow::I32(_) => 4,
+            Narrow::I64(_) => 8,
+        }
+    }
+}
+
+/// A listed value of some width.
+trait Listed: Copy + Default + Ord {
+    /// Drops bits that no value has.
+    fn of(x: i64) -> Self;
+    fn put(self, out: &mut Vec<u8>);
+}
+
+macro_rules! impl_listed {
+    ($($t:ty),*) => {$(
+        impl Listed for $t {
+            #[inline(always)]
+            fn of(x: i64) -> $t {
+                x as $t
+            }
+            #[inline(always)]
+            fn put(self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.to_le_bytes());
+            }
+        }
+    )*};
+}
+impl_listed!(i16, i32, i64);
+
+/// The values of some blocks by group, as bytes.
+fn export_runs<T: Listed>(
+    blocks: &[Block],
+    bytes: &mut Vec<u8>,
+    emit: &mut dyn FnMut(u32, &[u8]) -> Result<()>,
+) -> Result<()> {
+    const RUN: usize = 1024;
+    let mut run = |group: u32, values: &[T]| -> Result<()> {
+        for part in values.chunks(RUN) {
+            bytes.clear();
+            bytes.push(size_of::<T>() as u8);
+            part.iter().for_each(|x| x.put(bytes));
+            emit(group, bytes)?;
+        }
+        Ok(())
+    };
+    let rows: usize = blocks.iter().map(|b| b.groups.len()).sum();
+    let most = blocks
+        .iter()
+        .flat_map(|b| &b.groups)
+        .max()
+        .map_or(0, |&g| g as usize);
+    if most > 4 * rows {
+        // few of many groups
+        let mut all: Vec<(u32, T)> = Vec::with_capacity(rows);
+        for b in blocks {
+            each!(&b.values, v => all.extend(b.groups.iter().zip(v).map(|(&g, &x)| (g, T::of(x.into())))));
+        }
+        all.sort_by_key(|e| e.0);
+        let mut values = Vec::new();
+        for same in all.chunk_by(|a, b| a.0 == b.0) {
+            values.clear();
+            values.extend(same.iter().map(|e| e.1));
+            run(same[0].0, &values)?;
+        }
+        return Ok(());
+    }
+    let mut starts = vec![0usize; most + 2];
+    for &g in blocks.iter().flat_map(|b| &b.groups) {
+        starts[g as usize + 1] += 1;
+    }
+    for g in 0..=most {
+        starts[g + 1] += starts[g];
+    }
+    let (mut next, mut values) = (starts.clone(), vec![T::default(); rows]);
+    for b in blocks {
+        each!(&b.values, v => scatter(&b.groups, v, &mut values, &mut next, |x| T::of(x.into())));
+    }
+    for (g, range) in starts.windows(2).enumerate() {
+        run(g as u32, &values[range[0]..range[1]])?;
+    }
+    Ok(())
+}
+
+/// Reads back what [`List::export`] gave for a group. `None`: broken bytes.
+pub fn each_listed(bytes: &[u8], mut take: impl FnMut(i64)) -> Option<()> {
+    let (&width, values) = bytes.split_first()?;
+    macro_rules! read {
+        ($t:ty) => {{
+            let all = values.chunks_exact(size_of::<$t>());
+            if !all.remainder().is_empty() {
+                return None;
+            }
+            for x in all {
+                take(i64::from(<$t>::from_le_bytes(x.try_into().ok()?)));
+            }
+        }};
+    }
+    match width {
+        2 => read!(i16),
+        4 => read!(i32),
+        8 => read!(i64),
+        _ => return None,
+    }
+    Some(())
 }
 
 /// All values, with their groups.
@@ -114,33 +226,23 @@ impl List {
             (groups, values) = (later_groups, later);
         }
     }
-    /// Hands out runs of one group's values, encoded (at most `RUN` values each).
-    #[expect(clippy::unnecessary_cast, reason = "one body for three widths")]
+    /// Hands out runs of one group's values, encoded: their width, and each in so many bytes.
     pub fn export(&self, emit: &mut dyn FnMut(u32, &[u8]) -> Result<()>) -> Result<()> {
-        const RUN: usize = 1024;
         let mut bytes = Vec::new();
-        let mut order: Vec<(u32, u32)> = Vec::new();
-        for block in &self.blocks {
-            order.clear();
-            order.extend(block.groups.iter().enumerate().map(|(i, &g)| (g, i as u32)));
-            order.sort_unstable();
-            for run in order.chunk_by(|a, b| a.0 == b.0).flat_map(|r| r.chunks(RUN)) {
-                bytes.clear();
-                for &(_, i) in run {
-                    let v = each!(&block.values, v => v[i as usize] as i64);
-                    put_signed(&mut bytes, v as i128);
-                }
-                emit(run[0].0, &bytes)?;
+        for blocks in self.blocks.chunks(TOGETHER) {
+            let width = blocks.iter().map(|b| b.values.width()).max().unwrap_or(2);
+            match width {
+                2 => export_runs::<i16>(blocks, &mut bytes, emit)?,
+                4 => export_runs::<i32>(blocks, &mut bytes, emit)?,
+                _ => export_runs::<i64>(blocks, &mut bytes, emit)?,
             }
         }
         Ok(())
     }
     /// Takes back what [`List::export`] gave for a group. `None`: broken bytes.
-    pub fn import(&mut self, group: u32, mut bytes: &[u8], room: &mut (Vec<u32>, Vec<i64>)) -> Option<()> {
+    pub fn import(&mut self, group: u32, bytes: &[u8], room: &mut (Vec<u32>, Vec<i64>)) -> Option<()> {
         room.1.clear();
-        while !bytes.is_empty() {
-            room.1.push(signed(&mut bytes)? as i64);
-        }
+        each_listed(bytes, |x| room.1.push(x))?;
         room.0.clear();
         room.0.resize(room.1.len(), group);
         self.append(&room.0, &room.1);
