@@ -11,7 +11,7 @@ use crate::kernel::Batch;
 
 use std::cmp::Ordering;
 
-use arrow::array::Array;
+use arrow::array::{Array, AsArray};
 
 /// The keys of a row, and its place in the input.
 #[derive(Debug)]
@@ -44,8 +44,12 @@ impl Bound {
             if !all.contains(&TIED) {
                 break;
             }
-            let cells = encoder.key_cells(batch, key.column)?;
-            self.place(key, &cells, &mut own);
+            match batch.columns.get(key.column).map(|a| a.as_string_view_opt()) {
+                Some(Some(texts)) => {
+                    self.place_texts(key, texts.iter().map(|t| t.map(str::as_bytes)), &mut own)
+                }
+                _ => self.place(key, &encoder.key_cells(batch, key.column)?, &mut own),
+            }
             for (so_far, own) in all.iter_mut().zip(&own) {
                 *so_far = if *so_far == TIED { *own } else { *so_far };
             }
@@ -56,20 +60,26 @@ impl Bound {
             .collect())
     }
 
+    /// [`Bound::place`] of texts.
+    fn place_texts<'a>(&self, key: &Key, texts: impl Iterator<Item = Option<&'a [u8]>>, out: &mut [u8]) {
+        let Cells::Bytes(bound) = &self.row.columns[key.column] else {
+            return out.fill(TIED);
+        };
+        let bound = bound.is_valid(0).then(|| bound.value(0));
+        for (place, text) in out.iter_mut().zip(texts) {
+            *place = match key.compare(text, bound) {
+                Ordering::Less => BEFORE,
+                Ordering::Equal => TIED,
+                Ordering::Greater => BEHIND,
+            };
+        }
+    }
+
     /// How each row stands to the bound by one key.
     fn place(&self, key: &Key, cells: &Cells, out: &mut [u8]) {
         let bound = &self.row.columns[key.column];
-        if let (Cells::Bytes(texts), Cells::Bytes(bound)) = (cells, bound) {
-            let bound = bound.is_valid(0).then(|| bound.value(0));
-            for (i, place) in out.iter_mut().enumerate() {
-                let text = texts.is_valid(i).then(|| texts.value(i));
-                *place = match key.compare(text, bound) {
-                    Ordering::Less => BEFORE,
-                    Ordering::Equal => TIED,
-                    Ordering::Greater => BEHIND,
-                };
-            }
-            return;
+        if let Cells::Bytes(texts) = cells {
+            return self.place_texts(key, texts.iter(), out);
         }
         let bound = key.value(bound.int(0));
         ints!(cells, v => ints_place(key, v, bound, out), _ => out.fill(TIED));

@@ -201,7 +201,7 @@ pub(super) fn plan(
     });
     let mut unions = unions.collect::<Result<Vec<_>>>()?;
     let indices: Option<Vec<&RunIndex>> = indices.into_iter().collect();
-    let packing = indices.as_ref().and_then(|i| packing(&codec, i, &runs, &unions));
+    let packing = indices.as_ref().and_then(|i| packing(&codec, schema, i, &unions));
     let values = codec.keys.iter().enumerate().map(|(k, key)| match &indices {
         Some(indices) => bounds(k, key, indices, &runs),
         None => Values::any(schema.field(spec.keys[k].column).data_type()),
@@ -265,8 +265,8 @@ pub(super) fn plan(
 /// How the keys of all runs fit codes: if all are integers, or texts of united dictionaries.
 fn packing(
     codec: &Codec,
+    schema: &SchemaRef,
     indices: &[&RunIndex],
-    runs: &[RunPlan],
     unions: &[Option<ArrayRef>],
 ) -> Option<Packing> {
     let keys = codec.key_columns();
@@ -276,8 +276,8 @@ fn packing(
             *range = Some((0, union.len() as i128));
             continue;
         }
-        if runs.iter().any(|r| r.dictionaries[key.column].is_some()) {
-            return None; // ids of one run mean nothing in another
+        if kind(schema.field(key.column).data_type()) != Kind::Int {
+            return None; // bytes, or ids of one run, which mean nothing in another
         }
         for index in indices.iter().filter(|i| !i.rows.is_empty()) {
             *range = union(*range, index.values.get(k)?.range()?);
