@@ -7,7 +7,7 @@
 //! ```
 //!
 //! So such columns need no type, and rows can go out before all values were looked at. What is held back instead of
-//! handed on, in a sort of all rows or as the right side of a join, is held as values, which take a third of the time
+//! handed on, in a sort or as the right side of a join, is held as values, which take a third of the time
 //! that texts would.
 
 use super::Frame;
@@ -16,9 +16,6 @@ use crate::expr::Expr;
 use crate::kernel::types;
 use crate::plan::{LogicalPlan, Table};
 use crate::source;
-
-/// So many rows are held as texts.
-const FEW_ROWS: u64 = 100_000;
 
 /// The frame with the text of its files in the columns that nothing computes.
 pub(super) fn as_written(frame: &Frame) -> Result<Frame> {
@@ -51,8 +48,6 @@ pub(super) fn as_written(frame: &Frame) -> Result<Frame> {
 #[derive(Default)]
 struct Written {
     columns: usize,
-    /// Whether no more than some of the rows are wanted.
-    few: bool,
 }
 
 impl Written {
@@ -106,15 +101,9 @@ impl Written {
                 Ok((LogicalPlan::Filter { input, predicate }, found))
             }
             LogicalPlan::Limit { input, skip, take } => {
-                self.few |= take.is_some_and(|n| skip.saturating_add(n) <= FEW_ROWS);
                 let (input, found) = self.carry(*input, wanted)?;
                 let input = Box::new(input);
                 Ok((LogicalPlan::Limit { input, skip, take }, found))
-            }
-            LogicalPlan::Sort { input, keys, limit } if self.few => {
-                let (input, found) = self.carry(*input, wanted)?;
-                let input = Box::new(input);
-                Ok((LogicalPlan::Sort { input, keys, limit }, found))
             }
             other => Ok((other, nothing)),
         }
