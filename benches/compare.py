@@ -68,6 +68,12 @@ def available(args):
 
 
 def command(engine, task, fmt, out, spill, args):
+    if engine == "ddf" and TASKS[task].by_sql:
+        line = [shutil.which(args.ddf), "sql", TASKS[task].sql.format(T=f"'{pattern(task, fmt, args.data)}'"),
+                "-j", str(args.threads)]
+        if args.memory:
+            line += ["--memory", f"{args.memory}MiB", "--spill-dir", spill]
+        return [*line, "-o", out]
     if engine == "ddf":
         line = [shutil.which(args.ddf), "query", pattern(task, fmt, args.data), "-j", str(args.threads)]
         joined = TASKS[task].joined
@@ -171,6 +177,8 @@ def summarize_columns(task, path):
                     column = column.dictionary_decode()
                 if pa.types.is_string_view(column.type) or pa.types.is_binary_view(column.type):
                     column = column.cast(pa.large_binary())
+                if pa.types.is_timestamp(column.type):
+                    column = column.cast(pa.timestamp("us")).cast(pa.int64())
                 numbers = column if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) \
                     else pc.binary_length(column)
                 sums.setdefault(name, []).append(pc.sum(numbers.cast(pa.float64())).as_py() or 0.0)
@@ -183,10 +191,14 @@ def summarize_columns(task, path):
 def check_order(batch, order, last):
     """How many rows of the batch come before their predecessor; nulls are last. Gives the last row's keys too."""
     import numpy as np
+    import pyarrow as pa
 
     keys = []
     for i, (name, descending) in enumerate(order):
-        column = batch.column(name).cast("float64").to_numpy(zero_copy_only=False)   # nulls become NaN
+        column = batch.column(name)
+        if pa.types.is_timestamp(column.type):
+            column = column.cast(pa.timestamp("us")).cast("int64")
+        column = column.cast("float64").to_numpy(zero_copy_only=False)   # nulls become NaN
         column = np.where(np.isnan(column), np.inf, -column if descending else column)
         keys.append(column if last is None else np.concatenate([[last[i]], column]))
     wrong, equal = np.zeros(len(keys[0]) - 1, bool), np.ones(len(keys[0]) - 1, bool)

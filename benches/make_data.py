@@ -6,10 +6,12 @@
     h2o/G1_ROWS.csv, .parquet                        the group-by table of the h2o.ai benchmark, 100 groups
     h2o/J1_ROWS/{x,small,medium,big}.csv, .parquet   the join tables of the h2o.ai benchmark
     brc/measurements_ROWS.csv, .parquet              station;measurement, as in the one billion row challenge
+    events/events_ROWS.csv, .parquet                 users and items by numbers beyond 2^41, moments, prices
     nyc13/airlines.csv                               sixteen rows, for the cost of starting
 
-Usage: make_data.py [DIR] [--scale 1.0] [--only flights,groupby,joins,brc,airlines]
-Scale 1 is 24 million flights, 10 million group-by and join rows and 100 million measurements: about 7.5 GB.
+Usage: make_data.py [DIR] [--scale 1.0] [--only flights,groupby,joins,brc,events,airlines]
+Scale 1 is 24 million flights, 10 million group-by and join rows, 100 million measurements and 20 million
+events: about 9 GB.
 Needs: polars, numpy.
 """
 
@@ -20,7 +22,7 @@ import numpy as np
 import polars as pl
 
 HERE = pathlib.Path(__file__).resolve().parent
-FILES, FLIGHTS, GROUPBY, BRC = 10, 24_000_000, 10_000_000, 100_000_000
+FILES, FLIGHTS, GROUPBY, BRC, EVENTS = 10, 24_000_000, 10_000_000, 100_000_000, 20_000_000
 GROUPS, STATIONS = 100, 413
 CHUNK = 2_000_000
 AIRLINES = {
@@ -135,13 +137,32 @@ def brc(out, scale):
                  name.with_suffix(".csv"), name.with_suffix(".parquet"), separator=";")
 
 
+def events(out, scale):
+    """Keys as they are in the wild: ids that a service hands out, and moments to the microsecond."""
+    total = int(EVENTS * scale)
+    start, span = 1_640_995_200_000_000, 63_072_000_000_000      # the years 2022 and 2023
+
+    def chunk(first):
+        r, n = random(6, first), min(CHUNK, total - first)
+        return pl.DataFrame({
+            "usr": 4_000_000_000_000 + r.integers(0, max(1, total // 4), n) * 100_003,
+            "item": 5_000_000_000_000 + r.integers(0, 50_000, n) * 7919,
+            "at": pl.Series(start + r.integers(0, span, n)).cast(pl.Datetime("us")),
+            "price": r.integers(1, 10_000, n) / 100,
+            "status": r.integers(0, 6, n),
+        })
+
+    name = out / "events" / f"events_{total}"
+    write_chunks((chunk(s) for s in range(0, total, CHUNK)), name.with_suffix(".csv"), name.with_suffix(".parquet"))
+
+
 def airlines(out, _scale):
     (out / "nyc13").mkdir(parents=True, exist_ok=True)
     lines = (f"{code},{name}\n" for code, name in AIRLINES.items())
     (out / "nyc13" / "airlines.csv").write_text("carrier,name\n" + "".join(lines))
 
 
-TABLES = {"flights": flights, "groupby": groupby, "joins": joins, "brc": brc, "airlines": airlines}
+TABLES = {"flights": flights, "groupby": groupby, "joins": joins, "brc": brc, "events": events, "airlines": airlines}
 
 
 def main():

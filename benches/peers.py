@@ -7,6 +7,7 @@ as they are for that user; DuckDB is measured through its own command-line progr
 
 import csv
 import glob
+import itertools
 import os
 import sys
 
@@ -48,7 +49,8 @@ def polars(task, fmt, data, out, threads, memory, spill):
         scan = pl.scan_parquet(path)
     else:
         nulls = ["NA", ""] if t.table == "flights" else None
-        scan = pl.scan_csv(path, null_values=nulls, separator=DELIMITER.get(t.table, ","))
+        scan = pl.scan_csv(path, null_values=nulls, separator=DELIMITER.get(t.table, ","),
+                           try_parse_dates=t.table == "events")
     delay, measured = c("ArrDelay"), c("measurement")
 
     def join(on, how="inner"):
@@ -56,6 +58,20 @@ def polars(task, fmt, data, out, threads, memory, spill):
         other = pl.scan_parquet(other) if fmt == "parquet" else pl.scan_csv(other)
         both = scan.join(other, on=on, how=how)
         return both.select(pl.len().alias("n"), c("v1").sum(), c("v2").sum())
+
+    def sets(keys, masks, *aggs):
+        """The groups of several sets of keys, other keys null."""
+        types = scan.collect_schema()
+        parts = []
+        for mask in masks:
+            own = [k for k, wanted in zip(keys, mask) if wanted]
+            part = scan.group_by(own).agg(*aggs) if own else scan.select(*aggs)
+            parts.append(part.select(*(c(k) if k in own else pl.lit(None, types[k]).alias(k) for k in keys),
+                                     pl.exclude(own)))
+        return pl.concat(parts)
+
+    def parts():
+        return [pl.when(c("v2") == i).then(c("v3")).otherwise(0).sum().alias(f"c{i}") for i in range(1, 8)]
 
     frame = {
         "F1": lambda: scan.group_by("Origin").agg(c("DepDelay").mean()),
@@ -84,6 +100,20 @@ def polars(task, fmt, data, out, threads, memory, spill):
             c("v3").sum(), pl.len().alias("n")),
         "B1": lambda: scan.group_by("station").agg(
             measured.min().alias("mn"), measured.mean().alias("m"), measured.max().alias("mx")).sort("station"),
+        "K1": lambda: scan.select("usr", "item", "at", "price").sort("usr", "item", "at"),
+        "K2": lambda: scan.select("usr", "at", "price").sort("at", "usr", descending=[True, False]).head(100),
+        "K3": lambda: scan.group_by("usr", "item").agg(c("at").max()),
+        "D1": lambda: scan.select(c("usr").n_unique().alias("n")),
+        "D2": lambda: scan.group_by("status").agg(
+            c("usr").n_unique().alias("u"), c("item").n_unique().alias("i"), c("price").mean().alias("p")),
+        "R1": lambda: sets(("id1", "id2"), ((1, 1), (1, 0), (0, 0)),
+                           c("v3").mean().alias("m"), c("v3").std().alias("sd"), pl.len().alias("n")),
+        "R2": lambda: sets(("v1", "v2", "id4"), itertools.product((1, 0), repeat=3),
+                           c("v3").sum().alias("s"), c("v1").mean().alias("m")),
+        "C1": lambda: scan.group_by("id4").agg(
+            c("v3").filter(c("v1") == 1).sum().alias("a"), c("v1").filter(c("v2") > 7).sum().alias("b")),
+        "C2": lambda: scan.select(*parts()),
+        "C3": lambda: scan.group_by("id4").agg(*parts()),
         "S1": lambda: scan.group_by("carrier").agg(pl.len().alias("n")),
     }[task]()
     if t.big:

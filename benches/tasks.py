@@ -14,6 +14,7 @@ class Task:
     big: bool = False   # the answer is written as Parquet and compared by counts and sums
     order: tuple = ()   # (column, descending) pairs in which a big answer must come
     joined: str = ""    # the table that it is joined with
+    by_sql: bool = False  # `ddf` is asked in SQL too: there are no flags for it
 
     @property
     def extension(self):
@@ -29,6 +30,7 @@ TABLES = {
     "jmedium": ("h2o/J1_*/medium.csv", "h2o/J1_*/medium.parquet"),
     "jbig": ("h2o/J1_*/big.csv", "h2o/J1_*/big.parquet"),
     "brc": ("brc/measurements_*.csv", "brc/measurements_*.parquet"),
+    "events": ("events/events_*.csv", "events/events_*.parquet"),
     "airlines": ("nyc13/airlines.csv", None),
 }
 DELIMITER = {"brc": ";"}
@@ -42,6 +44,16 @@ def join(left, on, other, how="inner"):
     kind = "LEFT JOIN" if how == "left" else "JOIN"
     sql = f"SELECT count(*) AS n, sum(x.v1) AS v1, sum(y.v2) AS v2 FROM {{T}} AS x {kind} {{U}} AS y ON x.{on} = y.{on}"
     return Task(left, sql, f"--join {{U}} --on {on} --how {how} --count --sum v1,v2", joined=other)
+
+
+def asked(table, sql, **more):
+    """A question that `ddf` is asked in SQL as the others are."""
+    return Task(table, sql, "", by_sql=True, **more)
+
+
+def sums_of(condition, values):
+    """Seven sums over parts of the rows."""
+    return ", ".join(condition.format(i=i) + f" AS c{i}" for i in values)
 
 
 TASKS = {
@@ -93,6 +105,24 @@ TASKS = {
                "SELECT station, min(measurement) AS mn, avg(measurement) AS m, max(measurement) AS mx"
                " FROM {T} GROUP BY station ORDER BY station",
                "--groupby station --min measurement --mean measurement --max measurement", keys=1),
+    "K1": asked("events", "SELECT usr, item, at, price FROM {T} ORDER BY usr, item, at", big=True,
+                order=(("usr", False), ("item", False), ("at", False))),
+    "K2": asked("events", "SELECT usr, at, price FROM {T} ORDER BY at DESC, usr LIMIT 100", big=True,
+                order=(("at", True), ("usr", False))),
+    "K3": asked("events",
+                "SELECT usr, item, at FROM (SELECT usr, item, at, row_number() OVER (PARTITION BY usr, item"
+                " ORDER BY at DESC) AS o FROM {T}) AS s WHERE o <= 1", big=True),
+    "D1": asked("events", "SELECT count(DISTINCT usr) AS n FROM {T}"),
+    "D2": asked("events", "SELECT status, count(DISTINCT usr) AS u, count(DISTINCT item) AS i, avg(price) AS p FROM {T}"
+                " GROUP BY status", keys=1),
+    "R1": asked("groupby", "SELECT id1, id2, avg(v3) AS m, stddev_samp(v3) AS sd, count(*) AS n FROM {T}"
+                " GROUP BY ROLLUP (id1, id2)", keys=2),
+    "R2": asked("groupby", "SELECT v1, v2, id4, sum(v3) AS s, avg(v1) AS m FROM {T} GROUP BY CUBE (v1, v2, id4)", keys=3),
+    "C1": asked("groupby", "SELECT id4, sum(v3) FILTER (WHERE v1 = 1) AS a, sum(v1) FILTER (WHERE v2 > 7) AS b FROM {T}"
+                " GROUP BY id4", keys=1),
+    "C2": asked("groupby", "SELECT " + sums_of("sum(CASE WHEN v2 = {i} THEN v3 ELSE 0 END)", range(1, 8)) + " FROM {T}"),
+    "C3": asked("groupby", "SELECT id4, " + sums_of("sum(CASE WHEN v2 = {i} THEN v3 ELSE 0 END)", range(1, 8))
+                + " FROM {T} GROUP BY id4", keys=1),
     "S1": Task("airlines", "SELECT carrier, count(*) AS n FROM {T} GROUP BY carrier",
                "--groupby carrier --count", keys=1),
 }
