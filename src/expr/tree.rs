@@ -150,6 +150,29 @@ impl AggCall {
         self.func.output_type(&ty).map_err(|e| about_text(e, &ty, arg))
     }
 
+    /// Whether it looks at each different value of its argument once.
+    pub fn looks_once(&self) -> bool {
+        let counts = self.func == AggFunc::NUnique || self.func == AggFunc::Count && self.distinct;
+        self.counts_each_once() || counts && self.arg.is_some()
+    }
+
+    /// What each different one counts of; null where the filter does not hold.
+    ///
+    /// # Errors
+    /// It has no argument.
+    pub fn once(&self) -> Result<Expr> {
+        let arg = self.arg.clone();
+        let arg = arg.ok_or_else(|| Error::defect("an aggregate of distinct nothings"))?;
+        Ok(match &self.filter {
+            None => arg,
+            Some(f) => Expr::Case {
+                operand: None,
+                branches: vec![(f.clone(), arg)],
+                otherwise: None,
+            },
+        })
+    }
+
     /// Whether its argument must become a key of groups first, over which it is computed.
     pub fn groups_first(&self) -> bool {
         self.counts_each_once() || self.func == AggFunc::Mode
@@ -209,6 +232,8 @@ pub enum AggFunc {
     BoolAnd,
     /// Whether any is true.
     BoolOr,
+    /// One step of an aggregate over groups of groups.
+    Stepped(super::Stepped),
 }
 
 impl AggFunc {
@@ -240,6 +265,11 @@ impl AggFunc {
             Pair(p) => p.name(),
             BoolAnd => "bool_and",
             BoolOr => "bool_or",
+            Stepped(s) => match s.step {
+                super::Step::First => "states",
+                super::Step::Middle => "merged_states",
+                super::Step::Last => "of_states",
+            },
         }
     }
 
@@ -279,6 +309,8 @@ impl AggFunc {
             }
             // as long as all together, or as each on average
             Sum | Mean if matches!(arg, DataType::Duration(_) | DataType::Interval(_)) => Ok(arg.clone()),
+            Stepped(s) if s.step == super::Step::Last => s.whole().output_type(&s.arg_type()),
+            Stepped(_) => Ok(DataType::Binary),
             _ if !numeric => Err(self.misfit(arg, "a number")),
             Sum => Ok(match arg {
                 DataType::Float64 => DataType::Float64,

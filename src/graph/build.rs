@@ -93,6 +93,9 @@ impl StageInputs {
             StageSource::Gather { .. } => Tasks::singles(1),
             StageSource::JoinBuckets { .. } => Tasks::singles(join::bucket_tasks()),
             StageSource::Concat { .. } => Tasks::singles(partitions.len()),
+            StageSource::SortedRuns { spec, .. } if spec.loose && ordered.is_none() => {
+                Tasks::singles(partitions.len())
+            }
             StageSource::AggregateBuckets { .. } if ordered.is_some() => {
                 Tasks::singles(ordered.as_ref().map_or(0, |o| o.tasks()))
             }
@@ -244,6 +247,9 @@ impl Stage {
                 let schema = &graph.stages[*input].schema;
                 aggregate::merge_buckets(spec, schema, range, &inputs.partitions, run)?
             }
+            StageSource::SortedRuns { spec, .. } if spec.loose => {
+                Box::new(Batches::new(inputs.partitions[range].to_vec()))
+            }
             StageSource::SortedRuns { spec, .. } => {
                 let plan = inputs
                     .merge
@@ -360,6 +366,7 @@ impl Stage {
     pub fn new_sink(&self, run: &Arc<RunContext>) -> Result<Box<dyn Sink>> {
         Ok(match &self.sink {
             StageSink::PartialAggregate { spec } => Box::new(PartialAggregate::new(spec, &self.schema, run)?),
+            StageSink::SortRuns { spec } if spec.loose => Box::new(Collect::default()),
             StageSink::SortRuns { spec } => Box::new(SortSink::new(spec, &self.schema, run)?),
             StageSink::Build { spec } => Box::new(BuildSink::new(spec, &self.schema, run)?),
             StageSink::Scatter { spec } => Box::new(ScatterSink::new(spec, &self.schema, run)?),

@@ -95,8 +95,9 @@ impl Calls {
             (func, Some((x, _))) => (func, Some(x)),
         };
         let ty = match &arg {
-            Some(x) => needs_carrier(x, input)?,
-            None => None,
+            // states of an earlier step are bytes, and stay so
+            Some(x) if !matches!(func, AggFunc::Stepped(_)) => needs_carrier(x, input)?,
+            _ => None,
         };
         if let (Some(DataType::Interval(_)), Some(x)) = (&ty, &arg)
             && let Some(out) = self.interval(func, x, &a.filter)

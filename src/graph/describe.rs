@@ -46,6 +46,7 @@ pub fn stage_name(graph: &Graph, stage: &Stage) -> String {
     let source = match &stage.source {
         StageSource::Scan { table, .. } => format!("scan {}", short(&graph.tables[*table].name)),
         StageSource::AggregateBuckets { .. } => "merge groups".to_string(),
+        StageSource::SortedRuns { spec, .. } if spec.loose => "read".to_string(),
         StageSource::SortedRuns { .. } => "merge sorted".to_string(),
         StageSource::Concat { inputs } if inputs.len() > 1 => "read in turn".to_string(),
         StageSource::Concat { .. } | StageSource::Gather { .. } => "read".to_string(),
@@ -61,6 +62,7 @@ pub fn stage_name(graph: &Graph, stage: &Stage) -> String {
     let sink = match &stage.sink {
         StageSink::PartialAggregate { .. } => "aggregate",
         StageSink::SortRuns { spec } if spec.limit.is_some() => "keep first",
+        StageSink::SortRuns { spec } if spec.loose => "keep",
         StageSink::SortRuns { .. } => "sort",
         StageSink::Build { .. } => "build side",
         StageSink::Scatter { .. } => "spread",
@@ -133,6 +135,10 @@ pub fn describer(graph: &Graph, stage: &Stage, tasks: Tasks) -> Arc<dyn Fn(usize
                     ),
                 }
             })
+        }
+        StageSource::SortedRuns { input, spec } if spec.loose => {
+            let input = *input;
+            Arc::new(move |part| format!("groups of stage {input}, part {part}"))
         }
         StageSource::SortedRuns { input, .. } => {
             let input = *input;

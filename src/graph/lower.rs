@@ -225,7 +225,10 @@ impl Lowering {
             LogicalPlan::Expand {
                 input, lists, times, ..
             } => {
-                let mut open = self.open(input)?;
+                let mut open = match input.as_ref() {
+                    LogicalPlan::Aggregate { keys, .. } => self.groups_in_any_order(input, keys.len())?,
+                    _ => self.open(input)?,
+                };
                 open.transforms.push(StageTransform::Expand {
                     lists: lists.clone(),
                     times: times.clone(),
@@ -263,7 +266,10 @@ impl Lowering {
         aggs: &[(String, AggCall)],
         schema: SchemaRef,
     ) -> Result<Open> {
-        let mut open = self.open(input)?;
+        let mut open = match input {
+            LogicalPlan::Aggregate { keys, .. } => self.groups_in_any_order(input, keys.len())?,
+            _ => self.open(input)?,
+        };
         let mut needed: Vec<Expr> = Vec::new();
         let mut place = |e: Expr| match needed.iter().position(|x| *x == e) {
             Some(i) => i,
@@ -320,6 +326,30 @@ impl Lowering {
         Ok(open)
     }
 
+    /// Groups whose order nobody sees: where they are nearly as many as rows, they are made by sorting
+    /// codes rather than in a table.
+    fn groups_in_any_order(&mut self, groups: &LogicalPlan, keys: usize) -> Result<Open> {
+        let open = self.open(groups)?;
+        if keys == 0 || !matches!(open.source, StageSource::AggregateBuckets { .. }) {
+            return Ok(open);
+        }
+        let schema = open.schema.clone();
+        let key = |column| SortKey {
+            column,
+            descending: false,
+            nulls_first: false,
+        };
+        let spec = SortSpec {
+            keys: (0..keys).map(key).collect(),
+            limit: None,
+            whole: None,
+            foremost: None,
+            loose: true,
+        };
+        let input = self.close(open, StageSink::SortRuns { spec: spec.clone() });
+        Ok(Open::new(StageSource::SortedRuns { input, spec }, schema))
+    }
+
     fn sort(&mut self, input: &LogicalPlan, keys: &[OrderBy], limit: Option<u64>) -> Result<Open> {
         let open = self.open(input)?;
         let visible = open.schema.clone();
@@ -372,6 +402,7 @@ impl Lowering {
             limit,
             whole,
             foremost,
+            loose: false,
         };
         let input = self.close(open, StageSink::SortRuns { spec: spec.clone() });
         Ok((Open::new(StageSource::SortedRuns { input, spec }, schema), exprs))

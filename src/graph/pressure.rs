@@ -167,6 +167,7 @@ impl Graph {
                 ));
             }
             StageSource::AggregateBuckets { .. } => out.push(grows("groups that are merged", limit)),
+            StageSource::SortedRuns { spec, .. } if spec.loose => {}
             StageSource::SortedRuns { .. } => {
                 let bytes = threads * MERGE_BYTES.min(limit / threads.max(1) / 4);
                 out.push(fixed(
@@ -200,6 +201,7 @@ impl Graph {
         match &stage.sink {
             StageSink::PartialAggregate { spec } if spec.keys.is_empty() => {}
             StageSink::PartialAggregate { .. } => out.push(grows("groups, a table for each thread", limit)),
+            StageSink::SortRuns { spec } if spec.loose => {}
             StageSink::SortRuns { spec } => match spec.limit {
                 Some(n) => {
                     let bytes = threads.saturating_mul(n).saturating_mul(2 * width(&stage.schema));

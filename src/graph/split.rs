@@ -89,6 +89,7 @@ impl Graph {
                 limit: None,
                 whole: None,
                 foremost: None,
+                loose: false,
             };
             let input = self.stages.len();
             self.stages.push(Stage {

@@ -29,6 +29,7 @@ pub fn steps(graph: &Graph, s: &Stage) -> Vec<String> {
     out.extend(s.transforms.iter().map(transform));
     out.push(match &s.sink {
         StageSink::PartialAggregate { spec } => format!("partial aggregate {}", aggregate(spec)),
+        StageSink::SortRuns { spec } if spec.loose => "keep groups".to_string(),
         StageSink::SortRuns { spec } => match (spec.limit, &spec.foremost) {
             (Some(n), _) => format!("keep the first {n} in order"),
             (None, Some(f)) => format!("sort into runs, of each partition those of {f}"),
@@ -101,6 +102,7 @@ fn source(graph: &Graph, s: &Stage) -> String {
         StageSource::AggregateBuckets { input, spec } => {
             format!("merge aggregate of stage {input} {}", aggregate(spec))
         }
+        StageSource::SortedRuns { input, spec } if spec.loose => format!("read groups of stage {input}"),
         StageSource::SortedRuns { input, .. } => format!("merge sorted runs of stage {input}"),
         StageSource::Concat { inputs } => {
             let all: Vec<String> = inputs.iter().map(usize::to_string).collect();

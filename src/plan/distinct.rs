@@ -9,9 +9,11 @@
 //!       Expand               (k 0 ∅ ∅ z) (k 1 x ∅ ∅) (k 2 ∅ y ∅)
 //! ```
 
+use arrow::datatypes::DataType;
+
 use super::LogicalPlan;
 use crate::error::{Error, Result};
-use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, Func, Ordering, ordered_by};
+use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, Func, Ordering, in_steps, ordered_by};
 use crate::kernel::{Scalar, types};
 
 /// Columns that nobody asked for, under names that no column of the input, no key and no aggregate has.
@@ -51,6 +53,9 @@ impl Hidden {
     }
 }
 
+/// So many columns are grouped by themselves at most.
+const MOST_BRANCHES: usize = 16;
+
 /// What each different one counts of, and where its first row stands in an order that was asked for.
 #[derive(PartialEq)]
 struct Counted {
@@ -69,83 +74,210 @@ impl LogicalPlan {
         keys: Vec<(String, Expr)>,
         aggs: Vec<(String, AggCall)>,
     ) -> Result<LogicalPlan> {
-        match aggs.iter().any(|(_, c)| c.groups_first()) {
-            true => once_each(input, keys, aggs),
-            false => Ok(LogicalPlan::Aggregate {
-                input: Box::new(input),
-                keys,
-                aggs,
-            }),
+        let first = aggs.iter().any(|(_, c)| c.groups_first());
+        if first || aggs.iter().any(|(_, c)| c.looks_once()) {
+            let steps = Steps::of(&input, &keys, &aggs)?;
+            match steps {
+                Some(steps) if steps.only_one_value() => return once_each(input, keys, steps),
+                _ if is_read_quickly(&input) => {
+                    if let Some(plan) = branches(&input, &keys, &aggs)? {
+                        return Ok(plan);
+                    }
+                }
+                _ => {}
+            }
+            match Steps::of(&input, &keys, &aggs)? {
+                Some(steps) if first && steps.values.len() == 1 => return once_each(input, keys, steps),
+                Some(steps) if first => return once_each_of_several(input, keys, steps),
+                None if first => return rows_of_their_own(input, keys, aggs),
+                _ => {} // sets of values beside the other states
+            }
         }
+        Ok(LogicalPlan::Aggregate {
+            input: Box::new(input),
+            keys,
+            aggs,
+        })
     }
 }
 
-/// `sum(DISTINCT x)` and the like: groups of the keys and `x` first, then the groups of the keys over
-/// these. What else is asked for must be the aggregate of its own parts: a count is a sum of counts.
-/// Where it is not, or there are several `x`, each has rows of its own ([`rows_of_their_own`]).
-fn once_each(
-    input: LogicalPlan,
-    keys: Vec<(String, Expr)>,
-    aggs: Vec<(String, AggCall)>,
-) -> Result<LogicalPlan> {
-    use AggFunc::{BoolAnd, BoolOr, Count, Max, Min, NUnique, Sum};
-    if aggs.iter().any(|(_, c)| c.func == AggFunc::Mode) {
-        return rows_of_their_own(input, keys, aggs);
+/// Aggregates that can all be computed over groups of finer groups, of which those that look at each
+/// different value once have that value as a key.
+struct Steps {
+    /// What is looked at once.
+    values: Vec<Expr>,
+    aggs: Vec<(String, Stepwise)>,
+    types: Vec<DataType>,
+    hidden: Hidden,
+}
+
+enum Stepwise {
+    /// This, over the groups of a value; and the value, by its number.
+    Once(AggFunc, usize),
+    /// An aggregate of the rows of a finer group, and the one over these.
+    Twice(AggCall, AggFunc),
+}
+
+impl Steps {
+    /// Whether nothing else is asked for than what looks at each of the same values once.
+    fn only_one_value(&self) -> bool {
+        self.values.len() == 1 && self.aggs.iter().all(|(_, s)| matches!(s, Stepwise::Once(..)))
     }
-    let mut once = aggs.iter().filter(|(_, c)| c.counts_each_once());
-    let Some(Some(value)) = once.next().map(|(_, c)| c.arg.clone()) else {
-        return Err(Error::defect("an aggregate of distinct nothings"));
-    };
-    let hidden = Hidden::of(&input, &keys, &aggs)?;
-    let schema = input.schema()?;
-    // floats are rounded once, at the end of all
-    let float = |e: &Expr| {
-        e.data_type(&schema)
-            .is_ok_and(|t| t == arrow::datatypes::DataType::Float64)
-    };
-    let simple = |c: &AggCall| match c.counts_each_once() {
-        true => c.arg.as_ref() == Some(&value) && c.filter.is_none(),
-        false => match c.func {
-            NUnique => c.arg.as_ref() == Some(&value) && c.filter.is_none(),
-            Sum => !c.arg.iter().any(float),
-            Count => !c.distinct,
-            Min | Max | BoolAnd | BoolOr => true,
-            _ => false,
-        },
-    };
-    if !aggs.iter().all(|(_, c)| simple(c)) {
-        return rows_of_their_own(input, keys, aggs);
+
+    /// None where an aggregate takes all values at once.
+    fn of(input: &LogicalPlan, keys: &[(String, Expr)], aggs: &[(String, AggCall)]) -> Result<Option<Steps>> {
+        let schema = input.schema()?;
+        let mut steps = Steps {
+            values: Vec::new(),
+            aggs: Vec::new(),
+            types: Vec::new(),
+            hidden: Hidden::of(input, keys, aggs)?,
+        };
+        for (name, c) in aggs {
+            let step = match c.looks_once() {
+                true => {
+                    let value = c.once()?;
+                    let at = steps.values.iter().position(|v| *v == value);
+                    let at = at.unwrap_or(steps.values.len());
+                    if at == steps.values.len() {
+                        steps.types.push(value.data_type(&schema)?);
+                        steps.values.push(value);
+                    }
+                    let counts = matches!(c.func, AggFunc::NUnique | AggFunc::Count);
+                    Stepwise::Once(if counts { AggFunc::Count } else { c.func }, at)
+                }
+                false => {
+                    let ty = c.arg.as_ref().map(|a| a.data_type(&schema)).transpose()?;
+                    let Some((func, whole)) = in_steps(c.func, ty.as_ref()) else {
+                        return Ok(None);
+                    };
+                    let part = AggCall {
+                        func,
+                        distinct: false,
+                        ..c.clone()
+                    };
+                    Stepwise::Twice(part, whole)
+                }
+            };
+            steps.aggs.push((name.clone(), step));
+        }
+        Ok(Some(steps))
     }
-    let (mut parts, mut wholes) = (Vec::new(), Vec::new());
-    let whole = |func, column: &str| AggCall {
+}
+
+/// Whether a plan only reads columns that cost nothing where they are not wanted, so that each of several
+/// groups may read its own.
+fn is_read_quickly(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Scan { table, .. } => table.dataset.exact_rows().is_some(),
+        LogicalPlan::Filter { input, .. } | LogicalPlan::Project { input, .. } => is_read_quickly(input),
+        _ => false,
+    }
+}
+
+/// Groups of their own for each value that is looked at once, and for all else, put together in the end.
+/// None where they are too many, or of types that are not put together.
+///
+/// ```text
+///   Aggregate [k]   the greatest of each column: only one branch has a value of a group
+///     Union
+///       (k n ∅)  ◄  count(DISTINCT x) of each k
+///       (k ∅ m)  ◄  median(z) of each k
+/// ```
+fn branches(
+    input: &LogicalPlan,
+    keys: &[(String, Expr)],
+    aggs: &[(String, AggCall)],
+) -> Result<Option<LogicalPlan>> {
+    let mut values: Vec<Option<Expr>> = Vec::new();
+    let mut parts: Vec<Vec<(String, AggCall)>> = Vec::new();
+    for agg in aggs {
+        let value = agg.1.looks_once().then(|| agg.1.once()).transpose()?;
+        match values.iter().position(|v| *v == value) {
+            Some(at) => parts[at].push(agg.clone()),
+            None => {
+                values.push(value);
+                parts.push(vec![agg.clone()]);
+            }
+        }
+    }
+    if parts.len() < 2 || parts.len() > MOST_BRANCHES {
+        return Ok(None);
+    }
+    let mut groups = Vec::new();
+    for part in &parts {
+        groups.push(LogicalPlan::grouped(input.clone(), keys.to_vec(), part.clone())?);
+    }
+    let schemas = groups
+        .iter()
+        .map(LogicalPlan::schema)
+        .collect::<Result<Vec<_>>>()?;
+    let mut inputs = Vec::new();
+    for (own, plan) in schemas.iter().zip(groups) {
+        let mut exprs: Vec<(String, Expr)> = Vec::new();
+        exprs.extend(keys.iter().map(|(n, _)| (n.clone(), Expr::column(n))));
+        for (name, _) in aggs {
+            let field = schemas.iter().find_map(|s| s.field_with_name(name).ok());
+            let Some(ty) = field.map(|f| types::logical(f.data_type())) else {
+                return Ok(None);
+            };
+            exprs.push(match own.index_of(name) {
+                Ok(_) => (name.clone(), Expr::column(name)),
+                Err(_) if is_put_together(&ty) => (name.clone(), Expr::null_of(&ty)?),
+                Err(_) => return Ok(None),
+            });
+        }
+        inputs.push(LogicalPlan::Project {
+            exprs,
+            input: Box::new(plan),
+        });
+    }
+    Ok(Some(LogicalPlan::Aggregate {
+        input: Box::new(LogicalPlan::Union { inputs }),
+        keys: keys.iter().map(|(n, _)| (n.clone(), Expr::column(n))).collect(),
+        aggs: (aggs.iter())
+            .map(|(n, _)| (n.clone(), call(AggFunc::Max, n)))
+            .collect(),
+    }))
+}
+
+/// Whether the greatest of a value and nulls is that value.
+fn is_put_together(ty: &DataType) -> bool {
+    use DataType::*;
+    matches!(ty, Boolean | Int64 | Float64 | Decimal128(..) | Date32) || *ty == types::TEXT
+}
+
+fn call(func: AggFunc, column: &str) -> AggCall {
+    AggCall {
         func,
         arg: Some(Expr::column(column)),
         distinct: false,
         filter: None,
-    };
-    for (name, c) in aggs {
-        let of_value = c.arg.as_ref() == Some(&value) && c.filter.is_none();
-        wholes.push(match c.func {
-            NUnique if of_value => (name, whole(Count, &hidden.value)),
-            _ if of_value && c.counts_each_once() => (name, whole(c.func, &hidden.value)),
-            _ => {
-                let again = if c.func == Count { Sum } else { c.func };
-                let part = (name.clone(), c);
-                parts.push(part);
-                (name.clone(), whole(again, &name))
+    }
+}
+
+/// `sum(DISTINCT x)` and the like: groups of the keys and `x` first, then the groups of the keys over
+/// these. What else is asked for goes along in steps.
+fn once_each(input: LogicalPlan, keys: Vec<(String, Expr)>, steps: Steps) -> Result<LogicalPlan> {
+    let hidden = steps.hidden;
+    let (mut parts, mut wholes, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, step) in steps.aggs {
+        wholes.push(match step {
+            Stepwise::Once(func, _) => (name, call(func, &hidden.value)),
+            Stepwise::Twice(part, whole) => {
+                if part.func == AggFunc::Count {
+                    counts.push(name.clone());
+                }
+                parts.push((name.clone(), part));
+                (name.clone(), call(whole, &name))
             }
         });
     }
     let mut inner = keys.clone();
-    inner.push((hidden.value.clone(), value));
+    inner.extend(steps.values.into_iter().map(|v| (hidden.value.clone(), v)));
     let outer = keys
         .into_iter()
         .map(|(n, _)| (n.clone(), Expr::Column(n)))
-        .collect();
-    // over no row at all a sum of counts is null, a count is 0
-    let counts: Vec<String> = (parts.iter())
-        .filter(|(_, c)| c.func == Count)
-        .map(|(n, _)| n.clone())
         .collect();
     let grouped = LogicalPlan::Aggregate {
         input: Box::new(LogicalPlan::Aggregate {
@@ -154,6 +286,101 @@ fn once_each(
             aggs: parts,
         }),
         keys: outer,
+        aggs: wholes,
+    };
+    // over no row at all a sum of counts is null, a count is 0
+    zero_counts(grouped, counts)
+}
+
+/// The same for several values: a row comes once for each of them, and values of one type share a
+/// column. What is no value goes along with the first.
+///
+/// ```text
+///   count(DISTINCT x), count(DISTINCT y), sum(z)  of each k; x and y integers
+///
+///   Aggregate [k]               count of values in part 0, of those in part 1, sum of sums
+///     Aggregate [k part value]  sum(z)
+///       Expand                  (k 0 x z) (k 1 y ∅)
+/// ```
+fn once_each_of_several(input: LogicalPlan, keys: Vec<(String, Expr)>, steps: Steps) -> Result<LogicalPlan> {
+    let hidden = steps.hidden;
+    let schema = input.schema()?;
+    let mut types: Vec<DataType> = Vec::new();
+    let mut columns = Vec::new();
+    for ty in steps.types.iter().map(types::logical) {
+        let at = types.iter().position(|t| *t == ty).unwrap_or(types.len());
+        if at == types.len() {
+            types.push(ty);
+        }
+        columns.push(at);
+    }
+    let (mut parts, mut wholes, mut counts, mut args) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (name, step) in steps.aggs {
+        wholes.push(match step {
+            Stepwise::Once(func, at) => (name, of_part(&hidden, func, hidden.value(columns[at]), None, at)),
+            Stepwise::Twice(part, whole) => {
+                if part.func == AggFunc::Count {
+                    counts.push(name.clone());
+                }
+                // rows are counted by a value that only those of the first part have
+                let arg = match &part.arg {
+                    Some(_) => part.once()?,
+                    None => AggCall {
+                        arg: Some(Expr::Literal(Scalar::Bool(true))),
+                        ..part.clone()
+                    }
+                    .once()?,
+                };
+                let arg_name = format!("{}arg{}", hidden.mark, args.len());
+                parts.push((name.clone(), call(part.func, &arg_name)));
+                args.push((arg_name, arg));
+                (name.clone(), call(whole, &name))
+            }
+        });
+    }
+    let mut lists = Vec::new();
+    for (part, value) in steps.values.iter().enumerate() {
+        let mut list: Vec<(String, Expr)> = Vec::new();
+        list.extend(
+            keys.iter()
+                .enumerate()
+                .map(|(i, (_, k))| (hidden.key(i), k.clone())),
+        );
+        list.push((hidden.part.clone(), int(part)));
+        for (at, ty) in types.iter().enumerate() {
+            let own = match columns[part] == at {
+                true => value.clone(),
+                false => Expr::null_of(ty)?,
+            };
+            list.push((hidden.value(at), own));
+        }
+        for (name, arg) in &args {
+            let own = match part {
+                0 => arg.clone(),
+                _ => Expr::null_of(&types::logical(&arg.data_type(&schema)?))?,
+            };
+            list.push((name.clone(), own));
+        }
+        lists.push(list);
+    }
+    let totals = totals_of(&hidden, &input, &keys);
+    let mut inner: Vec<(String, Expr)> = (keys.iter().enumerate())
+        .map(|(i, (n, _))| (n.clone(), Expr::Column(hidden.key(i))))
+        .collect();
+    inner.push((hidden.part.clone(), Expr::column(&hidden.part)));
+    inner.extend((0..types.len()).map(|at| (hidden.value(at), Expr::Column(hidden.value(at)))));
+    let grouped = LogicalPlan::Aggregate {
+        keys: keys.iter().map(|(n, _)| (n.clone(), Expr::column(n))).collect(),
+        input: Box::new(LogicalPlan::Aggregate {
+            input: Box::new(LogicalPlan::Expand {
+                input: Box::new(input),
+                lists,
+                times: None,
+                totals,
+            }),
+            keys: inner,
+            aggs: parts,
+        }),
         aggs: wholes,
     };
     zero_counts(grouped, counts)
@@ -316,25 +543,27 @@ fn expand(
         }
         lists.push(list);
     }
-    // the groups that grouping sets have of no row are here as well
-    let totals = match &input {
-        LogicalPlan::Expand {
-            totals: Some((id, numbers)),
-            ..
-        } => {
-            let at = keys
-                .iter()
-                .position(|(_, e)| matches!(e, Expr::Column(c) if c == id));
-            at.map(|at| (hidden.key(at), numbers.clone()))
-        }
-        _ => None,
-    };
+    let totals = totals_of(hidden, &input, keys);
     Ok(LogicalPlan::Expand {
         input: Box::new(input),
         lists,
         times: None,
         totals,
     })
+}
+
+/// The groups that grouping sets have of no row are among those by `keys` as well.
+fn totals_of(hidden: &Hidden, input: &LogicalPlan, keys: &[(String, Expr)]) -> Option<(String, Vec<i64>)> {
+    let LogicalPlan::Expand {
+        totals: Some((id, numbers)),
+        ..
+    } = input
+    else {
+        return None;
+    };
+    let is_id = |(_, e): &(String, Expr)| matches!(e, Expr::Column(c) if c == id);
+    let at = keys.iter().position(is_id)?;
+    Some((hidden.key(at), numbers.clone()))
 }
 
 fn int(i: usize) -> Expr {

@@ -4,7 +4,7 @@
 //!   GROUP BY a, ROLLUP (b, c)        sets {a b c} {a b} {a}      the product of all elements
 //!
 //!   Aggregate [a b c set] ◄ Expand: each row once for each set, keys that are not in it as nulls
-//!   Aggregate [a b c set] ◄ Expand ◄ Aggregate [a b c]           where sums of sums are the sums
+//!   Aggregate [a b c set] ◄ Expand ◄ Aggregate [a b c]           where aggregates can be taken in steps
 //! ```
 //!
 //! The number of a set says which keys it lacks (a bit for each, the first key lowest), so that
@@ -18,7 +18,7 @@ use super::convert::Names;
 use super::scope::Rel;
 use super::select::ordinal;
 use crate::error::{Error, Result};
-use crate::expr::{AggCall, AggFunc, BinaryOp, Expr};
+use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, in_steps};
 use crate::kernel::{Scalar, types};
 use crate::plan::LogicalPlan;
 
@@ -339,44 +339,55 @@ impl Sets {
         keys: &[(String, Expr)],
         aggs: &[(String, AggCall)],
     ) -> Result<Option<LogicalPlan>> {
-        use AggFunc::{BoolAnd, BoolOr, Count, Max, Min, Sum};
         let schema = rel.plan.schema()?;
         let finest = (1u64 << keys.len()) - 1;
         if !self.masks.contains(&finest) || self.masks.len() < 2 || keys.is_empty() {
             return Ok(None);
         }
-        let mut wholes = Vec::new();
+        let (mut parts, mut wholes) = (Vec::new(), Vec::new());
+        let mut finer = keys.to_vec();
         for (name, c) in aggs {
-            let ty = c.arg.as_ref().map(|a| a.data_type(&schema)).transpose()?;
-            let float = ty.is_some_and(|t| t == arrow::datatypes::DataType::Float64);
-            let again = match c.func {
-                Count if !c.distinct => Sum,
-                // floats are rounded once, at the end of all
-                Sum if !c.distinct && !float => Sum,
-                Min | Max | BoolAnd | BoolOr => c.func,
-                _ => return Ok(None),
-            };
-            let call = AggCall {
-                func: again,
+            let mut call = AggCall {
+                func: c.func,
                 arg: Some(Expr::column(name)),
-                distinct: false,
+                distinct: c.distinct,
                 filter: None,
             };
+            if c.looks_once() {
+                // its argument stays whole: a key of the finest groups
+                let value = c.once()?;
+                match finer.get(keys.len()) {
+                    Some((same, v)) if *v == value => call.arg = Some(Expr::column(same)),
+                    // combinations of several would be too many
+                    Some(_) => return Ok(None),
+                    None => finer.push((name.clone(), value)),
+                }
+            } else {
+                let ty = c.arg.as_ref().map(|a| a.data_type(&schema)).transpose()?;
+                let Some((part, whole)) = in_steps(c.func, ty.as_ref()) else {
+                    return Ok(None);
+                };
+                call.func = whole;
+                call.distinct = false;
+                let part = AggCall {
+                    func: part,
+                    ..c.clone()
+                };
+                parts.push((name.clone(), part));
+            }
             wholes.push((name.clone(), call));
         }
+        let kept = finer[keys.len()..].iter().map(|(n, _)| n.clone());
+        let kept = kept.chain(parts.iter().map(|(n, _)| n.clone())).collect();
         let groups = LogicalPlan::Aggregate {
             input: Box::new(rel.plan.clone()),
-            keys: keys.to_vec(),
-            aggs: aggs.to_vec(),
+            keys: finer,
+            aggs: parts,
         };
         let named: Vec<_> = keys.iter().map(|(n, _)| (n.clone(), Expr::column(n))).collect();
-        let kept = aggs.iter().map(|(n, _)| n.clone()).collect();
-        let grouped = LogicalPlan::Aggregate {
-            input: Box::new(self.expand(groups, &named, kept)?),
-            keys: self.keys(&named),
-            aggs: wholes,
-        };
-        let counts = aggs.iter().filter(|(_, c)| c.func == Count);
+        let expanded = self.expand(groups, &named, kept)?;
+        let grouped = LogicalPlan::grouped(expanded, self.keys(&named), wholes)?;
+        let counts = aggs.iter().filter(|(_, c)| c.func == AggFunc::Count);
         let counts = counts.map(|(n, _)| n.clone()).collect();
         crate::plan::zero_counts(grouped, counts).map(Some)
     }

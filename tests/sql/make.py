@@ -143,7 +143,11 @@ def _():
             "max(salary) - min(salary)", "sum(salary) / count(*)", "stddev_pop(salary)", "var_pop(salary)",
             "quantile_cont(salary, 0.25)", "bool_and(salary > 2000)", "bool_or(salary > 6000)", "count(boss) + 1",
             "round(avg(salary), 2)", "coalesce(sum(boss), 0)", "sum(salary * 2)", "sum(id + dept)",
-            "count(DISTINCT dept)", "sum(salary) > 5000"]
+            "count(DISTINCT dept)", "sum(salary) > 5000", "count(DISTINCT boss), count(DISTINCT dept), sum(id)",
+            "count(DISTINCT name), count(DISTINCT hired), count(DISTINCT salary), avg(salary / 3.0), count(*), stddev(id)",
+            "count(DISTINCT dept) FILTER (WHERE salary > 3000), count(DISTINCT dept), count(boss) FILTER (WHERE id > 105)",
+            "sum(DISTINCT dept), avg(DISTINCT salary), count(DISTINCT name), max(name)", "count(DISTINCT dept), median(salary)",
+            "sum(CASE WHEN dept = 10 THEN salary END), sum(CASE WHEN dept = 20 THEN salary / 3.0 ELSE 0 END), max(CASE WHEN id > 105 THEN name END)"]
     keys = [None, "dept", "boss", "dept IS NULL", "length(name)", "extract(year FROM hired)", "salary > 4000"]
     for a, k in itertools.product(aggs, keys):
         if k is None:
@@ -199,7 +203,11 @@ def _():
     aggs = ["count(*)", "count(salary)", "sum(id)", "sum(salary)", "avg(salary)", "min(name)", "max(hired)", "count(DISTINCT boss)",
             "sum(DISTINCT dept)", "median(salary)", "count(*) FILTER (WHERE salary > 4000)", "bool_or(salary > 6000)",
             "sum(dept), sum(boss)", "stddev(salary)", "count(*) + sum(id)", "sum(DISTINCT salary), count(*)",
-            "sum(1), count(1), sum(coalesce(salary, 0))"]
+            "sum(1), count(1), sum(coalesce(salary, 0))", "sum(salary / 3.0), avg(salary / 3.0), var_pop(id)",
+            "round(corr(id, salary), 9), product(dept), regr_count(id, salary)",
+            "count(DISTINCT boss), count(DISTINCT salary), sum(id), count(*)",
+            "count(DISTINCT name) FILTER (WHERE id > 105), avg(salary), min(hired)",
+            "sum(salary) FILTER (WHERE boss = 1), avg(CASE WHEN id > 105 THEN salary ELSE 0 END)"]
     for s, a in itertools.product(sets, aggs):
         yield f"SELECT {a} FROM emp GROUP BY {s}"
         yield f"SELECT {a} FROM emp WHERE id > 100 GROUP BY {s}"

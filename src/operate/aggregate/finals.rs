@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, StringViewBuilder, new_null_array};
+use arrow::array::{ArrayRef, BinaryBuilder, Float64Array, Int64Array, StringViewBuilder, new_null_array};
 use arrow::datatypes::DataType;
 
 use super::exact::round;
@@ -184,6 +184,16 @@ impl Finals {
             }
             Final::Extreme(state, count, ty) => extreme(&states[*state], ty, groups.clone(), valid(*count)?)?,
             Final::Edge(state, ty) => edge(&states[*state], ty, groups)?,
+            Final::States(which) => {
+                let mut bytes = Vec::new();
+                let mut all = BinaryBuilder::with_capacity(groups.len(), 16 * groups.len());
+                for g in groups {
+                    bytes.clear();
+                    which.iter().for_each(|&s| states[s].encode(g as u32, &mut bytes));
+                    all.append_value(&bytes);
+                }
+                Arc::new(all.finish())
+            }
             Final::Texts(state, once) => texts(&states[*state], *once, groups)?,
         })
     }

@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, StringViewArray, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringViewArray, new_null_array};
 
 use super::column::Col;
 use super::direct::Direct;
 use super::finals::Finals;
 use super::keys::KeyEncoder;
-use super::plan::Plan;
+use super::plan::{FROM_STATES, Plan};
 use super::rows::{BucketWriter, Row, Rows, broken};
 use super::state::{Arg, Needs, State};
 use super::values::{List, Set, get_key};
@@ -207,9 +207,18 @@ impl Groups {
             .collect();
         // without keys all rows are of one group; while rows pass through each is one
         let only = plan.keys.is_empty() && self.len() == 1;
-        for (state, &(_, c)) in self.states.iter_mut().zip(&plan.states) {
+        let own = self.states.iter_mut().zip(&plan.states);
+        for (state, &(_, c)) in own.filter(|(_, s)| s.1 != FROM_STATES) {
             if !only || !state.update_only(args.get(c), ids.len()) {
                 state.update(args.get(c), ids);
+            }
+        }
+        for merged in &plan.merged {
+            let bytes = batch.columns[merged.column].as_binary_opt::<i32>();
+            let bytes = bytes.ok_or_else(broken)?;
+            let mut at: Vec<u32> = (bytes.value_offsets().iter().map(|&o| o as u32)).collect();
+            for state in &mut self.states[merged.states.clone()] {
+                state.merge(ids, &mut at, bytes.value_data()).ok_or_else(broken)?;
             }
         }
         for (list, &c) in self.lists.iter_mut().zip(&plan.lists) {

@@ -1,12 +1,14 @@
 //! Which states a group-by needs, each once, and how its result columns come from them.
 
+use std::ops::Range;
+
 use arrow::datatypes::{DataType, Schema};
 
 use super::quantile::Between;
 use super::state::{End, Needs};
 use super::{AggregateSpec, output_type};
 use crate::error::Result;
-use crate::expr::{AggFunc, PairFunc};
+use crate::expr::{AggFunc, PairFunc, Step, Stepped};
 
 /// What a state keeps for each group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +97,64 @@ pub enum Final {
     Texts(usize, bool),
     /// Values list, quantile, what the values are.
     Quantile(usize, f64, Between),
+    /// Some states as bytes, for the next step of an aggregate.
+    States(Vec<usize>),
 }
+
+impl Final {
+    /// Gives each state that the column comes from another number, in an order that is always the same.
+    fn renumber(&mut self, to: &mut dyn FnMut(usize) -> usize) {
+        let mut each = |at: &mut usize| *at = to(*at);
+        let count = match self {
+            Final::Null(_) | Final::Distinct(_) | Final::Quantile(..) => return,
+            Final::Count(count) => count,
+            Final::Edge(state, _) | Final::Texts(state, _) => return each(state),
+            Final::States(states) => return states.iter_mut().for_each(each),
+            Final::SumInt(state, count, _)
+            | Final::SumDec(state, count, ..)
+            | Final::SumFloat(state, count)
+            | Final::MeanInt(state, count, _)
+            | Final::MeanFloat(state, count)
+            | Final::VarFloat(state, count, ..)
+            | Final::Shape(state, count, _)
+            | Final::Product(state, count)
+            | Final::Pair(state, count, _)
+            | Final::Extreme(state, count, _) => {
+                each(state);
+                count
+            }
+            Final::VarInt(sum, squares, count, ..) => {
+                each(sum);
+                each(squares);
+                count
+            }
+        };
+        each(&mut count.rows);
+        count.nulls.iter_mut().for_each(each);
+    }
+
+    /// The states that the column comes from.
+    fn states(&self) -> Vec<usize> {
+        let mut all = Vec::new();
+        self.clone().renumber(&mut |at| {
+            all.push(at);
+            at
+        });
+        all
+    }
+}
+
+/// States that come as bytes from an earlier step.
+#[derive(Debug, Clone)]
+pub struct Merged {
+    /// The column of the input that has them.
+    pub column: usize,
+    /// Which states, in the order of the bytes.
+    pub states: Range<usize>,
+}
+
+/// Stands for the column of a state that comes from an earlier step.
+pub const FROM_STATES: usize = usize::MAX;
 
 /// A group-by, resolved against its input.
 #[derive(Debug, Clone)]
@@ -114,6 +173,8 @@ pub struct Plan {
     pub lists: Vec<usize>,
     /// Distinct sets over `columns`.
     pub sets: Vec<usize>,
+    /// States from columns of bytes.
+    pub merged: Vec<Merged>,
     /// Result columns after the keys.
     pub finals: Vec<Final>,
 }
@@ -133,13 +194,15 @@ impl Plan {
             states: Vec::new(),
             lists: Vec::new(),
             sets: Vec::new(),
+            merged: Vec::new(),
             finals: Vec::new(),
         };
         for (agg, column) in &spec.aggs {
             let ty = output_type(*agg, column.map(|c| input.field(c).data_type()))?;
-            let last = match column {
-                Some(c) => plan.resolve(*agg, *c, input, ty),
-                None => Final::Count(Count {
+            let last = match (column, agg) {
+                (Some(c), AggFunc::Stepped(s)) => plan.step(s, *c, input)?,
+                (Some(c), _) => plan.resolve(*agg, *c, input, ty),
+                (None, _) => Final::Count(Count {
                     rows: plan.state(Kind::Rows, 0),
                     nulls: None,
                 }),
@@ -168,6 +231,38 @@ impl Plan {
 
     fn state(&mut self, kind: Kind, column: usize) -> usize {
         find_or_push(&mut self.states, (kind, column))
+    }
+
+    /// One step of an aggregate.
+    fn step(&mut self, s: &Stepped, column: usize, input: &Schema) -> Result<Final> {
+        let (whole, ty) = (s.whole(), s.arg_type());
+        if s.step == Step::First {
+            let output = whole.output_type(&ty)?;
+            return Ok(Final::States(self.resolve(whole, column, input, output).states()));
+        }
+        let values = Schema::new(vec![input.field(column).clone().with_data_type(ty)]);
+        let spec = AggregateSpec {
+            keys: Vec::new(),
+            aggs: vec![(whole, Some(0))],
+            totals: None,
+        };
+        let mut alone = Plan::new(&spec, &values)?;
+        let mut last = alone.finals.pop().unwrap_or(Final::States(Vec::new()));
+        let first = self.states.len();
+        for at in last.states() {
+            self.states.push((alone.states[at].0, FROM_STATES));
+        }
+        let states = first..self.states.len();
+        let mut next = states.clone();
+        last.renumber(&mut |_| next.next().unwrap_or(first));
+        self.merged.push(Merged {
+            column,
+            states: states.clone(),
+        });
+        Ok(match s.step {
+            Step::Last => last,
+            _ => Final::States(states.collect()),
+        })
     }
 
     fn resolve(&mut self, agg: AggFunc, column: usize, input: &Schema, output: DataType) -> Final {

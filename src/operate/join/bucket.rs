@@ -295,6 +295,7 @@ impl BucketJoin {
             limit: None,
             whole: None,
             foremost: None,
+            loose: false,
         };
         let mut sink = Box::new(SortSink::new(&spec, &self.right, &self.run)?);
         let (mut rows, mut position) = (InOrder::new(right, self.order())?, 0);

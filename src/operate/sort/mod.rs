@@ -64,4 +64,7 @@ pub struct SortSpec {
     /// so many leading keys of all; others may come out too, in their places.
     #[serde(default)]
     pub foremost: Option<Foremost>,
+    /// Nobody sees the order: it is that of groups which are made in it only if that is quicker.
+    #[serde(default)]
+    pub loose: bool,
 }

@@ -254,6 +254,7 @@ fn sort_with_sinks(case: &Case, rows: &[Vec<V>]) -> Vec<Vec<V>> {
         foremost: None,
         whole: (case.limit.is_none() && case.seeds.len().is_multiple_of(2))
             .then(|| case.batches.len() % (case.keys.len() + 1)),
+        loose: false,
     };
     sort_to(&spec, case, rows)
 }
@@ -486,6 +487,7 @@ fn run_ints(rows: usize, limit: Option<u64>, memory: usize) -> (TaskContext, Vec
         limit,
         whole: None,
         foremost: None,
+        loose: false,
     };
     let cx = context(memory, 1);
     let mut sink = Box::new(SortSink::new(&spec, &schema, &cx.run).unwrap());
@@ -546,6 +548,7 @@ fn too_many_texts_leave_the_dictionary() {
         limit: None,
         whole: None,
         foremost: None,
+        loose: false,
     };
     let cx = context(1 << 30, 1);
     let mut sink = Box::new(SortSink::new(&spec, &schema, &cx.run).unwrap());
@@ -593,6 +596,7 @@ fn run_texts(rows: usize, keys: &[usize], memory: usize) -> (TaskContext, usize,
         limit: None,
         whole: None,
         foremost: None,
+        loose: false,
     };
     let cx = context(memory, 1);
     let mut sink = Box::new(SortSink::new(&spec, &schema, &cx.run).unwrap());
@@ -667,6 +671,7 @@ fn speed_of_a_wide_sort() {
         limit: None,
         whole: None,
         foremost: None,
+        loose: false,
     };
     let cx = context(340 << 20, threads);
     let names: Vec<String> = (0..300).map(|i| format!("A{i}")).collect();

@@ -76,6 +76,7 @@ impl Order {
             && all
             && plan.lists.is_empty()
             && plan.sets.is_empty()
+            && plan.merged.is_empty()
             && plan.types.iter().all(integers)
             && plan.states.iter().all(|(kind, _)| simple(kind))
     }

@@ -52,6 +52,7 @@ proptest! {
             limit: None,
             whole: Some(whole),
             foremost: Some(wanted.clone()),
+            loose: false,
         };
         let rows = rows_of(&case);
         let got = sort_to(&spec, &case, &rows);
@@ -83,6 +84,7 @@ fn rows_too_far_back_are_left_out() {
                 most: 2,
                 keys: 2,
             }),
+            loose: false,
         };
         let field = |n: &str| Field::new(n, DataType::Int64, true);
         let schema = Arc::new(Schema::new(vec![field("p"), field("o")]));

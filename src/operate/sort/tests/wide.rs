@@ -27,6 +27,7 @@ fn wide_keys_within_bounds_have_exact_heads() {
             limit: None,
             whole: None,
             foremost: None,
+            loose: false,
         };
         let keys = Codec::new(&spec, &schema).unwrap().keys;
         let values: Vec<Values> = columns
