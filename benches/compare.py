@@ -23,13 +23,10 @@ import os
 import pathlib
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import sysconfig
 import tempfile
-import threading
-import time
 
 from tasks import TASKS, files, pattern, place
 
@@ -91,44 +88,24 @@ def command(engine, task, fmt, out, spill, args):
 
 # ---- one measurement --------------------------------------------------------------------------------
 
-def busy_seconds():
-    """Processor seconds that the whole machine has spent working, or None where Linux's /proc is missing."""
-    try:
-        with open("/proc/stat") as f:
-            v = [int(x) for x in f.readline().split()[1:9]]
-    except OSError:
-        return None
-    return (sum(v) - v[3] - v[4]) / os.sysconf("SC_CLK_TCK")     # without idle and iowait
-
-
 def measure(line, folder, timeout):
     """Runs one process to its end. `error` is the last line it complained with, if it failed."""
     with tempfile.TemporaryFile("w+") as stderr:
-        before, start = busy_seconds(), time.perf_counter()
-        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=stderr, cwd=folder)
-        timed_out = threading.Event()
-
-        def kill():
-            timed_out.set()
-            os.kill(process.pid, signal.SIGKILL)
-
-        timer = threading.Timer(timeout, kill)
-        timer.start()
-        _, status, used = os.wait4(process.pid, 0)
-        timer.cancel()
-        wall, after = time.perf_counter() - start, busy_seconds()
-        process.returncode = os.waitstatus_to_exitcode(status)       # subprocess need not wait again
+        helper = [sys.executable, "-I", "-S", str(HERE / "measure.py"), str(timeout), folder, *line]
+        ran = subprocess.run(helper, stdout=subprocess.PIPE, stderr=stderr, text=True)
         stderr.seek(0)
         complaint = [text for text in stderr.read().splitlines() if text.strip()]
-    cpu = used.ru_utime + used.ru_stime
-    foreign = 0.0 if before is None else max(0.0, after - before - cpu) / wall
-    error = ""
-    if timed_out.is_set():
-        error = f"stopped after {timeout} s"
-    elif process.returncode:
-        error = (complaint or ["no message"])[-1][:200] + f" (status {process.returncode})"
-    kib = 1024 if sys.platform == "darwin" else 1                    # macOS counts bytes
-    return {"wall": wall, "cpu": cpu, "rss": used.ru_maxrss / 1024 / kib, "foreign": foreign, "error": error}
+    last = (complaint or ["no message"])[-1][:200]
+    if ran.returncode:
+        return {"error": last}
+    run = json.loads(ran.stdout)
+    run["rss"] /= 1024
+    run["error"] = ""
+    if run["timed_out"]:
+        run["error"] = f"stopped after {timeout} s"
+    elif run["code"]:
+        run["error"] = f"{last} (status {run['code']})"
+    return run
 
 
 def remove(path):
@@ -139,8 +116,7 @@ def remove(path):
 
 
 # ---- do the answers agree? --------------------------------------------------------------------------
-# Summaries are made in a process of their own: the memory of this one must stay small, because the
-# kernel counts it into the peak of the processes it starts.
+# Summaries are made in a process of their own, so that the memory they take is given back.
 
 def value(text):
     if text in ("", "NA", "NaN", "nan", "NULL", "\\N"):
