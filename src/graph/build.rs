@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{Graph, KeySets, Stage, StageSink, StageSource, StageTransform};
 use crate::error::{Error, Result};
 use crate::expr::Evaluator;
+use crate::kernel::row_bytes;
 use crate::memory::Reservation;
 use crate::operate::aggregate::{self, Order, Ordered, OrderedSource, PartialAggregate, Spreading};
 use crate::operate::join::{self, BuildSide, BuildSink, Probe, ScatterSink};
@@ -120,7 +121,7 @@ impl StageInputs {
                 }
             }
             StageSource::SortedRuns { spec, .. } => {
-                let plan = sort::plan_ranges(spec, &stage.source_schema, &partitions, MERGE_BYTES)?;
+                let plan = sort::plan_ranges(spec, &stage.source_schema, &partitions, MERGE_BYTES, run)?;
                 let ranges = plan.ranges();
                 merge = Some(Arc::new(plan));
                 Tasks::singles(ranges)
@@ -274,6 +275,7 @@ impl Stage {
                 return Ok(Pipeline {
                     source: Box::new(join::Start::new()),
                     transforms,
+                    rows: self.batch_rows(run),
                 });
             }
             StageSource::Gather { .. } => Box::new(Batches::new(inputs.partitions.clone())),
@@ -282,7 +284,13 @@ impl Stage {
         Ok(Pipeline {
             source,
             transforms: self.build_transforms(inputs, run)?,
+            rows: self.batch_rows(run),
         })
+    }
+
+    /// Rows of a batch that the memory has room for where its widest rows are those that come or go.
+    fn batch_rows(&self, run: &RunContext) -> usize {
+        run.rows_of(row_bytes(&self.source_schema).max(row_bytes(&self.schema)))
     }
 
     /// The pipeline of a task for rows that become groups in order: the merging stage only spreads
@@ -298,6 +306,7 @@ impl Stage {
             return Ok(Pipeline {
                 source: Box::new(Spreading(ordered.clone())),
                 transforms: Vec::new(),
+                rows: usize::MAX,
             });
         };
         let mut transforms = graph.stages[*input].build_transforms(inputs, run)?;
@@ -305,6 +314,7 @@ impl Stage {
         Ok(Pipeline {
             source: Box::new(OrderedSource::new(ordered, part)),
             transforms,
+            rows: self.batch_rows(run),
         })
     }
 

@@ -9,16 +9,13 @@
 //! Nothing here counts partitions: a task holds a block, there are as many tasks at once as threads, and
 //! whatever follows the data has a limit beyond which it lies on disk.
 
-use arrow::datatypes::{DataType, Schema};
-
 use serde::Serialize;
 
 use super::describe::stage_name;
 use super::{Graph, Stage, StageSink, StageSource, StageTransform};
-use crate::kernel::Batch;
+use crate::kernel::{Batch, row_bytes};
+use crate::pipeline::batch_bytes;
 
-/// What a text is thought to take besides its 16 bytes of view.
-const TEXT_BYTES: u64 = 16;
 /// Indexes of joins may fill this part of the limit before their build sides go to disk.
 const JOIN_EIGHTHS: u64 = 6;
 /// What is kept between stages may fill this part.
@@ -178,7 +175,9 @@ impl Graph {
             StageSource::JoinBuckets { .. } => out.push(grows("a bucket for each thread", limit)),
             StageSource::Concat { .. } | StageSource::Gather { .. } | StageSource::Branch { .. } => {}
         }
-        let rows = Batch::TARGET_ROWS as u64 * width(&stage.source_schema).max(width(&stage.schema));
+        let row = row_bytes(&stage.source_schema).max(row_bytes(&stage.schema));
+        let most = batch_bytes(limit as usize, threads as usize);
+        let rows = (Batch::TARGET_ROWS * row).min(most.max(row)) as u64;
         // one on its way through each operator at most
         let batches = threads * (stage.transforms.len() as u64 + 1);
         let bytes = batches * rows;
@@ -204,7 +203,9 @@ impl Graph {
             StageSink::SortRuns { spec } if spec.loose => {}
             StageSink::SortRuns { spec } => match spec.limit {
                 Some(n) => {
-                    let bytes = threads.saturating_mul(n).saturating_mul(2 * width(&stage.schema));
+                    let bytes = threads
+                        .saturating_mul(n)
+                        .saturating_mul(2 * row_bytes(&stage.schema) as u64);
                     out.push(match bytes < limit {
                         true => fixed(format!("{threads} × the first {n} rows"), bytes),
                         false => grows("the first rows", limit),
@@ -226,21 +227,6 @@ impl Graph {
         }
         out
     }
-}
-
-/// About what a row takes, in bytes.
-fn width(schema: &Schema) -> u64 {
-    let of = |ty: &DataType| match ty.primitive_width() {
-        Some(n) => n as u64,
-        None if *ty == DataType::Boolean => 1,
-        None => 16 + TEXT_BYTES,
-    };
-    schema
-        .fields()
-        .iter()
-        .map(|f| of(f.data_type()))
-        .sum::<u64>()
-        .max(1)
 }
 
 fn size(bytes: u64) -> String {

@@ -48,6 +48,11 @@ impl Batch {
         self.columns.iter().map(|c| c.get_array_memory_size()).sum()
     }
 
+    /// The bytes of its own values, without what else their buffers hold.
+    pub fn payload(&self) -> usize {
+        self.columns.iter().map(payload).sum()
+    }
+
     /// The rows where `mask` is true (null counts as false).
     pub fn filter(&self, mask: &BooleanArray) -> Result<Batch> {
         let predicate = compute::FilterBuilder::new(mask).optimize().build();
@@ -115,6 +120,37 @@ impl Batch {
             rows: self.rows,
             position: self.position,
         }
+    }
+}
+
+/// About what a row of a schema takes, in bytes.
+pub fn row_bytes(schema: &Schema) -> usize {
+    /// What a text is thought to take besides its 16 bytes of view.
+    const TEXT_BYTES: usize = 16;
+    let of = |ty: &DataType| match ty.primitive_width() {
+        Some(n) => n,
+        None if *ty == DataType::Boolean => 1,
+        None => 16 + TEXT_BYTES,
+    };
+    let all = schema.fields().iter().map(|f| of(f.data_type()));
+    all.sum::<usize>().max(1)
+}
+
+/// Bytes of a column's own values, without what else its buffers hold.
+pub fn payload(column: &ArrayRef) -> usize {
+    match column.data_type() {
+        DataType::Utf8View => {
+            let views = column.as_string_view().views();
+            views.iter().map(|v| 16 + (*v as u32 as usize)).sum()
+        }
+        DataType::Dictionary(_, _) => 4 * column.len(),
+        ty => match ty.primitive_width() {
+            Some(width) => width * column.len(),
+            None => {
+                let own = column.to_data().get_slice_memory_size();
+                own.unwrap_or_else(|_| column.get_array_memory_size())
+            }
+        },
     }
 }
 

@@ -27,7 +27,7 @@ pub mod show;
 pub mod types;
 pub mod width;
 
-pub use batch::Batch;
+pub use batch::{Batch, row_bytes};
 pub use keyset::KeySet;
 pub use scalar::Scalar;
 pub use width::Width;

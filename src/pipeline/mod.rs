@@ -58,7 +58,30 @@ pub struct RunContext {
     pub aside: Aside,
 }
 
+/// Of a thread's share of the memory a batch may take this part: some are on their way at once, and their forms
+/// to come stand beside them.
+const BATCHES_A_SHARE: usize = 32;
+/// Smaller ones would only cost,
+const LEAST_BATCH: usize = 512 << 10;
+/// and rows that take more than this are cut into smaller batches however much memory there is.
+const MOST_BATCH: usize = 16 << 20;
+
+/// About how many bytes a batch takes at most: where rows are wide it has fewer of them.
+pub fn batch_bytes(limit: usize, threads: usize) -> usize {
+    (limit / threads.max(1) / BATCHES_A_SHARE).clamp(LEAST_BATCH, MOST_BATCH)
+}
+
 impl RunContext {
+    /// About how many bytes a batch takes at most.
+    pub fn batch_bytes(&self) -> usize {
+        batch_bytes(self.budget.limit(), self.threads)
+    }
+
+    /// Rows of a batch whose rows take so many bytes.
+    pub fn rows_of(&self, row_bytes: usize) -> usize {
+        (self.batch_bytes() / row_bytes.max(1)).clamp(1, Batch::TARGET_ROWS)
+    }
+
     /// Remembers a warning (once for each key).
     pub fn warn(&self, key: impl Into<String>, text: impl Into<String>) {
         let w = Warning {
@@ -296,6 +319,8 @@ pub struct Pipeline {
     pub source: Box<dyn Source>,
     /// What they go through, in order.
     pub transforms: Vec<Box<dyn Transform>>,
+    /// The most rows that go through them at once.
+    pub rows: usize,
 }
 
 impl Pipeline {
@@ -311,7 +336,7 @@ impl Pipeline {
                 break;
             };
             cx.check()?;
-            let (batch, more) = cut(batch, cx.run.batch_rows);
+            let (batch, more) = cut(batch, cx.run.batch_rows.min(self.rows));
             left = more;
             if push_through((&mut self.transforms, 1), batch, last, cx, clock)? == Flow::Enough {
                 break;

@@ -207,16 +207,17 @@ fn run_alone(job: &Job, encoders: &Encoders, out: &mut Ordered) -> Result<()> {
         if parts.is_empty() {
             return Ok(());
         }
-        let mut pieces = Vec::new();
+        // each piece is written as it comes
+        let mut written = Ok(Flow::More);
         let mut hand = |p| {
-            pieces.push(p);
-            true
+            if matches!(written, Ok(Flow::More)) {
+                written = out.append(p);
+            }
+            matches!(written, Ok(Flow::More))
         };
         let ran = run_span(job, parts, encoders, &mut hand);
-        for p in pieces {
-            if out.append(p)? == Flow::Enough {
-                return Ok(());
-            }
+        if written? == Flow::Enough {
+            return Ok(());
         }
         ran.map_err(|failed| failed.error)?;
     }
@@ -278,6 +279,7 @@ fn run_span(
     };
     let mut sink = PieceSink {
         encoder,
+        as_text: encoders.output.as_ref().is_some_and(|o| o.is_text()),
         batches: Vec::new(),
         at_once: parts.len() == 1,
         full: if first == 0 { FIRST_BYTES } else { PIECE_BYTES },
@@ -287,7 +289,7 @@ fn run_span(
     };
     for part in parts {
         let before = sink.rows;
-        let ran = guarded_task(job, part, || job.run_into(part, &mut |b| sink.take(b)));
+        let ran = guarded_task(job, part, || job.run_into(part, &mut |b| sink.take_parts(b)));
         if let Err(error) = ran {
             let rows = sink.rows - before;
             if job.is_in_order() {
@@ -306,6 +308,8 @@ fn run_span(
 /// The sink of a task of the last stage.
 struct PieceSink<'a> {
     encoder: Option<Box<dyn Encoder>>,
+    /// Whether the encoder makes text of rows, one after the other.
+    as_text: bool,
     /// Without an encoder: what tiny tasks left,
     batches: Vec<Batch>,
     /// or each batch is handed on as it comes.
@@ -319,6 +323,23 @@ struct PieceSink<'a> {
 }
 
 impl PieceSink<'_> {
+    /// Takes a batch, and where its rows are large some after the other, so that what they are encoded to can be
+    /// handed on in between.
+    fn take_parts(&mut self, batch: Batch) -> Result<Flow> {
+        let bytes = if self.as_text { batch.payload() } else { 0 };
+        let parts = (bytes / PIECE_BYTES + 1).min(batch.rows.max(1));
+        if parts == 1 {
+            return self.take(batch);
+        }
+        let rows = batch.rows.div_ceil(parts);
+        for at in (0..batch.rows).step_by(rows) {
+            if self.take(batch.slice(at, rows.min(batch.rows - at)))? == Flow::Enough {
+                return Ok(Flow::Enough);
+            }
+        }
+        Ok(Flow::More)
+    }
+
     fn take(&mut self, batch: Batch) -> Result<Flow> {
         self.rows += batch.rows as u64;
         let piece = match &mut self.encoder {
@@ -533,6 +554,7 @@ impl<'a> Ordered<'a> {
                     none => none.insert(output.encoder()?),
                 };
                 encoder.push(&batch)?;
+                self.held.resize_anyway(encoder.bytes() + output.held_bytes());
                 if encoder.bytes() >= PIECE_BYTES
                     && let Some(e) = encoder.take()?
                 {

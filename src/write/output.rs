@@ -174,6 +174,11 @@ impl EncoderMaker {
         self.0.encoder()
     }
 
+    /// Whether rows become text one after the other, so that some may be handed on before others come.
+    pub fn is_text(&self) -> bool {
+        matches!(self.0, Shape::Text(_))
+    }
+
     /// Rows that one encoder should see at least, to which end it may serve several partitions
     /// that follow one another; 0 where it makes no difference.
     pub fn wanted_rows(&self) -> u64 {
@@ -556,7 +561,11 @@ impl TextEncoder {
 impl Encoder for TextEncoder {
     fn push(&mut self, batch: &Batch) -> Result<()> {
         self.rows += batch.rows as u64;
-        if self.text.len() > PIECE_BYTES / 16 {
+        let more = batch.payload();
+        if more > PIECE_BYTES {
+            // few large rows: doubling would take up to twice their bytes
+            self.text.reserve_exact(more + more / 64);
+        } else if self.text.len() > PIECE_BYTES / 16 {
             // many rows: room for a whole piece, rather than doubling up to it
             self.text
                 .reserve((PIECE_BYTES * 3 / 2).saturating_sub(self.text.len()));

@@ -12,9 +12,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, NullArray};
 use arrow::compute::{cast, concat};
-use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
 };
@@ -22,7 +22,7 @@ use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::SchemaDescPtr;
+use parquet::schema::types::{SchemaDescPtr, Type};
 
 use super::arrow_file::written_schema;
 use super::chunk::{self, Chunk};
@@ -96,7 +96,9 @@ impl RowGroup {
 /// What partitions and the coordinator share.
 pub(super) struct ParquetFormat {
     schema: SchemaRef,
-    factory: ArrowRowGroupWriterFactory,
+    /// For each column what makes its general writer. One for all columns together would make all their
+    /// writers at once, each with a compressor and a hash table: 16 MB for a hundred columns.
+    factories: Vec<ArrowRowGroupWriterFactory>,
     described: SchemaDescPtr,
     /// The first leaf of each column, and behind the last.
     leaves: Vec<usize>,
@@ -139,11 +141,13 @@ pub(super) fn create(
         .build();
     let (schema, described) = rare::described(&schema).map_err(cannot)?;
     let failure = to.failure();
-    let writer = SerializedFileWriter::new(to, described.root_schema_ptr(), Arc::new(properties))
+    let properties = Arc::new(properties);
+    let writer = SerializedFileWriter::new(to, described.root_schema_ptr(), properties.clone())
         .map_err(|e| failure.or(|| cannot(e)))?;
-    let factory = ArrowRowGroupWriterFactory::new(&writer, schema.clone());
-    // types that Parquet lacks are an error now, not after the work
-    factory.create_column_writers(0).map_err(cannot)?;
+    let columns = described.root_schema().get_fields();
+    let factories = schema.fields().iter().zip(columns);
+    let factories = factories.map(|(field, column)| factory(field, column, &properties));
+    let factories = factories.collect::<Result<Vec<_>>>()?;
     let root = |leaf: &usize| described.get_column_root_idx(*leaf);
     let columns = schema.fields().len();
     let leaves = (0..=columns)
@@ -151,7 +155,7 @@ pub(super) fn create(
         .collect();
     let format = ParquetFormat {
         schema,
-        factory,
+        factories,
         described: Arc::new(described),
         leaves,
         codec,
@@ -160,6 +164,22 @@ pub(super) fn create(
             .map_or(GROUP_BYTES, |b| b.clamp(LEAST_GROUP_BYTES, GROUP_BYTES)),
     };
     Ok((writer, Arc::new(format)))
+}
+
+/// What makes the general writer of a column, as the file's schema describes it. Types that Parquet lacks are an
+/// error now, not after the work.
+fn factory(
+    field: &FieldRef,
+    column: &Arc<Type>,
+    properties: &Arc<WriterProperties>,
+) -> Result<ArrowRowGroupWriterFactory> {
+    let root = Type::group_type_builder("schema").with_fields(vec![column.clone()]);
+    let root = Arc::new(root.build().map_err(cannot)?);
+    let nowhere = SerializedFileWriter::new(Vec::new(), root, properties.clone()).map_err(cannot)?;
+    let schema = Arc::new(Schema::new(vec![field.clone()]));
+    let factory = ArrowRowGroupWriterFactory::new(&nowhere, schema);
+    factory.create_column_writers(0).map_err(cannot)?;
+    Ok(factory)
 }
 
 fn parse_compression(name: Option<&str>) -> Result<Compression> {
@@ -245,7 +265,7 @@ impl GroupEncoder {
             let part = batch.slice(at, rows);
             at += rows;
             self.rows += rows;
-            self.bytes += part.columns.iter().map(payload).sum::<usize>();
+            self.bytes += part.payload();
             self.waiting.push(part);
             let full = match self.cut {
                 Cut::Full => self.rows >= GROUP_ROWS || self.bytes >= self.format.group_bytes,
@@ -292,31 +312,22 @@ impl GroupEncoder {
     }
 }
 
-/// Bytes of a column's own values, without what else its buffers hold.
-fn payload(column: &ArrayRef) -> usize {
-    match column.data_type() {
-        DataType::Utf8View => {
-            let views = column.as_string_view().views();
-            views.iter().map(|v| 16 + (*v as u32 as usize)).sum()
-        }
-        DataType::Dictionary(_, _) => 4 * column.len(),
-        ty => match ty.primitive_width() {
-            Some(width) => width * column.len(),
-            None => column.get_array_memory_size(),
-        },
-    }
-}
-
 impl ParquetFormat {
     /// Encodes a row group, column after column.
     fn encode(&self, mut batches: Vec<Batch>, rows: u64) -> Result<RowGroup> {
         let mut compressor = chunk::Compressor::new(self.codec)?;
-        let mut writers = Vec::new();
         let mut chunks = Vec::with_capacity(self.schema.fields().len());
+        let nothing: ArrayRef = Arc::new(NullArray::new(0));
         for (i, field) in self.schema.fields().iter().enumerate() {
+            // what is encoded is let go, so that the rows and what they become are never there as a whole
             let arrays = batches
                 .iter_mut()
-                .map(|b| writable(&b.columns[i], field.data_type()))
+                .map(|b| {
+                    writable(
+                        std::mem::replace(&mut b.columns[i], nothing.clone()),
+                        field.data_type(),
+                    )
+                })
                 .collect::<Result<Vec<_>>>()?;
             let leaf = self.described.column(self.leaves[i]);
             if let Some(compressor) = &mut compressor
@@ -326,12 +337,8 @@ impl ParquetFormat {
                 chunks.push(Chunks::Flat(Box::new(chunk)));
                 continue;
             }
-            if writers.is_empty() {
-                let all = self.factory.create_column_writers(0).map_err(cannot)?;
-                writers.extend(all.into_iter().map(Some));
-            }
-            let leaves = self.leaves[i]..self.leaves[i + 1];
-            chunks.push(Chunks::General(general(field, &arrays, &mut writers[leaves])?));
+            let writers = self.factories[i].create_column_writers(0).map_err(cannot)?;
+            chunks.push(Chunks::General(general(field, &arrays, writers)?));
         }
         Ok(RowGroup { chunks, rows })
     }
@@ -342,20 +349,17 @@ impl ParquetFormat {
 fn general(
     field: &Field,
     arrays: &[ArrayRef],
-    writers: &mut [Option<ArrowColumnWriter>],
+    mut writers: Vec<ArrowColumnWriter>,
 ) -> Result<Vec<ArrowColumnChunk>> {
     let lost = || Error::defect("more Parquet leaves than column writers");
     for array in evenly(field, arrays)? {
         let mut to = writers.iter_mut();
         for leaf in compute_leaves(field, &array).map_err(cannot)? {
-            let writer = to.next().and_then(Option::as_mut).ok_or_else(lost)?;
-            writer.write(&leaf).map_err(cannot)?;
+            to.next().ok_or_else(lost)?.write(&leaf).map_err(cannot)?;
         }
     }
-    writers
-        .iter_mut()
-        .map(|w| w.take().ok_or_else(lost)?.close().map_err(cannot))
-        .collect()
+    let closed = writers.into_iter().map(|w| w.close().map_err(cannot));
+    closed.collect()
 }
 
 /// A column's arrays, cut anew into [`EVEN_ROWS`] rows each.
@@ -393,9 +397,9 @@ fn joined(parts: &[ArrayRef]) -> Result<ArrayRef> {
 }
 
 /// The column as its writer takes it: text views and dictionaries as they are, which saves a copy.
-fn writable(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+fn writable(column: ArrayRef, to: &DataType) -> Result<ArrayRef> {
     if let DataType::Interval(_) = column.data_type() {
-        return rare::intervals(column);
+        return rare::intervals(&column);
     }
     let text = |ty: &DataType| matches!(ty, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8);
     let as_is = match column.data_type() {
@@ -403,8 +407,8 @@ fn writable(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
         ty => ty == to || (text(ty) && text(to)),
     };
     match as_is {
-        true => Ok(column.clone()),
-        false => Ok(cast(column, to)?),
+        true => Ok(column),
+        false => Ok(cast(&column, to)?),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringViewArray, new_null_array};
 
+use super::codec::{take, varint};
 use super::column::Col;
 use super::direct::Direct;
 use super::finals::Finals;
@@ -17,6 +18,22 @@ use crate::error::Result;
 use crate::kernel::Batch;
 use crate::kernel::group::{KeyTable, is_long, scratch_bytes};
 use crate::kernel::hash::hash_u128;
+
+/// How large the texts are that one group puts together.
+#[derive(Debug, Default)]
+pub struct TextSizes {
+    /// Their number.
+    pub texts: usize,
+    /// Bytes of each state of such.
+    of_each: Vec<usize>,
+}
+
+impl TextSizes {
+    /// Bytes of all of them.
+    pub fn bytes(&self) -> usize {
+        self.of_each.iter().sum()
+    }
+}
 
 /// Keys, states and values of some groups.
 #[derive(Debug)]
@@ -84,13 +101,59 @@ impl Groups {
             + self.sets.iter().map(Set::bytes).sum::<usize>()
     }
 
-    /// Bytes of the texts that are put together.
-    pub fn text_bytes(&self) -> usize {
-        let texts = |s: &State| match s {
-            State::Texts(_, owned) => *owned,
-            _ => 0,
-        };
-        self.states.iter().map(texts).sum()
+    /// Whether any aggregate puts texts together.
+    pub fn has_texts(&self) -> bool {
+        self.states.iter().any(|s| matches!(s, State::Texts(..)))
+    }
+
+    fn texts(&mut self) -> impl Iterator<Item = (&mut Vec<Vec<u8>>, &mut usize)> {
+        self.states.iter_mut().filter_map(|s| match s {
+            State::Texts(all, owned) => Some((all, owned)),
+            _ => None,
+        })
+    }
+
+    /// Counts the texts that the groups have, and forgets them. `None`: broken bytes.
+    pub fn count_texts(&mut self, sizes: &mut TextSizes) -> Option<()> {
+        for (i, (all, owned)) in self.texts().enumerate() {
+            if sizes.of_each.len() <= i {
+                sizes.of_each.push(0);
+            }
+            for texts in all.iter_mut() {
+                let mut rest = &texts[..];
+                while !rest.is_empty() {
+                    let n = varint(&mut rest)? as usize;
+                    take(&mut rest, n)?;
+                    sizes.texts += 1;
+                }
+                sizes.of_each[i] += texts.len();
+                texts.clear();
+            }
+            *owned = 0;
+        }
+        Some(())
+    }
+
+    /// Begins anew for one group, with room for just so many texts.
+    pub fn reserve_texts(&mut self, sizes: &TextSizes) {
+        self.clear();
+        for ((all, _), &bytes) in self.texts().zip(&sizes.of_each) {
+            all.push(Vec::with_capacity(bytes));
+        }
+    }
+
+    /// Where some groups from `from` on end: at most `rows`, and fewer where their texts have about so many bytes.
+    pub fn some(&self, from: usize, rows: usize, bytes: usize) -> usize {
+        let most = (from + rows).min(self.len());
+        if !self.states.iter().any(State::has_texts) {
+            return most;
+        }
+        let (mut end, mut taken) = (from, 0);
+        while end < most && taken < bytes {
+            taken += self.states.iter().map(|s| s.text_len(end)).sum::<usize>();
+            end += 1;
+        }
+        end
     }
 
     /// Bytes that `rows` more rows may take besides, with `long` bytes of long keys.
@@ -100,8 +163,14 @@ impl Groups {
             true => want.max(self.capacity * 2) * self.per_group(),
             false => 0,
         };
+        // counts of nulls are there only where there are nulls
+        let nulls = |s: &State| match s {
+            State::Nulls(v) if !v.is_empty() && want > v.capacity() => 8 * want.max(2 * v.capacity()),
+            _ => 0,
+        };
         self.table.growth(rows, long)
             + states
+            + self.states.iter().map(nulls).sum::<usize>()
             + self.lists.len() * rows * 24
             + self.sets.iter().map(|s| s.growth(rows)).sum::<usize>()
     }
@@ -390,7 +459,14 @@ impl Groups {
 
     /// Bytes that [`Groups::finals`] takes besides.
     pub fn finals_bytes(&self) -> usize {
-        self.lists.iter().map(List::sorting_bytes).sum::<usize>() + self.sets.len() * self.len() * 8
+        // of a text that is put together there are its parts and the result
+        let texts = |s: &State| match s {
+            State::Texts(all, _) => 3 * all.iter().map(Vec::len).max().unwrap_or(0),
+            _ => 0,
+        };
+        self.lists.iter().map(List::sorting_bytes).sum::<usize>()
+            + self.sets.len() * self.len() * 8
+            + self.states.iter().map(texts).sum::<usize>()
     }
 
     /// Turns value lists into what results are computed from.

@@ -14,10 +14,10 @@ use arrow::datatypes::SchemaRef;
 
 use super::AggregateSpec;
 use super::finals::Finals;
-use super::groups::Groups;
+use super::groups::{Groups, TextSizes};
 use super::heavy;
 use super::plan::Plan;
-use super::rows::{BUCKETS, BucketWriter, LEVELS, Rows, bucket_of, chunks};
+use super::rows::{BUCKETS, BucketWriter, LEVELS, Rows, broken, bucket_of, chunks};
 use crate::error::{Error, Result};
 use crate::kernel::Batch;
 use crate::kernel::hash::hash_u128;
@@ -27,8 +27,14 @@ use crate::pipeline::{Bucket, Partition, RunContext, Source, TaskContext};
 /// Bytes of partial groups up to which neighbouring buckets are merged in one table.
 const TOGETHER: u64 = 1 << 20;
 
-/// Text that one group may make however small the memory limit is.
-const LEAST_TEXT: usize = 1 << 20;
+/// What a value takes in a batch, about.
+const CELL: usize = 16;
+
+/// What texts that are put together take at once: as they came, their places, the result, and what the
+/// operators behind make of it.
+const TEXT_COPIES: usize = 4;
+/// A place among them.
+const TEXT_PLACE: usize = 4;
 
 /// Bytes of a table that is kept from one job to the next.
 const RECYCLE: usize = 16 << 20;
@@ -80,6 +86,7 @@ pub fn merge_buckets(
     Ok(Box::new(Merge {
         groups: Groups::new(&plan)?,
         held: run.budget.reservation("merging groups"),
+        rows: run.rows_of(CELL * (plan.keys.len() + plan.finals.len())),
         run: run.clone(),
         work,
         unit,
@@ -104,6 +111,8 @@ struct Ready {
 struct Merge {
     groups: Groups,
     held: Reservation,
+    /// Of a batch, at most.
+    rows: usize,
     run: Arc<RunContext>,
     work: VecDeque<Job>,
     unit: bool,
@@ -116,18 +125,23 @@ impl Source for Merge {
     fn next(&mut self, cx: &TaskContext) -> Result<Option<Batch>> {
         loop {
             if let Some(ready) = &mut self.ready {
-                let end = (ready.at + Batch::TARGET_ROWS).min(self.groups.len());
-                if ready.at < end {
-                    let columns = self.groups.output(&mut ready.finals, ready.at..end)?;
-                    let rows = end - ready.at;
-                    ready.at = end;
-                    return Ok(Some(Batch::new(columns, rows, 0)));
+                let end = self.groups.some(ready.at, self.rows, self.run.batch_bytes());
+                let rows = end - ready.at;
+                let columns = match rows {
+                    0 => Vec::new(),
+                    _ => self.groups.output(&mut ready.finals, ready.at..end)?,
+                };
+                ready.at = end;
+                if end == self.groups.len() {
+                    self.ready = None;
+                    // the next job is likely of the same size; a large table is given back
+                    match self.groups.bytes() < RECYCLE {
+                        true => self.groups.recycle(),
+                        false => self.forget(),
+                    }
                 }
-                self.ready = None;
-                // the next job is likely of the same size; a large table is given back
-                match self.groups.bytes() < RECYCLE {
-                    true => self.groups.recycle(),
-                    false => self.forget(),
+                if rows > 0 {
+                    return Ok(Some(Batch::new(columns, rows, 0)));
                 }
             }
             let Some(job) = self.work.pop_front() else {
@@ -198,19 +212,13 @@ impl Merge {
     /// The one group of a job whose values exceed the memory.
     fn heavy(&mut self, job: &Job, cx: &TaskContext) -> Result<Finals> {
         self.forget();
-        each_input(job, cx, &mut |chunk| {
-            self.groups.merge(chunk, false)?;
-            // no passes over the input make this smaller: the result is as large
-            match self.groups.text_bytes() > self.run.budget.limit().max(LEAST_TEXT) {
-                true => Err(Error::limit(
-                    "the text that string_agg makes of a group exceeds the memory limit",
-                )
-                .help("it needs room for all of it; raise --memory")),
-                false => Ok(()),
-            }
-        })?;
+        if self.groups.has_texts() {
+            self.make_room_for_texts(job, cx)?;
+        }
+        each_input(job, cx, &mut |chunk| self.groups.merge(chunk, false))?;
         self.unit = false;
-        self.held.grow_anyway(self.groups.bytes());
+        let besides = self.groups.bytes().saturating_sub(self.held.bytes());
+        self.held.grow_anyway(besides);
         let plan = self.groups.plan.clone();
         let mut finals = self.groups.finals();
         let mut pass = |take: &mut dyn FnMut(&[u8]) -> Result<()>| each_input(job, cx, take);
@@ -219,6 +227,32 @@ impl Merge {
             *counts = vec![heavy::distinct(&plan, set, &mut self.held, &mut pass)?];
         }
         Ok(finals)
+    }
+
+    /// Counts the texts that one group puts together, and takes room for just them. No passes over the input
+    /// make this smaller: the result is as large.
+    fn make_room_for_texts(&mut self, job: &Job, cx: &TaskContext) -> Result<()> {
+        let mut sizes = TextSizes::default();
+        each_input(job, cx, &mut |chunk| {
+            self.groups.merge(chunk, false)?;
+            self.groups.count_texts(&mut sizes).ok_or_else(broken)
+        })?;
+        let need = TEXT_COPIES * sizes.bytes() + TEXT_PLACE * sizes.texts;
+        let limit = self.run.budget.limit();
+        if need > limit {
+            let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+            return Err(Error::limit(format!(
+                "string_agg puts {} texts of {} MiB together in one group, which takes {} MiB of memory; there are {}",
+                sizes.texts,
+                mib(sizes.bytes()),
+                mib(need),
+                mib(limit),
+            ))
+            .help("give it more with --memory, or group by more columns"));
+        }
+        self.held.grow_anyway(need);
+        self.groups.reserve_texts(&sizes);
+        Ok(())
     }
 
     fn forget(&mut self) {

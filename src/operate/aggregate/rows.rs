@@ -25,8 +25,12 @@ pub const BUCKETS: usize = 256;
 const BITS: u32 = 8;
 /// How often buckets can be split again: 32 of the hash's bits serve for it.
 pub const LEVELS: u32 = 4;
-/// Bytes of a chunk: [`BUCKETS`] open ones make 4 MiB.
+/// Bytes of a chunk: [`BUCKETS`] open ones make 4 MiB;
 const CHUNK: usize = 16 << 10;
+/// smaller where these would take more than this part of a thread's share of the memory,
+const CHUNKS_SHARE: usize = 8;
+/// but not smaller than this.
+const LEAST_CHUNK: usize = 4 << 10;
 /// Bytes of a block on disk, at most, where chunks in memory are spilled together.
 const BLOCK: usize = 512 << 10;
 
@@ -52,6 +56,8 @@ pub struct BucketWriter {
     run: Arc<RunContext>,
     buckets: Vec<Open>,
     level: u32,
+    /// Bytes of a chunk.
+    chunk: usize,
     file: Option<SpillWriter>,
     /// Full chunks in memory.
     held: Reservation,
@@ -68,6 +74,8 @@ impl BucketWriter {
             run: run.clone(),
             buckets: (0..BUCKETS).map(|_| Open::default()).collect(),
             level,
+            chunk: (run.budget.limit() / run.threads.max(1) / CHUNKS_SHARE / BUCKETS)
+                .clamp(LEAST_CHUNK, CHUNK),
             file: None,
             held: run.budget.reservation("grouping"),
             own: run.budget.reservation("grouping"),
@@ -133,12 +141,12 @@ impl BucketWriter {
     }
 
     fn begin(&mut self, b: usize) -> &mut Vec<u8> {
-        let open = &mut self.buckets[b];
+        let (open, chunk) = (&mut self.buckets[b], self.chunk);
         if open.chunk.capacity() == 0 {
             // the first chunk of a bucket may stay small; later ones will be full
-            let room = if open.bytes == 0 { 256 } else { CHUNK };
+            let room = if open.bytes == 0 { 256 } else { chunk };
             open.chunk.reserve_exact(room);
-            self.own.grow_anyway(CHUNK);
+            self.own.grow_anyway(chunk);
         }
         &mut open.chunk
     }
@@ -147,7 +155,7 @@ impl BucketWriter {
         let open = &mut self.buckets[b];
         open.rows += 1;
         // closing at three quarters leaves room for a usual row
-        if open.chunk.len() >= CHUNK - CHUNK / 4 {
+        if open.chunk.len() >= self.chunk - self.chunk / 4 {
             self.close(b)?;
         }
         Ok(())
@@ -158,7 +166,7 @@ impl BucketWriter {
         if chunk.capacity() == 0 {
             return Ok(());
         }
-        self.own.shrink(CHUNK);
+        self.own.shrink(self.chunk);
         self.buckets[b].bytes += chunk.len() as u64;
         if !self.spilling && self.held.try_grow(chunk.capacity()).is_err() {
             self.spill()?;
@@ -185,7 +193,7 @@ impl BucketWriter {
     pub fn finish(mut self) -> Result<Partition> {
         let mut partition = Partition::default();
         for b in 0..BUCKETS {
-            if self.buckets[b].chunk.len() < CHUNK / 2 {
+            if self.buckets[b].chunk.len() < self.chunk / 2 {
                 self.buckets[b].chunk.shrink_to_fit();
             }
             self.close(b)?;

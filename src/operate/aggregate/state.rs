@@ -276,6 +276,24 @@ impl State {
         }
     }
 
+    /// Whether it holds texts.
+    pub fn has_texts(&self) -> bool {
+        matches!(self, Text(..) | Edge(..) | Texts(..))
+    }
+
+    /// Bytes of a group's texts.
+    pub fn text_len(&self, group: usize) -> usize {
+        match self {
+            Text(v, ..) => v.get(group).and_then(Option::as_ref).map_or(0, |t| t.len()),
+            Edge(v, ..) => match v.get(group) {
+                Some(Some((_, Value::Text(t)))) => t.len(),
+                _ => 0,
+            },
+            Texts(v, _) => v.get(group).map_or(0, Vec::len),
+            _ => 0,
+        }
+    }
+
     /// Makes it `groups` groups long.
     pub fn resize(&mut self, groups: usize) {
         match self {

@@ -306,7 +306,7 @@ impl BucketJoin {
             sink.push(batch, cx)?;
         }
         let runs = [Arc::new(sink.finish(cx)?)];
-        let plan = Arc::new(plan_ranges(&spec, &self.right, &runs, u64::MAX)?);
+        let plan = Arc::new(plan_ranges(&spec, &self.right, &runs, u64::MAX, &self.run)?);
         let rows = merge_range(&spec, &self.right, &plan, 0, &runs, &self.run)?;
         Ok(Parts::Sorted(rows))
     }

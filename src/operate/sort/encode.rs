@@ -25,8 +25,13 @@ use crate::kernel::Batch;
 
 /// A dictionary has at most so many texts, so that ids fit 16 bits.
 pub(super) const MOST_TEXTS: usize = 32_000;
-/// And at most so many bytes, because each run and merge holds it.
+/// And at most so many bytes, because each run and merge holds it;
 const MOST_BYTES: usize = 1 << 20;
+/// fewer where those of all columns would take more than this part of a thread's share of the memory:
+/// each run opens with them, and a merge of many runs holds them all.
+const DICTIONARIES_SHARE: usize = 32;
+/// But one of so many bytes is worth its place.
+const LEAST_BYTES: usize = 8 << 10;
 
 /// Different texts and their ids.
 #[derive(Debug, Default)]
@@ -34,17 +39,25 @@ pub(super) struct Dictionary {
     ids: HashMap<Box<[u8]>, i64, foldhash::fast::FixedState>,
     texts: Vec<Box<[u8]>>,
     bytes: usize,
+    most_bytes: usize,
     /// The values array that was translated last, and its ids (-1 where null).
     last: Option<(ArrayRef, Vec<i64>)>,
 }
 
 impl Dictionary {
+    fn new(most_bytes: usize) -> Dictionary {
+        Dictionary {
+            most_bytes,
+            ..Dictionary::default()
+        }
+    }
+
     /// The id, none once the dictionary is full.
     fn id(&mut self, text: &[u8]) -> Option<i64> {
         if let Some(&id) = self.ids.get(text) {
             return Some(id);
         }
-        if self.texts.len() >= MOST_TEXTS || self.bytes + text.len() > MOST_BYTES {
+        if self.texts.len() >= MOST_TEXTS || self.bytes + text.len() > self.most_bytes {
             return None;
         }
         let id = self.texts.len() as i64;
@@ -114,22 +127,28 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// Each key column of texts may have a dictionary of so many bytes; none if zero.
+    /// Each key column of texts may have a dictionary of so many bytes; none if zero. `share` are the bytes that
+    /// a thread may take for everything.
     pub(super) fn new(
         spec: &SortSpec,
         schema: &SchemaRef,
         codec: &Arc<Codec>,
         most_bytes: usize,
+        share: usize,
     ) -> Result<Encoder> {
         let key_texts = schema.fields().iter().enumerate().map(|(i, f)| {
             let key = spec.keys.iter().any(|k| k.column == i);
             let wanted = kind(f.data_type()) == Kind::Text && key && most_bytes > 0;
             wanted.then(|| KeyTexts::new(most_bytes))
         });
-        let dictionaries = schema.fields().iter().enumerate().map(|(i, f)| {
+        let plain = |i: usize| {
             let key = spec.keys.iter().any(|k| k.column == i);
-            (kind(f.data_type()) == Kind::Text && !key).then(Dictionary::default)
-        });
+            kind(schema.field(i).data_type()) == Kind::Text && !key
+        };
+        let columns = schema.fields().len();
+        let texts = (0..columns).filter(|&i| plain(i)).count().max(1);
+        let of_one = (share / DICTIONARIES_SHARE / texts).clamp(LEAST_BYTES, MOST_BYTES);
+        let dictionaries = (0..columns).map(|i| plain(i).then(|| Dictionary::new(of_one)));
         let mut hidden_keys = Vec::new();
         for &k in &codec.hidden {
             let key = &spec.keys[k];
@@ -176,12 +195,9 @@ impl Encoder {
     /// Bytes of all dictionaries.
     pub(super) fn bytes(&self) -> usize {
         let keys: usize = self.key_texts.iter().flatten().map(KeyTexts::bytes).sum();
-        self.dictionaries
-            .iter()
-            .flatten()
-            .map(|d| 2 * d.bytes)
-            .sum::<usize>()
-            + keys
+        let known = self.dictionaries.iter().flatten();
+        let all = known.chain(self.full.iter().map(|(_, d)| d));
+        all.map(|d| 2 * d.bytes).sum::<usize>() + keys
     }
 
     /// The block of a batch whose rows have these orders. `widths` are the least widths; a text

@@ -20,7 +20,7 @@ use super::keys::compare;
 use super::plan::{KeyTexts, MergePlan, block_of, plan};
 use super::sink::Mark;
 use crate::error::{Error, Result};
-use crate::kernel::Batch;
+use crate::kernel::{Batch, row_bytes};
 use crate::memory::Reservation;
 use crate::pipeline::{Partition, RunContext, Source, TaskContext};
 
@@ -50,7 +50,7 @@ pub(super) fn merge_blocks(
     run: &Arc<RunContext>,
 ) -> Result<Blocks> {
     let inputs = [Arc::new(input)];
-    let plan = Arc::new(plan(spec, schema, &inputs, u64::MAX, KeyTexts::Spelled)?);
+    let plan = Arc::new(plan(spec, schema, &inputs, u64::MAX, KeyTexts::Spelled, run)?);
     let mut merge = Merge::new(spec, schema, &plan, 0, &inputs, run)?;
     merge.plain = true;
     Ok(Blocks(merge))
@@ -120,6 +120,8 @@ impl Merge {
             left: spec.limit.unwrap_or(u64::MAX),
             position: before,
             reservation: run.budget.reservation("merging sorted runs"),
+            row_bytes: row_bytes(schema),
+            batch_bytes: run.batch_bytes(),
             plain: false,
         })
     }
@@ -138,6 +140,8 @@ struct Cursor {
     end: usize,
     slot: usize,
     bytes: usize,
+    /// Bytes of a row of the block, on the average.
+    row_bytes: usize,
 }
 
 impl Cursor {
@@ -153,6 +157,7 @@ impl Cursor {
             end: 0,
             slot: 0,
             bytes: 0,
+            row_bytes: 0,
         }
     }
 }
@@ -176,6 +181,10 @@ struct Merge {
     /// start is looked for.
     position: u64,
     reservation: Reservation,
+    /// About what a row of the result takes, whatever its texts are.
+    row_bytes: usize,
+    /// Bytes of rows that are handed on together.
+    batch_bytes: usize,
     /// Whether blocks are to stand without dictionaries.
     plain: bool,
 }
@@ -219,6 +228,7 @@ impl Merge {
             let bytes = heads.len() * 16 + if in_memory { 0 } else { block.bytes() };
             self.reservation.grow_anyway(bytes);
             cursor.bytes = bytes;
+            cursor.row_bytes = self.row_bytes.max(block.bytes() / block.rows().max(1));
             cursor.slot = self.slots.len();
             let block = Arc::new(block);
             self.slots.push(Slot {
@@ -358,8 +368,8 @@ impl Merge {
             self.start()?;
         }
         let most = self.left.min(most as u64) as usize;
-        let mut rows = 0;
-        while rows < most {
+        let (mut rows, mut bytes) = (0, 0);
+        while rows < most && bytes < self.batch_bytes {
             let w = self.losers[0];
             if self.cursors[w].block.is_none() {
                 break;
@@ -367,6 +377,7 @@ impl Merge {
             let slot = self.cursors[w].slot;
             self.slots[slot].to.push(rows as u32);
             rows += 1;
+            bytes += self.cursors[w].row_bytes;
             self.advance()?;
         }
         self.left -= rows as u64;

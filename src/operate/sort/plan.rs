@@ -22,7 +22,8 @@ use super::keys::{Codec, Key, Kind, kind};
 use super::packing::{Packing, Range, union};
 use super::sink::{Mark, Notes, RunIndex, mark};
 use crate::error::{Error, Result};
-use crate::pipeline::{Bucket, Partition};
+use crate::memory::Reservation;
+use crate::pipeline::{Bucket, Partition, RunContext};
 
 /// How sorted runs are merged: in consecutive ranges of keys.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct MergePlan {
     rows: RowHeads,
     /// Columns that cells keep as they are.
     pub(super) other: Vec<bool>,
+    /// The dictionaries of the runs on disk, and the united ones.
+    _held: Reservation,
 }
 
 /// How rows of any run become heads.
@@ -145,8 +148,9 @@ pub fn plan_ranges(
     schema: &SchemaRef,
     inputs: &[Arc<Partition>],
     target_bytes: u64,
+    run: &RunContext,
 ) -> Result<MergePlan> {
-    plan(spec, schema, inputs, target_bytes, KeyTexts::United)
+    plan(spec, schema, inputs, target_bytes, KeyTexts::United, run)
 }
 
 /// How a merge has the texts of keys that all runs keep by dictionaries.
@@ -165,7 +169,9 @@ pub(super) fn plan(
     inputs: &[Arc<Partition>],
     target_bytes: u64,
     key_texts: KeyTexts,
+    run: &RunContext,
 ) -> Result<MergePlan> {
+    let mut held = run.budget.reservation("the dictionaries of sorted runs");
     let codec = Codec::new(spec, schema)?;
     let columns = schema.fields().len();
     let block_columns = columns + codec.hidden.len() + 1;
@@ -176,7 +182,12 @@ pub(super) fn plan(
             bytes += bucket.bytes;
             indices.push(notes.and_then(|n| n.runs.get(i)));
             let (skip, dictionaries) = match block_of(bucket, 0)? {
-                Some(arrays) if is_header(&arrays, block_columns) => (1, read_header(&arrays, columns)?),
+                Some(arrays) if is_header(&arrays, block_columns) => {
+                    if bucket.batches.is_empty() {
+                        held.grow_anyway(arrays.iter().map(|a| a.get_array_memory_size()).sum());
+                    }
+                    (1, read_header(&arrays, columns)?)
+                }
                 _ => (0, vec![None; columns]),
             };
             runs.push(RunPlan {
@@ -200,6 +211,7 @@ pub(super) fn plan(
         }
     });
     let mut unions = unions.collect::<Result<Vec<_>>>()?;
+    held.grow_anyway(unions.iter().flatten().map(|u| u.get_array_memory_size()).sum());
     let indices: Option<Vec<&RunIndex>> = indices.into_iter().collect();
     let packing = indices.as_ref().and_then(|i| packing(&codec, schema, i, &unions));
     let values = codec.keys.iter().enumerate().map(|(k, key)| match &indices {
@@ -259,6 +271,7 @@ pub(super) fn plan(
         runs,
         unions,
         rows,
+        _held: held,
     })
 }
 

@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray};
+use arrow::array::{Array, ArrayRef, BooleanArray};
 use arrow::datatypes::SchemaRef;
 
 use super::SortSpec;
@@ -41,6 +41,12 @@ const LEAST_TEXTS: usize = 512 << 10;
 const MOST_TEXTS: usize = 128 << 20;
 /// Blocks a merge task should be able to hold within its share of the memory.
 const BLOCKS_A_SHARE: usize = 128;
+/// Rows that are sorted into a chunk may take this part of a thread's share,
+const SETTLE_SHARE: usize = 16;
+/// but at least so many bytes,
+const LEAST_SETTLE: usize = 512 << 10;
+/// and at most so many: beyond, they are more rows than fit the cache anyway.
+const MOST_SETTLE: usize = 32 << 20;
 
 /// Bytes of a row's head in a merge.
 const HEAD_BYTES: usize = 16;
@@ -126,16 +132,16 @@ impl SortSink {
     /// A sink for rows of `schema`. Fails for key columns of a type that has no order.
     pub fn new(spec: &SortSpec, schema: &SchemaRef, run: &Arc<RunContext>) -> Result<Self> {
         let codec = Arc::new(Codec::new(spec, schema)?);
-        let share = run.budget.limit() / run.threads.max(1) / BLOCKS_A_SHARE;
-        let texts = (run.budget.limit() / run.threads.max(1) / TEXTS_SHARE).clamp(LEAST_TEXTS, MOST_TEXTS);
+        let share = run.budget.limit() / run.threads.max(1);
+        let texts = (share / TEXTS_SHARE).clamp(LEAST_TEXTS, MOST_TEXTS);
         let top = spec.limit.filter(|&n| n <= TOP_ROWS).map(|n| Top {
             rows: n as usize,
             bound: None,
         });
         Ok(SortSink {
-            encoder: Encoder::new(spec, schema, &codec, if top.is_some() { 0 } else { texts })?,
+            encoder: Encoder::new(spec, schema, &codec, if top.is_some() { 0 } else { texts }, share)?,
             codec,
-            store: Store::default(),
+            store: Store::new((share / SETTLE_SHARE).clamp(LEAST_SETTLE, MOST_SETTLE)),
             limit: spec
                 .limit
                 .map_or(usize::MAX, |n| n.min(usize::MAX as u64) as usize),
@@ -147,7 +153,7 @@ impl SortSink {
             spec: spec.clone(),
             schema: schema.clone(),
             writer: None,
-            block_bytes: share.clamp(4 << 10, BLOCK_BYTES),
+            block_bytes: (share / BLOCKS_A_SHARE).clamp(4 << 10, BLOCK_BYTES),
             reservation: run.budget.reservation("sorting"),
             dictionaries: run.budget.reservation("sorting"),
             run: run.clone(),
@@ -176,9 +182,7 @@ impl SortSink {
         } else if changed || self.store.is_full() {
             self.spill()?;
         }
-        let known = self.dictionaries.bytes();
-        self.dictionaries
-            .grow_anyway(self.encoder.bytes().saturating_sub(known));
+        self.dictionaries.resize_anyway(self.encoder.bytes());
         let mut granted = self.grow(&block).is_ok();
         if !granted && self.store.rows() > 0 {
             self.spill()?;
@@ -227,7 +231,7 @@ impl SortSink {
         if let Some(last) = places.last() {
             top.bound = Some(Bound::new(self.store.gather(&[*last])?));
         }
-        let mut kept = Store::default();
+        let mut kept = self.store.anew();
         for part in places.chunks(CHUNK_ROWS) {
             let block = self.store.gather(part)?;
             kept.push(block, &self.codec, self.encoder.key_texts())?;
@@ -239,7 +243,7 @@ impl SortSink {
     }
 
     fn block_rows(&self) -> usize {
-        (self.block_bytes / self.store.row_bytes()).clamp(16, Batch::TARGET_ROWS)
+        (self.block_bytes / self.store.row_bytes().max(1)).clamp(1, Batch::TARGET_ROWS)
     }
 
     /// Sorts what there is and writes it to disk as a run.
@@ -290,19 +294,21 @@ impl SortSink {
             self.index.push(index);
         }
         let block_bytes = block_rows * (self.store.row_bytes() + HEAD_BYTES);
-        self.store = Store::default();
+        let header_bytes = header.iter().map(|a| a.get_array_memory_size()).sum();
+        self.store = self.store.anew();
         self.encoder.next_run();
         self.reservation.free();
         drop((places, buffer));
-        self.merge_levels(block_rows, block_bytes)
+        self.merge_levels(block_rows, block_bytes, header_bytes)
     }
 
     /// Merges the last runs into one where so many have been merged equally often that the merge of
-    /// all, in which every thread holds a block of each run of every sink, would need more than
-    /// half of the memory.
-    fn merge_levels(&mut self, block_rows: usize, block_bytes: usize) -> Result<()> {
+    /// all, in which every thread holds a block of each run of every sink, and all threads together the
+    /// dictionaries that each run opens with, would need more than half of the memory.
+    fn merge_levels(&mut self, block_rows: usize, block_bytes: usize, header_bytes: usize) -> Result<()> {
         let threads = self.run.threads.max(1);
-        let fan = (self.run.budget.limit() / 2 / threads / threads / block_bytes.max(1)).max(LEAST_FAN);
+        let of_run = threads * block_bytes + header_bytes;
+        let fan = (self.run.budget.limit() / 2 / threads / of_run.max(1)).max(LEAST_FAN);
         while let Some(&level) = self.levels.last() {
             let first = self.levels.len() - self.levels.iter().rev().take_while(|&&l| l == level).count();
             if level == IN_MEMORY || self.levels.len() - first < fan {

@@ -41,6 +41,9 @@ pub(super) struct Store {
     orders: Vec<(u64, u64)>,
     fresh: Vec<Block>,
     fresh_rows: usize,
+    fresh_bytes: usize,
+    /// So many bytes of fresh rows are sorted at once at most: while they are, they are there twice.
+    settle_bytes: usize,
     rows: usize,
     /// Bytes of the columns that are no integers.
     other_bytes: usize,
@@ -49,22 +52,37 @@ pub(super) struct Store {
 }
 
 impl Store {
+    /// A store that sorts about so many bytes at once.
+    pub(super) fn new(settle_bytes: usize) -> Store {
+        Store {
+            settle_bytes,
+            ..Store::default()
+        }
+    }
+
+    /// An empty one of the same kind.
+    pub(super) fn anew(&self) -> Store {
+        Store::new(self.settle_bytes)
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.rows
     }
 
     /// Bytes that the rows and sorting them takes, once all chunks have the widths of the widest.
     pub(super) fn cost(&self) -> usize {
-        self.rows * (self.fixed_bytes() + SORT_BYTES_A_ROW) + self.other_bytes
+        let own = self.rows * (self.fixed_bytes() + SORT_BYTES_A_ROW) + self.other_bytes;
+        own + own.min(self.settle_bytes)
     }
 
     /// The same once `block` is pushed.
     pub(super) fn cost_with(&self, block: &Block) -> usize {
         let widths = self.widths.iter().copied().chain(std::iter::repeat(0));
         let widths = widths.zip(&block.columns).map(|(w, c)| w.max(c.width()) as usize);
-        (self.rows + block.rows()) * (widths.sum::<usize>() + 8 + SORT_BYTES_A_ROW)
+        let own = (self.rows + block.rows()) * (widths.sum::<usize>() + 8 + SORT_BYTES_A_ROW)
             + self.other_bytes
-            + other_bytes(block)
+            + other_bytes(block);
+        own + own.min(self.settle_bytes)
     }
 
     fn fixed_bytes(&self) -> usize {
@@ -93,6 +111,7 @@ impl Store {
     ) -> Result<()> {
         self.rows += block.rows();
         self.fresh_rows += block.rows();
+        self.fresh_bytes += block.bytes();
         self.other_bytes += other_bytes(&block);
         self.widths.resize(block.columns.len(), 0);
         for (w, c) in self.widths.iter_mut().zip(&block.columns) {
@@ -107,7 +126,7 @@ impl Store {
             self.fresh.pop();
         }
         self.fresh.push(block);
-        if self.fresh_rows >= SETTLE_ROWS {
+        if self.fresh_rows >= SETTLE_ROWS || self.fresh_bytes >= self.settle_bytes {
             self.settle(codec, texts)?;
         }
         Ok(())
@@ -123,7 +142,7 @@ impl Store {
             blocks: std::mem::take(&mut self.fresh),
             ..Store::default()
         };
-        self.fresh_rows = 0;
+        (self.fresh_rows, self.fresh_bytes) = (0, 0);
         fresh.orders = fresh.blocks.iter().map(|b| ends(&b.orders)).collect();
         let in_order = fresh.blocks.iter().all(|b| b.orders.is_sorted());
         texts.iter_mut().flatten().for_each(|t| t.rank(false));

@@ -293,7 +293,7 @@ fn sort_to(spec: &SortSpec, case: &Case, rows: &[Vec<V>]) -> Vec<Vec<V>> {
         .into_iter()
         .map(|s| Arc::new(s.finish(&cx).unwrap()))
         .collect();
-    let plan = Arc::new(plan_ranges(spec, &schema, &inputs, case.target).unwrap());
+    let plan = Arc::new(plan_ranges(spec, &schema, &inputs, case.target, &cx.run).unwrap());
     let mut out: Vec<Vec<V>> = Vec::new();
     for range in 0..plan.ranges() {
         let mut source = merge_range(spec, &schema, &plan, range, &inputs, &cx.run).unwrap();
@@ -313,7 +313,7 @@ fn sort_to(spec: &SortSpec, case: &Case, rows: &[Vec<V>]) -> Vec<Vec<V>> {
             assert!(!case.keys[..whole].iter().all(same), "cut within {whole} keys");
         }
     }
-    drop(inputs);
+    drop((inputs, plan));
     assert_eq!(cx.run.budget.used(), 0, "all reservations are given back");
     out
 }
@@ -500,7 +500,7 @@ fn run_ints(rows: usize, limit: Option<u64>, memory: usize) -> (TaskContext, Vec
         sink.push(Batch::new(columns, n, start as u64), &cx).unwrap();
     }
     let inputs = vec![Arc::new(sink.finish(&cx).unwrap())];
-    let plan = Arc::new(plan_ranges(&spec, &schema, &inputs, 100_000).unwrap());
+    let plan = Arc::new(plan_ranges(&spec, &schema, &inputs, 100_000, &cx.run).unwrap());
     let mut out = Vec::new();
     for range in 0..plan.ranges() {
         let mut source = merge_range(&spec, &schema, &plan, range, &inputs, &cx.run).unwrap();
@@ -564,7 +564,7 @@ fn too_many_texts_leave_the_dictionary() {
     }
     let inputs = vec![Arc::new(sink.finish(&cx).unwrap())];
     assert_eq!(inputs[0].buckets.len(), 2);
-    let plan = Arc::new(plan_ranges(&spec, &schema, &inputs, 1 << 40).unwrap());
+    let plan = Arc::new(plan_ranges(&spec, &schema, &inputs, 1 << 40, &cx.run).unwrap());
     let mut source = merge_range(&spec, &schema, &plan, 0, &inputs, &cx.run).unwrap();
     let mut next = rows;
     while let Some(b) = source.next(&cx).unwrap() {
@@ -613,7 +613,7 @@ fn run_texts(rows: usize, keys: &[usize], memory: usize) -> (TaskContext, usize,
         sink.push(Batch::new(columns, 1000, start as u64), &cx).unwrap();
     }
     let inputs = vec![Arc::new(sink.finish(&cx).unwrap())];
-    let plan = Arc::new(plan_ranges(&spec, &schema, &inputs, 200_000).unwrap());
+    let plan = Arc::new(plan_ranges(&spec, &schema, &inputs, 200_000, &cx.run).unwrap());
     let mut out = Vec::new();
     for range in 0..plan.ranges() {
         let mut source = merge_range(&spec, &schema, &plan, range, &inputs, &cx.run).unwrap();
@@ -705,7 +705,7 @@ fn speed_of_a_wide_sort() {
     });
     let runs = t.elapsed();
     let bytes: u64 = inputs.iter().map(|p| p.bytes()).sum();
-    let plan = Arc::new(plan_ranges(&spec, &schema, &inputs, 32 << 20).unwrap());
+    let plan = Arc::new(plan_ranges(&spec, &schema, &inputs, 32 << 20, &cx.run).unwrap());
     let next = std::sync::atomic::AtomicUsize::new(0);
     let total = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|s| {

@@ -16,8 +16,8 @@ use crate::memory::{SpillBlock, SpillFile, SpillWriter};
 use crate::operate::sort::cells::{Cells, Width};
 use crate::pipeline::RunContext;
 
-/// Rows that are written at once, about.
-pub(super) const WRITE_ROWS: usize = 64 << 10;
+/// Rows that are written at once, about; fewer where they are wide.
+const WRITE_ROWS: usize = 64 << 10;
 /// The sample holds at most twice so many rows; then every other one goes.
 const SAMPLE_ROWS: usize = 32 << 10;
 
@@ -32,6 +32,8 @@ pub(super) struct Disk {
     /// Every so many rows there is one in the sample.
     step: usize,
     row_bytes: usize,
+    /// Bytes that are written at once, about.
+    write_bytes: usize,
 }
 
 impl Disk {
@@ -43,19 +45,22 @@ impl Disk {
             sampled: 0,
             step,
             row_bytes: 0,
+            write_bytes: run.batch_bytes(),
         })
     }
 
     /// Writes blocks, of which the first `keys` columns are keys; each is freed once it is written.
     pub(super) fn write(&mut self, blocks: Vec<Block>, keys: usize) -> Result<()> {
         let mut together: Vec<Block> = Vec::new();
-        let mut rows = 0;
+        let (mut rows, mut bytes) = (0, 0);
         for block in blocks {
             self.look(&block, keys)?;
             rows += block.rows;
+            bytes += block.columns.iter().map(Cells::bytes).sum::<usize>();
             together.push(block);
-            if rows >= WRITE_ROWS {
+            if rows >= WRITE_ROWS || bytes >= self.write_bytes {
                 self.write_one(&std::mem::take(&mut together), std::mem::take(&mut rows))?;
+                bytes = 0;
             }
         }
         match rows {

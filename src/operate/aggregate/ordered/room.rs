@@ -17,6 +17,8 @@ const LARGER: usize = 8;
 const INDEX_SHARE: usize = 8;
 /// A range may take so many rounds; with more, hashing is the better way.
 const MOST_ROUNDS: usize = 4;
+/// Where rows are wide, portions and ranges may have as few as this.
+const LEAST_ROWS: usize = 4 << 10;
 /// What grouping takes for each row, besides keys and states.
 const BESIDES: usize = 64;
 
@@ -54,8 +56,9 @@ impl Room {
         let code = if bits <= 64 { 8 } else { 16 };
         let states = plan.states.iter().map(|&(kind, _)| State::new(kind).bytes().0);
         let a_row_to_group = states.sum::<usize>() + 3 * code + row_bytes.unwrap_or(0) + BESIDES;
-        let at_once = (share / a_row_to_group).max(2 * sizes.range);
-        let ranges = (rows / sizes.range).clamp(1, MOST_RANGES);
+        let range = (share / a_row_to_group / 2).clamp(sizes.range.min(LEAST_ROWS), sizes.range);
+        let at_once = (share / a_row_to_group).max(2 * range);
+        let ranges = (rows / range).clamp(1, MOST_RANGES);
         let mut room = Room {
             spread: sizes.spread,
             ranges,
@@ -67,7 +70,8 @@ impl Room {
         if let Some(row_bytes) = row_bytes {
             // read, as columns, spread, and written; code, range, place
             room.a_row_to_spread = 4 * row_bytes + 3 * code + 12;
-            room.spread = (share / room.a_row_to_spread).clamp(sizes.spread, LARGER * sizes.spread);
+            let least = sizes.spread.min(LEAST_ROWS);
+            room.spread = (share / room.a_row_to_spread).clamp(least, LARGER * sizes.spread);
             let an_index = rows.div_ceil(room.spread) * SpillParts::ENTRY;
             room.ranges = ranges.min(limit / INDEX_SHARE / an_index.max(1)).max(1);
             room.index = room.ranges * an_index;
