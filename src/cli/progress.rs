@@ -27,7 +27,6 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::sizes;
-use crate::memory::Budget;
 use crate::observe::{Progress, resident};
 use crate::pipeline::RunContext;
 
@@ -74,10 +73,9 @@ impl Shown {
 
 impl Bar {
     /// Starts watching.
-    pub fn start(cx: &RunContext, show: Show) -> Bar {
+    pub fn start(cx: &Arc<RunContext>, show: Show) -> Bar {
         let look = Look {
-            progress: cx.progress.clone(),
-            budget: cx.budget.clone(),
+            run: cx.clone(),
             watch: Watch::new(Instant::now()),
         };
         let (stop, stopped) = channel::<()>();
@@ -98,17 +96,16 @@ impl Bar {
 
 /// What is looked at again and again.
 struct Look {
-    progress: Arc<Progress>,
-    budget: Budget,
+    run: Arc<RunContext>,
     watch: Watch,
 }
 
 impl Look {
     fn now(&mut self) -> Seen {
-        let mut seen = self.watch.look(&self.progress, Instant::now());
+        let mut seen = self.watch.look(&self.run.progress, Instant::now());
         seen.resident = resident();
-        seen.reserved = self.budget.used() as u64;
-        seen.limit = self.budget.limit() as u64;
+        seen.reserved = self.run.budget.used() as u64;
+        seen.limit = self.run.budget.limit() as u64;
         seen
     }
 }
@@ -466,8 +463,7 @@ mod tests {
         );
         let cx = RunContext::of_test(1 << 20, 1);
         let look = || Look {
-            progress: cx.progress.clone(),
-            budget: cx.budget.clone(),
+            run: cx.clone(),
             watch: Watch::new(Instant::now()),
         };
         let (stop, stopped) = channel::<()>();
