@@ -158,9 +158,10 @@ impl Dataset for Recursion {
             before: 0,
         }))
     }
+    /// Nobody knows before they are made. The lock must not be taken: a thread that makes a step, and waits for
+    /// the threads of that run, may meanwhile begin another task of its own run, which asks this.
     fn bytes(&self) -> u64 {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.bytes as u64
+        0
     }
     fn estimated_rows(&self) -> u64 {
         SOME_ROWS
