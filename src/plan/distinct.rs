@@ -14,7 +14,7 @@ use arrow::datatypes::DataType;
 use super::LogicalPlan;
 use crate::error::{Error, Result};
 use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, Func, Ordering, in_steps, ordered_by};
-use crate::kernel::{Scalar, types};
+use crate::kernel::{Scalar, Width, types};
 
 /// Columns that nobody asked for, under names that no column of the input, no key and no aggregate has.
 struct Hidden {
@@ -218,9 +218,11 @@ fn branches(
         exprs.extend(keys.iter().map(|(n, _)| (n.clone(), Expr::column(n))));
         for (name, _) in aggs {
             let field = schemas.iter().find_map(|s| s.field_with_name(name).ok());
-            let Some(ty) = field.map(|f| types::logical(f.data_type())) else {
+            // a null beside it would say nothing of its width, and a union keeps what all say
+            let Some(field) = field.filter(|f| Width::of_field(f).is_none()) else {
                 return Ok(None);
             };
+            let ty = types::logical(field.data_type());
             exprs.push(match own.index_of(name) {
                 Ok(_) => (name.clone(), Expr::column(name)),
                 Err(_) if is_put_together(&ty) => (name.clone(), Expr::null_of(&ty)?),
