@@ -83,12 +83,18 @@ impl Reservation {
     /// not that much left. Never waits. Nothing more is never refused, also where others took more than
     /// there is.
     pub fn try_grow(&mut self, more: usize) -> Result<()> {
+        self.try_grow_over(more, 0)
+    }
+
+    /// As [`Reservation::try_grow`], but up to `over` bytes beyond the budget: for what is held for a
+    /// moment only, where others that hold all of the budget are refused, and spill, next.
+    pub fn try_grow_over(&mut self, more: usize, over: usize) -> Result<()> {
         if more == 0 {
             return Ok(());
         }
         let before = self.pool.used.fetch_add(more, Relaxed);
         let now = before.saturating_add(more);
-        if now > self.pool.limit {
+        if now > self.pool.limit.saturating_add(over) {
             self.pool.used.fetch_sub(more, Relaxed);
             return Err(self.refusal(more));
         }

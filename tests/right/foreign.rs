@@ -1,5 +1,12 @@
 //! Parquet that others wrote: read as they meant it, or an error that says what stands in the way.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
 use crate::common::{Folder, ask, query, run, testdata};
 
 fn at(name: &str) -> String {
@@ -85,13 +92,12 @@ fn damage_is_told_with_file_row_group_and_column() {
 
 /// A Parquet file of one column of bytes that are not said to be text, and one of integers.
 fn bytes(f: &Folder, name: &str, values: &[Option<&[u8]>]) -> String {
-    use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch};
     let path = f.at(name);
-    let url: ArrayRef = std::sync::Arc::new(BinaryArray::from(values.to_vec()));
-    let n: ArrayRef = std::sync::Arc::new(Int64Array::from_iter_values(0..values.len() as i64));
+    let url: ArrayRef = Arc::new(BinaryArray::from(values.to_vec()));
+    let n: ArrayRef = Arc::new(Int64Array::from_iter_values(0..values.len() as i64));
     let rows = RecordBatch::try_from_iter_with_nullable([("url", url, true), ("n", n, true)]).unwrap();
     let file = std::fs::File::create(&path).unwrap();
-    let mut writer = parquet::arrow::ArrowWriter::try_new(file, rows.schema(), None).unwrap();
+    let mut writer = ArrowWriter::try_new(file, rows.schema(), None).unwrap();
     writer.write(&rows).unwrap();
     writer.close().unwrap();
     path
@@ -171,4 +177,32 @@ fn types_are_law_for_parquet_too() {
         .failed(1)
         .says(&["\"nobody\""]);
     ask(&file, "--types k=colour --count").failed(2).says(&["colour"]);
+}
+
+#[test]
+fn a_page_that_does_not_fit_is_refused_before_it_is_taken() {
+    let f = Folder::new();
+    let path = f.at("bomb.parquet");
+    let text = "a".repeat(96 << 20);
+    let column: ArrayRef = Arc::new(StringArray::from(vec![text.as_str()]));
+    let rows = RecordBatch::try_from_iter([("x", column)]).unwrap();
+    let zstd = Compression::ZSTD(ZstdLevel::default());
+    let properties = WriterProperties::builder().set_compression(zstd);
+    let properties = properties.set_dictionary_enabled(false).build();
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties)).unwrap();
+    writer.write(&rows).unwrap();
+    writer.close().unwrap();
+    assert!(std::fs::metadata(&path).unwrap().len() < 100_000);
+    for flags in ["--max x", "-w x>'b' --count", "-s length(x)"] {
+        ask(&path, &format!("-m 64MiB {flags}")).failed(4).says(&[
+            "page",
+            "97 MiB",
+            "bomb.parquet",
+            "--memory",
+        ]);
+    }
+    assert_eq!(query(&path, "-m 1GiB -s n=length(x)"), "n\n100663296\n");
+    // what is not read is not asked for
+    assert_eq!(query(&path, "-m 64MiB --count"), "count\n1\n");
 }

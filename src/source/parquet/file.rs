@@ -107,6 +107,12 @@ pub(super) struct HeaderReader {
 const HEADER_BYTES: usize = 512;
 
 impl HeaderReader {
+    /// Bytes of the file from here on.
+    pub(super) fn bytes_left(&self) -> u64 {
+        let ahead = (self.buffer.len() - self.at) as u64;
+        self.reader.length.saturating_sub(self.next) + ahead
+    }
+
     /// What is read but not handed out; reads more where that is nothing. Empty: the file ends.
     pub(super) fn fill(&mut self) -> io::Result<&[u8]> {
         if self.at == self.buffer.len() {

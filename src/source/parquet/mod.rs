@@ -20,11 +20,13 @@
 //!   inside a decoder becomes an error that names file and row group.
 //! - A file is open only while a task reads it.
 
+mod checked;
 mod convert;
 mod file;
 mod flat;
 mod footer;
 mod guard;
+mod held;
 mod index;
 mod layout;
 mod meaning;

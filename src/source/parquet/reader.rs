@@ -1,6 +1,8 @@
 //! Some columns of one row group, decoded batch by batch under guard.
 
-use arrow::array::ArrayRef;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -9,13 +11,15 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::errors::ParquetError;
 
+use super::checked::Checked;
 use super::convert::{Converter, constant, failed, no_text, wanted_schema};
 use super::file::FileReader;
 use super::footer::FileFooter;
 use super::guard::{damaged, guarded};
+use super::held::{Held, Slot};
 use super::layout::ColumnFrom;
 use super::{ParquetDataset, scan::BATCH_ROWS};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Reads columns of a row group in the logical types of the dataset. Each column has a decoder of its own,
 /// so that what fails has a name.
@@ -23,6 +27,9 @@ pub(super) struct GroupReader {
     columns: Vec<Wanted>,
     group: usize,
     rows_left: u64,
+    held: Arc<Held>,
+    /// The batch that was handed out last.
+    batch: Slot,
 }
 
 struct Wanted {
@@ -47,6 +54,7 @@ impl GroupReader {
         (file, group): (usize, usize),
         columns: &[usize],
         selection: Option<RowSelection>,
+        (held, most): (&Arc<Held>, usize),
     ) -> Result<GroupReader> {
         let footer = &dataset.files[file];
         let rows = footer.rows(group);
@@ -60,16 +68,25 @@ impl GroupReader {
             ColumnFrom::File(root) => Some(*root),
             ColumnFrom::Constant(_) => None,
         });
-        let batch_rows = batch_rows(footer, group, roots);
+        let batch_rows = batch_rows(footer, group, roots, most);
         let mut wanted = Vec::with_capacity(columns.len());
         for &c in columns {
             let field = dataset.layout.schema.field(c);
             let from = match dataset.column(file, c) {
                 ColumnFrom::File(root) => {
                     let what = place(field.name(), group);
-                    From::File(guarded(&footer.path, &what, || {
-                        build(footer, reader, (group, *root), batch_rows, selection.clone())
-                    })?)
+                    let build = || {
+                        let slots = || Arc::new(held.slot());
+                        build(
+                            footer,
+                            (reader, &slots),
+                            (group, *root),
+                            batch_rows,
+                            selection.clone(),
+                        )
+                    };
+                    let built = guarded(&footer.path, &what, build);
+                    From::File(built.map_err(|e| refused(held, footer, e))?)
                 }
                 ColumnFrom::Constant(value) => From::Constant(value.clone()),
             };
@@ -85,6 +102,8 @@ impl GroupReader {
             columns: wanted,
             group,
             rows_left,
+            held: held.clone(),
+            batch: held.slot(),
         })
     }
 
@@ -104,6 +123,7 @@ impl GroupReader {
             let next = guarded(&footer.path, &what, || {
                 decoder.next().transpose().map_err(ParquetError::from)
             });
+            let next = next.map_err(|e| refused(&self.held, footer, e));
             let next = if column.as_text {
                 next.map_err(no_text)?
             } else {
@@ -134,7 +154,10 @@ impl GroupReader {
                     "it has no rows",
                 )),
             });
-        Ok(Some((filled.collect::<Result<_>>()?, rows)))
+        let filled = filled.collect::<Result<Vec<_>>>()?;
+        self.batch
+            .hold_anyway(filled.iter().map(|a| a.get_array_memory_size()).sum());
+        Ok(Some((filled, rows)))
     }
 }
 
@@ -142,22 +165,26 @@ fn place(column: &str, group: usize) -> String {
     format!("column {column} of row group {group}")
 }
 
-/// What the rows of a batch may take when they are decoded, as far as the footer tells.
-const BATCH_BYTES: u64 = 32 << 20;
+/// The error of a decoder, or why it was refused memory.
+fn refused(held: &Held, footer: &FileFooter, e: Error) -> Error {
+    held.take_refusal()
+        .map_or(e, |(refusal, _)| refusal.at(&footer.path, 0, 0))
+}
 
-/// Rows of a batch: fewer where they are large.
-fn batch_rows(footer: &FileFooter, group: usize, roots: impl Iterator<Item = usize>) -> usize {
+/// Rows of a batch: fewer where they are large, so that decoded they take about `most` bytes, as far as
+/// the footer tells.
+fn batch_rows(footer: &FileFooter, group: usize, roots: impl Iterator<Item = usize>, most: usize) -> usize {
     let rows = footer.rows(group).max(1);
     let chunks = footer.metadata.row_group(group).columns();
     let leaves = roots.flat_map(|root| footer.leaves[root].clone());
     let bytes = leaves.filter_map(|leaf| Some(chunks.get(leaf)?.uncompressed_size().max(0) as u64));
     let a_row = (bytes.sum::<u64>() / rows).max(1);
-    (BATCH_BYTES / a_row).clamp(1, BATCH_ROWS as u64) as usize
+    (most as u64 / a_row).clamp(1, BATCH_ROWS as u64) as usize
 }
 
 fn build(
     footer: &FileFooter,
-    reader: &FileReader,
+    (reader, slots): (&FileReader, &dyn Fn() -> Arc<Slot>),
     (group, root): (usize, usize),
     batch_rows: usize,
     selection: Option<RowSelection>,
@@ -167,7 +194,10 @@ fn build(
     let options = ArrowReaderOptions::new().with_schema(schema);
     let loaded = ArrowReaderMetadata::try_new(metadata.clone(), options)?;
     let mask = ProjectionMask::roots(metadata.file_metadata().schema_descr(), [root]);
-    let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(reader.clone(), loaded)
+    let leaves = footer.leaves[root].clone();
+    let chunks = leaves.map(|leaf| (metadata.row_group(group).column(leaf), slots()));
+    let checked = Checked::new(reader, chunks);
+    let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(checked, loaded)
         .with_batch_size(batch_rows)
         .with_row_groups(vec![group])
         .with_projection(mask);

@@ -10,6 +10,7 @@ use parquet::arrow::arrow_reader::RowSelection;
 use super::file::FileReader;
 use super::flat::FlatGroup;
 use super::footer::FileFooter;
+use super::held::{Held, Slot};
 use super::index::{self, Rows};
 use super::layout::ColumnFrom;
 use super::reader::GroupReader;
@@ -55,6 +56,10 @@ pub(super) struct Scan {
     /// The parts of the filter, each with its columns among `decoded`.
     tests: Vec<Part>,
     file: Option<FileReader>,
+    /// The memory of the decoders, from the first row group on, and of a window of rows.
+    held: Option<(Arc<Held>, Slot)>,
+    /// Rows of a window.
+    window_rows: usize,
     group: usize,
     reader: Option<Reading>,
     /// Rows before the current row group.
@@ -80,6 +85,16 @@ struct Part {
 const JUDGED_ROWS: usize = 16 << 10;
 /// and given up if it leaves out fewer than one row in so many.
 const WORTH: usize = 8;
+
+/// About what a value takes that is decoded.
+const VALUE_BYTES: usize = 16;
+/// The part of a thread's memory that a window takes, and one of rows decoded by the general reader,
+const WINDOW_SHARE: usize = 16;
+const BATCH_SHARE: usize = 8;
+/// which have at least so many rows, or bytes, whatever the memory, and at most.
+const LEAST_ROWS: usize = 512;
+const LEAST_BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 32 << 20;
 
 /// How the current row group is read.
 enum Reading {
@@ -124,6 +139,8 @@ impl Scan {
             decoded,
             output_at,
             file: None,
+            held: None,
+            window_rows: BATCH_ROWS,
             reader: None,
             group_row: 0,
             row: 0,
@@ -176,7 +193,8 @@ impl Scan {
         };
         self.file = Some(file.clone());
         let at = (part.file, self.group);
-        if let Some(flat) = FlatGroup::open(&dataset, &file, at, &self.decoded)? {
+        let (held, most) = self.memory(cx);
+        if let Some(flat) = FlatGroup::open(&dataset, &file, at, &self.decoded, &held)? {
             let bounds = self.request.filter.as_ref().map_or(&[][..], |f| f.bounds());
             let mut wanted = index::wanted_rows(&dataset, &file, at, bounds);
             wanted.reverse(); // the next one last
@@ -187,7 +205,7 @@ impl Scan {
             .iter()
             .any(|&c| matches!(dataset.column(part.file, c), ColumnFrom::File(_)));
         if let (Some(filter), true) = (&self.request.filter, stored && dataset.habits.probe()) {
-            let mut probe = GroupReader::open(&dataset, &file, at, first, None)?;
+            let mut probe = GroupReader::open(&dataset, &file, at, first, None, (&held, most))?;
             match select(&mut probe, filter.as_ref(), &dataset.files[part.file], cx)? {
                 Selected::None(rows) => {
                     self.looked += rows as u64;
@@ -195,7 +213,8 @@ impl Scan {
                 }
                 Selected::Some(kept, selection, rows) => {
                     self.looked += rows as u64;
-                    let others = GroupReader::open(&dataset, &file, at, others, Some(selection))?;
+                    let others =
+                        GroupReader::open(&dataset, &file, at, others, Some(selection), (&held, most))?;
                     return Ok(Some(Reading::Late { kept, others }));
                 }
                 Selected::Many => {
@@ -203,8 +222,24 @@ impl Scan {
                 }
             }
         }
-        let all = GroupReader::open(&dataset, &file, at, &self.decoded, None)?;
+        let all = GroupReader::open(&dataset, &file, at, &self.decoded, None, (&held, most))?;
         Ok(Some(Reading::Together(all)))
+    }
+
+    /// What the decoders' memory is counted in, and about how much the rows may take that are decoded at a
+    /// time: windows have fewer rows where many columns meet little memory.
+    fn memory(&mut self, cx: &TaskContext) -> (Arc<Held>, usize) {
+        let share = cx.run.budget.limit() / cx.run.threads.max(1);
+        if self.held.is_none() {
+            let held = Held::new(&cx.run.budget);
+            let slot = held.slot();
+            self.held = Some((held, slot));
+            let row = VALUE_BYTES * self.decoded.len().max(1);
+            self.window_rows = (share / WINDOW_SHARE / row).clamp(LEAST_ROWS, BATCH_ROWS);
+        }
+        let held = self.held.as_ref().map(|(held, _)| held.clone());
+        let most = (share / BATCH_SHARE).clamp(LEAST_BATCH_BYTES, BATCH_BYTES);
+        (held.unwrap_or_else(|| Held::new(&cx.run.budget)), most)
     }
 
     /// The next rows of the current row group; `None` at its end, and batches may be empty.
@@ -259,7 +294,10 @@ impl Scan {
             self.row = range.start;
         }
         let position = (self.part as u64) << 40 | (self.group_row + self.row);
-        let rows = (range.end - self.row).min(BATCH_ROWS as u64) as usize;
+        let rows = (range.end - self.row).min(self.window_rows as u64) as usize;
+        if let Some((_, window)) = &self.held {
+            window.hold_anyway(rows * VALUE_BYTES * self.decoded.len());
+        }
         self.row += rows as u64;
         self.looked += rows as u64;
         if self.row == range.end {
@@ -313,7 +351,7 @@ impl Scan {
     }
 
     fn done(&mut self) {
-        (self.reader, self.file) = (None, None);
+        (self.reader, self.file, self.held) = (None, None, None);
         self.group = self.dataset.parts[self.part].groups.end;
     }
 

@@ -4,10 +4,9 @@ use arrow::array::ArrayRef;
 use bytes::Bytes;
 use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::RowGroupMetaData;
 
-use super::super::file::FileReader;
-use super::pages::{FlatPage, Levels, Next, Pages};
+use super::super::held::REFUSED;
+use super::pages::{Chunk, FlatPage, Levels, Next, PagePlace, Pages};
 use super::wrong;
 use crate::kernel::bits::BitVec;
 
@@ -58,6 +57,10 @@ impl Wanted<'_> {
 
 /// Decodes values of one kind.
 pub(super) trait Values: Send {
+    /// Bytes that a dictionary of `count` plain values takes when it is decoded.
+    fn dictionary_bytes(&self, bytes: &Bytes, count: usize) -> usize;
+    /// Forgets the page in hand, and rows that were appended to no finished array.
+    fn reset(&mut self);
     /// Takes `count` plain values for codes to refer to.
     fn dictionary(&mut self, bytes: Bytes, count: usize) -> Result<(), ParquetError>;
     /// Begins a page.
@@ -85,6 +88,10 @@ pub(super) struct Column {
     values: Box<dyn Values>,
     /// Rows to pass over before the next one is read.
     pending: usize,
+    /// Rows that were read or passed over.
+    row: usize,
+    /// The page in hand when the last read began.
+    begun: Option<PagePlace>,
 }
 
 /// The page that is being read.
@@ -107,27 +114,36 @@ impl Open {
 }
 
 impl Column {
-    pub(super) fn new(
-        reader: &FileReader,
-        group: &RowGroupMetaData,
-        leaf: usize,
-        values: Box<dyn Values>,
-    ) -> Result<Column, ParquetError> {
+    pub(super) fn new(chunk: Chunk, values: Box<dyn Values>) -> Result<Column, ParquetError> {
         Ok(Column {
-            pages: Pages::new(reader, group, leaf)?,
+            pages: Pages::new(chunk)?,
             page: None,
             values,
             pending: 0,
+            row: 0,
+            begun: None,
         })
     }
 
     /// Passes over rows, later.
     pub(super) fn skip(&mut self, rows: usize) {
         self.pending += rows;
+        self.row += rows;
+    }
+
+    /// Lets go of the page in hand, which is read again when its rows are wanted, and of what a read that
+    /// failed left. The bytes given back.
+    pub(super) fn suspend(&mut self) -> Result<usize, ParquetError> {
+        self.values.reset();
+        self.page = None;
+        self.pages.go_to(self.begun)?;
+        self.pending = self.row - self.begun.map_or(0, |p| p.row);
+        Ok(self.pages.slot().free_page())
     }
 
     /// The next `rows` rows.
     pub(super) fn read(&mut self, rows: usize) -> Result<ArrayRef, ParquetError> {
+        self.begun = self.pages.place();
         let mut valid: Option<BitVec> = None;
         let mut done = 0;
         while done < rows {
@@ -154,16 +170,25 @@ impl Column {
             })?;
             done += now;
         }
-        self.values.finish(rows, valid)
+        self.finish(rows, rows, valid)
+    }
+
+    /// The array of the rows appended, `read` rows after the last one.
+    fn finish(&mut self, read: usize, rows: usize, valid: Option<BitVec>) -> Result<ArrayRef, ParquetError> {
+        let array = self.values.finish(rows, valid)?;
+        self.row += read;
+        self.begun = self.pages.place();
+        Ok(array)
     }
 
     /// Of the next `rows` rows those that `wanted` names, ascending from 0 on. Pages that hold none of
     /// them are never read.
     pub(super) fn read_some(&mut self, rows: usize, wanted: &[u32]) -> Result<ArrayRef, ParquetError> {
+        self.begun = self.pages.place();
         let mut kept: Option<BitVec> = None;
         let (mut done, mut from) = (0, 0);
         while let Some(&next) = wanted.get(from) {
-            self.skip(next as usize - done);
+            self.pending += next as usize - done;
             done = next as usize;
             let page = self.open_page()?;
             let now = page.left.min(rows - done);
@@ -197,8 +222,8 @@ impl Column {
             }
             (done, from) = (done + now, to);
         }
-        self.skip(rows - done);
-        self.values.finish(wanted.len(), kept)
+        self.pending += rows - done;
+        self.finish(rows, wanted.len(), kept)
     }
 
     /// The page that holds the next wanted row.
@@ -231,7 +256,16 @@ impl Column {
             return self.pages.skip(rows);
         }
         match self.pages.next()? {
-            FlatPage::Dictionary(bytes, count) => self.values.dictionary(bytes, count),
+            FlatPage::Dictionary(bytes, count) => {
+                if !self
+                    .pages
+                    .slot()
+                    .dictionary(self.values.dictionary_bytes(&bytes, count))
+                {
+                    return Err(wrong(REFUSED));
+                }
+                self.values.dictionary(bytes, count)
+            }
             FlatPage::Data(page) => {
                 self.values.page(page.body, page.encoding)?;
                 self.page = Some(Open {

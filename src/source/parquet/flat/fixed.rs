@@ -238,6 +238,15 @@ impl<S: Stored> Fixed<S> {
 }
 
 impl<S: Stored> Values for Fixed<S> {
+    fn dictionary_bytes(&self, bytes: &Bytes, _: usize) -> usize {
+        bytes.len() / S::BYTES * size_of::<S::Out>()
+    }
+
+    fn reset(&mut self) {
+        self.body = Body::None;
+        self.out.clear();
+    }
+
     fn dictionary(&mut self, bytes: Bytes, count: usize) -> Result<(), ParquetError> {
         let end = count.checked_mul(S::BYTES);
         let Some(all) = end.and_then(|e| bytes.get(..e)) else {

@@ -24,6 +24,8 @@ mod tests;
 mod text;
 mod truth;
 
+use std::sync::Arc;
+
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, TimeUnit};
 use parquet::basic::{Encoding, Type as Physical};
@@ -31,11 +33,13 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
 
 use self::column::{Column, Values};
+use self::pages::Chunk;
 use super::ParquetDataset;
 use super::convert::{Converter, constant, failed, no_text};
 use super::file::FileReader;
 use super::footer::FileFooter;
 use super::guard::guarded;
+use super::held::Held;
 use super::layout::ColumnFrom;
 use crate::error::Result;
 use crate::kernel::{Scalar, types};
@@ -44,6 +48,7 @@ use crate::kernel::{Scalar, types};
 pub(super) struct FlatGroup {
     columns: Vec<Slot>,
     group: usize,
+    held: Arc<Held>,
 }
 
 struct Slot {
@@ -68,6 +73,7 @@ impl FlatGroup {
         reader: &FileReader,
         (file, group): (usize, usize),
         columns: &[usize],
+        held: &Arc<Held>,
     ) -> Result<Option<FlatGroup>> {
         let footer = &dataset.files[file];
         let mut slots = Vec::with_capacity(columns.len());
@@ -81,9 +87,15 @@ impl FlatGroup {
                     };
                     let leaf = footer.leaves[*root].start;
                     let what = place(field.name(), group);
-                    From::File(Box::new(guarded(&footer.path, &what, || {
-                        Column::new(reader, footer.metadata.row_group(group), leaf, values)
-                    })?))
+                    let chunk = Chunk {
+                        file: reader.clone(),
+                        metadata: footer.metadata.clone(),
+                        group,
+                        leaf,
+                        slot: Arc::new(held.slot()),
+                    };
+                    let opened = guarded(&footer.path, &what, || Column::new(chunk, values))?;
+                    From::File(Box::new(opened))
                 }
             };
             slots.push(Slot {
@@ -97,6 +109,7 @@ impl FlatGroup {
         Ok(Some(FlatGroup {
             columns: slots,
             group,
+            held: held.clone(),
         }))
     }
 
@@ -111,8 +124,47 @@ impl FlatGroup {
     }
 
     /// The next `rows` rows of the column at `at`: all of them, or those that `wanted` names, ascending
-    /// from 0 on.
+    /// from 0 on. Where memory is short, pages of other columns give way.
     pub(super) fn read_one(
+        &mut self,
+        footer: &FileFooter,
+        at: usize,
+        rows: usize,
+        wanted: Option<&[u32]>,
+    ) -> Result<ArrayRef> {
+        loop {
+            let read = self.try_read(footer, at, rows, wanted);
+            let Err(e) = read else { return read };
+            let Some((refusal, asked)) = self.held.take_refusal() else {
+                return Err(e);
+            };
+            if !self.make_room(footer, at, asked)? {
+                return Err(refusal.at(&footer.path, 0, 0));
+            }
+        }
+    }
+
+    /// Lets go of pages of other columns than the one at `at`, whose read was refused so many bytes; that
+    /// one is where it was before. False if there are none.
+    fn make_room(&mut self, footer: &FileFooter, at: usize, asked: usize) -> Result<bool> {
+        let all = self.columns.len();
+        let mut freed = 0;
+        // columns are read in turn: the one just read is wanted last
+        for i in (1..=all).map(|k| (at + all - k) % all) {
+            if i != at && freed >= asked {
+                continue;
+            }
+            let slot = &mut self.columns[i];
+            if let From::File(column) = &mut slot.from {
+                let what = place(&slot.name, self.group);
+                let bytes = guarded(&footer.path, &what, || column.suspend())?;
+                freed += if i == at { 0 } else { bytes };
+            }
+        }
+        Ok(freed > 0)
+    }
+
+    fn try_read(
         &mut self,
         footer: &FileFooter,
         at: usize,

@@ -1,17 +1,18 @@
 //! The pages of a column chunk, cut into levels and body, with all sizes checked.
 
-use std::io::{self, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding};
+use parquet::basic::Encoding;
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
-use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::super::file::{FileReader, HeaderReader};
+use super::super::checked::Checked;
+use super::super::file::FileReader;
+use super::super::held::Slot;
 use super::wrong;
 use crate::kernel::bits::BitVec;
 use crate::kernel::hybrid::Hybrid;
@@ -69,31 +70,96 @@ pub(super) enum Next {
     Other,
 }
 
+/// A column chunk of a file.
+pub(super) struct Chunk {
+    pub file: FileReader,
+    pub metadata: Arc<ParquetMetaData>,
+    pub group: usize,
+    pub leaf: usize,
+    /// Where its memory is counted.
+    pub slot: Arc<Slot>,
+}
+
+impl Chunk {
+    fn rows(&self) -> usize {
+        self.metadata.row_group(self.group).num_rows().max(0) as usize
+    }
+
+    /// Its pages from a place on, and where their headers begin.
+    fn pages(&self, from: Option<PagePlace>) -> Result<(Reader, Arc<AtomicU64>), ParquetError> {
+        let whole = self.metadata.row_group(self.group).column(self.leaf);
+        let checked = Checked::new(&self.file, std::iter::once((whole, self.slot.clone())));
+        let header = checked.header();
+        let reader = Arc::new(checked);
+        let Some(place) = from else {
+            let reader = SerializedPageReader::new(reader, whole, self.rows(), None)?;
+            return Ok((reader, header));
+        };
+        let (start, length) = whole.byte_range();
+        let left = (start + length).saturating_sub(place.offset);
+        let rest = (whole.clone().into_builder())
+            .set_dictionary_page_offset(None)
+            .set_data_page_offset(place.offset as i64)
+            .set_total_compressed_size(left as i64)
+            .build()?;
+        Ok((
+            SerializedPageReader::new(reader, &rest, self.rows(), None)?,
+            header,
+        ))
+    }
+}
+
+/// Where a data page lies: its header, and its first row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PagePlace {
+    offset: u64,
+    pub row: usize,
+}
+
+type Reader = SerializedPageReader<Checked>;
+
 /// The pages of a chunk, in order.
 pub(super) struct Pages {
-    reader: SerializedPageReader<Checked>,
+    chunk: Chunk,
+    reader: Reader,
+    header: Arc<AtomicU64>,
     nullable: bool,
     /// Rows of pages to come.
     rows_left: usize,
+    /// The last data page that was read.
+    place: Option<PagePlace>,
 }
 
 impl Pages {
-    pub(super) fn new(
-        reader: &FileReader,
-        group: &RowGroupMetaData,
-        leaf: usize,
-    ) -> Result<Pages, ParquetError> {
-        let chunk = group.column(leaf);
-        let rows = group.num_rows().max(0) as usize;
-        let reader = Arc::new(Checked {
-            reader: reader.clone(),
-            most: most_expansion(chunk),
-        });
+    pub(super) fn new(chunk: Chunk) -> Result<Pages, ParquetError> {
+        let (reader, header) = chunk.pages(None)?;
+        let column = chunk.metadata.row_group(chunk.group).column(chunk.leaf);
         Ok(Pages {
-            reader: SerializedPageReader::new(reader, chunk, rows, None)?,
-            nullable: chunk.column_descr().max_def_level() > 0,
-            rows_left: rows,
+            reader,
+            header,
+            nullable: column.column_descr().max_def_level() > 0,
+            rows_left: chunk.rows(),
+            place: None,
+            chunk,
         })
+    }
+
+    /// The place of the data page that was read last.
+    pub(super) fn place(&self) -> Option<PagePlace> {
+        self.place
+    }
+
+    /// What the column's memory is counted in.
+    pub(super) fn slot(&self) -> &Slot {
+        &self.chunk.slot
+    }
+
+    /// The next page is the one there, or the first.
+    pub(super) fn go_to(&mut self, place: Option<PagePlace>) -> Result<(), ParquetError> {
+        (self.reader, self.header) = self.chunk.pages(place)?;
+        self.rows_left = self.chunk.rows().saturating_sub(place.map_or(0, |p| p.row));
+        self.place = place;
+        Ok(())
     }
 
     /// Looks at the next page without reading more than its header.
@@ -130,6 +196,8 @@ impl Pages {
         let Some(page) = self.reader.get_next_page()? else {
             return Err(wrong(format!("it ends with {left} rows missing")));
         };
+        // what it was made of is gone
+        self.chunk.slot.hold_anyway(page.buffer().len());
         let (rows, encoding, levels, body) = match page {
             Page::DictionaryPage {
                 buf,
@@ -186,6 +254,10 @@ impl Pages {
                 (rows, encoding, levels, buf.slice(end..))
             }
         };
+        self.place = Some(PagePlace {
+            offset: self.header.load(Relaxed),
+            row: self.chunk.rows().saturating_sub(self.rows_left),
+        });
         self.rows_left -= rows;
         Ok(FlatPage::Data(DataPage {
             rows,
@@ -224,97 +296,4 @@ fn first_version(
     }
     let levels = Hybrid::new(buf.slice(4..end), 1).map(Levels::Hybrid);
     Ok((levels, buf.slice(end..)))
-}
-
-/// How many bytes a compressed byte can become, by the nature of the codec.
-fn most_expansion(chunk: &ColumnChunkMetaData) -> u64 {
-    match chunk.compression() {
-        Compression::UNCOMPRESSED => 1,
-        Compression::SNAPPY => 22, // 64 bytes from 3
-        Compression::LZ4 | Compression::LZ4_RAW => 256,
-        Compression::GZIP(_) => 1040,
-        _ => 1 << 17, // a zstd block of one byte repeated: 128 KiB from 4 bytes
-    }
-}
-
-/// A file whose page headers cannot make anyone allocate more than their bytes can become.
-struct Checked {
-    reader: FileReader,
-    most: u64,
-}
-
-impl Length for Checked {
-    fn len(&self) -> u64 {
-        self.reader.len()
-    }
-}
-
-impl ChunkReader for Checked {
-    type T = CheckedHeader;
-
-    fn get_read(&self, start: u64) -> Result<CheckedHeader, ParquetError> {
-        Ok(CheckedHeader {
-            inner: self.reader.get_read(start)?,
-            most: self.most,
-            fresh: true,
-        })
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        self.reader.get_bytes(start, length)
-    }
-}
-
-/// Reads a header whose sizes are looked at before anybody else does.
-struct CheckedHeader {
-    inner: HeaderReader,
-    most: u64,
-    fresh: bool,
-}
-
-/// Bytes besides those of the codec's own expansion.
-const SLACK: u64 = 4096;
-
-impl Read for CheckedHeader {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if std::mem::take(&mut self.fresh) {
-            let head = self.inner.fill()?;
-            if let Some((plain, stored)) = sizes(head)
-                && plain > stored.saturating_mul(self.most) + SLACK
-            {
-                return Err(io::Error::other(format!(
-                    "a page claims that {stored} bytes become {plain}"
-                )));
-            }
-        }
-        self.inner.read(out)
-    }
-}
-
-/// Uncompressed and compressed size from the front of a page header in Thrift's compact protocol:
-/// fields 2 and 3, after the type of page, all 32-bit integers. `None` if it does not begin so.
-fn sizes(head: &[u8]) -> Option<(u64, u64)> {
-    let mut at = 0;
-    let mut field = || {
-        const NEXT_I32: u8 = 0x15;
-        if *head.get(at)? != NEXT_I32 {
-            return None;
-        }
-        at += 1;
-        let (mut value, mut shift) = (0u64, 0);
-        loop {
-            let byte = *head.get(at)?;
-            at += 1;
-            value |= ((byte & 0x7f) as u64) << shift;
-            shift += 7;
-            if byte < 0x80 {
-                return Some(value >> 1); // zigzag: what is negative is refused elsewhere
-            }
-            if shift > 35 {
-                return None;
-            }
-        }
-    };
-    field()?;
-    Some((field()?, field()?))
 }

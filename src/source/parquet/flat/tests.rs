@@ -15,6 +15,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::kernel::types;
+use crate::memory::Budget;
 use crate::source::parquet::tests::open;
 
 /// How a file is written.
@@ -27,6 +28,11 @@ struct Shape {
     second: bool,
     codec: Compression,
     nullable: bool,
+}
+
+/// As much memory as it takes.
+fn held() -> Arc<Held> {
+    Held::new(&Budget::new(1 << 30))
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
@@ -158,7 +164,8 @@ fn flat(
     let n = columns.len();
     let reader = FileReader::open(path, &Default::default())?;
     let footer = &dataset.files[0];
-    let mut group = FlatGroup::open(dataset, &reader, (0, 0), &columns)?.expect("all columns are ours");
+    let mut group =
+        FlatGroup::open(dataset, &reader, (0, 0), &columns, &held())?.expect("all columns are ours");
     let rows = footer.rows(0) as usize;
     let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); n];
     let (mut at, mut ranges) = (0, Vec::new());
@@ -232,7 +239,7 @@ proptest! {
         let all = general(&path, &dataset);
         let columns: Vec<usize> = (0..all.len()).collect();
         let reader = FileReader::open(&path, &Default::default()).unwrap();
-        let mut group = FlatGroup::open(&dataset, &reader, (0, 0), &columns).unwrap().unwrap();
+        let mut group = FlatGroup::open(&dataset, &reader, (0, 0), &columns, &held()).unwrap().unwrap();
         for start in (0..seeds.len()).step_by(window) {
             let rows = window.min(seeds.len() - start);
             let some: Vec<u32> = (0..rows as u32).filter(|&i| wanted[start + i as usize]).collect();
@@ -321,7 +328,9 @@ fn dictionaries_give_way_to_plain_pages() {
     write(&path, &record, properties);
     let dataset = open(std::slice::from_ref(&path)).unwrap();
     let reader = FileReader::open(&path, &Default::default()).unwrap();
-    let mut group = FlatGroup::open(&dataset, &reader, (0, 0), &[0]).unwrap().unwrap();
+    let mut group = FlatGroup::open(&dataset, &reader, (0, 0), &[0], &held())
+        .unwrap()
+        .unwrap();
     let mut next = |rows| group.read(&dataset.files[0], 0..1, rows).unwrap().remove(0);
     let (first, second, third) = (next(450), next(450), next(1100));
     let values = |a: &ArrayRef| a.as_dictionary::<Int32Type>().values().clone();
@@ -348,7 +357,9 @@ fn unwanted_pages_are_not_read() {
     write(&path, &record, properties);
     let dataset = open(std::slice::from_ref(&path)).unwrap();
     let reader = FileReader::open(&path, &Default::default()).unwrap();
-    let mut group = FlatGroup::open(&dataset, &reader, (0, 0), &[0]).unwrap().unwrap();
+    let mut group = FlatGroup::open(&dataset, &reader, (0, 0), &[0], &held())
+        .unwrap()
+        .unwrap();
     group.skip(0..1, 90_500);
     let got = group.read(&dataset.files[0], 0..1, 10).unwrap().remove(0);
     assert_eq!(
@@ -358,4 +369,76 @@ fn unwanted_pages_are_not_read() {
     assert_eq!(reader.take_bytes_read(), 8000);
     let e = group.read(&dataset.files[0], 0..1, 10_000).err().unwrap();
     assert!(e.what().contains("missing"), "{}", e.what());
+}
+
+/// Where memory is short, pages are let go of and read again; the rows are the same.
+#[test]
+fn pages_give_way_and_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.parquet");
+    let rows = 300_000;
+    let number = |c: usize| -> ArrayRef {
+        let value = move |i: usize| (i % 7 != c).then_some((i * 7919 + c) as i64 % 100_000);
+        Arc::new(Int64Array::from_iter((0..rows).map(value)))
+    };
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(
+        (0..rows).map(|i| format!("{}", i % 40_000)),
+    ));
+    let columns = [("a", number(0)), ("b", number(1)), ("t", texts), ("c", number(2))];
+    let record = RecordBatch::try_from_iter_with_nullable(columns.map(|(n, c)| (n, c, true))).unwrap();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_dictionary_page_size_limit(200_000)
+        .set_data_page_row_count_limit(rows)
+        .build();
+    write(&path, &record, properties);
+    let dataset = open(std::slice::from_ref(&path)).unwrap();
+    let expected = general(&path, &dataset);
+    let read = |budget: &Budget| {
+        let reader = FileReader::open(&path, &crate::memory::Retries::default()).unwrap();
+        let mut group =
+            FlatGroup::open(&dataset, &reader, (0, 0), &[0, 1, 2, 3], &Held::new(budget))?.unwrap();
+        let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); 4];
+        let mut at = 0;
+        while at < rows {
+            let now = 8192.min(rows - at);
+            let some: Vec<u32> = (0..now as u32).filter(|i| i % 3 != 1).collect();
+            for (c, part) in parts.iter_mut().enumerate() {
+                let wanted = (at % 5 == 0).then_some(&some[..]);
+                let array = group.read_one(&dataset.files[0], c, now, wanted)?;
+                part.push(cast(&array, dataset.layout.schema.field(c).data_type()).unwrap());
+            }
+            at += now;
+        }
+        let whole = parts.iter().map(|p| {
+            let parts: Vec<&dyn Array> = p.iter().map(|a| a.as_ref()).collect();
+            concat(&parts).unwrap()
+        });
+        Ok::<_, crate::error::Error>(whole.collect::<Vec<_>>())
+    };
+    let ample = Budget::new(1 << 30);
+    let all = read(&ample).unwrap();
+    assert_eq!(all.len(), expected.len());
+    let most = ample.peak();
+    assert!(most > 6 << 20, "{most}");
+    // what others hold leaves too little for all pages at once, and at last for one
+    let (mut given_way, mut refused) = (false, false);
+    for less in 0..20 {
+        let budget = Budget::new(1 << 30);
+        let mut others = budget.reservation("others");
+        others.grow_anyway((1 << 30) + (16 << 20) - most + less * most / 20);
+        match read(&budget) {
+            Ok(same) => {
+                assert_eq!(same, all);
+                given_way |= less > 0;
+            }
+            Err(e) => {
+                assert_eq!(e.exit_status(), 4, "{e}");
+                refused = true;
+            }
+        }
+        drop(others);
+        assert_eq!(budget.used(), 0);
+    }
+    assert!(given_way && refused);
 }

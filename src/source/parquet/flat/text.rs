@@ -129,6 +129,19 @@ impl Texts {
 }
 
 impl Values for Texts {
+    fn dictionary_bytes(&self, bytes: &Bytes, count: usize) -> usize {
+        // the page stays, for the views; the spans go when they are made
+        let (view, span) = (size_of::<u128>(), size_of::<(usize, usize)>());
+        bytes.len() + count.min(bytes.len() / 4) * (view + span)
+    }
+
+    fn reset(&mut self) {
+        self.body = Body::None;
+        self.parts.clear();
+        self.done = 0;
+        self.codes.clear();
+    }
+
     fn dictionary(&mut self, bytes: Bytes, count: usize) -> Result<(), ParquetError> {
         self.kept = bytes.len() <= DICTIONARY_BYTES;
         let (page, mut at) = (Buffer::from(bytes), 0);

@@ -61,6 +61,15 @@ fn spread(values: &BitVec, piece: &Piece, out: &mut BitVec) {
 }
 
 impl Values for Truths {
+    fn dictionary_bytes(&self, _: &Bytes, _: usize) -> usize {
+        0 // there is none
+    }
+
+    fn reset(&mut self) {
+        self.body = Body::None;
+        self.out.clear();
+    }
+
     fn dictionary(&mut self, _: Bytes, _: usize) -> Result<(), ParquetError> {
         Err(wrong("truth values have no dictionary"))
     }
