@@ -180,7 +180,7 @@ fn code_at(text: &[u8]) -> Option<u8> {
     Some((digit(a)? * 16 + digit(b)?) as u8)
 }
 
-/// The bytes that a text stands for; see [`bytes`].
+/// The bytes that a text stands for; see [`bytes()`].
 pub fn unescaped(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     let mut out = Vec::with_capacity(rest.len());

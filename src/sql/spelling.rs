@@ -30,10 +30,12 @@ pub(super) fn respelt(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                     gone.extend([real[at - 1], real[at]]);
                 }
             }
-            Some(t) if keyword(t) == Some(Keyword::DIV) => {
-                if before.is_some_and(ends_operand) && next.is_some_and(begins_operand) {
-                    tokens[real[at]].token = Token::DuckIntDiv;
-                }
+            Some(t)
+                if keyword(t) == Some(Keyword::DIV)
+                    && before.is_some_and(ends_operand)
+                    && next.is_some_and(begins_operand) =>
+            {
+                tokens[real[at]].token = Token::DuckIntDiv;
             }
             Some(Token::Mod) if matches!(before, Some(Token::Number(..))) => {
                 let back = |n: usize| token(at.checked_sub(n));

@@ -76,6 +76,7 @@ macro_rules! impl_listed {
 impl_listed!(i16, i32, i64);
 
 /// The values of some blocks by group, as bytes.
+#[allow(clippy::useless_conversion)] // one of the three widths is already the widest
 fn export_runs<T: Listed>(
     blocks: &[Block],
     bytes: &mut Vec<u8>,
@@ -101,7 +102,7 @@ fn export_runs<T: Listed>(
         // few of many groups
         let mut all: Vec<(u32, T)> = Vec::with_capacity(rows);
         for b in blocks {
-            each!(&b.values, v => all.extend(b.groups.iter().zip(v).map(|(&g, &x)| (g, T::of(x.into())))));
+            each!(&b.values, v => all.extend(b.groups.iter().zip(v).map(|(&g, &x)| (g, T::of(i64::from(x))))));
         }
         all.sort_by_key(|e| e.0);
         let mut values = Vec::new();
@@ -121,7 +122,7 @@ fn export_runs<T: Listed>(
     }
     let (mut next, mut values) = (starts.clone(), vec![T::default(); rows]);
     for b in blocks {
-        each!(&b.values, v => scatter(&b.groups, v, &mut values, &mut next, |x| T::of(x.into())));
+        each!(&b.values, v => scatter(&b.groups, v, &mut values, &mut next, |x| T::of(i64::from(x))));
     }
     for (g, range) in starts.windows(2).enumerate() {
         run(g as u32, &values[range[0]..range[1]])?;

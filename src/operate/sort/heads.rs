@@ -12,7 +12,7 @@
 //! others. Descending codes are complemented; a null is the least or greatest code. Once a code of a
 //! row is cut, the codes behind it are zero; a code is cut in all rows that have it or in none, lest
 //! what is behind it decide between different values. So different heads always tell the order, and
-//! equal heads need a look at the values ([`super::keys::Codec::compare`]) only if their inexact bit is
+//! equal heads need a look at the values (`keys::compare`) only if their inexact bit is
 //! set, and only at the keys from [`Heads::whole_keys`] on.
 
 use arrow::array::{Array, BinaryArray};

@@ -321,7 +321,7 @@ impl CsvDataset {
             excerpt(value)
         );
         if self.law[column] || self.options.strict_types {
-            let quote = self.options.quote.as_ref().map_or(&[][..], std::slice::from_ref);
+            let quote = self.options.quote.as_slice();
             let bare = value.strip_prefix(quote).and_then(|v| v.strip_suffix(quote));
             return file.error_at(what, offset).excerpt(value).help(format!(
                 "use --types {name}=text, or if it means null, --null '{}'",
