@@ -194,7 +194,7 @@ fn a_page_that_does_not_fit_is_refused_before_it_is_taken() {
     writer.write(&rows).unwrap();
     writer.close().unwrap();
     assert!(std::fs::metadata(&path).unwrap().len() < 100_000);
-    for flags in ["--max x", "-w x>'b' --count", "-s length(x)"] {
+    for flags in ["--max x", "-w length(x)>5 --count", "-s length(x)"] {
         ask(&path, &format!("-m 64MiB {flags}")).failed(4).says(&[
             "page",
             "97 MiB",
