@@ -183,9 +183,9 @@ pub(super) fn plan(
             indices.push(notes.and_then(|n| n.runs.get(i)));
             let (skip, dictionaries) = match block_of(bucket, 0)? {
                 Some(arrays) if is_header(&arrays, block_columns) => {
-                    if bucket.batches.is_empty() {
-                        held.grow_anyway(arrays.iter().map(|a| a.get_array_memory_size()).sum());
-                    }
+                    // one that lies in memory is counted there; of one on disk all arrays share its bytes
+                    let read = bucket.spilled.first().filter(|_| bucket.batches.is_empty());
+                    held.grow_anyway(read.map_or(0, |(_, block)| block.bytes()));
                     (1, read_header(&arrays, columns)?)
                 }
                 _ => (0, vec![None; columns]),
