@@ -22,7 +22,7 @@ fn most_expansion(chunk: &ColumnChunkMetaData) -> u64 {
         Compression::LZ4 | Compression::LZ4_RAW => 256,
         Compression::GZIP(_) => 1040,
         Compression::BROTLI(_) => u64::MAX, // a gigabyte from 1.6 KB was seen: only the budget bounds it
-        _ => 1 << 17, // a zstd block of one byte repeated: 128 KiB from 4 bytes
+        _ => 1 << 17,                       // a zstd block of one byte repeated: 128 KiB from 4 bytes
     }
 }
 
