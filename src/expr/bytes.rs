@@ -86,14 +86,11 @@ pub(super) fn literal(digits: &str) -> Result<Scalar> {
 }
 
 fn from_hex(b: &[u8]) -> Option<Vec<u8>> {
-    let digit = |b: u8| char::from(b).to_digit(16);
     let pairs = b.chunks_exact(2);
     if !pairs.remainder().is_empty() {
         return None;
     }
-    pairs
-        .map(|p| Some((digit(p[0])? * 16 + digit(p[1])?) as u8))
-        .collect()
+    pairs.map(|p| show::hex_byte(p[0], p[1])).collect()
 }
 
 #[cfg(test)]

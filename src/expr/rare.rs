@@ -40,15 +40,7 @@ pub(super) fn array(a: &ArrayRef, to: &DataType, try_: bool) -> Result<ArrayRef>
         }
         (D::Decimal256(..), D::Int64 | D::Float64 | D::Decimal128(..) | D::Decimal256(..))
         | (D::Int64 | D::Float64 | D::Decimal128(..), D::Decimal256(..)) => {
-            let options = CastOptions {
-                safe: try_,
-                ..CastOptions::default()
-            };
-            let failed = |_| {
-                Error::query(format!("a {} is no {}", types::name(from), types::name(to)))
-                    .help("try_cast gives null instead")
-            };
-            return cast_with_options(a, to, &options).map_err(failed);
+            return wide_decimals(a, to, try_);
         }
         _ => {}
     }
@@ -72,6 +64,19 @@ pub(super) fn array(a: &ArrayRef, to: &DataType, try_: bool) -> Result<ArrayRef>
     };
     let shown = |(i, _): (usize, i128)| show::text(a, i);
     made(each(values, to, try_, shown, |v| made_one(value(v)?, to))?, to)
+}
+
+/// To or from decimals of over 38 digits.
+fn wide_decimals(a: &dyn Array, to: &DataType, try_: bool) -> Result<ArrayRef> {
+    let options = CastOptions {
+        safe: try_,
+        ..CastOptions::default()
+    };
+    let failed = |_| {
+        let (from, to) = (types::name(a.data_type()), types::name(to));
+        Error::query(format!("a {from} is no {to}")).help("try_cast gives null instead")
+    };
+    cast_with_options(a, to, &options).map_err(failed)
 }
 
 /// Nanoseconds of a moment since 1970, of a time since midnight, of a span.
@@ -170,16 +175,7 @@ pub(super) fn from_text(a: &StringViewArray, to: &DataType, try_: bool) -> Resul
     Ok(match to {
         D::Binary => Arc::new(BinaryArray::from_iter(v.map(|t| t.map(show::unescaped)))),
         D::FixedSizeBinary(_) => uuids(each(v, to, try_, quoted, parse_uuid)?)?,
-        D::Decimal256(..) => {
-            let options = CastOptions {
-                safe: try_,
-                ..CastOptions::default()
-            };
-            let failed = |_| {
-                Error::query(format!("a text is no {}", types::name(to))).help("try_cast gives null instead")
-            };
-            cast_with_options(a, to, &options).map_err(failed)?
-        }
+        D::Decimal256(..) => wide_decimals(a, to, try_)?,
         D::Interval(_) => Arc::new(IntervalMonthDayNanoArray::from(each(
             v, to, try_, quoted, parse_span,
         )?)),
@@ -215,8 +211,7 @@ fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     }
     let mut out = [0; 16];
     for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-        let digit = |b: u8| char::from(b).to_digit(16);
-        *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
+        *byte = show::hex_byte(pair[0], pair[1])?;
     }
     Some(out)
 }

@@ -17,7 +17,6 @@ use crate::kernel::types;
 pub(super) fn result(op: BinaryOp, l: &DataType, r: &DataType) -> Option<(DataType, DataType, DataType)> {
     use BinaryOp::{Add, Mul, Sub};
     use DataType as D;
-    let is_span = |t: &D| matches!(t, D::Duration(_) | D::Interval(_));
     let same = |t: D| Some((t.clone(), t.clone(), t));
     match (op, l, r) {
         (Sub, D::Timestamp(..), D::Timestamp(..) | D::Date32) | (Sub, D::Date32, D::Timestamp(..)) => {

@@ -3,21 +3,10 @@
 //! The calendar is the proleptic Gregorian one; the conversions between days and civil dates are
 //! Howard Hinnant's (“chrono-compatible low-level date algorithms”).
 
+pub use crate::kernel::show::civil;
+
 /// Microseconds in a day.
 pub const DAY_US: i64 = 86_400_000_000;
-
-/// Year, month, day of a number of days since 1970-01-01.
-pub fn civil(days: i64) -> (i64, u32, u32) {
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let doe = z.rem_euclid(146_097);
-    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let day = (doy - (153 * mp + 2) / 5 + 1) as u32;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 } as u32;
-    (yoe + era * 400 + i64::from(month <= 2), month, day)
-}
 
 /// Days since 1970-01-01 of a civil date, which must exist.
 pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {

@@ -22,10 +22,9 @@ fn two(n: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'0' + (n / 10) as u8, b'0' + (n % 10) as u8]);
 }
 
-/// `2024-01-02`; years outside 0000..=9999 have a sign, as ISO 8601 has it. The calendar is the
-/// proleptic Gregorian one (civil-from-days by Howard Hinnant, "chrono-compatible low-level date
-/// algorithms").
-pub fn date(days: i64, out: &mut Vec<u8>) {
+/// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar
+/// (civil-from-days by Howard Hinnant, "chrono-compatible low-level date algorithms").
+pub fn civil(days: i64) -> (i64, u32, u32) {
     let z = days + 719_468;
     let era = z.div_euclid(146_097);
     let day_of_era = z.rem_euclid(146_097);
@@ -35,6 +34,12 @@ pub fn date(days: i64, out: &mut Vec<u8>) {
     let day = day_of_year - (153 * mp + 2) / 5 + 1;
     let month = if mp < 10 { mp + 3 } else { mp - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month as u32, day as u32)
+}
+
+/// `2024-01-02`; years outside 0000..=9999 have a sign, as ISO 8601 has it.
+pub fn date(days: i64, out: &mut Vec<u8>) {
+    let (year, month, day) = civil(days);
     match year {
         0..=9999 => {
             two(year / 100, out);
@@ -46,9 +51,9 @@ pub fn date(days: i64, out: &mut Vec<u8>) {
         }
     }
     out.push(b'-');
-    two(month, out);
+    two(month.into(), out);
     out.push(b'-');
-    two(day, out);
+    two(day.into(), out);
 }
 
 /// A fraction of a second behind its point; nothing where it is zero.
@@ -176,8 +181,13 @@ fn code_at(text: &[u8]) -> Option<u8> {
     let [b'\\', b'x' | b'X', a, b, ..] = text else {
         return None;
     };
-    let digit = |c: &u8| (*c as char).to_digit(16);
-    Some((digit(a)? * 16 + digit(b)?) as u8)
+    hex_byte(*a, *b)
+}
+
+/// The byte that two hexadecimal digits stand for.
+pub fn hex_byte(high: u8, low: u8) -> Option<u8> {
+    let digit = |c: u8| char::from(c).to_digit(16);
+    Some((digit(high)? * 16 + digit(low)?) as u8)
 }
 
 /// The bytes that a text stands for; see [`bytes()`].
