@@ -12,6 +12,7 @@
 //! merging move plain integers. A [`Block`] of such cells is what lies in a run: in memory, or as
 //! one block of a spill file.
 
+use std::borrow::Borrow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -378,8 +379,21 @@ impl Block {
 
     /// The rows of `parts` at `(part, row)`.
     pub(in crate::operate) fn gather(parts: &[Block], at: &[(u32, u32)]) -> Result<Block> {
+        Block::gather_columns(parts, at, |_| true)
+    }
+
+    /// The same of the columns that are wanted; the others are empty.
+    pub(super) fn gather_columns(
+        parts: &[impl Borrow<Block>],
+        at: &[(u32, u32)],
+        wanted: impl Fn(usize) -> bool,
+    ) -> Result<Block> {
+        let parts: Vec<&Block> = parts.iter().map(Borrow::borrow).collect();
         let count = parts.first().map_or(0, |p| p.columns.len());
         let columns = (0..count).map(|c| {
+            if !wanted(c) {
+                return Ok(Cells::I8(Vec::new().into()));
+            }
             let cells: Vec<&Cells> = parts.iter().map(|p| &p.columns[c]).collect();
             Cells::gather(&cells, at)
         });

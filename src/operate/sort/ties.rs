@@ -9,7 +9,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::cells::{Block, Cells};
+use super::cells::Block;
 use super::heads::{Heads, Values};
 use super::keys::{Key, compare};
 use crate::error::Result;
@@ -49,20 +49,7 @@ pub(super) fn sorted(keys: &[Key], block: &Block) -> Result<Vec<u32>> {
 
 /// The keys of the rows at some places, all other columns empty.
 pub(super) fn gather(keys: &[Key], parts: &[&Block], at: &[(u32, u32)]) -> Result<Block> {
-    let count = parts.first().map_or(0, |p| p.columns.len());
-    let mut columns = vec![Cells::I8(Vec::new().into()); count];
-    for key in keys.iter().filter(|k| k.column < count) {
-        let cells: Vec<&Cells> = parts.iter().map(|p| &p.columns[key.column]).collect();
-        columns[key.column] = Cells::gather(&cells, at)?;
-    }
-    let orders: Vec<u64> = at
-        .iter()
-        .map(|&(p, r)| parts[p as usize].orders[r as usize])
-        .collect();
-    Ok(Block {
-        columns,
-        orders: orders.into(),
-    })
+    Block::gather_columns(parts, at, |c| keys.iter().any(|k| k.column == c))
 }
 
 /// Where neighbours are alike: the ranges of more than one.
