@@ -26,6 +26,7 @@ mod stages;
 pub mod tally;
 mod trace;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
@@ -160,15 +161,16 @@ impl Warning {
     /// The first warning of each kind, with the subjects of the others.
     pub fn by_kind(all: &[Warning]) -> Vec<(&Warning, Vec<&str>)> {
         let mut out: Vec<(&Warning, Vec<&str>)> = Vec::new();
+        let mut first: HashMap<&str, usize> = HashMap::new();
         for w in all {
-            let same = |first: &Warning| match (first.kind(), w.kind()) {
-                (Some((a, _)), Some((b, _))) => a == b,
-                _ => false,
-            };
-            match (out.iter_mut().find(|(first, _)| same(first)), w.kind()) {
-                (Some((_, others)), Some((_, subject))) => others.push(subject),
-                _ => out.push((w, Vec::new())),
+            if let Some((kind, subject)) = w.kind() {
+                if let Some(&at) = first.get(kind) {
+                    out[at].1.push(subject);
+                    continue;
+                }
+                first.insert(kind, out.len());
             }
+            out.push((w, Vec::new()));
         }
         out
     }
