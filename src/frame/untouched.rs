@@ -11,7 +11,7 @@
 //! that texts would.
 
 use super::Frame;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expr::Expr;
 use crate::kernel::types;
 use crate::plan::{LogicalPlan, Table};
@@ -95,15 +95,14 @@ impl Written {
                 };
                 Ok((plan, found))
             }
-            LogicalPlan::Filter { input, predicate } => {
-                let (input, found) = self.carry(*input, wanted)?;
-                let input = Box::new(input);
-                Ok((LogicalPlan::Filter { input, predicate }, found))
-            }
-            LogicalPlan::Limit { input, skip, take } => {
-                let (input, found) = self.carry(*input, wanted)?;
-                let input = Box::new(input);
-                Ok((LogicalPlan::Limit { input, skip, take }, found))
+            LogicalPlan::Filter { .. } | LogicalPlan::Limit { .. } => {
+                let mut texts = nothing;
+                let plan = plan.map_inputs(&mut |input| {
+                    let (input, found) = self.carry(input, wanted)?;
+                    texts = found;
+                    Ok::<_, Error>(input)
+                })?;
+                Ok((plan, texts))
             }
             other => Ok((other, nothing)),
         }
