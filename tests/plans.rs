@@ -78,14 +78,7 @@ fn threads(threads: usize) -> Settings {
 }
 
 fn answer(sql: &Sql, query: &str) -> Vec<String> {
-    let rows = sql.query(query).unwrap().collect().unwrap();
-    let mut out = Vec::new();
-    for batch in &rows.batches {
-        for i in 0..batch.num_rows() {
-            let cell = |c: &ArrayRef| arrow::util::display::array_value_to_string(c, i).unwrap();
-            out.push(batch.columns().iter().map(cell).collect::<Vec<_>>().join("|"));
-        }
-    }
+    let mut out = in_order(sql, query);
     out.sort();
     out
 }
