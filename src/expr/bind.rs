@@ -5,10 +5,10 @@ use arrow::datatypes::{DataType, Schema, TimeUnit};
 use regex::Regex;
 
 use super::eval::{Node, Value};
-use super::functions::Func;
+use super::functions::{Func, is_digits};
 use super::literals::{COMPARED, adapt, as_short, literal, of_width, printed, width_of_all, within_nanos};
 use super::tree::{BinaryOp, Expr, UnaryOp, balanced};
-use super::{arith, carried, cast, spans, temporal, text};
+use super::{alike, arith, carried, cast, spans, temporal, text};
 use crate::error::{Error, Result, no_column};
 use crate::kernel::{Scalar, Width, carry, types};
 
@@ -334,6 +334,7 @@ impl Binder<'_> {
         let (node, ty) = self.bind(e)?;
         match ty {
             DataType::Null | DataType::Binary => coerce((node, ty), &types::TEXT),
+            _ if is_digits(&ty) => coerce((node, ty), &types::TEXT),
             _ if ty == types::TEXT => Ok(node),
             _ => Err(
                 Error::query(format!("{what} needs text, but {e} is {}", types::name(&ty)))
@@ -387,7 +388,11 @@ impl Binder<'_> {
         as_short(&mut r, &l)?;
         within_nanos(&mut l, &r.1)?;
         within_nanos(&mut r, &l.1)?;
-        let Some(ty) = common(&l.1, &r.1) else {
+        let ty = match op.is_equality() {
+            true => alike::equal_type((left, &l.1, self.schema), (right, &r.1, self.schema)),
+            false => common(&l.1, &r.1),
+        };
+        let Some(ty) = ty else {
             let (a, b) = (types::name(&l.1), types::name(&r.1));
             let text = if l.1 == types::TEXT { left } else { right };
             let other = if l.1 == types::TEXT { &r.1 } else { &l.1 };
@@ -413,7 +418,11 @@ impl Binder<'_> {
             DataType::Decimal128(..) => as_precise(&l, &r, &ty).unwrap_or(ty),
             ty => ty,
         };
-        Ok(Node::compare(op, coerce(l, &ty)?, coerce(r, &ty)?))
+        let read = |(node, from): Typed| match from == types::TEXT && ty != types::TEXT {
+            true => Ok(alike::read(node, &ty)),
+            false => coerce((node, from), &ty),
+        };
+        Ok(Node::compare(op, read(l)?, read(r)?))
     }
 
     fn arithmetic(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<Typed> {
@@ -688,8 +697,8 @@ impl Binder<'_> {
                     &Some(Box::new(b.clone())),
                 );
             }
-            (Func::Carried, [x, Expr::Literal(Scalar::Text(ty))]) => {
-                let ty = carried::restored_type(ty)?;
+            (Func::Carried | Func::ReadAs, [x, Expr::Literal(Scalar::Text(ty))]) => {
+                let ty = carried::type_named(ty)?;
                 return Ok((call(func, self.bind(x)?.0, &ty), ty));
             }
             _ => {}

@@ -4,6 +4,7 @@
 use arrow::array::{ArrayRef, new_null_array};
 use arrow::datatypes::{DataType, Schema};
 
+use super::alike;
 use super::eval::Value;
 use super::functions::Func;
 use super::tree::Expr;
@@ -33,16 +34,20 @@ pub fn carried(e: Expr) -> Expr {
 /// # Errors
 /// None that a user can cause.
 pub fn restored(e: Expr, ty: &DataType) -> Result<Expr> {
-    let ty = serde_json::to_string(ty).map_err(|e| Error::defect(format!("a type without a name: {e}")))?;
     Ok(Expr::Function {
         func: Func::Carried,
-        args: vec![e, Expr::Literal(Scalar::Text(ty))],
+        args: vec![e, Expr::Literal(Scalar::Text(named_type(ty)?))],
     })
 }
 
-/// The type that [`restored`] wrote down.
-pub(super) fn restored_type(text: &str) -> Result<DataType> {
-    serde_json::from_str(text).map_err(|_| Error::query("__carried is for plans alone"))
+/// A type as a text within a plan.
+pub(super) fn named_type(ty: &DataType) -> Result<String> {
+    serde_json::to_string(ty).map_err(|e| Error::defect(format!("a type without a name: {e}")))
+}
+
+/// The type that [`named_type`] wrote down.
+pub(super) fn type_named(text: &str) -> Result<DataType> {
+    serde_json::from_str(text).map_err(|_| Error::query("a function that is for plans alone"))
 }
 
 /// The functions of this module; none for others.
@@ -59,6 +64,7 @@ pub(super) fn call(func: Func, values: &[Value], ty: &DataType, rows: usize) -> 
         Func::Carry => whole(carry::carry(first)?).map(Some),
         Func::Carried if *first.data_type() == DataType::Null => Ok(Some(new_null_array(ty, rows))),
         Func::Carried => whole(carry::restore(first, ty)?).map(Some),
+        Func::ReadAs => whole(alike::values(first, ty)?).map(Some),
         Func::Short16 => whole(Width::Float16.printed(first)).map(Some),
         Func::Short32 => whole(Width::Float32.printed(first)).map(Some),
         _ => Ok(None),

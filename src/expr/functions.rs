@@ -1,7 +1,7 @@
 //! The table of functions: names, arguments, what they are for. `ddf functions` prints it, the
 //! parser looks names up in it and the type check reads the argument letters.
 //!
-//! Letters of arguments: `t` text, `y` bytes (or a UUID or text, for its bytes), `x` anything as text, `i` int64, `f` any number as float64,
+//! Letters of arguments: `t` text (or integers, for their digits), `y` bytes (or a UUID or text, for its bytes), `x` anything as text, `i` int64, `f` any number as float64,
 //! `n` any number as it is, `d` date or timestamp, `b` bool, `v` anything as it is, `a` anything, all
 //! `a` united to one type; `+` repeats the last one. Letters of results: the same, `=` the (united) type of the
 //! arguments, and `z` no type of its own, that of whatever it stands beside.
@@ -175,6 +175,7 @@ functions! {
     Pair "__pair" [] "ff" 2 'p' "" "Two numbers as one value, for aggregates of pairs." "";
     Carry "__carry" [] "v" 1 '=' "" "A value of a rarer type as one of a common type that sorts like it." "";
     Carried "__carried" [] "vt" 2 '=' "" "The value that another carries." "";
+    ReadAs "__read_as" [] "tt" 2 '=' "" "The value that a text is beside values of that type." "";
     Short16 "__short16" [] "f" 1 'f' "" "The float that prints as one of 16 bits does." "";
     Short32 "__short32" [] "f" 1 'f' "" "The float that prints as one of 32 bits does." "";
     Unpack "__unpack" [] "ti" 2 't' "" "A value of such a row." "";
@@ -203,7 +204,7 @@ const FOREIGN: &[(&str, &str)] = &[
 ];
 
 /// The functions at the end of the table that plans use and nobody writes.
-const HIDDEN: usize = 10;
+const HIDDEN: usize = 11;
 
 /// All functions, in the order of the manual.
 pub fn functions() -> &'static [FunctionInfo] {
@@ -296,6 +297,7 @@ impl Func {
                 | EpochNs
                 | Carry
                 | Carried
+                | ReadAs
                 | Decode
                 | Unhex
                 | FromBase64
@@ -365,6 +367,12 @@ impl Func {
     }
 }
 
+/// Whether values of the type are digits and perhaps a sign, so that a text function can only mean these: of a column
+/// of codes that all look like integers.
+pub(super) fn is_digits(ty: &DataType) -> bool {
+    matches!(ty, DataType::Int64 | DataType::Decimal128(_, 0))
+}
+
 impl FunctionInfo {
     fn misfit(&self, i: usize, given: &DataType, wanted: &str) -> Error {
         let what = format!(
@@ -405,7 +413,7 @@ impl FunctionInfo {
     ) -> Result<DataType> {
         let (fits, to, wanted) = match letter {
             't' => (
-                matches!(t, DataType::Binary) || *t == types::TEXT,
+                matches!(t, DataType::Binary) || *t == types::TEXT || is_digits(t),
                 types::TEXT,
                 "text",
             ),

@@ -81,10 +81,7 @@ pub(super) fn adapt(e: &Expr, typed: Typed, other: &DataType, role: &str) -> Res
     let Expr::Literal(Scalar::Text(t)) = e else {
         return Ok(typed);
     };
-    let wrong = || {
-        let what = format!("'{t}' is no {}, {role}", types::name(other));
-        Error::query(what).of_types().help(written(other))
-    };
+    let wrong = || wrong(t, other, role);
     if is_time(other) {
         return moment(t, other).ok_or_else(wrong);
     }
@@ -98,6 +95,16 @@ pub(super) fn adapt(e: &Expr, typed: Typed, other: &DataType, role: &str) -> Res
         Ok(value) => Ok((Node::Const(value), other.clone())),
         Err(_) => Err(wrong()),
     }
+}
+
+/// The error about a text that is no value of the type with which it is compared.
+pub(super) fn is_none(text: &str, ty: &DataType) -> Error {
+    wrong(text, ty, COMPARED)
+}
+
+fn wrong(text: &str, ty: &DataType, role: &str) -> Error {
+    let what = format!("'{text}' is no {}, {role}", types::name(ty));
+    Error::query(what).of_types().help(written(ty))
 }
 
 /// The date, or the moment, that a text is beside a date or timestamp.

@@ -14,6 +14,7 @@
 
 pub mod advice;
 mod aggregates;
+mod alike;
 pub mod arith;
 pub mod bind;
 mod bits;
@@ -62,6 +63,7 @@ pub mod zones;
 mod tests;
 
 pub use aggregates::is_aggregate;
+pub use alike::{as_beside, as_compared, equal_type};
 pub use bind::common;
 pub use carried::{carried, needs_carrier, restored};
 pub use convert::{Hook, convert, convert_with};

@@ -424,6 +424,12 @@ impl BinaryOp {
         matches!(self, Eq | NotEq | Lt | LtEq | Gt | GtEq | Distinct | NotDistinct)
     }
 
+    /// Whether it asks no more than whether both are the same.
+    pub fn is_equality(self) -> bool {
+        use BinaryOp::*;
+        matches!(self, Eq | NotEq | Distinct | NotDistinct)
+    }
+
     /// The comparison with its sides exchanged.
     pub fn flipped(self) -> Self {
         use BinaryOp::*;

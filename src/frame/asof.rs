@@ -199,7 +199,7 @@ impl Sides {
                 op: ahead,
             }),
         };
-        let ty = plan::key_type(&key.0, &*self.left.schema()?, &key.1, &schema)?;
+        let ty = plan::common_type(&key.0, &*self.left.schema()?, &key.1, &schema)?;
         let nearer = Expr::binary(
             BinaryOp::LtEq,
             distance(key.1.clone(), key.0.clone(), &ty)?,

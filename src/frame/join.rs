@@ -290,7 +290,7 @@ impl Sides {
                 return Ok(Expr::column(name));
             };
             let (l, r) = (Expr::column(name), Expr::column(right));
-            let ty = plan::key_type(&l, &ls, &r, &rs)?;
+            let ty = plan::common_type(&l, &ls, &r, &rs)?;
             Ok(Expr::Function {
                 func: Func::Coalesce,
                 args: vec![l.as_type(&ls, &ty)?, r.as_type(&rs, &ty)?],

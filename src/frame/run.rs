@@ -203,10 +203,11 @@ impl Runner {
 
     /// What to run instead after an error that only means that types or starts of records were taken wrong.
     fn again(&mut self, frame: &Frame, e: &Error) -> Result<Option<Frame>> {
-        match e.kind() == Kind::Replan || !guesses_hold(slice::from_ref(frame), e)? {
-            true => self.refine(frame).map(Some),
-            false => Ok(None),
+        if e.kind() == Kind::Replan || !guesses_hold(slice::from_ref(frame), e)? {
+            return self.refine(frame).map(Some);
         }
+        let certain = self.certain(slice::from_ref(frame), e)?;
+        Ok(certain.and_then(|mut frames| frames.pop()))
     }
 
     /// Calls `once` until it succeeds without finding that a scan must be planned again.

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
+
 use super::run::{self, MAX_REPLANS, Rows, Runner, record_batch, used_columns, write_aside};
 use super::{Frame, Settings, events};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::graph::{self, Graph};
 use crate::plan::Table;
 use crate::schedule;
@@ -65,6 +67,10 @@ impl Runner {
                 Err(e) if e.kind() == Kind::Replan || !run::guesses_hold(&frames, &e)? => {
                     frames = self.refine_all(&frames)?;
                 }
+                Err(e) => match self.certain(&frames, &e)? {
+                    Some(certain) => frames = certain,
+                    None => return Err(e),
+                },
                 other => return other,
             }
         }
@@ -108,6 +114,30 @@ impl Runner {
             })
         };
         results.into_iter().zip(&graph.results).map(rows).collect()
+    }
+
+    /// The frames with types that hold all values, after an error about types which came of a sample: a text that is
+    /// no number need not be one where the column beside it turns out to be text too. None where that changes nothing.
+    pub(super) fn certain(&mut self, frames: &[Frame], e: &Error) -> Result<Option<Vec<Frame>>> {
+        if !e.is_of_types() {
+            return Ok(None);
+        }
+        let types = |frames: &[Frame]| -> Vec<SchemaRef> {
+            let plans = frames.iter().map(|f| f.plan());
+            plans
+                .flat_map(|p| {
+                    p.tables()
+                        .into_iter()
+                        .map(|t| t.dataset.schema().clone())
+                        .collect::<Vec<_>>()
+                })
+                .collect()
+        };
+        for frame in frames {
+            frame.plan().tables().iter().for_each(|t| t.dataset.doubt());
+        }
+        let certain = self.refine_all(frames)?;
+        Ok((types(&certain) != types(frames)).then_some(certain))
     }
 
     /// The frames over tables whose types hold all values of the columns that any of them uses.

@@ -422,11 +422,12 @@ impl Lowering {
         let right_width = build.schema.fields().len();
         let left_schema = probe.schema.clone();
         let nearest = asof.iter().map(|a| (&a.left, &a.right));
-        let keys: Vec<(&Expr, &Expr)> = on.iter().map(|(l, r)| (l, r)).chain(nearest).collect();
-        let types = keys
+        let keys: Vec<(&Expr, &Expr)> = on.iter().map(|(l, r)| (l, r)).chain(nearest.clone()).collect();
+        let equal = on
             .iter()
-            .map(|(l, r)| plan::key_type(l, &left_schema, r, &build.schema))
-            .collect::<Result<Vec<_>>>()?;
+            .map(|(l, r)| plan::key_type(l, &left_schema, r, &build.schema));
+        let nearest = nearest.map(|(l, r)| plan::common_type(l, &left_schema, r, &build.schema));
+        let types = equal.chain(nearest).collect::<Result<Vec<_>>>()?;
         let (ls, rs): (Vec<&Expr>, Vec<&Expr>) = keys.into_iter().unzip();
         let mut left_keys = with_keys(&mut probe, &ls, &types)?;
         let mut right_keys = with_keys(&mut build, &rs, &types)?;
@@ -501,7 +502,7 @@ fn with_keys(open: &mut Open, keys: &[&Expr], types: &[DataType]) -> Result<Vec<
     let mut all: Vec<Field> = fields.iter().map(|f| f.as_ref().clone()).collect();
     let mut places = Vec::new();
     for (key, ty) in keys.iter().zip(types) {
-        let mut key = (*key).clone().as_type(&open.schema, ty)?;
+        let mut key = expr::as_compared((*key).clone(), &open.schema, ty)?;
         let mut ty = ty.clone();
         if let Some(carrier) = carrier(&ty) {
             (key, ty) = (expr::carried(key), carrier);

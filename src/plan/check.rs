@@ -135,7 +135,7 @@ impl LogicalPlan {
             } => {
                 let (left, right) = (left.schema()?, right.schema()?);
                 if let Some(a) = asof {
-                    key_type(&a.left, &left, &a.right, &right)?;
+                    common_type(&a.left, &left, &a.right, &right)?;
                     if filter.is_some() || !kind.yields_right() {
                         return Err(Error::defect("an asof join of a kind that there is not"));
                     }
@@ -208,6 +208,15 @@ fn ungrouped(call: &expr::AggCall) -> Error {
 /// A column is unknown, or the types do not go together.
 pub fn key_type(l: &Expr, left: &Schema, r: &Expr, right: &Schema) -> Result<DataType> {
     let (a, b) = (l.data_type(left)?, r.data_type(right)?);
+    expr::equal_type((l, &a, left), (r, &b, right)).map_or_else(|| common_type(l, left, r, right), Ok)
+}
+
+/// The type of two keys whose values stand in one column, or are put in order: both must have one.
+///
+/// # Errors
+/// As of [`key_type`].
+pub fn common_type(l: &Expr, left: &Schema, r: &Expr, right: &Schema) -> Result<DataType> {
+    let (a, b) = (l.data_type(left)?, r.data_type(right)?);
     expr::common(&a, &b).ok_or_else(|| {
         Error::query(format!(
             "cannot join on {l} = {r}: the one is {}, the other {}",
@@ -242,7 +251,7 @@ pub fn nearest_sides(part: &Expr, ls: &Schema, rs: &Schema) -> Result<Option<AsO
         _ if is_of(right, ls) && is_of(left, rs) => (right, left, op.mirrored()),
         _ => return Ok(None),
     };
-    key_type(left, ls, right, rs)?;
+    common_type(left, ls, right, rs)?;
     let (left, right) = (left.as_ref().clone(), right.as_ref().clone());
     Ok(Some(AsOf { left, right, op }))
 }

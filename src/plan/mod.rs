@@ -30,7 +30,7 @@ use crate::expr::{AggCall, AsOfOp, Expr, Foremost, JoinKind, WindowCall};
 use crate::kernel::Scalar;
 use crate::source::Dataset;
 
-pub use check::{equal_sides, key_type, nearest_sides};
+pub use check::{common_type, equal_sides, key_type, nearest_sides};
 pub use distinct::zero_counts;
 pub use explain::explain;
 pub use unite::unite;

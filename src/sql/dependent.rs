@@ -22,8 +22,8 @@ use super::joins::Side;
 use super::scope::{Rel, Scope};
 use super::select::filtered;
 use super::subquery::{
-    Found, ROW_ELSEWHERE, ROW_HELP, at_most_one, beside, call, is_null, joined, one_column, row_pairs,
-    zero_for_null,
+    Found, ROW_ELSEWHERE, ROW_HELP, at_most_one, beside, call, compared_beside, is_null, joined, one_column,
+    row_pairs, value_beside, zero_for_null,
 };
 use super::{Planner, unsupported};
 use crate::error::{Error, Result};
@@ -252,7 +252,7 @@ impl Planner<'_> {
                 let (mut keys, mut on) = d.grouped(self);
                 let key = self.fresh("key");
                 on.push((x.clone(), Expr::column(&key)));
-                keys.push((key, value));
+                keys.push((key, value_beside(value, &d.rel.plan, x, &rel)?));
                 let (rel, found) = self.marked(rel, d.rel.plan, keys, on)?;
                 Ok((
                     rel,
@@ -262,6 +262,7 @@ impl Planner<'_> {
             JobKind::InRow(_) => Err(unsupported(ROW_ELSEWHERE).help(ROW_HELP)),
             JobKind::Compare { x, op, all } => {
                 let value = one_column(&d.rel, "ANY and ALL")?;
+                let value = compared_beside(value, &d.rel.plan, (x, *op), &rel)?;
                 Found::new(self).beside(rel, d.rel.plan, keys, on, &value, (x, *op, *all))
             }
         }

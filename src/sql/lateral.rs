@@ -161,10 +161,7 @@ impl Planner<'_> {
         on: Vec<(Expr, Expr)>,
         names: Names,
     ) -> Result<(Rel, Vec<Col>)> {
-        let found: Vec<(String, Expr)> = on.iter().map(|(_, r)| (self.fresh("key"), r.clone())).collect();
-        let on: Vec<(Expr, Expr)> = (on.into_iter().zip(&found))
-            .map(|((l, _), (n, _))| (l, Expr::column(n)))
-            .collect();
+        let (found, on) = self.group_keys(on, &left, &inner)?;
         let mut jobs = Vec::new();
         let own = self.keys(s, &items, names, &mut jobs)?;
         let single = own.is_none();

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use sqlparser::ast::{self, SelectItem, SetExpr};
 
 use super::convert::{Job, JobKind, Names};
+use super::dependent::{Equalities, Keys};
 use super::group::Groups;
 use super::jobs::substitute;
 use super::joins::Side;
@@ -19,7 +20,7 @@ use super::scope::{Rel, Scope};
 use super::select::filtered;
 use super::{Planner, unsupported};
 use crate::error::{Error, Result};
-use crate::expr::{AggCall, AggFunc, BinaryOp, Expr, Func, JoinKind, UnaryOp};
+use crate::expr::{self, AggCall, AggFunc, BinaryOp, Expr, Func, JoinKind, UnaryOp};
 use crate::kernel::Scalar;
 use crate::plan::{LogicalPlan, equal_sides};
 
@@ -232,16 +233,12 @@ impl Planner<'_> {
                         "EXISTS beside OR or in SELECT with a condition other than equality on an outer column",
                     ));
                 }
-                let (keys, on): (Vec<_>, Vec<_>) = (on.into_iter())
-                    .map(|(l, r)| {
-                        let name = self.fresh("key");
-                        ((name.clone(), r), (l, Expr::Column(name)))
-                    })
-                    .unzip();
+                let (keys, on) = self.group_keys(on, &rel, &inner)?;
                 self.marked(rel, inner.plan, keys, on)
             }
             (JobKind::Compare { x, op, all }, Inner::Alone(inner)) => {
                 let value = one_column(&inner, "ANY and ALL")?;
+                let value = compared_beside(value, &inner.plan, (x, *op), &rel)?;
                 let found = Found::new(self);
                 let counted = LogicalPlan::Aggregate {
                     input: Box::new(inner.plan),
@@ -260,12 +257,8 @@ impl Planner<'_> {
                 if let Some(f) = filter {
                     return Err(not_equal(&f));
                 }
-                let (keys, on): (Vec<_>, Vec<_>) = (on.into_iter())
-                    .map(|(l, r)| {
-                        let name = self.fresh("key");
-                        ((name.clone(), r), (l, Expr::Column(name)))
-                    })
-                    .unzip();
+                let (keys, on) = self.group_keys(on, &rel, &inner)?;
+                let value = compared_beside(value, &inner.plan, (x, *op), &rel)?;
                 Found::new(self).beside(rel, inner.plan, keys, on, &value, (x, *op, *all))
             }
             (JobKind::InRow(_), _) => Err(unsupported(ROW_ELSEWHERE).help(ROW_HELP)),
@@ -273,6 +266,22 @@ impl Planner<'_> {
                 "IN beside OR or in SELECT with a subquery that refers to an outer query",
             )),
         }
+    }
+
+    /// The right sides of equalities as keys of groups, and what these are equal to on the left.
+    pub(super) fn group_keys(
+        &mut self,
+        on: Equalities,
+        rel: &Rel,
+        inner: &Rel,
+    ) -> Result<(Keys, Equalities)> {
+        let (mut keys, mut equal) = (Vec::new(), Vec::new());
+        for (l, r) in on {
+            let name = self.fresh("key");
+            keys.push((name.clone(), value_beside(r, &inner.plan, &l, rel)?));
+            equal.push((l, Expr::Column(name)));
+        }
+        Ok((keys, equal))
     }
 
     /// A subquery that yields one value for all rows.
@@ -314,11 +323,7 @@ impl Planner<'_> {
             return Err(not_equal(&f));
         }
         let value = self.only_item(s, &inner, around)?;
-        let keys: Vec<(String, Expr)> = on.iter().map(|(_, r)| (self.fresh("key"), r.clone())).collect();
-        let outer_keys = on.into_iter().map(|(l, _)| l);
-        let on = outer_keys
-            .zip(keys.iter().map(|(n, _)| Expr::column(n)))
-            .collect();
+        let (keys, on) = self.group_keys(on, &rel, &inner)?;
         let mut groups = Groups::new(keys);
         let value = match value.has_aggregate() {
             true => {
@@ -356,6 +361,7 @@ impl Planner<'_> {
         let value = one_column(&inner, "IN")?;
         let (rel, all, known) = self.counts(rel, &inner, &value)?;
         let key = self.fresh("key");
+        let value = value_beside(value, &inner.plan, x, &rel)?;
         let on = vec![(x.clone(), Expr::column(&key))];
         let (rel, found) = self.marked(rel, inner.plan, vec![(key, value)], on)?;
         Ok((rel, is_among(x, all, known, found)))
@@ -417,6 +423,24 @@ pub(super) fn is_among(x: &Expr, rows: Expr, known: Expr, found: Expr) -> Expr {
             (Expr::binary(BinaryOp::Gt, rows, known), null),
         ],
         otherwise: Some(Box::new(truth(false))),
+    }
+}
+
+/// What rows of `inner` are compared by with `x` of `rel`, as a value of the type in which that is done.
+pub(super) fn value_beside(value: Expr, inner: &LogicalPlan, x: &Expr, rel: &Rel) -> Result<Expr> {
+    expr::as_beside(value, &*inner.schema()?, (x, &*rel.plan.schema()?))
+}
+
+/// The same of values that are compared in any way: put in order they stay what they are.
+pub(super) fn compared_beside(
+    value: Expr,
+    inner: &LogicalPlan,
+    (x, op): (&Expr, BinaryOp),
+    rel: &Rel,
+) -> Result<Expr> {
+    match op.is_equality() {
+        true => value_beside(value, inner, x, rel),
+        false => Ok(value),
     }
 }
 

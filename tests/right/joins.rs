@@ -82,12 +82,23 @@ fn keys_of_other_types() {
         query(&ints, &format!("--join {floats} --on id")),
         "id,a,b\n1,x,p\n"
     );
-    ask(&ints, &format!("--join {texts} --on id")).failed(1).says(&[
-        "cannot join on",
-        "int64",
-        "text",
-        "cast",
-    ]);
+    // texts are read as the numbers beside them; one that is none is an error, wherever the types come from
+    ask(&ints, &format!("--join {texts} --on id"))
+        .failed(1)
+        .says(&["'x1' is no int64", "cast(x AS text)"]);
+    let codes = f.file("codes.csv", "id,b\n01,p\n2,q\n9007199254740993,r\n,s\n");
+    assert_eq!(
+        query(&ints, &format!("--join {codes} --on id")),
+        "id,a,b\n1,x,p\n2,y,q\n9007199254740993,z,r\n"
+    );
+    assert_eq!(
+        query(&codes, &format!("--join {ints} --on id --how left")),
+        "id,b,a\n01,p,x\n2,q,y\n9007199254740993,r,z\n,s,\n"
+    );
+    // one column of both would be of neither type
+    ask(&ints, &format!("--join {codes} --on id --how full"))
+        .failed(1)
+        .says(&["cannot join on", "int64", "text", "cast"]);
     ask(&ints, &format!("--join {floats} --on idd"))
         .failed(1)
         .says(&["no column", "idd", "id"]);

@@ -271,7 +271,46 @@ fn types_of_which_no_query_can_be_made_are_made_certain_first() {
         .done()
         .says(&["column 'zip' is text", "z.csv:29002", "02134"]);
     assert_eq!(ran.text(), "id,z\n29000,02\n");
-    // where they hold, the error does
-    let sql = format!("select substr(id, 1, 2) from '{file}'");
-    run(["sql", &sql]).failed(1).says(&["int64, not text"]);
+    // where they hold, the text of a number is its digits; what else there is has no such text
+    let sql = format!("select substr(id, 4, 2) as z from '{file}' where id = 29000");
+    assert_eq!(run(["sql", &sql]).done().text(), "z\n00\n");
+    let sql = format!("select substr(id / 2, 1, 2) from '{file}'");
+    run(["sql", &sql]).failed(1).says(&["float64, not text"]);
+}
+
+#[test]
+fn a_text_that_is_no_number_is_not_believed_from_a_sample() {
+    let f = Folder::new();
+    // the first text among the codes stands far behind the sample, and behind what the other file holds
+    let mut csv = String::from("code,n\n");
+    for i in 0..30_000 {
+        csv += &match i {
+            29_000 => "x7,0\n".to_string(),
+            _ => format!("{i},{i}\n"),
+        };
+    }
+    let (codes, names) = (
+        f.file("codes.csv", csv),
+        f.file("names.csv", "code,name\nx7,a\n12,b\n"),
+    );
+    let joined = "code,n,name\n12,12,b\nx7,0,a\n";
+    let sql = format!("select c.code, n, name from '{codes}' c join '{names}' d on c.code = d.code");
+    let flags = ["query", &codes, "--join", &names, "--on", "code"];
+    for how in ["-j 1", "-j 2 --blocksize 64KiB"] {
+        let args = |args: &[&str]| {
+            args.iter()
+                .copied()
+                .chain(how.split(' '))
+                .map(String::from)
+                .collect::<Vec<_>>()
+        };
+        let ran = run(args(&["sql", &sql]))
+            .done()
+            .says(&["column 'code' is text", "codes.csv:29002"]);
+        assert_eq!(ran.text(), joined, "{how}");
+        assert_eq!(run(args(&flags)).done().text(), joined, "{how}");
+    }
+    // where it is an int64 the text is an error
+    let sql = format!("select count(*) from '{codes}' c join '{names}' d on c.n = d.code");
+    run(["sql", &sql]).failed(1).says(&["'x7' is no int64"]);
 }

@@ -18,6 +18,7 @@ import sys
 
 import duckdb
 
+import alike
 import binding
 import dependent
 import nasty
@@ -37,6 +38,7 @@ def topic(name):
     return register
 
 
+topic("alike")(alike.questions)
 topic("binding")(binding.questions)
 topic("window")(windows.questions)
 topic("foremost")(windows.foremost)
@@ -930,7 +932,7 @@ def main():
                 out.append(f"# differs: {why}")
             else:
                 try:
-                    rows = [[text(v) for v in row] for row in db.execute(binding.SAME.get(q, q)).fetchall()]
+                    rows = [[text(v) for v in row] for row in db.execute(alike.SAME.get(q, binding.SAME.get(q, q))).fetchall()]
                 except duckdb.Error as e:
                     print(f"{name}: {q[:200]}: {str(e).splitlines()[0]}")
                     continue
