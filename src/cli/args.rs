@@ -374,7 +374,7 @@ pub struct InputArgs {
     /// Files have no header; columns are named column_1, …
     #[arg(short = 'H', long)]
     pub no_header: bool,
-    /// Names and number of the columns, comma separated; rows that differ are bad rows
+    /// Names and number of the columns, comma separated ("a, b" in double quotes); rows that differ are bad rows
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub names: Vec<String>,
     /// Character encoding (utf-8, utf8-lossy, latin1, …)
@@ -383,7 +383,7 @@ pub struct InputArgs {
     /// Token that stands for null, instead of the usual ones
     #[arg(long, value_name = "TOKEN")]
     pub null: Vec<String>,
-    /// Types of columns as law: col=type, comma separated
+    /// Types of columns as law: col=type, comma separated; *=type for all others
     #[arg(long, value_name = "COL=TYPE", value_delimiter = ',')]
     pub types: Vec<String>,
     /// Parquet columns of bytes that the file says nothing about are text (which must be UTF-8)

@@ -1,5 +1,6 @@
 //! From flags to a frame.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -12,19 +13,35 @@ use crate::expr::{self, AggCall, AggFunc, Columns, Expr};
 use crate::frame::{AsOf, Direction, Frame, How, Settings};
 use crate::kernel;
 use crate::schedule::Scheduler;
-use crate::source::{Format, OnBadRow, ReadOptions, Retries, Union};
+use crate::source::{Format, OnBadRow, ReadOptions, Retries, TypesOf, Union};
 use crate::write::can_write;
 
 /// The frame that the flags describe. `matches` tells in which order aggregates were typed.
 pub fn frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
     let inputs = inputs(&args.inputs)?;
-    let options = read_options(&args.read)?;
+    let mut options = read_options(&args.read)?;
+    if !args.ask.join.is_empty() {
+        options.types_of = TypesOf::AnyTable;
+    }
     let settings = settings(&args.run)?;
-    let read = |file: &str| Frame::read_with([file], &options, settings.clone());
     let f = Frame::read_with(&inputs, &options, settings.clone())?;
     let hint = f.better_header();
-    let answered = join::joined(f, matches, read).and_then(|f| answer(f, &args.ask, matches));
+    let columns = RefCell::new(names(&f)?);
+    let read = |file: &str| {
+        let right = Frame::read_with([file], &options, settings.clone())?;
+        columns.borrow_mut().extend(names(&right)?);
+        Ok(right)
+    };
+    let answered = join::joined(f, matches, read).and_then(|f| {
+        options.find_typed(columns.borrow().iter().map(String::as_str))?;
+        answer(f, &args.ask, matches)
+    });
     only_partition(&args.run, answered.map_err(|e| with_hint(e, hint))?)
+}
+
+/// The names of a table's columns.
+fn names(f: &Frame) -> Result<Vec<String>> {
+    Ok(f.schema()?.fields().iter().map(|f| f.name().clone()).collect())
 }
 
 /// An error about a column that is not there, with what the files look like.
@@ -48,7 +65,8 @@ pub fn join_frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
     if others.is_empty() {
         return Err(Error::usage("a join needs two tables").help("as in: ddf join a.csv b.csv --on id"));
     }
-    let options = read_options(&args.read)?;
+    let mut options = read_options(&args.read)?;
+    options.types_of = TypesOf::AnyTable;
     let settings = settings(&args.run)?;
     let mut asof = AsOf::default();
     for d in &args.ask.asof_direction {
@@ -64,11 +82,14 @@ pub fn join_frame(args: &QueryArgs, matches: &ArgMatches) -> Result<Frame> {
         _ => return Err(Error::usage("ddf join takes one --how")),
     };
     let mut f = Frame::read_with([first], &options, settings.clone())?;
+    let mut columns = names(&f)?;
     for other in others {
         let right = Frame::read_with([other], &options, settings.clone())?;
+        columns.extend(names(&right)?);
         let on = join::keys(&args.ask.on, &f, &right)?;
         f = join::one(f, right, &on, how, &asof)?;
     }
+    options.find_typed(columns.iter().map(String::as_str))?;
     only_partition(&args.run, answer(f, &args.ask, matches)?)
 }
 
@@ -332,6 +353,20 @@ pub fn check_reject(read: &InputArgs, write: &OutputArgs) -> Result<()> {
     }
 }
 
+/// The names of columns in a comma list: in double quotes, as in a CSV record, where they hold a comma.
+fn names_given(parts: &[String]) -> Result<Vec<String>> {
+    if parts.iter().all(|p| !p.starts_with('"')) {
+        return Ok(parts.to_vec());
+    }
+    let list = parts.join(",");
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(list.as_bytes());
+    let record = reader.records().next().transpose();
+    let record = record.map_err(|e| Error::usage(format!("--names {list}: {e}")))?;
+    Ok(record.iter().flatten().map(str::to_string).collect())
+}
+
 /// How inputs are to be read.
 pub fn read_options(a: &InputArgs) -> Result<ReadOptions> {
     let types = whole_types(&a.types);
@@ -379,7 +414,7 @@ pub fn read_options(a: &InputArgs) -> Result<ReadOptions> {
         thousands: a.thousands,
         skip_rows: a.skip_rows as u64,
         header: a.no_header.then_some(false),
-        names: (!a.names.is_empty()).then(|| a.names.clone()),
+        names: (!a.names.is_empty()).then(|| names_given(&a.names)).transpose()?,
         encoding: a.encoding.clone(),
         nulls: a.null.clone(),
         types: types.collect::<Result<_>>()?,

@@ -7,7 +7,7 @@ use super::args::{InputArgs, OutputArgs, RunArgs, SqlArgs};
 use super::signals::Signals;
 use super::{draw, explain, output, query, schema, write_rows};
 use crate::error::{Error, Result};
-use crate::source;
+use crate::source::{self, TypesOf};
 use crate::sql::{Answer, Sql, Statement};
 use crate::write::{Format, Target};
 
@@ -27,6 +27,9 @@ pub fn run(args: &SqlArgs) -> Result<()> {
         return Err(Error::usage("--output with several statements")
             .help("COPY (SELECT …) TO 'file' writes the rows of one statement"));
     }
+    if statements.len() > 1 {
+        sql = sql.for_several_statements();
+    }
     for s in &statements {
         sql = run_one(sql, s, &args.write, &args.run, &signals)?;
     }
@@ -43,7 +46,9 @@ pub(super) fn open(
 ) -> Result<Sql> {
     let mut settings = query::settings(run)?;
     settings.cancel = signals.map(Signals::stops);
-    let mut sql = Sql::new(settings).with_options(query::read_options(read)?);
+    let mut options = query::read_options(read)?;
+    options.types_of = TypesOf::AnyTable;
+    let mut sql = Sql::new(settings).with_options(options);
     for t in tables {
         let (name, files) = t.split_once('=').ok_or_else(|| {
             Error::usage(format!("-t {t:?} is not NAME=FILES")).help("as in -t flights='data/*.csv'")

@@ -44,7 +44,7 @@ pub use filter::{ColumnKeys, ExprFilter, Test};
 pub use key_mask::KnownCodes;
 pub use memory::MemoryDataset;
 pub use open::{from_json, open};
-pub use options::{Format, OnBadRow, ReadOptions, Union};
+pub use options::{ALL_COLUMNS, Format, OnBadRow, ReadOptions, TypesOf, Union};
 pub use partition::OnePartition;
 pub use sample::{Sample, Values};
 pub use series::SeriesDataset;

@@ -10,8 +10,8 @@ use super::foreign;
 use super::glob::{self, Files};
 use super::parquet::{ParquetDataset, ParquetOptions};
 use super::stdin::is_pipe;
-use super::{Dataset, Format, OnBadRow, OnePartition, ReadOptions, Union, UnionDataset};
-use crate::error::{Error, Result, no_column};
+use super::{Dataset, Format, OnBadRow, OnePartition, ReadOptions, TypesOf, Union, UnionDataset};
+use crate::error::{Error, Result};
 use crate::observe::Warning;
 
 /// Opens `inputs` (paths, globs, folders, lists, `-`) as one table. `threads` read footers;
@@ -94,11 +94,10 @@ fn open_files(paths: &[PathBuf], options: &ReadOptions, spool: &Path) -> Result<
     };
     let parquet = ParquetDataset::open(&parquet, &parquet_options)?;
     if csv.is_empty() {
-        let names = || parquet.schema().fields().iter().map(|f| f.name().as_str());
-        return match options.types.iter().find(|(n, _)| !names().any(|m| m == n)) {
-            Some((name, _)) => Err(no_column(name, names())),
-            None => Ok(Arc::new(parquet)),
-        };
+        if options.types_of == TypesOf::EachTable {
+            options.find_typed(parquet.schema().fields().iter().map(|f| f.name().as_str()))?;
+        }
+        return Ok(Arc::new(parquet));
     }
     let names = parquet.schema().fields().iter().map(|f| f.name().clone());
     csv_options.known_elsewhere = names.collect();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, no_column};
 use crate::kernel::types;
 use crate::memory::Retries;
 
@@ -73,8 +73,11 @@ pub struct ReadOptions {
     pub encoding: Option<String>,
     /// Texts that mean null, in every type; empty: the usual ones, in columns that are not text.
     pub nulls: Vec<String>,
-    /// Types that are law: (column, type).
+    /// Types that are law: (column, type); the column [`ALL_COLUMNS`] stands for those that are not named.
     pub types: Vec<(String, String)>,
+    /// Which tables must have the columns that `types` names.
+    #[serde(skip)]
+    pub types_of: TypesOf,
     /// Parquet columns of bytes that nothing is said about are text, which they must be.
     pub binary_as_text: bool,
     /// A value that does not fit the sampled type is an error.
@@ -103,6 +106,37 @@ pub struct ReadOptions {
     pub memory: Option<usize>,
 }
 
+/// In [`ReadOptions::types`], all columns that it does not name.
+pub const ALL_COLUMNS: &str = "*";
+
+/// Which of several tables that are read with the same options must have the columns whose types are law.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TypesOf {
+    /// Each that is read.
+    #[default]
+    EachTable,
+    /// One of them; whoever reads them asks [`ReadOptions::find_typed`].
+    AnyTable,
+    /// One that a later statement may read.
+    LaterTable,
+}
+
+impl ReadOptions {
+    /// Looks for the columns whose types are law.
+    ///
+    /// # Errors
+    /// One is not among `columns`.
+    pub fn find_typed<'a>(&self, columns: impl Iterator<Item = &'a str> + Clone) -> Result<()> {
+        let missing = |(name, _): &&(String, String)| {
+            name != ALL_COLUMNS && crate::expr::column_named(name, columns.clone()).is_none()
+        };
+        match self.types.iter().find(missing) {
+            Some((name, _)) => Err(no_column(name, columns)),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Default for ReadOptions {
     fn default() -> Self {
         ReadOptions {
@@ -119,6 +153,7 @@ impl Default for ReadOptions {
             encoding: None,
             nulls: Vec::new(),
             types: Vec::new(),
+            types_of: TypesOf::EachTable,
             binary_as_text: false,
             strict_types: false,
             on_bad_row: OnBadRow::Error,

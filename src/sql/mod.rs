@@ -59,7 +59,7 @@ use crate::expr::stack::Deep;
 use crate::expr::{Expr, point_at};
 use crate::frame::{Frame, Settings};
 use crate::plan::LogicalPlan;
-use crate::source::ReadOptions;
+use crate::source::{ReadOptions, TypesOf};
 use crate::write::Format;
 use scope::{Rel, Scope};
 
@@ -121,6 +121,12 @@ impl Sql {
     /// Reads files that are named in FROM with these options.
     pub fn with_options(mut self, options: ReadOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Columns whose types are law may be in a table that only a later statement reads.
+    pub fn for_several_statements(mut self) -> Self {
+        self.options.types_of = TypesOf::LaterTable;
         self
     }
 
@@ -304,8 +310,25 @@ impl<'a> Planner<'a> {
 impl Planner<'_> {
     fn frame(&mut self, query: &ast::Query) -> Result<Frame> {
         let rel = self.query(query, &Scope::NOTHING)?;
+        self.find_typed()?;
         let plan = finish(rel);
         Frame::from_plan(plan, &self.notes, self.sql.settings.clone())
+    }
+
+    /// Looks for the columns whose types are law among those of all tables that the statement reads.
+    fn find_typed(&self) -> Result<()> {
+        let options = &self.sql.options;
+        let unread = self.opened.len() < self.sql.tables.len().max(1);
+        if options.types_of != TypesOf::AnyTable || unread {
+            return Ok(());
+        }
+        let schemas = self
+            .opened
+            .values()
+            .map(Frame::schema)
+            .collect::<Result<Vec<_>>>()?;
+        let columns = schemas.iter().flat_map(|s| s.fields().iter());
+        options.find_typed(columns.map(|f| f.name().as_str()))
     }
 
     /// The files that were opened, with types that hold all values; none where that changes nothing.

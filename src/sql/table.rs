@@ -13,7 +13,7 @@ use crate::expr::{self, Expr};
 use crate::frame::Frame;
 use crate::kernel::Scalar;
 use crate::plan::{LogicalPlan, Table};
-use crate::source::{Format, MemoryDataset, ReadOptions};
+use crate::source::{Format, MemoryDataset, ReadOptions, TypesOf};
 
 impl Planner<'_> {
     /// The files that people mean by a name in FROM.
@@ -387,7 +387,10 @@ fn option(o: &mut ReadOptions, function: &str, name: &str, e: &S) -> Result<()> 
                 false => crate::source::Union::Strict,
             }
         }
-        "types" | "dtypes" => o.types = types(e)?,
+        "types" | "dtypes" => {
+            o.types = types(e)?;
+            o.types_of = TypesOf::EachTable;
+        }
         "binary_as_text" | "binary_as_string" => o.binary_as_text = flag()?,
         _ if function != "read_csv" && function != "read_csv_auto" => {
             let known = ["filename", "union_by_name", "types", "binary_as_text"];

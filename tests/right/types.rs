@@ -110,6 +110,106 @@ fn types_given_are_law() {
 }
 
 #[test]
+fn types_may_name_columns_of_one_of_several_tables() {
+    let f = Folder::new();
+    let (left, right) = (f.file("a.csv", "k,zip\n1,01\n"), f.file("b.csv", "k,code\n1,2\n"));
+    let joined = "k,zip,code\n1,01,2\n";
+    for types in ["code=text", "code=text,zip=text", "k=int64,code=int64"] {
+        assert_eq!(
+            query(&left, &format!("--join {right} --on k --types {types}")),
+            joined
+        );
+        let ran = run(["join", &left, &right, "--on", "k", "--types", types]).done();
+        assert_eq!(ran.text(), joined);
+        let sql = format!("select a.k, zip, code from '{left}' a join '{right}' b on a.k = b.k");
+        assert_eq!(run(["sql", &sql, "--types", types]).done().text(), joined);
+    }
+    // a sum of text is one, whichever table has the column
+    ask(
+        &left,
+        &format!("--join {right} --on k --types code=text --sum code"),
+    )
+    .failed(1)
+    .says(&["sum of text"]);
+    ask(&left, &format!("--join {right} --on k --types nosuch=text"))
+        .failed(1)
+        .says(&["no column \"nosuch\""]);
+    run(["join", &left, &right, "--on", "k", "--types", "nosuch=text"])
+        .failed(1)
+        .says(&["no column \"nosuch\""]);
+    let sql = format!("select * from '{left}' a join '{right}' b on a.k = b.k");
+    run(["sql", &sql, "--types", "nosuch=text"])
+        .failed(1)
+        .says(&["no column \"nosuch\""]);
+    // of several statements the one that reads the column may come last
+    let sql = format!("select zip from '{left}'; select code || 'x' as c from '{right}'");
+    assert_eq!(
+        run(["sql", &sql, "--types", "code=text"]).done().text(),
+        "zip\n01\nc\n2x\n"
+    );
+    // what a table function is told is of its own table
+    let sql = format!("select * from read_csv('{left}', types = {{'code': 'text'}})");
+    run(["sql", &sql]).failed(1).says(&["no column \"code\""]);
+}
+
+#[test]
+fn all_columns_can_be_of_one_type() {
+    let f = Folder::new();
+    let rows = "id,price,flag,day\n1,10.50,TRUE,2024-01-01\n2,2.2E+11,false,\n";
+    let file = f.file("t.csv", rows);
+    assert_eq!(
+        query(&file, "--types *=text -w id='1'"),
+        "id,price,flag,day\n1,10.50,TRUE,2024-01-01\n"
+    );
+    assert_eq!(
+        query(&file, "--types *=text --sort price:desc -s price"),
+        "price\n2.2E+11\n10.50\n"
+    );
+    let typed = run(["schema", &file, "--types", "*=text,id=int64"]).done();
+    assert_eq!(
+        typed.text(),
+        "id     int64\nprice  text\nflag   text\nday    text\n"
+    );
+    ask(&file, "--types *=int64 --count=price")
+        .failed(1)
+        .says(&["t.csv:2", "'10.50'"]);
+    // the values of a Parquet file as they print
+    let parquet = f.at("t.parquet");
+    run(["query", &file, "-o", &parquet]).done();
+    assert_eq!(
+        query(
+            &parquet,
+            "--types *=text,id=int64 -w day='2024-01-01' -s n=id+1,price,flag"
+        ),
+        "n,price,flag\n2,10.5,true\n"
+    );
+    // a column of that name is itself
+    let file = f.file("star.csv", "*,b\n1,2\n");
+    assert_eq!(
+        run(["schema", &file, "--types", "*=text"]).done().text(),
+        "*  text\nb  int64\n"
+    );
+    // whose type says nothing of the others
+    let rows = (0..30_000).map(|i| format!("x,{}\n", if i == 29_000 { "y" } else { "1" }));
+    let file = f.file("stars.csv", format!("*,b\n{}", rows.collect::<String>()));
+    assert_eq!(query(&file, "--types *=text --max b"), "b_max\ny\n");
+}
+
+#[test]
+fn names_given_may_hold_commas() {
+    let f = Folder::new();
+    let file = f.file("n.csv", "1,2,3\n");
+    for (names, header) in [
+        ("a,b,c", "a,b,c"),
+        ("\"a, b\",\"c d\",e", "\"a, b\",c d,e"),
+        ("a,\"b \"\"x\"\", y\",c", "a,\"b \"\"x\"\", y\",c"),
+    ] {
+        let ran = run(["query", &file, "-H", "--names", names]).done();
+        assert_eq!(ran.text(), format!("{header}\n1,2,3\n"), "{names}");
+    }
+}
+
+#[test]
 fn only_true_and_false_are_booleans() {
     let f = Folder::new();
     let file = f.file("b.csv", "t,y\ntrue,yes\nfalse,no\n,\n");

@@ -53,7 +53,7 @@ enum Next {
 pub fn run(args: &ShellArgs) -> Result<u8> {
     let signals = Signals::of_shell();
     let mut shell = Shell {
-        sql: sql::open(&args.tables, &args.read, &args.run, Some(&signals))?,
+        sql: sql::open(&args.tables, &args.read, &args.run, Some(&signals))?.for_several_statements(),
         write: args.write.clone(),
         run: &args.run,
         signals,

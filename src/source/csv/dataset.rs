@@ -27,7 +27,8 @@ use crate::observe::Warning;
 use crate::pipeline::{RunContext, Source};
 use crate::source::options::parse_type;
 use crate::source::{
-    Dataset, OnBadRow, ReadOptions, Sample, ScanRequest, Union, Values, as_written, of_file,
+    ALL_COLUMNS, Dataset, OnBadRow, ReadOptions, Sample, ScanRequest, TypesOf, Union, Values, as_written,
+    of_file,
 };
 use crate::source::{hive, stdin};
 
@@ -129,6 +130,12 @@ impl CsvDataset {
             .map(|(name, k)| Field::new(name, k.data_type(), true))
             .collect();
         fields.extend(folder_fields(paths, &places));
+        let every = options.types.iter().rfind(|(n, _)| n == ALL_COLUMNS);
+        if let (Some((_, ty)), None) = (every, named(&fields, ALL_COLUMNS)) {
+            let ty = parse_type(ty)?;
+            let typed = |f: Field| f.with_data_type(ty.clone());
+            fields = fields.into_iter().map(typed).collect();
+        }
         if let Some(name) = &options.filename_col {
             fields.push(Field::new(name, types::TEXT, true));
         }
@@ -137,6 +144,7 @@ impl CsvDataset {
             match named(&fields, name) {
                 Some(i) => fields[i] = Field::new(fields[i].name(), ty, true),
                 None if options.known_elsewhere.contains(name) => {}
+                None if name == ALL_COLUMNS || options.types_of != TypesOf::EachTable => {}
                 None => return Err(no_column(name, fields.iter().map(|f| f.name().as_str()))),
             }
         }
@@ -197,6 +205,8 @@ impl CsvDataset {
             };
             schema.fields().iter().map(of).collect()
         };
+        let is_all = |(n, _): &(String, String)| n == ALL_COLUMNS;
+        let every = options.types.iter().any(is_all) && schema.index_of(ALL_COLUMNS).is_err();
         CsvDataset {
             fields: files.iter().map(field_of).collect(),
             readings: files
@@ -207,7 +217,7 @@ impl CsvDataset {
             law: schema
                 .fields()
                 .iter()
-                .map(|f| (options.types.iter()).any(|(n, _)| is_column(n, f.name(), &schema)))
+                .map(|f| every || (options.types.iter()).any(|(n, _)| is_column(n, f.name(), &schema)))
                 .collect(),
             schema,
             options,

@@ -24,6 +24,7 @@ use super::writer::Writer;
 use crate::error::{Error, Result};
 use crate::kernel::types;
 use crate::memory::Retries;
+use crate::source::ALL_COLUMNS;
 use crate::source::options::parse_type;
 
 /// What is known of a file without reading its data.
@@ -115,7 +116,8 @@ fn read(path: &Path, options: &ParquetOptions) -> Result<FileFooter> {
 /// The schema with columns of bytes as the text that the user says they are, and which those are.
 fn texts(schema: &SchemaRef, options: &ParquetOptions) -> (SchemaRef, Vec<bool>) {
     let law = |name: &str| {
-        let ty = options.types.iter().rev().find(|(n, _)| n == name);
+        let of = |wanted: &str| options.types.iter().rfind(|(n, _)| n == wanted);
+        let ty = of(name).or_else(|| of(ALL_COLUMNS));
         ty.is_some_and(|(_, ty)| parse_type(ty).is_ok_and(|ty| ty == types::TEXT))
     };
     let is_text = |f: &Field| is_bytes(f.data_type()) && law(f.name());

@@ -9,6 +9,7 @@ use super::ParquetOptions;
 use super::footer::FileFooter;
 use crate::error::{Error, Result};
 use crate::kernel::{Scalar, Width, types};
+use crate::source::ALL_COLUMNS;
 use crate::source::hive;
 use crate::source::options::parse_type;
 
@@ -95,6 +96,16 @@ pub(super) fn unite_files(files: &[FileFooter], options: &ParquetOptions) -> Res
             );
         }
         united.add(name, &types::TEXT, None);
+    }
+    let every = options.types.iter().rfind(|(n, _)| n == ALL_COLUMNS);
+    if let (Some((_, ty)), false) = (every, united.types.contains_key(ALL_COLUMNS)) {
+        let ty = parse_type(ty)?;
+        let columns = united
+            .types
+            .iter_mut()
+            .filter(|(n, _)| Some(*n) != options.filename_column.as_ref());
+        columns.for_each(|(_, old)| *old = ty.clone());
+        united.widths.clear();
     }
     for (name, ty) in &options.types {
         // of columns that no file has, whoever opens all files knows
