@@ -10,6 +10,9 @@
 //!
 //! A source turns what it reads into these, and notes what was narrower ([`super::width`]).
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use arrow::datatypes::{DataType, Field, IntervalUnit, Schema, TimeUnit};
 
 /// The names of the columns, in their order.
@@ -68,6 +71,53 @@ pub fn noted_uuid(field: Field) -> Field {
     field.with_metadata(notes)
 }
 
+/// The field with that note at those of its leaves, in order, of which `uuids` says so: within lists, structs and maps.
+pub fn noted_uuids(field: Field, uuids: &mut dyn Iterator<Item = bool>) -> Field {
+    match within(field.data_type(), &mut |f| noted_uuids(f.clone(), uuids)) {
+        Some(nested) => field.with_data_type(nested),
+        None => match uuids.next() {
+            Some(true) if *field.data_type() == UUID => noted_uuid(field),
+            _ => field,
+        },
+    }
+}
+
+/// Whether each leaf of a field is a UUID, in order.
+pub fn uuids_of(field: &Field) -> Vec<bool> {
+    let mut all = Vec::new();
+    let nested = within(field.data_type(), &mut |f| {
+        all.extend(uuids_of(f));
+        f.clone()
+    });
+    match nested {
+        Some(_) => all,
+        None => vec![is_uuid(field)],
+    }
+}
+
+/// A nested type without notes at the fields within it.
+pub fn without_notes(ty: &DataType) -> DataType {
+    let plain = |f: &Field| {
+        let ty = without_notes(f.data_type());
+        f.clone().with_metadata(HashMap::new()).with_data_type(ty)
+    };
+    within(ty, &mut |f| plain(f)).unwrap_or_else(|| ty.clone())
+}
+
+/// A nested type with other fields; none for types that have no fields.
+fn within(ty: &DataType, each: &mut dyn FnMut(&Field) -> Field) -> Option<DataType> {
+    use DataType::*;
+    let mut one = |f: &Field| Arc::new(each(f));
+    Some(match ty {
+        List(f) => List(one(f)),
+        LargeList(f) => LargeList(one(f)),
+        FixedSizeList(f, n) => FixedSizeList(one(f), *n),
+        Map(f, sorted) => Map(one(f), *sorted),
+        Struct(fields) => Struct(fields.iter().map(|f| one(f)).collect()),
+        _ => return None,
+    })
+}
+
 /// The logical type of a column of a file. Sixteen bytes are a UUID only where the file says so.
 pub fn logical_of(field: &Field) -> DataType {
     match field.data_type() {
@@ -117,6 +167,8 @@ pub fn unite(a: &DataType, b: &DataType) -> DataType {
     use DataType::*;
     match (a, b) {
         _ if a == b => a.clone(),
+        // what is a UUID in one file only is bytes
+        _ if a.is_nested() && without_notes(a) == without_notes(b) => without_notes(a),
         (Null, x) | (x, Null) => x.clone(),
         (Int64, Float64) | (Float64, Int64) => Float64,
         (Decimal128(..) | Decimal256(..), Float64) | (Float64, Decimal128(..) | Decimal256(..)) => Float64,

@@ -2,10 +2,12 @@
 //! null; int64 and decimals are numbers with all their digits; nested columns nest.
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::DataType;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field};
 
 use super::cells::Column;
 use crate::error::Result;
+use crate::kernel::types;
 
 /// Appends each row as an object after `before`, followed by `after`.
 pub(super) fn rows(
@@ -64,7 +66,8 @@ pub(super) fn nested(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<
             for (i, (field, child)) in fields.iter().zip(children.columns()).enumerate() {
                 out.push(if i > 0 { b',' } else { b'{' });
                 out.extend_from_slice(&key(field.name()));
-                value(&Column::new(&child.slice(row, 1), None)?, 0, out)?;
+                let child = as_noted(&child.slice(row, 1), field)?;
+                value(&Column::new(&child, None)?, 0, out)?;
             }
             if fields.is_empty() {
                 out.push(b'{');
@@ -72,9 +75,9 @@ pub(super) fn nested(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<
             out.push(b'}');
             return Ok(());
         }
-        DataType::List(_) => array.as_list::<i32>().value(row),
-        DataType::LargeList(_) => array.as_list::<i64>().value(row),
-        DataType::FixedSizeList(..) => array.as_fixed_size_list().value(row),
+        DataType::List(f) => as_noted(&array.as_list::<i32>().value(row), f)?,
+        DataType::LargeList(f) => as_noted(&array.as_list::<i64>().value(row), f)?,
+        DataType::FixedSizeList(f, _) => as_noted(&array.as_fixed_size_list().value(row), f)?,
         DataType::Map(..) => return map(array, row, out),
         _ => {
             let mut text = Vec::new();
@@ -95,11 +98,20 @@ pub(super) fn nested(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<
     Ok(())
 }
 
+/// Sixteen bytes are a UUID only where the field says so.
+fn as_noted(array: &ArrayRef, field: &Field) -> Result<ArrayRef> {
+    match *array.data_type() == types::UUID && !types::is_uuid(field) {
+        true => Ok(cast(array, &DataType::Binary)?),
+        false => Ok(array.clone()),
+    }
+}
+
 /// A map is an object; its keys are written as text.
 fn map(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<()> {
     let entries = array.as_map().value(row);
-    let keys = Column::new(entries.column(0), None)?;
-    let values = Column::new(entries.column(1), None)?;
+    let fields = entries.fields();
+    let keys = Column::new(&as_noted(entries.column(0), &fields[0])?, None)?;
+    let values = Column::new(&as_noted(entries.column(1), &fields[1])?, None)?;
     out.push(b'{');
     for i in 0..entries.len() {
         if i > 0 {

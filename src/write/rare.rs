@@ -24,7 +24,8 @@ pub(super) fn described(schema: &SchemaRef) -> Result<(SchemaRef, SchemaDescript
         schema.fields().iter().map(|f| written(f)).collect::<Vec<_>>(),
     ));
     let plain = ArrowSchemaConverter::new().convert(&written)?;
-    let special = |f: &Arc<Field>| types::is_uuid(f) || matches!(f.data_type(), DataType::Interval(_));
+    let special =
+        |f: &Arc<Field>| matches!(f.data_type(), DataType::Interval(_)) || types::uuids_of(f).contains(&true);
     if !schema.fields().iter().any(special) {
         return Ok((written, plain));
     }
@@ -35,6 +36,7 @@ pub(super) fn described(schema: &SchemaRef) -> Result<(SchemaRef, SchemaDescript
             b.with_converted_type(ConvertedType::INTERVAL)
         }),
         _ if types::is_uuid(field) => fixed(field, 16, |b| b.with_logical_type(Some(LogicalType::Uuid))),
+        ty if ty.is_nested() => with_uuids(column, &mut types::uuids_of(field).into_iter()),
         _ => Ok(column.clone()),
     });
     let columns = columns.collect::<Result<Vec<_>, ParquetError>>()?;
@@ -67,6 +69,28 @@ fn fixed<'a>(
         .with_length(bytes)
         .with_repetition(Repetition::OPTIONAL);
     Ok(Arc::new(what(plain).build()?))
+}
+
+/// A nested column with those of its leaves as UUIDs of which `uuids` says so.
+fn with_uuids(column: &Arc<Type>, uuids: &mut dyn Iterator<Item = bool>) -> Result<Arc<Type>, ParquetError> {
+    let info = column.get_basic_info();
+    if column.is_primitive() {
+        return Ok(match uuids.next() {
+            Some(true) => {
+                let plain = Type::primitive_type_builder(column.name(), Physical::FIXED_LEN_BYTE_ARRAY);
+                let uuid = plain.with_length(16).with_logical_type(Some(LogicalType::Uuid));
+                Arc::new(uuid.with_repetition(info.repetition()).build()?)
+            }
+            _ => column.clone(),
+        });
+    }
+    let fields = column.get_fields().iter().map(|f| with_uuids(f, uuids));
+    let group = Type::group_type_builder(column.name())
+        .with_fields(fields.collect::<Result<_, _>>()?)
+        .with_repetition(info.repetition())
+        .with_converted_type(info.converted_type())
+        .with_logical_type(info.logical_type_ref().cloned());
+    Ok(Arc::new(group.build()?))
 }
 
 /// Parquet counts milliseconds at least, and has no type for intervals of nanoseconds.

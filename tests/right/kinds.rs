@@ -1,6 +1,11 @@
 //! Columns of every type that files have: grouped, sorted, joined, compared, told apart and written
 //! again as what they are, in memory and under a small limit.
 
+use parquet::basic::LogicalType;
+use parquet::data_type::{FixedLenByteArray, FixedLenByteArrayType};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -689,4 +694,108 @@ fn nan_in_csv_is_said() {
     let out = f.at("x.parquet");
     run(["sql", sql, "-o", &out]).done().quietly();
     assert_eq!(lines(&format!("select count(x) from '{}'", out)), ["2"]);
+}
+
+/// Values of a leaf, their definition levels and their repetition levels.
+type Cells<'a> = (&'a [&'a Vec<u8>], &'a [i16], Option<&'a [i16]>);
+
+/// A file with UUIDs and other sixteen bytes within a struct and a list.
+fn nested_uuids(path: &str, uuid: &str) {
+    let message = format!(
+        "message m {{
+            optional group s {{
+                optional fixed_len_byte_array(16) u {uuid};
+                required fixed_len_byte_array(16) hash;
+            }}
+            optional group l (LIST) {{
+                repeated group list {{ optional fixed_len_byte_array(16) element {uuid}; }}
+            }}
+        }}"
+    );
+    let schema = Arc::new(parse_message_type(&message).unwrap());
+    let mut writer =
+        SerializedFileWriter::new(File::create(path).unwrap(), schema, Default::default()).unwrap();
+    let mut rows = writer.next_row_group().unwrap();
+    let (a, b) = (vec![0x11_u8; 16], vec![0x22_u8; 16]);
+    let values = |v: &[&Vec<u8>]| {
+        v.iter()
+            .map(|v| (*v).clone().into())
+            .collect::<Vec<FixedLenByteArray>>()
+    };
+    // the third row is null, the second has no u and an empty list
+    let columns: [Cells; 3] = [
+        (&[&a], &[2, 1, 0], None),
+        (&[&a, &b], &[1, 1, 0], None),
+        (&[&a, &b], &[3, 3, 1, 0], Some(&[0, 1, 0, 0])),
+    ];
+    for (cells, definitions, repetitions) in columns {
+        let mut column = rows.next_column().unwrap().unwrap();
+        let typed = column.typed::<FixedLenByteArrayType>();
+        typed
+            .write_batch(&values(cells), Some(definitions), repetitions)
+            .unwrap();
+        column.close().unwrap();
+    }
+    rows.close().unwrap();
+    writer.close().unwrap();
+}
+
+/// The leaves of a Parquet file that are UUIDs.
+fn uuid_leaves(path: &str) -> Vec<String> {
+    let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
+    let schema = reader.metadata().file_metadata().schema_descr_ptr();
+    let leaves = schema.columns().iter();
+    let uuids = leaves.filter(|c| c.logical_type_ref() == Some(&LogicalType::Uuid));
+    uuids.map(|c| c.path().string()).collect()
+}
+
+#[test]
+fn uuids_within_others_stay_uuids() {
+    let f = Folder::new();
+    let (file, bare) = (f.at("nested.parquet"), f.at("bare.parquet"));
+    nested_uuids(&file, "(UUID)");
+    nested_uuids(&bare, "");
+    let (uuid, bytes) = ("11111111-1111-1111-1111-111111111111", r"\\x11".repeat(16));
+    let other = "22222222-2222-2222-2222-222222222222";
+    let printed = |path: &str| {
+        run(["query", path, "--format", "jsonl"])
+            .done()
+            .text()
+            .to_string()
+    };
+    let quotes = "\\\"".repeat(16);
+    let rows = |u: &str, v: &str, hash: &str| {
+        format!(
+            "{{\"s\":{{\"u\":\"{u}\",\"hash\":\"{hash}\"}},\"l\":[\"{u}\",\"{v}\"]}}\n\
+             {{\"s\":{{\"u\":null,\"hash\":\"{quotes}\"}},\"l\":[]}}\n{{\"s\":null,\"l\":null}}\n"
+        )
+    };
+    assert_eq!(printed(&file), rows(uuid, other, &bytes));
+    assert_eq!(printed(&bare), rows(&bytes, &quotes, &bytes));
+    // also where they went through groups and a sort, which hold them as something else
+    let there = ["s.u", "l.list.element"];
+    assert_eq!(uuid_leaves(&file), there);
+    for flags in [
+        "",
+        "--sort l:desc",
+        "--distinct",
+        "-g s,l",
+        "-g s,l --memory 24MiB",
+    ] {
+        let out = f.at("out.parquet");
+        let args = ["query", &file, "-o", &out];
+        run(args.into_iter().chain(flags.split_whitespace())).done();
+        assert_eq!(uuid_leaves(&out), there, "{flags}");
+        let sorted = |text: String| {
+            let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(sorted(printed(&out)), sorted(printed(&file)), "{flags}");
+    }
+    // what one of two files calls a UUID is bytes to both
+    let out = f.at("both.parquet");
+    run(["query", &file, &bare, "-o", &out]).done();
+    assert_eq!(uuid_leaves(&out), [""; 0]);
+    assert_eq!(printed(&out), rows(&bytes, &quotes, &bytes).repeat(2));
 }

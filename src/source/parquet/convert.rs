@@ -12,6 +12,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
     DataType, Field, Int32Type, IntervalMonthDayNano, SchemaRef, TimeUnit, TimestampMicrosecondType,
 };
+use arrow::util::display::FormatOptions;
 use parquet::basic::{Encoding, Type as Physical};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
@@ -75,6 +76,12 @@ fn all_dictionary(chunk: &ColumnChunkMetaData) -> bool {
     }
 }
 
+/// A value that does not fit is an error.
+const STRICT: CastOptions<'static> = CastOptions {
+    safe: false,
+    format_options: FormatOptions::new(),
+};
+
 /// Converts the arrays of one column, remembering the last dictionary.
 #[derive(Default)]
 pub(super) struct Converter {
@@ -106,21 +113,20 @@ impl Converter {
             let moments = array.as_primitive::<TimestampMicrosecondType>().clone();
             return Ok(Arc::new(moments.with_timezone(zone.clone())));
         }
+        if to.is_nested() && types::without_notes(array.data_type()) == types::without_notes(to) {
+            return Ok(cast_with_options(array, to, &STRICT)?);
+        }
         if let (DataType::FixedSizeBinary(INTERVAL_BYTES), DataType::Interval(_)) = (array.data_type(), to) {
             return Ok(Arc::new(intervals(array.as_fixed_size_binary())));
         }
-        let strict = CastOptions {
-            safe: false,
-            ..CastOptions::default()
-        };
         let from = types::logical(array.data_type());
         let narrows = types::unite(&from, to) != *to || (from == DataType::Boolean && *to == types::TEXT);
         if narrows && types::logical(to) == *to {
             // a type by law: the cast of the language
-            let plain = cast_with_options(array, &from, &strict)?;
+            let plain = cast_with_options(array, &from, &STRICT)?;
             return crate::expr::cast::array(&plain, to, false);
         }
-        Ok(cast_with_options(array, to, &strict)?)
+        Ok(cast_with_options(array, to, &STRICT)?)
     }
 
     fn dictionary(&mut self, array: &ArrayRef) -> Result<ArrayRef> {

@@ -23,7 +23,7 @@ pub(super) struct Meaning {
     pub schema: SchemaRef,
 }
 
-/// Looks at the leaf of each flat top-level column.
+/// Looks at the leaf of each flat top-level column, and for UUIDs at those of nested ones.
 pub(super) fn of(
     metadata: &Arc<ParquetMetaData>,
     decoded: &SchemaRef,
@@ -51,7 +51,12 @@ pub(super) fn of(
         });
         meant.push(match leaf(root) {
             Some(l) => meaning(field, &l, span),
-            None => field,
+            None => {
+                let uuids: Vec<bool> = (leaves.get(root).cloned().unwrap_or_default())
+                    .map(|leaf| is_uuid(&descr.column(leaf)))
+                    .collect();
+                types::noted_uuids(field, &mut uuids.into_iter())
+            }
         });
     }
     let schema = |fields: Vec<Field>| Arc::new(Schema::new_with_metadata(fields, decoded.metadata().clone()));
@@ -69,6 +74,10 @@ fn is_interval(leaf: &ColumnDescriptor) -> bool {
     leaf.converted_type() == ConvertedType::INTERVAL && leaf.type_length() == INTERVAL_BYTES
 }
 
+fn is_uuid(leaf: &ColumnDescriptor) -> bool {
+    leaf.logical_type_ref() == Some(&LogicalType::Uuid)
+}
+
 fn meaning(field: Field, leaf: &ColumnDescriptor, span: bool) -> Field {
     if span {
         return field.with_data_type(types::INTERVAL);
@@ -76,9 +85,7 @@ fn meaning(field: Field, leaf: &ColumnDescriptor, span: bool) -> Field {
     match (leaf.physical_type(), field.data_type()) {
         // nanoseconds would overflow before 1677 and after 2262
         (Physical::INT96, DataType::Timestamp(..)) => field.with_data_type(types::timestamp()),
-        (_, DataType::FixedSizeBinary(16)) if leaf.logical_type_ref() == Some(&LogicalType::Uuid) => {
-            types::noted_uuid(field)
-        }
+        (_, DataType::FixedSizeBinary(16)) if is_uuid(leaf) => types::noted_uuid(field),
         _ => field,
     }
 }
