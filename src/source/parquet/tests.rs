@@ -8,7 +8,8 @@ use arrow::array::*;
 use arrow::compute::{cast, concat};
 use arrow::datatypes::*;
 use parquet::arrow::ArrowWriter;
-use parquet::file::properties::WriterProperties;
+use parquet::basic::{BrotliLevel, Compression};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use super::*;
 use crate::kernel::{Batch, types};
@@ -692,4 +693,32 @@ mod pruning {
         assert_eq!(rows_read(&dataset, bound(Compare::NotEq, 5.0)).0, 3);
         assert_eq!(rows_read(&dataset, bound(Compare::Lt, 1.0)), (0, 0));
     }
+}
+
+/// A page of Brotli becomes any number of bytes: only the memory that there is bounds it.
+#[test]
+fn a_page_of_brotli_unfolds_as_far_as_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("long.parquet");
+    let long = "a".repeat(16 << 20);
+    let column: ArrayRef = Arc::new(StringArray::from(vec![long.as_str()]));
+    let rows = batch(vec![("t", column)]);
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::BROTLI(BrotliLevel::try_new(9).unwrap()))
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(EnabledStatistics::None);
+    let mut writer = ArrowWriter::try_new(
+        fs::File::create(&path).unwrap(),
+        rows.schema(),
+        Some(properties.build()),
+    )
+    .unwrap();
+    writer.write(&rows).unwrap();
+    let chunk = writer.close().unwrap().row_group(0).column(0).clone();
+    // more than the blocks of any other codec can
+    let (packed, unpacked) = (chunk.compressed_size(), chunk.uncompressed_size());
+    assert!(packed << 17 < unpacked, "{packed} {unpacked}");
+    let dataset = open(&[path]).unwrap();
+    let back = read(&dataset, &all(&dataset)).unwrap();
+    assert_eq!(back[0].as_string_view().value(0), long);
 }
