@@ -17,6 +17,7 @@ mod joins;
 mod kinds;
 mod long_records;
 mod messages;
+mod notes;
 mod numbers;
 mod reading;
 mod safe_output;

@@ -34,16 +34,16 @@ pub(super) fn wanted_schema(footer: &FileFooter, group: &RowGroupMetaData) -> Sc
         .fields()
         .iter()
         .zip(&footer.leaves)
-        .map(|(field, leaves)| {
+        .zip(footer.schema.fields())
+        .map(|((field, leaves), meant)| {
             let leaf = group.columns().get(leaves.start);
             let ty = match (field.data_type(), leaf) {
                 (ty, Some(leaf)) if types::logical(ty) == types::TEXT => match all_dictionary(leaf) {
                     true => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
                     false => types::TEXT,
                 },
-                // nanoseconds would overflow before 1677 and after 2262
                 (DataType::Timestamp(..), Some(leaf)) if leaf.column_type() == Physical::INT96 => {
-                    types::timestamp()
+                    meant.data_type().clone()
                 }
                 (other, _) => other.clone(),
             };

@@ -4,7 +4,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use parquet::arrow::ARROW_SCHEMA_META_KEY;
 use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as Physical};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{FileMetaData, ParquetMetaData};
@@ -35,6 +36,8 @@ pub(super) fn of(
         let leaf = descr.column(range.start);
         (leaf.max_rep_level() == 0 && leaf.path().parts().len() == 1).then_some(leaf)
     };
+    let notes = metadata.file_metadata().key_value_metadata();
+    let noted = notes.is_some_and(|all| all.iter().any(|n| n.key == ARROW_SCHEMA_META_KEY));
     let spans: Vec<bool> = (0..leaves.len())
         .map(|root| leaf(root).is_some_and(|l| is_interval(&l)))
         .collect();
@@ -50,7 +53,7 @@ pub(super) fn of(
             false => field.clone(),
         });
         meant.push(match leaf(root) {
-            Some(l) => meaning(field, &l, span),
+            Some(l) => meaning(field, &l, (span, noted)),
             None => {
                 let uuids: Vec<bool> = (leaves.get(root).cloned().unwrap_or_default())
                     .map(|leaf| is_uuid(&descr.column(leaf)))
@@ -78,13 +81,20 @@ fn is_uuid(leaf: &ColumnDescriptor) -> bool {
     leaf.logical_type_ref() == Some(&LogicalType::Uuid)
 }
 
-fn meaning(field: Field, leaf: &ColumnDescriptor, span: bool) -> Field {
+fn meaning(field: Field, leaf: &ColumnDescriptor, (span, noted): (bool, bool)) -> Field {
     if span {
         return field.with_data_type(types::INTERVAL);
     }
     match (leaf.physical_type(), field.data_type()) {
-        // nanoseconds would overflow before 1677 and after 2262
-        (Physical::INT96, DataType::Timestamp(..)) => field.with_data_type(types::timestamp()),
+        (Physical::INT96, DataType::Timestamp(unit, zone)) => {
+            let ty = match (unit, zone.is_some()) {
+                // made of nanoseconds, as Arrow's writers note; else these could overflow, before 1677 and after 2262
+                (TimeUnit::Nanosecond, utc) if noted => types::timestamp_nanos(utc),
+                (_, true) if noted => types::timestamp_utc(),
+                _ => types::timestamp(),
+            };
+            field.with_data_type(ty)
+        }
         (_, DataType::FixedSizeBinary(16)) if is_uuid(leaf) => types::noted_uuid(field),
         _ => field,
     }
