@@ -58,6 +58,10 @@ const IN_MEMORY: u32 = u32::MAX;
 /// The first row of a block: head, and input order where the head is exact (zero where not).
 pub(super) type Mark = (u128, u64);
 
+/// So many first rows of blocks become one block of keys: a block of one row takes a hundred times the bytes of
+/// its keys where there are a hundred columns.
+const FIRSTS: usize = 64;
+
 /// The mark of a row.
 pub(super) fn mark(head: u128, order: u64) -> Mark {
     (head, if head & 1 == 1 { 0 } else { order })
@@ -66,8 +70,10 @@ pub(super) fn mark(head: u128, order: u64) -> Mark {
 /// Where the blocks of a run begin, and what lies between.
 #[derive(Debug, Default)]
 pub(super) struct RunIndex {
-    /// The keys of the first row of each block, as far as heads look at them.
+    /// The keys of the first row of each block, as far as heads look at them, [`FIRSTS`] rows together.
     pub(super) firsts: Vec<Block>,
+    /// Those that are not yet as many.
+    last_firsts: Vec<Block>,
     /// The bounds of each key's values.
     pub(super) values: Vec<Values>,
     pub(super) rows: Vec<u32>,
@@ -85,8 +91,22 @@ impl RunIndex {
                 *texts = texts.iter().map(|t| t.map(shortened)).collect();
             }
         }
-        self.firsts.push(first);
+        self.last_firsts.push(first);
         self.rows.push(block.rows() as u32);
+        match self.last_firsts.len() {
+            FIRSTS => self.put_together(keys),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes one block of the last first rows, once there are enough, or the run ends.
+    fn put_together(&mut self, keys: &[Key]) -> Result<()> {
+        let last = std::mem::take(&mut self.last_firsts);
+        if !last.is_empty() {
+            let at: Vec<(u32, u32)> = (0..last.len() as u32).map(|part| (part, 0)).collect();
+            let parts: Vec<&Block> = last.iter().collect();
+            self.firsts.push(ties::gather(keys, &parts, &at)?);
+        }
         Ok(())
     }
 }
@@ -286,6 +306,7 @@ impl SortSink {
             }
             self.write_block(&block, &mut bucket)?;
         }
+        index.put_together(&self.codec.keys)?;
         bucket.reservation = Some(kept);
         if bucket.rows > 0 {
             let on_disk = bucket.batches.is_empty();
@@ -332,6 +353,7 @@ impl SortSink {
                 bucket.rows += block.rows() as u64;
                 self.write_block(&block, &mut bucket)?;
             }
+            index.put_together(&self.codec.keys)?;
             self.writer = None;
             self.runs.push(bucket);
             self.levels.push(level + 1);
