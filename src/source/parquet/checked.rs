@@ -31,8 +31,26 @@ fn most_expansion(chunk: &ColumnChunkMetaData) -> u64 {
 pub(super) struct Checked {
     reader: FileReader,
     chunks: Vec<Chunk>,
-    /// Where the last header that was read begins.
-    header: Arc<AtomicU64>,
+    header: Arc<LastHeader>,
+}
+
+/// What is known of the page header that was read last.
+#[derive(Debug, Default)]
+pub(super) struct LastHeader {
+    start: AtomicU64,
+    plain: AtomicU64,
+}
+
+impl LastHeader {
+    /// Where it begins.
+    pub(super) fn start(&self) -> u64 {
+        self.start.load(Relaxed)
+    }
+
+    /// Bytes of its page once that is decompressed.
+    pub(super) fn plain(&self) -> usize {
+        self.plain.load(Relaxed) as usize
+    }
 }
 
 /// A column chunk that is read.
@@ -64,8 +82,8 @@ impl Checked {
         }
     }
 
-    /// Where the last header that was read begins, kept up to date.
-    pub(super) fn header(&self) -> Arc<AtomicU64> {
+    /// The last header that was read, kept up to date.
+    pub(super) fn header(&self) -> Arc<LastHeader> {
         self.header.clone()
     }
 }
@@ -100,7 +118,7 @@ impl ChunkReader for Checked {
 pub(super) struct CheckedHeader {
     inner: HeaderReader,
     chunk: Chunk,
-    header: Arc<AtomicU64>,
+    header: Arc<LastHeader>,
     /// Where the header begins, until it is read.
     fresh: Option<u64>,
 }
@@ -126,6 +144,7 @@ impl CheckedHeader {
             true => self.chunk.slot.page(wanted) && self.chunk.slot.dictionary(plain as usize),
             false => self.chunk.slot.page(wanted),
         };
+        self.header.plain.store(plain, Relaxed);
         fits.then_some(()).ok_or_else(|| io::Error::other(REFUSED))
     }
 }
@@ -133,7 +152,7 @@ impl CheckedHeader {
 impl Read for CheckedHeader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if let Some(start) = self.fresh.take() {
-            self.header.store(start, Relaxed);
+            self.header.start.store(start, Relaxed);
             self.check()?;
         }
         self.inner.read(out)

@@ -17,6 +17,7 @@
 //! `fixed`, `text` and `truth` are the values.
 
 mod column;
+mod decompress;
 mod fixed;
 mod pages;
 #[cfg(test)]

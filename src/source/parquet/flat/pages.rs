@@ -1,18 +1,18 @@
 //! The pages of a column chunk, cut into levels and body, with all sizes checked.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
-use parquet::basic::Encoding;
+use parquet::basic::{Compression, Encoding};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::super::checked::Checked;
+use super::super::checked::{Checked, LastHeader};
 use super::super::file::FileReader;
 use super::super::held::Slot;
+use super::decompress::decompressed;
 use super::wrong;
 use crate::kernel::bits::BitVec;
 use crate::kernel::hybrid::Hybrid;
@@ -85,27 +85,35 @@ impl Chunk {
         self.metadata.row_group(self.group).num_rows().max(0) as usize
     }
 
-    /// Its pages from a place on, and where their headers begin.
-    fn pages(&self, from: Option<PagePlace>) -> Result<(Reader, Arc<AtomicU64>), ParquetError> {
-        let whole = self.metadata.row_group(self.group).column(self.leaf);
+    fn column(&self) -> &ColumnChunkMetaData {
+        self.metadata.row_group(self.group).column(self.leaf)
+    }
+
+    /// Whether its pages are decompressed here: each reader of pages would have a decoder of its own, which takes
+    /// 100 kB, more than the pages of a table with many columns.
+    fn is_zstd(&self) -> bool {
+        matches!(self.column().compression(), Compression::ZSTD(_))
+    }
+
+    /// Its pages from a place on, and what is known of their headers.
+    fn pages(&self, from: Option<PagePlace>) -> Result<(Reader, Arc<LastHeader>), ParquetError> {
+        let whole = self.column();
         let checked = Checked::new(&self.file, std::iter::once((whole, self.slot.clone())));
         let header = checked.header();
-        let reader = Arc::new(checked);
-        let Some(place) = from else {
-            let reader = SerializedPageReader::new(reader, whole, self.rows(), None)?;
-            return Ok((reader, header));
-        };
-        let (start, length) = whole.byte_range();
-        let left = (start + length).saturating_sub(place.offset);
-        let rest = (whole.clone().into_builder())
-            .set_dictionary_page_offset(None)
-            .set_data_page_offset(place.offset as i64)
-            .set_total_compressed_size(left as i64)
-            .build()?;
-        Ok((
-            SerializedPageReader::new(reader, &rest, self.rows(), None)?,
-            header,
-        ))
+        let mut rest = whole.clone().into_builder();
+        if self.is_zstd() {
+            rest = rest.set_compression(Compression::UNCOMPRESSED);
+        }
+        if let Some(place) = from {
+            let (start, length) = whole.byte_range();
+            let left = (start + length).saturating_sub(place.offset);
+            rest = rest
+                .set_dictionary_page_offset(None)
+                .set_data_page_offset(place.offset as i64)
+                .set_total_compressed_size(left as i64);
+        }
+        let reader = SerializedPageReader::new(Arc::new(checked), &rest.build()?, self.rows(), None)?;
+        Ok((reader, header))
     }
 }
 
@@ -122,7 +130,7 @@ type Reader = SerializedPageReader<Checked>;
 pub(super) struct Pages {
     chunk: Chunk,
     reader: Reader,
-    header: Arc<AtomicU64>,
+    header: Arc<LastHeader>,
     nullable: bool,
     /// Rows of pages to come.
     rows_left: usize,
@@ -133,11 +141,10 @@ pub(super) struct Pages {
 impl Pages {
     pub(super) fn new(chunk: Chunk) -> Result<Pages, ParquetError> {
         let (reader, header) = chunk.pages(None)?;
-        let column = chunk.metadata.row_group(chunk.group).column(chunk.leaf);
         Ok(Pages {
             reader,
             header,
-            nullable: column.column_descr().max_def_level() > 0,
+            nullable: chunk.column().column_descr().max_def_level() > 0,
             rows_left: chunk.rows(),
             place: None,
             chunk,
@@ -193,9 +200,12 @@ impl Pages {
     /// Reads the next page; an error at the end of the chunk.
     pub(super) fn next(&mut self) -> Result<FlatPage, ParquetError> {
         let left = self.rows_left;
-        let Some(page) = self.reader.get_next_page()? else {
+        let Some(mut page) = self.reader.get_next_page()? else {
             return Err(wrong(format!("it ends with {left} rows missing")));
         };
+        if self.chunk.is_zstd() {
+            page = decompressed(page, self.header.plain())?;
+        }
         // what it was made of is gone
         self.chunk.slot.hold_anyway(page.buffer().len());
         let (rows, encoding, levels, body) = match page {
@@ -255,7 +265,7 @@ impl Pages {
             }
         };
         self.place = Some(PagePlace {
-            offset: self.header.load(Relaxed),
+            offset: self.header.start(),
             row: self.chunk.rows().saturating_sub(self.rows_left),
         });
         self.rows_left -= rows;
