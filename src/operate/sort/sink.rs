@@ -6,7 +6,7 @@
 //!                       └──(top-n: 2n rows)─────► sort, keep n; later rows behind the n-th are dropped unseen
 //!   push ─(of each partition few)─► rows too far back are dropped unseen ─► encode
 //!   many runs ─► merged into one of the next level, as soon as merging all could not hold their blocks
-//!   finish ─► the last run stays in memory as far as three quarters of the limit allow
+//!   finish ─► the last run stays in memory as far as three quarters of the limit allow, half if others are on disk
 //! ```
 
 use std::sync::Arc;
@@ -136,6 +136,8 @@ pub struct SortSink {
     schema: SchemaRef,
     writer: Option<SpillWriter>,
     block_bytes: usize,
+    /// Rows of a block, and how many runs may be merged at once, as of the last run.
+    merging: Option<(usize, usize)>,
     reservation: Reservation,
     dictionaries: Reservation,
     run: Arc<RunContext>,
@@ -173,6 +175,7 @@ impl SortSink {
             spec: spec.clone(),
             schema: schema.clone(),
             writer: None,
+            merging: None,
             block_bytes: (share / BLOCKS_A_SHARE).clamp(4 << 10, BLOCK_BYTES),
             reservation: run.budget.reservation("sorting"),
             dictionaries: run.budget.reservation("sorting"),
@@ -198,7 +201,7 @@ impl SortSink {
             .encode(&batch, orders, self.store.widths(), &mut changed)?;
         drop(batch);
         if changed && self.store.rows() > 0 {
-            self.seal(self.run.budget.limit() / 4 * 3)?;
+            self.seal(self.most_in_memory())?;
         } else if changed || self.store.is_full() {
             self.spill()?;
         }
@@ -271,6 +274,17 @@ impl SortSink {
         self.seal(0)
     }
 
+    /// So many bytes may be taken by rows that stay in memory until they are merged: of runs on disk, blocks will be
+    /// there beside them.
+    fn most_in_memory(&self) -> usize {
+        let quarter = self.run.budget.limit() / 4;
+        if self.runs.is_empty() {
+            3 * quarter
+        } else {
+            2 * quarter
+        }
+    }
+
     /// Ends a run; its head stays in memory as long as no more than `most_used` bytes are taken.
     fn seal(&mut self, most_used: usize) -> Result<()> {
         let block_rows = self.block_rows();
@@ -316,49 +330,80 @@ impl SortSink {
         }
         let block_bytes = block_rows * (self.store.row_bytes() + HEAD_BYTES);
         let header_bytes = header.iter().map(|a| a.get_array_memory_size()).sum();
+        let fan = self.fan(block_bytes, header_bytes);
         self.store = self.store.anew();
         self.encoder.next_run();
         self.reservation.free();
         drop((places, buffer));
-        self.merge_levels(block_rows, block_bytes, header_bytes)
+        self.merging = Some((block_rows, fan));
+        self.merge_levels(block_rows, fan)
     }
 
     /// Merges the last runs into one where so many have been merged equally often that the merge of
-    /// all, in which every thread holds a block of each run of every sink, and all threads together the
-    /// dictionaries that each run opens with, would need more than half of the memory.
-    fn merge_levels(&mut self, block_rows: usize, block_bytes: usize, header_bytes: usize) -> Result<()> {
-        let threads = self.run.threads.max(1);
-        let of_run = threads * block_bytes + header_bytes;
-        let fan = (self.run.budget.limit() / 2 / threads / of_run.max(1)).max(LEAST_FAN);
+    /// all would need too much.
+    fn merge_levels(&mut self, block_rows: usize, fan: usize) -> Result<()> {
         while let Some(&level) = self.levels.last() {
             let first = self.levels.len() - self.levels.iter().rev().take_while(|&&l| l == level).count();
             if level == IN_MEMORY || self.levels.len() - first < fan {
                 break;
             }
-            let notes = Notes {
-                runs: self.index.drain(first..).collect(),
-            };
-            let partition = Partition {
-                buckets: self.runs.drain(first..).collect(),
-                notes: Some(Arc::new(notes)),
-                ..Partition::default()
-            };
-            self.levels.truncate(first);
-            // Each level has its own file, so that the space of merged runs is given back.
-            self.writer = None;
-            let mut merged = merge_blocks(&self.spec, &self.schema, partition, &self.run)?;
-            let (mut bucket, mut index) = (Bucket::default(), RunIndex::default());
-            while let Some(block) = merged.next(block_rows)? {
-                index.note(&self.codec.keys, &block)?;
-                bucket.rows += block.rows() as u64;
-                self.write_block(&block, &mut bucket)?;
-            }
-            index.put_together(&self.codec.keys)?;
-            self.writer = None;
-            self.runs.push(bucket);
-            self.levels.push(level + 1);
-            self.index.push(index);
+            self.merge_from(first, level + 1, block_rows)?;
         }
+        Ok(())
+    }
+
+    /// So many runs of a sink may be there when all are merged: every thread holds a block of each run of every
+    /// sink, and all threads together the dictionaries that each run opens with, in a quarter of the memory; what
+    /// the rows become takes the rest.
+    fn fan(&self, block_bytes: usize, header_bytes: usize) -> usize {
+        let threads = self.run.threads.max(1);
+        let of_run = threads * block_bytes + header_bytes;
+        (self.run.budget.limit() / 4 / threads / of_run.max(1)).max(LEAST_FAN)
+    }
+
+    /// Merges the runs of all levels until no more are left than can be merged at once, those first that have been
+    /// merged least.
+    fn merge_rest(&mut self) -> Result<()> {
+        let Some((block_rows, fan)) = self.merging else {
+            return Ok(());
+        };
+        let on_disk = self.levels.iter().rev().take_while(|&&l| l != IN_MEMORY).count();
+        // of those to come, one will be in memory
+        let too_many = (self.runs.len() + 1).saturating_sub(fan);
+        match too_many.min(on_disk.saturating_sub(1)) {
+            0 => Ok(()),
+            n => {
+                let first = self.runs.len() - n - 1;
+                self.merge_from(first, self.levels[first] + 1, block_rows)
+            }
+        }
+    }
+
+    /// Merges all runs from the `first` into one of that level.
+    fn merge_from(&mut self, first: usize, level: u32, block_rows: usize) -> Result<()> {
+        let notes = Notes {
+            runs: self.index.drain(first..).collect(),
+        };
+        let partition = Partition {
+            buckets: self.runs.drain(first..).collect(),
+            notes: Some(Arc::new(notes)),
+            ..Partition::default()
+        };
+        self.levels.truncate(first);
+        // Each level has its own file, so that the space of merged runs is given back.
+        self.writer = None;
+        let mut merged = merge_blocks(&self.spec, &self.schema, partition, &self.run)?;
+        let (mut bucket, mut index) = (Bucket::default(), RunIndex::default());
+        while let Some(block) = merged.next(block_rows)? {
+            index.note(&self.codec.keys, &block)?;
+            bucket.rows += block.rows() as u64;
+            self.write_block(&block, &mut bucket)?;
+        }
+        index.put_together(&self.codec.keys)?;
+        self.writer = None;
+        self.runs.push(bucket);
+        self.levels.push(level);
+        self.index.push(index);
         Ok(())
     }
 
@@ -402,8 +447,9 @@ impl Sink for SortSink {
 
     fn finish(mut self: Box<Self>, _cx: &TaskContext) -> Result<Partition> {
         self.foremost = None;
+        self.merge_rest()?;
         if self.store.rows() > 0 {
-            self.seal(self.run.budget.limit() / 4 * 3)?;
+            self.seal(self.most_in_memory())?;
         }
         Ok(Partition {
             rows: self.runs.iter().map(|b| b.rows).sum(),
