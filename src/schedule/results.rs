@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -236,6 +236,7 @@ fn work(job: &Job, send: SyncSender<Message>, turn: &Turn, encoders: &Encoders) 
         let mut hand = |piece: Piece| {
             let mut held = job.cx.budget.reservation("rows that wait to be written");
             held.grow_anyway(piece.bytes());
+            turn.enqueue(held.bytes());
             turn.waiting.fetch_add(held.bytes(), Relaxed);
             let sent = send.send(Message::Piece(first, Counted { piece, held })).is_ok();
             turn.wait(first, window, job);
@@ -391,6 +392,11 @@ struct Turn {
     /// Bytes that were sent and are not yet written.
     waiting: AtomicUsize,
     most_waiting: usize,
+    /// Bytes that were sent and not yet received: the coordinator encodes what tasks leave to it, and may be slower
+    /// than all of them.
+    queued: AtomicUsize,
+    /// Nobody receives any more.
+    closed: AtomicBool,
 }
 
 impl Turn {
@@ -414,6 +420,43 @@ impl Turn {
         }
     }
 
+    /// Takes a place in the queue for so many bytes. One piece always finds one, also of the task at the cursor, for
+    /// which nobody waits; more only as long as they are small.
+    fn enqueue(&self, bytes: usize) {
+        let Ok(mut cursor) = self.cursor.lock() else {
+            return;
+        };
+        let full = || {
+            let queued = self.queued.load(Relaxed);
+            queued > 0 && queued + bytes > self.most_waiting && !self.closed.load(Relaxed)
+        };
+        let mut begun = None;
+        while full() {
+            begun.get_or_insert_with(Instant::now);
+            match self.moved.wait_timeout(cursor, Duration::from_millis(20)) {
+                Ok((c, _)) => cursor = c,
+                Err(_) => return,
+            }
+        }
+        self.queued.fetch_add(bytes, Relaxed);
+        if let Some(begun) = begun {
+            tally::idle(begun.elapsed());
+        }
+    }
+
+    fn received(&self, piece: &Counted) {
+        // under the lock, or whoever is about to wait would miss it
+        let cursor = self.cursor.lock();
+        self.queued.fetch_sub(piece.held.bytes(), Relaxed);
+        drop(cursor);
+        self.moved.notify_all();
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Relaxed);
+        self.moved.notify_all();
+    }
+
     fn written(&self, piece: &Counted) {
         self.waiting.fetch_sub(piece.held.bytes(), Relaxed);
     }
@@ -426,13 +469,26 @@ impl Turn {
     }
 }
 
+/// A queue that somebody receives from; closed when dropped, also by a panic, so that no worker waits for ever.
+struct Open<'a>(&'a Turn);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 /// Puts pieces in order until all workers are gone.
 fn coordinate(job: &Job, receive: Receiver<Message>, turn: &Turn, out: &mut Ordered) {
     // by the first task of those that were taken together: their rows, and the task behind them
     let mut waiting: BTreeMap<usize, (Vec<Counted>, Option<usize>)> = BTreeMap::new();
     let mut cursor = 0;
     let mut over = false;
+    let open = Open(turn);
     for message in receive {
+        if let Message::Piece(_, piece) = &message {
+            open.0.received(piece);
+        }
         if over {
             continue; // only empties the channel, so that workers can end
         }
