@@ -61,6 +61,9 @@ impl Default for Settings {
 const SHARED_BYTES: usize = 16 << 20;
 /// What a thread holds however small the limit is.
 const THREAD_BYTES: usize = 8 << 20;
+/// What a thread that works beside others should have: of less, too much goes to a hundred columns' pages, blocks
+/// of runs and what the allocator keeps for each thread.
+const ROOM_A_THREAD: usize = 12 << 20;
 /// This part of the limit is kept back for what nobody reserves,
 const UNCOUNTED_SHARE: usize = 16;
 /// but no more than this,
@@ -80,7 +83,7 @@ impl Settings {
             n => n,
         };
         wanted
-            .min(self.memory().saturating_sub(SHARED_BYTES) / THREAD_BYTES)
+            .min(self.memory().saturating_sub(SHARED_BYTES) / ROOM_A_THREAD)
             .max(1)
     }
 
