@@ -24,7 +24,7 @@ pub(super) const MAX_REPLANS: usize = 64;
 
 /// An encoder may gather this part of a thread's share of the memory: its rows may hold more
 /// (whole read buffers), and their encoded form comes on top.
-const ENCODER_SHARE: usize = 12;
+const ENCODER_SHARE: usize = 10;
 
 /// The rows of a result, in memory.
 #[derive(Debug, Clone)]
