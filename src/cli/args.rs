@@ -13,7 +13,7 @@ fn is_comment(word: &str) -> bool {
         return false;
     };
     let name = rest.split('=').next().unwrap_or_default();
-    name.contains(char::is_whitespace)
+    name.contains(char::is_whitespace) || rest.contains('\n')
 }
 
 /// The words that were typed, with an address behind `--dashboard` made one word with it: the address

@@ -29,7 +29,7 @@ pub fn error_text(e: &Error) -> String {
     if let Some(t) = e.task() {
         out += &match rerun(t) {
             Some(command) => {
-                let (what, command) = (visible(&t.what), visible(&command).into_owned());
+                let what = visible(&t.what);
                 format!("help: partition {} ({what}) alone: {command}\n", t.part)
             }
             None => format!(

@@ -93,9 +93,32 @@ pub fn typed() -> String {
 /// An argument as a shell takes it.
 pub fn quoted(arg: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./,:=@%+".contains(c);
-    match !arg.is_empty() && arg.chars().all(plain) {
-        true => arg.to_string(),
-        false => format!("'{}'", arg.replace('\'', r"'\''")),
+    if !arg.is_empty() && arg.chars().all(plain) {
+        return arg.to_string();
+    }
+    // as it is shown, too, so that what is copied from a screen is the same command
+    if arg.chars().any(is_hidden) {
+        return format!("$'{}'", arg.chars().map(escaped).collect::<String>());
+    }
+    format!("'{}'", arg.replace('\'', r"'\''"))
+}
+
+/// Whether a terminal would not show a character as itself.
+fn is_hidden(c: char) -> bool {
+    let alone = c.to_string();
+    crate::error::visible(&alone) != alone.as_str()
+}
+
+/// A character between `$'` and `'`.
+fn escaped(c: char) -> String {
+    match c {
+        '\n' => r"\n".into(),
+        '\t' => r"\t".into(),
+        '\'' => r"\'".into(),
+        '\\' => r"\\".into(),
+        c if is_hidden(c) && c.is_ascii() => format!(r"\x{:02x}", u32::from(c)),
+        c if is_hidden(c) => format!(r"\u{:04x}", u32::from(c)),
+        c => c.to_string(),
     }
 }
 
@@ -111,6 +134,8 @@ mod tests {
             ("Origin = 'JFK'", r"'Origin = '\''JFK'\'''"),
             ("", "''"),
             ("DepDelay:desc", "DepDelay:desc"),
+            ("select 'a'\nfrom \\", r"$'select \'a\'\nfrom \\'"),
+            ("a\tb\u{1}\u{202e}c", r"$'a\tb\x01\u202ec'"),
         ] {
             assert_eq!(quoted(arg), want);
         }

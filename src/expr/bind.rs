@@ -6,7 +6,9 @@ use regex::Regex;
 
 use super::eval::{Node, Value};
 use super::functions::{Func, is_digits};
-use super::literals::{COMPARED, adapt, as_short, literal, of_width, printed, width_of_all, within_nanos};
+use super::literals::{
+    COMPARED, adapt, as_short, has_literals, literal, of_width, printed, width_of_all, within_nanos,
+};
 use super::tree::{BinaryOp, Expr, UnaryOp, balanced};
 use super::{alike, arith, carried, cast, spans, temporal, text};
 use crate::error::{Error, Result, no_column};
@@ -568,8 +570,8 @@ impl Binder<'_> {
         let all_text = list.iter().all(is_text_literal);
         let all_int = list.iter().all(|e| matches!(e, Expr::Literal(Scalar::Int(_))));
         let (node, ty) = self.bind(expr)?;
-        if all_text && ty != types::TEXT && list.len() > 3 {
-            // each text is parsed once
+        if all_text && list.len() > 3 && has_literals(&ty) {
+            // each text is parsed once; of other types there are no constants
             let value = |e: &Expr| Some(Expr::Literal(literal(text_of(e)?, &ty)?));
             if let Some(list) = list.iter().map(value).collect::<Option<Vec<_>>>() {
                 return self.in_list(expr, &list);
@@ -676,6 +678,8 @@ impl Binder<'_> {
         };
         match (func, args) {
             (Func::Coalesce, [_, ..]) | (Func::IfNull, [_, _]) => {
+                let flat = first_of_all(args);
+                let args = flat.as_slice();
                 let (last, first) = args.split_last().unwrap_or((&args[0], &[]));
                 let branches: Vec<_> = first.iter().map(|e| (not_null(e), e.clone())).collect();
                 return self.case(func.info().name, &None, &branches, &Some(Box::new(last.clone())));
@@ -793,4 +797,20 @@ fn unite_all(what: &str, results: &[&(&Expr, Typed)]) -> Result<DataType> {
         (true, DataType::Null) => Ok(types::TEXT),
         _ => Ok(ty),
     }
+}
+
+/// The values of which `coalesce` gives the first that is not null, those of a `coalesce` within it in its place: each is
+/// bound twice, which would double with each level.
+fn first_of_all(args: &[Expr]) -> Vec<Expr> {
+    let (mut out, mut open) = (Vec::new(), args.iter().rev().collect::<Vec<_>>());
+    while let Some(e) = open.pop() {
+        match e {
+            Expr::Function {
+                func: Func::Coalesce | Func::IfNull,
+                args,
+            } if !args.is_empty() => open.extend(args.iter().rev()),
+            e => out.push(e.clone()),
+        }
+    }
+    out
 }

@@ -37,6 +37,7 @@ fn is_flat(node: &Node) -> bool {
     match node {
         Node::Column(_) | Node::Const(_) => true,
         Node::Cast { node, .. } => matches!(**node, Node::Const(_)),
+        Node::Short(node, _) => is_flat(node),
         Node::Arith { l, r, .. } => !node.can_fail() && is_flat(l) && is_flat(r),
         _ => false,
     }

@@ -30,7 +30,14 @@ pub fn scalar_array(v: &Scalar) -> ArrayRef {
             Arc::new(TimestampMicrosecondArray::from(vec![*t]).with_data_type(v.data_type()))
         }
         Scalar::Interval(m, d, us) => {
-            let span = IntervalMonthDayNano::new(*m, *d, us.saturating_mul(1_000));
+            // what is too long for nanoseconds is mostly days of 24 hours
+            let (more, rest) = match us.checked_mul(1_000) {
+                Some(ns) => (0, ns),
+                None => (us / DAY_US, us % DAY_US * 1_000),
+            };
+            let days = i64::from(*d).saturating_add(more);
+            let days = days.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+            let span = IntervalMonthDayNano::new(*m, days, rest);
             Arc::new(IntervalMonthDayNanoArray::from(vec![span]))
         }
         Scalar::Text(t) => Arc::new(StringViewArray::from(vec![t.as_str()])),

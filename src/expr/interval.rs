@@ -78,8 +78,9 @@ fn clock(text: &str) -> Option<i64> {
     if !fits || parts.next().is_some() {
         return None;
     }
-    let us = hours.checked_mul(3_600_000_000)? + (minutes * 60 + seconds) * 1_000_000;
-    Some(sign * (us + (fraction * 1e6).round() as i64))
+    let below = (minutes * 60 + seconds) * 1_000_000 + (fraction * 1e6).round() as i64;
+    let us = hours.checked_mul(3_600_000_000)?.checked_add(below)?;
+    Some(sign * us)
 }
 
 /// The interval that a text means. What is a fraction of a month is days of thirty, and what is one of a day hours, as

@@ -51,7 +51,10 @@ fn conversions(format: &str) -> impl Iterator<Item = (usize, char)> {
 
 /// Whether what a format reads is a moment, not just what a clock shows.
 pub(super) fn has_offset(format: &str) -> bool {
-    conversions(format).any(|(_, c)| matches!(c, 'z' | 'Z'))
+    conversions(format).any(|(at, letter)| {
+        let of_offset = [":z", "::z", ":::z", "#z"];
+        matches!(letter, 'z' | 'Z' | '+') || of_offset.iter().any(|o| format[at + 1..].starts_with(o))
+    })
 }
 
 impl Format {
@@ -106,7 +109,8 @@ impl Format {
         let clock = date.and_utc().timestamp_micros() + clock_of(&parsed) * 1_000_000 + fraction;
         let offset = match zone {
             Some(zone) => zones::seconds_ahead(zone, clock)?,
-            None => offset,
+            // what chrono itself reads: `%:z`, `%+`
+            None => parsed.offset().map_or(offset, i64::from),
         };
         Some(clock - offset * 1_000_000)
     }

@@ -48,7 +48,7 @@ fn nulls_behind(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     for w in real.windows(3).rev() {
         let is = |i: usize, k: Keyword| matches!(&tokens[w[i]].token, Token::Word(x) if x.keyword == k);
         let treats = is(0, Keyword::IGNORE) || is(0, Keyword::RESPECT);
-        let ends = tokens[w[2]].token == Token::RParen || is(2, Keyword::ORDER);
+        let ends = matches!(tokens[w[2]].token, Token::RParen | Token::Comma) || is(2, Keyword::ORDER);
         if treats
             && is(1, Keyword::NULLS)
             && ends
