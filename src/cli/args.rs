@@ -466,7 +466,7 @@ pub struct RunArgs {
     /// Folder for spill files
     #[arg(long, value_name = "DIR", env = "DDF_SPILL_DIR", hide_env = true)]
     pub spill_dir: Option<PathBuf>,
-    /// The most that spill files may hold at once
+    /// The most that spill files and a copy of standard input may hold at once
     #[arg(long, value_name = "SIZE", env = "DDF_MAX_SPILL", hide_env = true, value_parser = super::sizes::parse)]
     pub max_spill: Option<u64>,
     /// Who runs the tasks

@@ -224,10 +224,7 @@ fn watched(
     });
     drop((bar, cancelling));
     let model = recording.map(|r| r.end(run, outcome.as_ref()));
-    let report = outcome.map_err(|e| match signals.interrupted() {
-        true => signals.error(),
-        false => e,
-    })?;
+    let report = outcome.map_err(|e| signals.or(e))?;
     if !run.quiet {
         messages::print_warnings(&report.warnings, run.errors == ErrorsAs::Json);
     }
@@ -259,6 +256,10 @@ fn print_stats(r: &Report) {
     let text = match r.retries {
         0 => text,
         n => format!("{}  reads tried again {n}\n", text.trim_end()),
+    };
+    let text = match r.bytes_copied {
+        0 => text,
+        n => format!("{}  input copied to disk {}\n", text.trim_end(), sizes::show(n)),
     };
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

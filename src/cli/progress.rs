@@ -169,6 +169,7 @@ struct Seen {
     bytes: u64,
     spilled: u64,
     spill_now: u64,
+    copied: u64,
     /// Rows, bytes read and bytes spilled in a second, of late.
     rates: [f64; 3],
     resident: u64,
@@ -229,6 +230,7 @@ impl Watch {
             bytes: counts[1],
             spilled: counts[2],
             spill_now: Progress::get(&p.spill_now),
+            copied: Progress::get(&p.bytes_copied),
             rates: std::array::from_fn(rate),
             elapsed: now - self.begun,
             in_step: now - self.step_begun,
@@ -250,7 +252,7 @@ fn lines(s: &Seen, width: usize) -> String {
     let bytes_rate = |i: usize| rate(sizes::show(s.rates[i] as u64), s.rates[i]);
     let read = |rates: bool| {
         let rows = format!("{} rows", short(s.rows));
-        let read = format!("read {}", sizes::show(s.bytes));
+        let read = format!("read {}{}", sizes::show(s.bytes), copied(s));
         match rates {
             true => format!(
                 "{rows}{}   {read}{}",
@@ -291,14 +293,23 @@ fn log_line(s: &Seen) -> String {
         out += &format!(", {}/s", short(s.rates[0] as u64));
     }
     out += &format!(
-        "; read {}; memory {}",
+        "; read {}{}; memory {}",
         sizes::show(s.bytes),
+        copied(s),
         sizes::show(s.resident)
     );
     if s.spilled > 0 {
         out += &format!("; spill {}", sizes::show(s.spill_now));
     }
     out + "\n"
+}
+
+/// What of the input lies on disk a second time.
+fn copied(s: &Seen) -> String {
+    match s.copied {
+        0 => String::new(),
+        n => format!(" (input copied: {})", sizes::show(n)),
+    }
 }
 
 /// The first of these that is no wider, or nothing.
@@ -386,6 +397,7 @@ mod tests {
             bytes: 455_711_949,
             spilled: 1_201_431_450,
             spill_now: 201_431_450,
+            copied: 0,
             rates: [773_742.0, 73_505_177.0, 20_000_000.0],
             resident: 1 << 29,
             reserved: 300 << 20,
@@ -412,6 +424,13 @@ mod tests {
                 "spill 192.1 MiB, 1.1 GiB written, 19.1 MiB/s"
             ]
         );
+        let piped = Seen {
+            copied: 101_431_450,
+            ..seen()
+        };
+        let shown = "read 434.6 MiB (input copied: 96.7 MiB)";
+        assert!(lines(&piped, 196).contains(shown), "{}", lines(&piped, 196));
+        assert!(log_line(&piped).contains(shown), "{}", log_line(&piped));
         for width in 10..200 {
             let text = lines(&seen(), width);
             assert!(text.lines().count() <= 4);

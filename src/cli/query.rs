@@ -323,6 +323,7 @@ pub fn settings(run: &RunArgs) -> Result<Settings> {
         batch_rows: base.batch_rows,
         observers: base.observers,
         cancel: None,
+        copies: base.copies,
     })
 }
 

@@ -80,6 +80,14 @@ impl Signals {
         }
     }
 
+    /// What to tell of something that failed: the signal that stopped it, if one came.
+    pub fn or(&self, error: Error) -> Error {
+        match self.interrupted() {
+            true => self.error(),
+            false => error,
+        }
+    }
+
     /// Forgets those that have come.
     pub fn clear(&self) {
         self.interrupted.store(false, Relaxed);

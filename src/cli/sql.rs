@@ -66,7 +66,7 @@ pub(super) fn run_one(
     run: &RunArgs,
     signals: &Signals,
 ) -> Result<Sql> {
-    match sql.plan(statement)? {
+    match sql.plan(statement).map_err(|e| signals.or(e))? {
         Answer::Rows(frame) => {
             let frame = query::only_partition(run, frame)?;
             draw(write, &frame)?;

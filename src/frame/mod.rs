@@ -93,7 +93,7 @@ impl Frame {
     ) -> Result<Frame> {
         let inputs: Vec<OsString> = inputs.into_iter().map(|i| i.as_ref().to_owned()).collect();
         let (threads, memory) = (settings.threads(), settings.memory());
-        let (dataset, notes) = source::open(&inputs, options, threads, memory, &settings.spill_dir())?;
+        let (dataset, notes) = source::open(&inputs, options, threads, memory, &settings.copy_dir())?;
         let table = Table {
             name: inputs.join(OsStr::new(" ")).to_string_lossy().into_owned(),
             dataset,

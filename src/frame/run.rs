@@ -67,6 +67,8 @@ pub struct Report {
     pub bytes_read: u64,
     /// Bytes written to spill files.
     pub bytes_spilled: u64,
+    /// Bytes on disk of copies of inputs that can be read only once.
+    pub bytes_copied: u64,
     /// The most bytes that were reserved at once.
     pub peak_reserved: usize,
     /// Tasks that ran.
@@ -269,6 +271,7 @@ impl Runner {
             rows_read: Progress::get(&p.rows_read),
             bytes_read: Progress::get(&p.bytes_read),
             bytes_spilled: Progress::get(&p.bytes_spilled),
+            bytes_copied: Progress::get(&p.bytes_copied),
             peak_reserved: cx.budget.peak(),
             tasks: Progress::get(&p.tasks_done),
             retries: retried(frame, cx),

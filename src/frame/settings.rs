@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
-use crate::memory::{Budget, SpillDir};
+use crate::memory::{Budget, Copies, CopyDir, SpillDir};
 use crate::observe::{Observers, Progress};
 use crate::pipeline::{Aside, RunContext};
 use crate::schedule::Scheduler;
@@ -20,7 +21,7 @@ pub struct Settings {
     pub memory: usize,
     /// Where spill files go; the system's folder for temporary files if not given.
     pub spill_dir: Option<PathBuf>,
-    /// The most bytes that spill files may hold at once.
+    /// The most bytes that spill files and copies of standard input may hold at once.
     pub max_spill: u64,
     /// Who runs the tasks.
     pub scheduler: Scheduler,
@@ -37,6 +38,8 @@ pub struct Settings {
     pub observers: Observers,
     /// Stops its runs, from anywhere.
     pub cancel: Option<Cancel>,
+    /// The copies of inputs that can be read only once, which all clones of the settings count together.
+    pub copies: Copies,
 }
 
 impl Default for Settings {
@@ -53,6 +56,7 @@ impl Default for Settings {
             batch_rows: usize::MAX,
             observers: Observers::default(),
             cancel: None,
+            copies: Copies::default(),
         }
     }
 }
@@ -114,12 +118,13 @@ impl Settings {
     /// A fresh context for one run.
     pub fn context(&self) -> Arc<RunContext> {
         let progress: Arc<Progress> = Arc::default();
+        Progress::add(&progress.bytes_copied, self.copies.bytes());
         self.observers.iter().for_each(|o| progress.subscribe(o.clone()));
         Arc::new(RunContext {
             budget: Budget::new(self.budget()),
-            spill: SpillDir::new(self.spill_dir(), self.max_spill, progress.clone()),
+            spill: SpillDir::beside(&self.copies, self.spill_dir(), self.max_spill, progress.clone()),
             progress,
-            cancelled: self.cancel.as_ref().map_or_else(Arc::default, |c| c.0.clone()),
+            cancelled: self.cancelled(),
             threads: self.threads(),
             batch_rows: self.batch_rows,
             warnings: Mutex::default(),
@@ -136,6 +141,20 @@ impl Settings {
         let limit = self.memory();
         let shared = (limit / UNCOUNTED_SHARE).min(UNCOUNTED_MOST);
         limit.saturating_sub(shared + self.threads() * UNCOUNTED_A_THREAD)
+    }
+
+    /// Where copies of inputs go that can be read only once.
+    pub(super) fn copy_dir(&self) -> CopyDir {
+        CopyDir {
+            folder: self.spill_dir(),
+            max_bytes: self.max_spill,
+            copies: self.copies.clone(),
+            cancelled: self.cancelled(),
+        }
+    }
+
+    fn cancelled(&self) -> Arc<AtomicBool> {
+        self.cancel.as_ref().map_or_else(Arc::default, |c| c.0.clone())
     }
 
     /// The folder of spill files.

@@ -11,9 +11,11 @@
 //! reserved from its birth.
 
 mod budget;
+mod copies;
 mod retry;
 mod spill;
 
 pub use budget::{Budget, Reservation};
+pub use copies::{Copied, Copies, CopyDir};
 pub use retry::{Retries, is_transient};
 pub use spill::{SpillBlock, SpillDir, SpillFile, SpillParts, SpillWriter};

@@ -23,7 +23,7 @@ use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
-use super::Retries;
+use super::{Copies, Retries};
 use crate::error::{Error, Kind, Result, plain_io};
 use crate::observe::Progress;
 
@@ -33,6 +33,8 @@ pub struct SpillDir {
     path: PathBuf,
     max_bytes: u64,
     now: AtomicU64,
+    /// What is on the same disk before.
+    copies: Copies,
     progress: Arc<Progress>,
     retries: Retries,
     /// The file of [`SpillDir::write_shared`] while somebody holds a block of it.
@@ -45,6 +47,19 @@ impl SpillDir {
         SpillDir::with_retries(path, max_bytes, progress, Retries::default())
     }
 
+    /// The same, where copies of inputs count too.
+    pub fn beside(
+        copies: &Copies,
+        path: impl Into<PathBuf>,
+        max_bytes: u64,
+        progress: Arc<Progress>,
+    ) -> Arc<Self> {
+        Arc::new(SpillDir {
+            copies: copies.clone(),
+            ..SpillDir::empty(path.into(), max_bytes, progress, Retries::default())
+        })
+    }
+
     /// The same, with a number of times that a read is tried again.
     pub fn with_retries(
         path: impl Into<PathBuf>,
@@ -52,14 +67,19 @@ impl SpillDir {
         progress: Arc<Progress>,
         retries: Retries,
     ) -> Arc<Self> {
-        Arc::new(SpillDir {
-            path: path.into(),
+        Arc::new(SpillDir::empty(path.into(), max_bytes, progress, retries))
+    }
+
+    fn empty(path: PathBuf, max_bytes: u64, progress: Arc<Progress>, retries: Retries) -> Self {
+        SpillDir {
+            path,
             max_bytes,
             now: AtomicU64::new(0),
+            copies: Copies::default(),
             progress,
             retries,
             shared: Mutex::default(),
-        })
+        }
     }
 
     /// Writes a batch as one block into a file that all tasks share: for tasks by the thousand that
@@ -107,7 +127,7 @@ impl SpillDir {
 
     fn take(&self, bytes: u64) -> Result<()> {
         let now = self.now.fetch_add(bytes, Relaxed) + bytes;
-        if now > self.max_bytes {
+        if now.saturating_add(self.copies.bytes()) > self.max_bytes {
             self.now.fetch_sub(bytes, Relaxed);
             return Err(Error::limit(format!(
                 "spill files in {} would exceed {} MiB",

@@ -49,6 +49,8 @@ pub struct Progress {
     pub bytes_read: AtomicU64,
     /// Bytes written to spill files.
     pub bytes_spilled: AtomicU64,
+    /// Bytes of inputs that can be read only once, which were copied to disk before.
+    pub bytes_copied: AtomicU64,
     /// Bytes now in spill files.
     pub spill_now: AtomicU64,
     /// Stages of the graph.

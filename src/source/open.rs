@@ -12,10 +12,11 @@ use super::parquet::{ParquetDataset, ParquetOptions};
 use super::stdin::is_pipe;
 use super::{Dataset, Format, OnBadRow, OnePartition, ReadOptions, TypesOf, Union, UnionDataset};
 use crate::error::{Error, Result};
+use crate::memory::CopyDir;
 use crate::observe::Warning;
 
 /// Opens `inputs` (paths, globs, folders, lists, `-`) as one table. `threads` read footers;
-/// `memory` is the limit of the run to come, `spool` a folder for a copy of standard input. Besides the table:
+/// `memory` is the limit of the run to come, `copies` where one of standard input goes. Besides the table:
 /// what to tell the user about the names.
 ///
 /// # Errors
@@ -25,7 +26,7 @@ pub fn open(
     options: &ReadOptions,
     threads: usize,
     memory: usize,
-    spool: &Path,
+    copies: &CopyDir,
 ) -> Result<(Arc<dyn Dataset>, Vec<Warning>)> {
     let Files { paths, repeated } = glob::expand(inputs)?;
     if let OnBadRow::Reject(file) = &options.on_bad_row {
@@ -49,7 +50,7 @@ pub fn open(
         retries: options.retries.fresh(),
         ..options.clone()
     };
-    Ok((open_files(&paths, &options, spool)?, notes.collect()))
+    Ok((open_files(&paths, &options, copies)?, notes.collect()))
 }
 
 /// An error where rejected rows would take the place of a file that is read.
@@ -69,7 +70,7 @@ fn check_reject(file: &Path, paths: &[PathBuf]) -> Result<()> {
     }
 }
 
-fn open_files(paths: &[PathBuf], options: &ReadOptions, spool: &Path) -> Result<Arc<dyn Dataset>> {
+fn open_files(paths: &[PathBuf], options: &ReadOptions, copies: &CopyDir) -> Result<Arc<dyn Dataset>> {
     let formats = paths
         .iter()
         .map(|p| format_of(p, options))
@@ -81,7 +82,7 @@ fn open_files(paths: &[PathBuf], options: &ReadOptions, spool: &Path) -> Result<
     let (csv, parquet) = (of(Format::Csv), of(Format::Parquet));
     let mut csv_options = options.clone();
     if parquet.is_empty() {
-        return Ok(CsvDataset::open(&csv, &csv_options, spool)?);
+        return Ok(CsvDataset::open(&csv, &csv_options, copies)?);
     }
     let parquet_options = ParquetOptions {
         strict: options.union == Union::Strict,
@@ -101,7 +102,7 @@ fn open_files(paths: &[PathBuf], options: &ReadOptions, spool: &Path) -> Result<
     }
     let names = parquet.schema().fields().iter().map(|f| f.name().clone());
     csv_options.known_elsewhere = names.collect();
-    let csv = CsvDataset::open(&csv, &csv_options, spool)?;
+    let csv = CsvDataset::open(&csv, &csv_options, copies)?;
     let filename_col = options.filename_col.as_deref();
     let union = UnionDataset::new(&csv, &parquet, formats, options.union, filename_col)?;
     Ok(Arc::new(union))

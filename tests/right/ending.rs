@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::common::{Folder, Ran, command, query, run};
+use crate::common::{Folder, Ran, command, query, run, run_with_input};
 
 /// Starts to write a large file, and waits until its temporary file is there.
 fn writing(f: &Folder, file: &str, out: &str, wrap: &[&str]) -> Child {
@@ -142,4 +142,76 @@ fn descriptors_append_where_they_stand() {
         .failed(1)
         .says(&["/dev/fd/77"]);
     assert_eq!(query(&file, ""), "a\n1\n");
+}
+
+/// A copy of standard input takes disk as spill files do, and says so.
+#[test]
+fn a_copy_of_standard_input_counts() {
+    let input = format!("a,b\n{}", "1234567,abcdefgh\n".repeat(100_000)).into_bytes();
+    let ran = run_with_input(["query", "-", "--count", "--max-spill", "1MiB"], &input).failed(4);
+    ran.says(&[
+        "the copy of standard input in",
+        "would exceed 1 MiB",
+        "--max-spill",
+    ]);
+    let statement = "select count(*) as n from '/dev/stdin'";
+    run_with_input(["sql", statement, "--max-spill", "1MiB"], &input)
+        .failed(4)
+        .says(&["the copy of /dev/stdin in", "would exceed 1 MiB"]);
+
+    let all = input.len().to_string();
+    let ran = run_with_input(["query", "-", "--count", "--stats", "--max-spill", &all], &input).done();
+    assert_eq!(ran.text(), "count\n100000\n");
+    ran.says(&["spilled 0 B", "input copied to disk 1.6 MiB"]);
+
+    // spill files get what the copy leaves of it
+    let sorts = ["query", "-", "--sort", "b,a:desc", "--memory", "24MiB", "--stats"];
+    let large = format!("a,b\n{}", "1234567,abcdefgh abcdefgh\n".repeat(1_500_000)).into_bytes();
+    let most = (large.len() + (1 << 20)).to_string();
+    run_with_input(sorts.into_iter().chain(["--max-spill", &most]), &large)
+        .failed(4)
+        .says(&["spill files in", "--max-spill"]);
+
+    // a file needs none
+    let f = Folder::new();
+    let file = f.file("t.csv", &input);
+    let ran = run(["query", &file, "--count", "--stats", "--max-spill", "1"]).done();
+    assert!(!ran.err.contains("copied"), "{}", ran.err);
+}
+
+/// Whoever waits for an input that does not come can be ended.
+#[test]
+fn a_signal_ends_what_waits_for_its_input() {
+    for (signal, status) in [("-TERM", 143), ("-HUP", 129), ("-INT", 130)] {
+        let mut c = Command::new("env");
+        c.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_ddf")]);
+        c.args(["sql", "select count(*) from '-'"]);
+        c.stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = c.spawn().unwrap();
+        let input = child.stdin.take();
+        let tasks = format!("/proc/{}/task", child.id());
+        let copies = || {
+            let all = std::fs::read_dir(&tasks).into_iter().flatten().flatten();
+            let names = all.filter_map(|t| std::fs::read_to_string(t.path().join("comm")).ok());
+            names.into_iter().any(|n| n.trim() == "ddf-copy")
+        };
+        while !copies() {
+            assert!(child.try_wait().unwrap().is_none(), "it did not wait");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        send(signal, &child);
+        let begun = std::time::Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{signal} does not end it"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop(input);
+        let ran = Ran::from(child.wait_with_output().unwrap());
+        assert_eq!(ran.status, Some(status), "{signal}: {}", ran.err);
+    }
 }

@@ -1,8 +1,7 @@
 //! CSV files as one table: schema united by name, partitions, and the second look at types.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -23,6 +22,7 @@ use super::windows::{Pool, STREAM, Windows, window_bytes};
 use super::{ragged, reject};
 use crate::error::{Error, Kind, Result, no_column, visible};
 use crate::kernel::types;
+use crate::memory::{Copied, CopyDir};
 use crate::observe::Warning;
 use crate::pipeline::{RunContext, Source};
 use crate::source::options::parse_type;
@@ -81,12 +81,12 @@ pub struct CsvDataset {
 impl CsvDataset {
     /// Sniffs the files and unites their columns.
     ///
-    /// `spool` is a folder for a copy of standard input (path `-`).
+    /// `copies` is where one of standard input goes (path `-`).
     ///
     /// # Errors
     /// Files that cannot be read, `--types` of unknown columns or types, and with
     /// [`Union::Strict`] files with other columns.
-    pub fn open(paths: &[PathBuf], options: &ReadOptions, spool: &Path) -> Result<Arc<Self>> {
+    pub fn open(paths: &[PathBuf], options: &ReadOptions, copies: &CopyDir) -> Result<Arc<Self>> {
         options.check()?;
         let mut infos = Vec::with_capacity(paths.len());
         let mut samples = Vec::new();
@@ -94,8 +94,8 @@ impl CsvDataset {
         let (mut sampled, mut records) = (0u64, 0u64);
         let step = paths.len().div_ceil(SAMPLED_FILES).max(1);
         for (i, path) in paths.iter().enumerate() {
-            let spooled = stdin::spooled(path, spool)?;
-            let sniffed = sniff(path, spooled.as_ref(), options)?;
+            let copied = stdin::copied(path, copies)?;
+            let sniffed = sniff(path, copied.as_ref(), options)?;
             for Note { kind, text } in sniffed.notes {
                 let same: &mut (String, usize) = notes.entry(kind).or_insert((text, 0));
                 same.1 += 1;
@@ -105,7 +105,7 @@ impl CsvDataset {
                 records += memchr::memchr2_iter(b'\n', b'\r', &sniffed.sample).count() as u64;
                 samples.push((i, sniffed.sample));
             }
-            infos.push((sniffed.info, spooled));
+            infos.push((sniffed.info, copied));
         }
         warnings.extend(notes.into_iter().map(|(kind, (text, files))| match files {
             1 => note(&kind, &text),
@@ -154,7 +154,7 @@ impl CsvDataset {
     }
 
     fn assemble(
-        infos: Vec<(FileInfo, Option<Arc<File>>)>,
+        infos: Vec<(FileInfo, Option<Arc<Copied>>)>,
         schema: SchemaRef,
         options: ReadOptions,
         warnings: Vec<Warning>,
@@ -166,7 +166,7 @@ impl CsvDataset {
             .map_or(chosen, |b| b.clamp(LEAST_BLOCK, 32 << 20));
         let files = infos
             .into_iter()
-            .map(|(info, spooled)| CsvFile::new(info, marks(&options, b','), block, spooled))
+            .map(|(info, copied)| CsvFile::new(info, marks(&options, b','), block, copied))
             .map(|file| Arc::new(file.with_retries(&options.retries)))
             .collect();
         Self::of_files(files, schema, options, warnings)
@@ -631,7 +631,7 @@ fn excerpt(value: &[u8]) -> String {
 
 /// The columns of all files, in order of first appearance.
 fn unite_names(
-    infos: &[(FileInfo, Option<Arc<File>>)],
+    infos: &[(FileInfo, Option<Arc<Copied>>)],
     options: &ReadOptions,
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<String>> {

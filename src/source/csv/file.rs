@@ -14,7 +14,7 @@ use super::exact::Marks;
 use super::met::Met;
 use super::windows::{Windows, count_quotes};
 use crate::error::{Error, Kind, Result, plain_io};
-use crate::memory::{Budget, Retries, is_transient};
+use crate::memory::{Budget, Copied, Retries, is_transient};
 use crate::source::{hive, paths};
 
 /// How a file's bytes are packed.
@@ -87,8 +87,8 @@ pub(crate) struct CsvFile {
     surprised: AtomicBool,
     /// Exact record starts of the partitions, once they were needed.
     starts: OnceLock<Result<Vec<u64>>>,
-    /// Standard input, spooled.
-    pub spooled: Option<Arc<File>>,
+    /// The copy of what can be read only once.
+    pub copied: Option<Arc<Copied>>,
     retries: Retries,
     /// The memory of the run that reads it now.
     budget: Mutex<Option<Budget>>,
@@ -250,7 +250,7 @@ pub(crate) fn stream(
 }
 
 impl CsvFile {
-    pub(crate) fn new(info: FileInfo, mut marks: Marks, blocksize: u64, spooled: Option<Arc<File>>) -> Self {
+    pub(crate) fn new(info: FileInfo, mut marks: Marks, blocksize: u64, copied: Option<Arc<Copied>>) -> Self {
         let blocksize = blocksize.max(1);
         let parts = match info.streamed() {
             true => 1,
@@ -272,7 +272,7 @@ impl CsvFile {
             info,
             marks,
             starts: OnceLock::new(),
-            spooled,
+            copied,
             retries: Retries::default(),
             budget: Mutex::default(),
             met: Met::default(),
@@ -377,7 +377,7 @@ impl CsvFile {
 
     /// A handle of its own for a task.
     pub(crate) fn handle(&self) -> Result<Handle> {
-        open(&self.info.path, self.spooled.as_ref(), &self.retries)
+        open(&self.info.path, self.copied.as_ref(), &self.retries)
     }
 
     /// Whether the exact reader is needed.
@@ -497,10 +497,10 @@ impl CsvFile {
     }
 }
 
-/// Opens a file, or takes the spooled standard input.
-pub(crate) fn open(path: &Path, spooled: Option<&Arc<File>>, retries: &Retries) -> Result<Handle> {
-    let file = match spooled {
-        Some(file) => file.clone(),
+/// Opens a file, or takes its copy.
+pub(crate) fn open(path: &Path, copied: Option<&Arc<Copied>>, retries: &Retries) -> Result<Handle> {
+    let file = match copied {
+        Some(copied) => copied.file().clone(),
         None => {
             let what = || format!("opening {}", path.display());
             let file = retries.read(what, 0, || File::open(path));

@@ -1,6 +1,5 @@
 //! What the first bytes of a file tell: packing, encoding, delimiter, names of columns.
 
-use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
@@ -11,6 +10,7 @@ use super::file::{FileInfo, Packing, open, read_error, stream};
 use super::header::{Header, Note};
 use super::walk::Walk;
 use crate::error::{Error, Result};
+use crate::memory::Copied;
 use crate::source::{ReadOptions, foreign};
 
 /// Decoded bytes that are looked at; more if the header is longer.
@@ -39,8 +39,8 @@ pub(crate) fn marks(options: &ReadOptions, delimiter: u8) -> Marks {
 }
 
 /// Looks at one file.
-pub(crate) fn sniff(path: &Path, spooled: Option<&Arc<File>>, options: &ReadOptions) -> Result<Sniffed> {
-    let handle = open(path, spooled, &options.retries)?;
+pub(crate) fn sniff(path: &Path, copied: Option<&Arc<Copied>>, options: &ReadOptions) -> Result<Sniffed> {
+    let handle = open(path, copied, &options.retries)?;
     let mut magic = [0; 8];
     let n = handle.read_at(&mut magic, 0).map_err(|e| read_error(path, &e))?;
     let packing = Packing::of(&magic[..n]);
@@ -67,7 +67,7 @@ pub(crate) fn sniff(path: &Path, spooled: Option<&Arc<File>>, options: &ReadOpti
     let mut at = bom;
     if encoding.is_some() {
         from = stream(
-            open(path, spooled, &options.retries)?,
+            open(path, copied, &options.retries)?,
             packing,
             encoding.as_deref(),
         )?;

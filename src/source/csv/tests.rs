@@ -107,7 +107,7 @@ pub(super) fn all(dataset: &CsvDataset) -> ScanRequest {
 }
 
 pub(super) fn open(paths: &[PathBuf], options: &ReadOptions) -> Result<Arc<CsvDataset>> {
-    CsvDataset::open(paths, options, &std::env::temp_dir())
+    CsvDataset::open(paths, options, &crate::memory::CopyDir::temporary())
 }
 
 fn table(files: &[(&str, &[u8])], options: &ReadOptions) -> Result<(Table, Vec<Warning>, Arc<CsvDataset>)> {
