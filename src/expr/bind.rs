@@ -678,7 +678,7 @@ impl Binder<'_> {
         };
         match (func, args) {
             (Func::Coalesce, [_, ..]) | (Func::IfNull, [_, _]) => {
-                let flat = first_of_all(args);
+                let flat = super::case::first_of_all(args);
                 let args = flat.as_slice();
                 let (last, first) = args.split_last().unwrap_or((&args[0], &[]));
                 let branches: Vec<_> = first.iter().map(|e| (not_null(e), e.clone())).collect();
@@ -797,20 +797,4 @@ fn unite_all(what: &str, results: &[&(&Expr, Typed)]) -> Result<DataType> {
         (true, DataType::Null) => Ok(types::TEXT),
         _ => Ok(ty),
     }
-}
-
-/// The values of which `coalesce` gives the first that is not null, those of a `coalesce` within it in its place: each is
-/// bound twice, which would double with each level.
-fn first_of_all(args: &[Expr]) -> Vec<Expr> {
-    let (mut out, mut open) = (Vec::new(), args.iter().rev().collect::<Vec<_>>());
-    while let Some(e) = open.pop() {
-        match e {
-            Expr::Function {
-                func: Func::Coalesce | Func::IfNull,
-                args,
-            } if !args.is_empty() => open.extend(args.iter().rev()),
-            e => out.push(e.clone()),
-        }
-    }
-    out
 }

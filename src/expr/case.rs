@@ -14,6 +14,8 @@ use arrow::datatypes::*;
 
 use super::cast;
 use super::eval::{Node, Value, take_rows};
+use super::functions::Func;
+use super::tree::Expr;
 use crate::error::Result;
 use crate::kernel::Batch;
 
@@ -236,6 +238,22 @@ fn by_rows(
     }
     let arrays: Vec<&dyn Array> = results.iter().map(|a| a.as_ref()).collect();
     Ok(compute::interleave(&arrays, &index)?)
+}
+
+/// The values of which `coalesce` gives the first that is not null, those of a `coalesce` within it in its place: each is
+/// bound twice, which would double with each level.
+pub(super) fn first_of_all(args: &[Expr]) -> Vec<Expr> {
+    let (mut out, mut open) = (Vec::new(), args.iter().rev().collect::<Vec<_>>());
+    while let Some(e) = open.pop() {
+        match e {
+            Expr::Function {
+                func: Func::Coalesce | Func::IfNull,
+                args,
+            } if !args.is_empty() => open.extend(args.iter().rev()),
+            e => out.push(e.clone()),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
