@@ -1,26 +1,53 @@
 //! Moments cut to the start of a unit or of a bucket: `date_trunc`, `time_bucket`.
 //!
-//! With a time zone the units are those of its clocks. An hour that its clocks show twice is two hours: units less
+//! With a time zone the units are those of its clocks; a date, or a timestamp without a zone, is what they show already.
+//! An hour that its clocks show twice is two hours: units less
 //! than a day are cut by the offset of the moment itself, longer ones begin when the clocks show their start.
 
 use std::sync::Arc;
 
 use arrow::array::*;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit};
+use chrono_tz::Tz;
 
 use super::dates::{Moments, Unit};
 use super::eval::Value;
 use super::functions::Func;
 use super::temporal::{DAY_US, civil, days_from_civil};
 use super::text::Text;
+use super::tree::Expr;
 use super::{cast, zones};
 use crate::error::{Error, Result};
+use crate::kernel::Scalar;
 
 /// Where buckets begin: those of months, and others, a Monday.
 const ORIGINS: (i64, i64) = (10_957 * DAY_US, 10_959 * DAY_US);
 
 fn far() -> Error {
     Error::query("a bucket beyond the calendar's range")
+}
+
+fn is_moment(ty: &DataType) -> bool {
+    matches!(ty, DataType::Timestamp(_, Some(_)))
+}
+
+/// The width of a bucket in months, or in microseconds.
+pub(super) fn width(e: &Expr) -> Result<(i64, i64)> {
+    let wrong = |what: &str| {
+        let what = format!("the width of a bucket must be {what}, not {e}");
+        Error::query(what).help("time_bucket('15 minutes', x), time_bucket('1 month', x)")
+    };
+    let Expr::Literal(Scalar::Interval(months, days, us)) = e else {
+        return Err(wrong("a constant interval"));
+    };
+    let us = i64::from(*days)
+        .checked_mul(DAY_US)
+        .and_then(|d| d.checked_add(*us));
+    let (months, us) = (i64::from(*months), us.ok_or_else(|| wrong("in range"))?);
+    if months < 0 || us < 0 || (months == 0) == (us == 0) {
+        return Err(wrong("positive, of months or of days and less"));
+    }
+    Ok((months, us))
 }
 
 /// The functions of this module.
@@ -34,21 +61,23 @@ pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<ArrayRef> 
         let a = args[k].array().as_primitive::<Int64Type>();
         a.is_valid(i).then(|| a.value(i))
     };
-    let mut last: Option<(String, chrono_tz::Tz)> = None;
+    let mut last: Option<(String, Tz)> = None;
+    let ahead = |zone: Tz, us: i64| Some(zones::seconds_at(zone, us)? * 1_000_000);
+    let moment = is_moment(args[at].data_type());
+    let origin_moment = args.get(3).is_some_and(|o| is_moment(o.data_type()));
     let mut one = |row: usize| -> Result<Option<i64>> {
-        let Some(us) = x.get(row) else { return Ok(None) };
-        let ahead = match zones.as_ref().map(|z| z.get(row)) {
+        let Some(us) = x.get(row)? else { return Ok(None) };
+        let zone = match zones.as_ref().map(|z| z.get(row)) {
             None => None,
             Some(None) => return Ok(None),
-            Some(Some(name)) => {
-                let zone = match &last {
-                    Some((n, zone)) if n == name => *zone,
-                    _ => last.insert((name.to_string(), zones::parse(name)?)).1,
-                };
-                Some((zone, zones::seconds_at(zone, us).ok_or_else(far)? * 1_000_000))
-            }
+            Some(Some(name)) => Some(match &last {
+                Some((n, zone)) if n == name => *zone,
+                _ => last.insert((name.to_string(), zones::parse(name)?)).1,
+            }),
         };
-        let clock = us + ahead.map_or(0, |a| a.1);
+        let shown = zone.filter(|_| moment);
+        let off = shown.map_or(Some(0), |z| ahead(z, us)).ok_or_else(far)?;
+        let clock = us + off;
         let (start, of_clock) = match func {
             Func::DateTrunc => {
                 let Some(name) = Text::of(unit).get(row) else {
@@ -61,17 +90,23 @@ pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<ArrayRef> 
                 let (Some(months), Some(width)) = (int(0, row), int(1, row)) else {
                     return Ok(None);
                 };
-                let origin = origin.as_ref().and_then(|o| o.get(row));
+                let mut origin = match &origin {
+                    Some(o) => o.get(row)?,
+                    None => None,
+                };
+                if let (Some(from), Some(zone), true) = (&mut origin, zone, origin_moment) {
+                    *from += ahead(zone, *from).ok_or_else(far)?;
+                }
                 (
                     bucket(clock, months, width, origin).ok_or_else(far)?,
                     width % DAY_US != 0,
                 )
             }
         };
-        Ok(Some(match ahead {
+        Ok(Some(match shown {
             None => start,
-            Some((_, ahead)) if of_clock => start - ahead,
-            Some((zone, _)) => start - zones::seconds_ahead(zone, start).ok_or_else(far)? * 1_000_000,
+            Some(_) if of_clock => start - off,
+            Some(zone) => start - zones::seconds_ahead(zone, start).ok_or_else(far)? * 1_000_000,
         }))
     };
     let out = (0..rows)

@@ -527,16 +527,6 @@ fn function(f: &ast::Function, h: &mut Hook) -> Result<Expr> {
             "to_years" | "to_months" | "to_weeks" | "to_days" | "to_hours" | "to_minutes" | "to_seconds",
             [n],
         ) => Ok(Expr::binary(BinaryOp::Mul, n.clone(), spans(&name[3..])?)),
-        ("last_day", [x]) => {
-            let unit = Expr::Literal(Scalar::Text("month".into()));
-            let first = call(Func::DateTrunc, vec![unit, x.clone()]);
-            let next = Expr::binary(BinaryOp::Add, first, spans("month")?);
-            Ok(Expr::Cast {
-                expr: Box::new(Expr::binary(BinaryOp::Sub, next, spans("day")?)),
-                to: CastType::Date,
-                try_: false,
-            })
-        }
         ("time_bucket" | "date_bin", [width, rest @ ..]) => {
             let width = match width {
                 Expr::Literal(Scalar::Text(t)) => span(t)?,

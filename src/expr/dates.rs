@@ -167,20 +167,40 @@ impl<'a> Moments<'a> {
         Moments { value }
     }
 
-    pub fn get(&self, row: usize) -> Option<i64> {
+    /// # Errors
+    /// The moment is none that microseconds in 64 bits tell.
+    pub fn get(&self, row: usize) -> Result<Option<i64>> {
+        self.day_and_clock(row).map(micros).transpose()
+    }
+
+    /// The day, and the microseconds since it began: of any date.
+    fn day_and_clock(&self, row: usize) -> Option<(i64, i64)> {
         let (a, i) = (self.value.array(), self.value.at(row));
         if a.is_null(i) {
             return None;
         }
         Some(match a.data_type() {
-            DataType::Date32 => i64::from(a.as_primitive::<Date32Type>().value(i)) * DAY_US,
+            DataType::Date32 => (a.as_primitive::<Date32Type>().value(i).into(), 0),
             DataType::Timestamp(TimeUnit::Microsecond, _) => {
-                a.as_primitive::<TimestampMicrosecondType>().value(i)
+                let us = a.as_primitive::<TimestampMicrosecondType>().value(i);
+                (us.div_euclid(DAY_US), us.rem_euclid(DAY_US))
             }
-            // in range of all but spans of some hundred thousand years
-            _ => super::rare::nanos(a, i).div_euclid(1_000) as i64,
+            // days of an interval of 2^31 months are a number of 37 bits
+            _ => {
+                let us = super::rare::nanos(a, i).div_euclid(1_000);
+                let day = i128::from(DAY_US);
+                (us.div_euclid(day) as i64, us.rem_euclid(day) as i64)
+            }
         })
     }
+}
+
+fn micros((days, clock): (i64, i64)) -> Result<i64> {
+    let us = days.checked_mul(DAY_US).and_then(|us| us.checked_add(clock));
+    us.ok_or_else(|| {
+        Error::query("a date beyond what microseconds since 1970 tell")
+            .help("they tell those of the years -290307 to 294246")
+    })
 }
 
 const DAYS: [&str; 7] = [
@@ -236,9 +256,8 @@ fn month_days(year: i64, month: i64) -> i64 {
     days_from_civil(next, first, 1) - days_from_civil(year, month as u32, 1)
 }
 
-fn part(func: Func, us: i64) -> Option<i64> {
+fn part(func: Func, days: i64, clock: i64) -> Option<i64> {
     use Func::*;
-    let (days, clock) = (us.div_euclid(DAY_US), us.rem_euclid(DAY_US));
     let monday = (days + 3).rem_euclid(7);
     let (y, m, d) = civil(days);
     Some(match func {
@@ -262,39 +281,70 @@ fn part(func: Func, us: i64) -> Option<i64> {
         Century => periods(y, 100),
         Millennium => periods(y, 1000),
         DaysInMonth => month_days(y, i64::from(m)),
-        EpochMs => us.div_euclid(1_000),
-        EpochUs => us,
+        EpochMs => days * (DAY_US / 1_000) + clock / 1_000,
         _ => return None,
     })
+}
+
+/// Whether what it tells of a moment depends on the clock that shows it.
+pub(super) fn reads_clock(func: Func) -> bool {
+    use Func::*;
+    match func {
+        EpochMs => false,
+        DayName | MonthName | LastDay | DateDiff | DateSub => true,
+        func => part(func, 0, 0).is_some(),
+    }
+}
+
+/// The last day of the month that a moment lies in, in days since 1970.
+fn last_day(days: i64) -> Result<i32> {
+    let (y, m, _) = civil(days);
+    let day = days_from_civil(y, m, 1) + month_days(y, i64::from(m)) - 1;
+    i32::try_from(day).map_err(|_| Error::query("last_day beyond the calendar's range"))
 }
 
 /// Calls a function of this file; none if it is of another.
 pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<Option<ArrayRef>> {
     use Func::*;
     let moment = |i: usize| Moments { value: &args[i] };
-    if part(func, 0).is_some() {
+    if part(func, 0, 0).is_some() {
         let x = moment(0);
-        let out = (0..rows).map(|i| part(func, x.get(i)?));
+        let out = (0..rows).map(|i| {
+            let (days, clock) = x.day_and_clock(i)?;
+            part(func, days, clock)
+        });
         return Ok(Some(Arc::new(out.collect::<Int64Array>())));
     }
     Ok(Some(match func {
         DayName => {
             let x = moment(0);
-            let name = |us: i64| DAYS[(us.div_euclid(DAY_US) + 3).rem_euclid(7) as usize];
-            Arc::new((0..rows).map(|i| x.get(i).map(name)).collect::<StringViewArray>())
+            let name = |(days, _): (i64, i64)| DAYS[(days + 3).rem_euclid(7) as usize];
+            let names = (0..rows).map(|i| x.day_and_clock(i).map(name));
+            Arc::new(names.collect::<StringViewArray>())
         }
         MonthName => {
             let x = moment(0);
-            let name = |us: i64| MONTHS[civil(us.div_euclid(DAY_US)).1 as usize - 1];
-            Arc::new((0..rows).map(|i| x.get(i).map(name)).collect::<StringViewArray>())
+            let name = |(days, _): (i64, i64)| MONTHS[civil(days).1 as usize - 1];
+            let names = (0..rows).map(|i| x.day_and_clock(i).map(name));
+            Arc::new(names.collect::<StringViewArray>())
+        }
+        LastDay => {
+            let x = moment(0);
+            let last = |i| x.day_and_clock(i).map(|(days, _)| last_day(days)).transpose();
+            Arc::new((0..rows).map(last).collect::<Result<Date32Array>>()?)
         }
         Epoch => {
             let x = moment(0);
-            Arc::new(
-                (0..rows)
-                    .map(|i| x.get(i).map(|us| us as f64 / 1e6))
-                    .collect::<Float64Array>(),
-            )
+            let seconds = |(days, clock): (i64, i64)| {
+                let us = i128::from(days) * i128::from(DAY_US) + i128::from(clock);
+                us as f64 / 1e6
+            };
+            let all = (0..rows).map(|i| x.day_and_clock(i).map(seconds));
+            Arc::new(all.collect::<Float64Array>())
+        }
+        EpochUs => {
+            let x = moment(0);
+            Arc::new((0..rows).map(|i| x.get(i)).collect::<Result<Int64Array>>()?)
         }
         EpochNs => {
             let value = &args[0];
@@ -309,7 +359,7 @@ pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<Option<Arr
         DateTrunc | Bucket => super::buckets::call(func, args, rows)?,
         DateDiff | DateSub => {
             let (u, a, b) = (Text::of(&args[0]), moment(1), moment(2));
-            let out = (0..rows).map(|i| match (u.get(i), a.get(i), b.get(i)) {
+            let out = (0..rows).map(|i| match (u.get(i), a.get(i)?, b.get(i)?) {
                 (Some(u), Some(a), Some(b)) => {
                     let u = Unit::parse(u)?;
                     let n = match func {

@@ -150,6 +150,7 @@ functions! {
     Century "century" [] "d" 1 'i' "century(x)" "The century; the 21st began with 2001." "century(DATE '2000-12-31') = 20";
     Millennium "millennium" [] "d" 1 'i' "millennium(x)" "The millennium; the third began with 2001." "millennium(DATE '2013-04-05') = 3";
     DaysInMonth "days_in_month" [] "d" 1 'i' "days_in_month(x)" "The number of days of the month." "days_in_month(DATE '2012-02-05') = 29";
+    LastDay "last_day" [] "d" 1 'd' "last_day(x)" "The last day of the month." "last_day(DATE '2013-02-05') = DATE '2013-02-28'";
     DayName "dayname" [] "d" 1 't' "dayname(x)" "The English name of the day." "dayname(DATE '2013-04-05') = 'Friday'";
     MonthName "monthname" [] "d" 1 't' "monthname(x)" "The English name of the month." "monthname(DATE '2013-04-05') = 'April'";
     DateTrunc "date_trunc" ["datetrunc"] "tdt" 2 '=' "date_trunc(unit, x[, zone])" "The start of the year, quarter, month, week, day, hour, minute, second and so on, of a moment by the clocks of a time zone." "date_trunc('month', DATE '2013-04-05') = DATE '2013-04-01'";
@@ -282,6 +283,7 @@ impl Func {
                 | Gcd
                 | Lcm
                 | DateSub
+                | LastDay
                 | Lpad
                 | Rpad
                 | RegexpLike
@@ -294,6 +296,7 @@ impl Func {
                 | AtTimeZone
                 | Zoned
                 | SplitPart
+                | EpochUs
                 | EpochNs
                 | Carry
                 | Carried

@@ -395,13 +395,6 @@ const SPELLED: &[Listed] = &[
         "",
     ),
     listed(
-        "last_day(x)",
-        &[],
-        "The last day of the month.",
-        "last_day(DATE '2013-02-05') = DATE '2013-02-28'",
-        "",
-    ),
-    listed(
         "date(x)",
         &[],
         "The date of a timestamp or a text.",

@@ -4,6 +4,7 @@
 //! a fraction of any length, `%z` and `%Z` make a moment of a clock, `%y` from 69 on is of the last century, and
 //! what a format does not have is the first of it: the first month, the first day, midnight.
 
+use std::ops::Range;
 use std::str::FromStr;
 
 use arrow::array::*;
@@ -36,42 +37,45 @@ enum Part {
     Zone,
 }
 
-/// The conversions of a format: where each begins, and its letter.
-fn conversions(format: &str) -> impl Iterator<Item = (usize, char)> {
-    let mut chars = format.char_indices();
+/// The conversions of a format: where each stands, and what follows its `%`.
+fn conversions(format: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
+    let mut from = 0;
     std::iter::from_fn(move || {
-        loop {
-            if chars.next()?.1 == '%' {
-                let (at, letter) = chars.next()?;
-                return Some((at - 1, letter));
-            }
-        }
+        let at = from + format[from..].find('%')?;
+        let tail = &format[at + 1..];
+        // what may stand before the letter: `%:z`, `%.3f`, `%-d`
+        let letter = tail.find(|c: char| !matches!(c, ':' | '#' | '.' | '-' | '_' | '0'..='9'))?;
+        let end = letter + tail[letter..].chars().next()?.len_utf8();
+        from = at + 1 + end;
+        Some((at..from, &tail[..end]))
     })
+}
+
+/// Whether a conversion tells how far a clock is ahead of UTC, in some form: `%z`, `%:z`, `%#z`, `%Z`, `%+`.
+fn tells_offset(conversion: &str) -> bool {
+    conversion.ends_with(['z', 'Z', '+'])
 }
 
 /// Whether what a format reads is a moment, not just what a clock shows.
 pub(super) fn has_offset(format: &str) -> bool {
-    conversions(format).any(|(at, letter)| {
-        let of_offset = [":z", "::z", ":::z", "#z"];
-        matches!(letter, 'z' | 'Z' | '+') || of_offset.iter().any(|o| format[at + 1..].starts_with(o))
-    })
+    conversions(format).any(|(_, conversion)| tells_offset(conversion))
 }
 
 impl Format {
     fn new(format: &str) -> Result<Format> {
         let bad = |_| Error::query(format!("'{format}' is no format of dates and times")).help(HELP);
         let (mut parts, mut from) = (Vec::new(), 0);
-        for (at, letter) in conversions(format) {
-            let part = match letter {
-                'f' => Part::Fraction,
-                'z' => Part::Offset,
-                'Z' => Part::Zone,
+        for (at, conversion) in conversions(format) {
+            let part = match conversion {
+                "f" => Part::Fraction,
+                "z" => Part::Offset,
+                "Z" => Part::Zone,
                 _ => continue,
             };
-            let before = StrftimeItems::new(&format[from..at]).parse_to_owned();
+            let before = StrftimeItems::new(&format[from..at.start]).parse_to_owned();
             parts.push(Part::Items(before.map_err(bad)?));
             parts.push(part);
-            from = at + 2;
+            from = at.end;
         }
         let rest = StrftimeItems::new(&format[from..]).parse_to_owned();
         parts.push(Part::Items(rest.map_err(bad)?));
@@ -258,15 +262,16 @@ fn read_all(args: &[Value], ty: &DataType, rows: usize, try_: bool) -> Result<Ti
 /// A format of Python as chrono writes it: `%f` has six digits, and a clock without a zone no offset.
 fn written(format: &str, zoned: bool) -> String {
     let (mut out, mut from) = (String::new(), 0);
-    for (at, letter) in conversions(format) {
-        let instead = match letter {
-            'f' => "%6f",
-            'z' | 'Z' if !zoned => "",
+    for (at, conversion) in conversions(format) {
+        let instead = match conversion {
+            "f" => "%6f",
+            "+" if !zoned => "%Y-%m-%dT%H:%M:%S%.f",
+            c if tells_offset(c) && !zoned => "",
             _ => continue,
         };
-        out += &format[from..at];
+        out += &format[from..at.start];
         out += instead;
-        from = at + 2;
+        from = at.end;
     }
     out + &format[from..]
 }
@@ -281,7 +286,7 @@ fn write_all(args: &[Value], rows: usize) -> Result<ArrayRef> {
     let mut buffer = String::new();
     for i in 0..rows {
         let zone = zones.as_ref().map(|z| z.get(i));
-        let (Some(us), Some(f), true) = (x.get(i), format.get(i), zone != Some(None)) else {
+        let (Some(us), Some(f), true) = (x.get(i)?, format.get(i), zone != Some(None)) else {
             out.append_null();
             continue;
         };

@@ -17,6 +17,7 @@ use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
+use super::dates::{self, Unit};
 use super::eval::Value;
 use super::functions::Func;
 use super::temporal;
@@ -154,11 +155,17 @@ pub fn localized(e: Expr, zone: &str, is_moment: &dyn Fn(&Expr) -> bool) -> Resu
                 Expr::Function { func, args }
             }
             Expr::Function {
-                func:
-                    func @ (Year | Quarter | Month | Week | Day | DayOfYear | DayOfWeek | IsoDow | Dow | Hour
-                    | Minute | Second | DayName | MonthName | DateDiff),
+                func: func @ (DateDiff | DateSub),
                 args,
-            } => Expr::Function {
+            } if spans_hours(&args) && args[1..].iter().all(is_moment) => Expr::Function {
+                func,
+                args: match func {
+                    // borders of its hours, but as many as went by
+                    DateDiff => borders(args, zone),
+                    _ => args,
+                },
+            },
+            Expr::Function { func, args } if dates::reads_clock(func) => Expr::Function {
                 func,
                 args: args.into_iter().map(local).collect(),
             },
@@ -173,7 +180,11 @@ pub fn localized(e: Expr, zone: &str, is_moment: &dyn Fn(&Expr) -> bool) -> Resu
             }
             Expr::Cast {
                 expr,
-                to: to @ (CastType::Date | CastType::Timestamp),
+                to:
+                    to @ (CastType::Date
+                    | CastType::Timestamp
+                    | CastType::TimestampNanos(false)
+                    | CastType::Time(_)),
                 try_,
             } => Expr::Cast {
                 expr: Box::new(local(*expr)),
@@ -183,6 +194,29 @@ pub fn localized(e: Expr, zone: &str, is_moment: &dyn Fn(&Expr) -> bool) -> Resu
             other => other,
         })
     })
+}
+
+/// Whether the unit between two moments is less than a day: a clock that is put on or back shows other hours than went
+/// by.
+fn spans_hours(args: &[Expr]) -> bool {
+    let [Expr::Literal(Scalar::Text(unit)), _, _] = args else {
+        return false;
+    };
+    Unit::parse(unit).is_ok_and(Unit::is_of_clock)
+}
+
+/// The arguments of `date_diff` with moments at the start of their units by the clocks of `zone`.
+fn borders(mut args: Vec<Expr>, zone: &str) -> Vec<Expr> {
+    let unit = args[0].clone();
+    for x in &mut args[1..] {
+        let zone = Expr::Literal(Scalar::Text(zone.to_string()));
+        let whole = std::mem::replace(x, Expr::Literal(Scalar::Null));
+        *x = Expr::Function {
+            func: Func::DateTrunc,
+            args: vec![unit.clone(), whole, zone],
+        };
+    }
+    args
 }
 
 #[cfg(test)]

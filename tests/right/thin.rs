@@ -241,6 +241,37 @@ fn moments_by_the_clocks_of_a_time_zone() {
         query(&file, &format!("{tz} --jsonl -n 1 -s t")),
         "{\"t\":\"2024-03-31T01:59:59+01:00\"}\n"
     );
+    // all that tells of a date or of a time of day
+    let ends = f.file("e.csv", "t\n2024-02-29T23:30:00Z\n2000-12-31T23:30:00Z\n");
+    let parts = "last_day(t) l, cast(t as time) c, cast(t as timestamp_ns) n, isoyear(t) i, yearweek(t) y, \
+                 decade(t) d, century(t) e, millennium(t) m, days_in_month(t) s";
+    let of = |zone: &str| {
+        let sql = format!("select {parts} from '{ends}'");
+        run(["sql", "--tz", zone, &sql]).done().text().to_string()
+    };
+    assert_eq!(
+        of("Europe/Berlin"),
+        "l,c,n,i,y,d,e,m,s\n2024-03-31,00:30:00,2024-03-01T00:30:00,2024,202409,202,21,3,31\n\
+         2001-01-31,00:30:00,2001-01-01T00:30:00,2001,200101,200,21,3,31\n"
+    );
+    assert_eq!(
+        of("UTC"),
+        "l,c,n,i,y,d,e,m,s\n2024-02-29,23:30:00,2024-02-29T23:30:00,2024,202409,202,21,3,29\n\
+         2000-12-31,23:30:00,2000-12-31T23:30:00,2000,200052,200,20,2,31\n"
+    );
+    let noons = "timestamptz '2024-03-30 11:00:00Z', timestamptz '2024-03-31 10:00:00Z'";
+    for (zone, days) in [("Europe/Berlin", "1"), ("UTC", "0")] {
+        let told = run(["sql", "--tz", zone, &format!("select date_sub('day', {noons}) d")]).done();
+        assert_eq!(told.text(), format!("d\n{days}\n"), "{zone}");
+    }
+    // as many hours as went by where a clock is put on, with the borders that it shows
+    let spring = "timestamptz '2024-03-31 00:30:00Z', timestamptz '2024-03-31 02:15:00Z'";
+    for (zone, want) in [("Europe/Berlin", "2,1,0"), ("Asia/Kolkata", "1,1,0")] {
+        let hours = format!("date_diff('hour', {spring}) a, date_sub('hour', {spring}) b");
+        let sql = format!("select {hours}, date_diff('day', {spring}) c");
+        let told = run(["sql", "--tz", zone, &sql]).done();
+        assert_eq!(told.text(), format!("a,b,c\n{want}\n"), "{zone}");
+    }
     // Parquet keeps the moments
     let parquet = f.at("t.parquet");
     run(["query", &file, "--tz", "Europe/Berlin", "-o", &parquet]).done();

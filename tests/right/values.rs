@@ -106,6 +106,20 @@ fn dates_by_format() {
         ),
         "h,count\n2024-10-27T02:00:00+02:00,1\n2024-10-27T02:00:00+01:00,1\n"
     );
+    // a clock without a zone is ahead of nothing, in whatever form that would be told
+    let naive = "timestamp '2024-01-02 03:04:05.5'";
+    for (format, want) in [
+        ("%H:%M%z", "03:04"),
+        ("%H:%M%:z", "03:04"),
+        ("%H:%M%::z", "03:04"),
+        ("%H:%M%Z", "03:04"),
+        ("%+", "2024-01-02T03:04:05.500"),
+        ("%%z%-d%.3f", "%z2.500"),
+    ] {
+        assert_eq!(value(&format!("strftime({naive}, '{format}')")), want, "{format}");
+    }
+    let moment = format!("strftime({naive} at time zone 'Asia/Kolkata', '%:z %+', 'Asia/Kolkata')");
+    assert_eq!(value(&moment), "+05:30 2024-01-02T03:04:05.500+05:30");
     assert_eq!(value("strptime('69-01-01', '%y-%m-%d')"), "1969-01-01T00:00:00");
     assert_eq!(value("strptime('2024-07', '%Y-%m')"), "2024-07-01T00:00:00");
     assert_eq!(value("strptime('00.5', '%S.%f')"), "1900-01-01T00:00:00.5");
@@ -266,5 +280,47 @@ fn examples_of_aggregates_and_windows_hold() {
     }
     for name in ["row_number", "fsum", "date_bin", "to_hours", "try_strptime"] {
         assert!(shown.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn dates_are_what_clocks_show_already() {
+    let zone = "'America/New_York'";
+    assert_eq!(
+        value(&format!("date_trunc('month', date '2024-03-01', {zone})")),
+        "2024-03-01"
+    );
+    let midnight = "timestamp '2024-03-01 00:00:00'";
+    assert_eq!(
+        value(&format!("date_trunc('day', {midnight}, {zone})")),
+        "2024-03-01T00:00:00"
+    );
+    let bucket = |x: &str, origin: &str| value(&format!("time_bucket('1 day', {x}, {origin}, {zone})"));
+    assert_eq!(bucket("date '2024-03-01'", "null::date"), "2024-03-01");
+    assert_eq!(bucket("date '2024-03-01'", "date '2024-01-01'"), "2024-03-01");
+    assert_eq!(
+        bucket("timestamp '2024-03-01 02:00:00'", "timestamp '2024-01-01'"),
+        "2024-03-01T00:00:00"
+    );
+    // an origin that is a moment counts by the same clocks
+    let moment = "timestamptz '2024-03-01 02:00:00Z'";
+    assert_eq!(
+        bucket(moment, "timestamptz '2024-01-01 05:00:00Z'"),
+        "2024-02-29T05:00:00Z"
+    );
+    assert_eq!(bucket(moment, "timestamp '2024-01-01'"), "2024-02-29T05:00:00Z");
+}
+
+#[test]
+fn dates_beyond_microseconds() {
+    let far = "(date '2024-01-01' + 200000000)";
+    assert_eq!(value(&format!("year({far})")), "549605");
+    assert_eq!(value(&format!("dayname({far})")), "Friday");
+    assert_eq!(value(&format!("year(last_day({far}))")), "549605");
+    assert_eq!(value(&format!("epoch({far})")), "17281704067200.0");
+    for x in ["epoch_us(X)", "date_trunc('month', X)", "strftime(X, '%Y')"] {
+        run(["sql", &format!("select {}", x.replace('X', far))])
+            .failed(1)
+            .says(&["beyond what microseconds"]);
     }
 }
