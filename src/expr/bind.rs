@@ -4,15 +4,14 @@ use arrow::array::{Array, new_empty_array};
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 use regex::Regex;
 
+use super::choices::{extreme, unite_all};
 use super::eval::{Node, Value};
 use super::functions::{Func, is_digits};
-use super::literals::{
-    COMPARED, adapt, as_short, has_literals, literal, of_width, printed, width_of_all, within_nanos,
-};
+use super::literals::{COMPARED, adapt, as_short, has_literals, literal, printed, within_nanos};
 use super::tree::{BinaryOp, Expr, UnaryOp, balanced};
 use super::{alike, arith, carried, cast, spans, temporal, text};
 use crate::error::{Error, Result, no_column};
-use crate::kernel::{Scalar, Width, carry, types};
+use crate::kernel::{Scalar, Width, types};
 
 /// The type of an expression that may hold aggregates.
 pub(super) fn type_of(e: &Expr, schema: &Schema) -> Result<DataType> {
@@ -57,7 +56,7 @@ pub fn unknown_column(name: &str, schema: &Schema) -> Error {
     no_column(name, schema.fields().iter().map(|f| f.name().as_str()))
 }
 
-struct Binder<'a> {
+pub(super) struct Binder<'a> {
     schema: &'a Schema,
     aggregates: bool,
     /// The type of what the stage before made of a long chain.
@@ -91,7 +90,7 @@ pub(super) fn call(func: Func, arg: Node, ty: &DataType) -> Node {
 
 /// Casts to a type; constants at once, if they can be. Bytes are text where they are UTF-8, and floats
 /// the text of their own width.
-fn coerce((node, from): Typed, to: &DataType) -> Result<Node> {
+pub(super) fn coerce((node, from): Typed, to: &DataType) -> Result<Node> {
     if from == *to {
         return Ok(node);
     }
@@ -162,12 +161,12 @@ fn text_of(e: &Expr) -> Option<&str> {
     }
 }
 
-fn is_text_literal(e: &Expr) -> bool {
+pub(super) fn is_text_literal(e: &Expr) -> bool {
     text_of(e).is_some()
 }
 
 impl Binder<'_> {
-    fn bind(&self, e: &Expr) -> Result<Typed> {
+    pub(super) fn bind(&self, e: &Expr) -> Result<Typed> {
         match e {
             Expr::Column(name)
                 if name == HELD
@@ -320,7 +319,7 @@ impl Binder<'_> {
         }
     }
 
-    fn bool(&self, e: &Expr, what: &str) -> Result<Node> {
+    pub(super) fn bool(&self, e: &Expr, what: &str) -> Result<Node> {
         let (node, ty) = self.bind(e)?;
         match ty {
             DataType::Boolean | DataType::Null => coerce((node, ty), &DataType::Boolean),
@@ -384,7 +383,7 @@ impl Binder<'_> {
         }
     }
 
-    fn compare(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<Node> {
+    pub(super) fn compare(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<Node> {
         let (mut l, mut r) = self.pair(left, right)?;
         as_short(&mut l, &r)?;
         as_short(&mut r, &l)?;
@@ -603,72 +602,25 @@ impl Binder<'_> {
         }
     }
 
-    fn case(
-        &self,
-        what: &str,
-        operand: &Option<Box<Expr>>,
-        branches: &[(Expr, Expr)],
-        otherwise: &Option<Box<Expr>>,
-    ) -> Result<Typed> {
-        let null = Expr::Literal(Scalar::Null);
-        let otherwise = otherwise.as_deref().unwrap_or(&null);
-        let mut bound = Vec::with_capacity(branches.len());
-        for (when, then) in branches {
-            let condition = match operand {
-                Some(x) => self.compare(BinaryOp::Eq, x, when)?,
-                None => self.bool(when, "WHEN")?,
-            };
-            bound.push((condition, (then, self.bind(then)?)));
-        }
-        let last = (otherwise, self.bind(otherwise)?);
-        let results: Vec<&(&Expr, Typed)> = bound.iter().map(|b| &b.1).chain([&last]).collect();
-        let ty = unite_all(what, &results)?;
-        let width = width_of_all(results.iter().map(|(_, (node, _))| node));
-        let width = width.filter(|_| ty == DataType::Float64);
-        let role = format!("as the other values of {what} are");
-        let finish = |(e, t): (&Expr, Typed)| -> Result<Node> {
-            Ok(of_width(coerce(adapt(e, t, &ty, &role)?, &ty)?, width))
-        };
-        let branches = bound
-            .into_iter()
-            .map(|(c, r)| Ok((c, finish(r)?)))
-            .collect::<Result<_>>()?;
-        let case = Node::case(branches, finish(last)?, ty.clone());
-        Ok(match width {
-            Some(width) => (Node::Short(Box::new(case), width), ty),
-            None => (case, ty),
-        })
-    }
-
     /// `time_bucket` with its width in months and microseconds.
-    fn bucket(&self, width: &Expr, x: &Expr, rest: &[Expr]) -> Result<Expr> {
-        let wrong = |what: &str| {
-            let what = format!("the width of a bucket must be {what}, not {width}");
-            Error::query(what).help("time_bucket('15 minutes', x), time_bucket('1 month', x)")
-        };
-        let Expr::Literal(Scalar::Interval(months, days, us)) = width else {
-            return Err(wrong("a constant interval"));
-        };
-        let us = i64::from(*days)
-            .checked_mul(temporal::DAY_US)
-            .and_then(|d| d.checked_add(*us));
-        let (months, us) = (i64::from(*months), us.ok_or_else(|| wrong("in range"))?);
-        if months < 0 || us < 0 || (months == 0) == (us == 0) {
-            return Err(wrong("positive, of months or of days and less"));
-        }
+    fn bucket(&self, width: &Expr, x: &Expr, rest: &[Expr]) -> Result<Typed> {
+        let (months, us) = super::buckets::width(width)?;
+        let mut moment = self.bind(x)?;
         // parts of days are moments
-        let x = match us % temporal::DAY_US == 0 || self.bind(x)?.1 != DataType::Date32 {
-            true => x.clone(),
-            false => x.clone().cast_to(&types::timestamp())?,
-        };
-        let int = |n: i64| Expr::Literal(Scalar::Int(n));
-        Ok(Expr::Function {
-            func: Func::Bucket,
-            args: [int(months), int(us), x]
-                .into_iter()
-                .chain(rest.iter().cloned())
-                .collect(),
-        })
+        if us % temporal::DAY_US != 0 && moment.1 == DataType::Date32 {
+            moment = (coerce(moment, &types::timestamp())?, types::timestamp());
+        }
+        let int = |n: i64| constant(&Scalar::Int(n));
+        let mut bound = vec![int(months), int(us), moment];
+        for e in rest {
+            bound.push(self.bind(e)?);
+        }
+        let args = [x].into_iter().chain(rest);
+        let literals: Vec<bool> = [false, false]
+            .into_iter()
+            .chain(args.map(is_text_literal))
+            .collect();
+        called(Func::Bucket, bound, &literals)
     }
 
     fn function(&self, func: Func, args: &[Expr]) -> Result<Typed> {
@@ -690,8 +642,7 @@ impl Binder<'_> {
                 return self.case(func.info().name, &None, &[branch], &Some(Box::new(a.clone())));
             }
             (Func::TimeBucket, [width, x, rest @ ..]) => {
-                let e = self.bucket(width, x, rest)?;
-                return self.bind(&e);
+                return self.bucket(width, x, rest);
             }
             (Func::If, [c, a, b]) => {
                 return self.case(
@@ -716,85 +667,61 @@ impl Binder<'_> {
             let each = all.into_iter().map(|(e, t)| adapt(e, t, &ty, &role));
             bound = each.collect::<Result<_>>()?;
         }
-        let given: Vec<DataType> = bound.iter().map(|b| b.1.clone()).collect();
         let literals: Vec<bool> = args.iter().map(is_text_literal).collect();
-        let (want, mut ty) = func.check(&given, &literals)?;
-        let args: Vec<Node> = bound
-            .into_iter()
-            .zip(&want)
-            .map(|(b, t)| coerce(b, t))
-            .collect::<Result<_>>()?;
-        if let (Func::Greatest | Func::Least, Some(carrier)) = (func, carry::carrier(&ty)) {
-            let carried = |a| call(Func::Carry, a, &carrier);
-            let extreme = Node::Call {
-                func,
-                args: args.into_iter().map(carried).collect(),
-                ty: carrier.clone(),
-                regex: None,
-            };
-            return Ok((call(Func::Carried, extreme, &ty), ty));
-        }
-        let constant_arg = |i: usize| match args.get(i) {
-            Some(Node::Const(a)) => text::constant_text(a),
-            _ => None,
-        };
-        let regex: Option<Regex> = match func {
-            Func::RegexpLike | Func::RegexpExtract => {
-                constant_arg(1).map(|p| text::regex(p, "")).transpose()?
-            }
-            Func::RegexpReplace if args.len() == 3 || constant_arg(3).is_some() => constant_arg(1)
-                .map(|p| text::regex(p, constant_arg(3).unwrap_or("")))
-                .transpose()?,
-            _ => None,
-        };
-        if matches!(func, Func::DateTrunc | Func::DateDiff)
-            && let Some(unit) = constant_arg(0)
-        {
-            super::dates::Unit::parse(unit)?;
-        }
-        let zone = match func {
-            Func::AtTimeZone | Func::Zoned => constant_arg(1),
-            Func::DateTrunc | Func::Strftime => constant_arg(2),
-            Func::Bucket => constant_arg(4),
-            _ => None,
-        };
-        if let Some(zone) = zone {
-            super::zones::parse(zone)?;
-        }
-        // what tells an offset is a moment
-        if matches!(func, Func::Strptime | Func::TryStrptime)
-            && constant_arg(1).is_some_and(super::strptime::has_offset)
-        {
-            ty = types::timestamp_utc();
-        }
-        Ok((
-            Node::Call {
-                func,
-                args,
-                ty: ty.clone(),
-                regex,
-            },
-            ty,
-        ))
+        called(func, bound, &literals)
     }
 }
 
-fn unite_all(what: &str, results: &[&(&Expr, Typed)]) -> Result<DataType> {
-    let mut ty = DataType::Null;
-    let mut literal = false; // a text literal takes the type of the others
-    for (e, (_, t)) in results {
-        if is_text_literal(e) {
-            literal = true;
-            continue;
-        }
-        ty = common(&ty, t).ok_or_else(|| {
-            let (a, b) = (types::name(&ty), types::name(t));
-            Error::query(format!("{what} has results of {a} and of {b}: {e}"))
-                .help("cast(x AS type) makes them one type")
-        })?;
+/// A function of bound arguments; `literals` says which of them are texts in the query.
+fn called(func: Func, bound: Vec<Typed>, literals: &[bool]) -> Result<Typed> {
+    let given: Vec<DataType> = bound.iter().map(|b| b.1.clone()).collect();
+    let (want, mut ty) = func.check(&given, literals)?;
+    if let Func::Greatest | Func::Least = func {
+        return extreme(func, bound, ty);
     }
-    match (literal, &ty) {
-        (true, DataType::Null) => Ok(types::TEXT),
-        _ => Ok(ty),
+    let args: Vec<Node> = bound
+        .into_iter()
+        .zip(&want)
+        .map(|(b, t)| coerce(b, t))
+        .collect::<Result<_>>()?;
+    let constant_arg = |i: usize| match args.get(i) {
+        Some(Node::Const(a)) => text::constant_text(a),
+        _ => None,
+    };
+    let regex: Option<Regex> = match func {
+        Func::RegexpLike | Func::RegexpExtract => constant_arg(1).map(|p| text::regex(p, "")).transpose()?,
+        Func::RegexpReplace if args.len() == 3 || constant_arg(3).is_some() => constant_arg(1)
+            .map(|p| text::regex(p, constant_arg(3).unwrap_or("")))
+            .transpose()?,
+        _ => None,
+    };
+    if matches!(func, Func::DateTrunc | Func::DateDiff)
+        && let Some(unit) = constant_arg(0)
+    {
+        super::dates::Unit::parse(unit)?;
     }
+    let zone = match func {
+        Func::AtTimeZone | Func::Zoned => constant_arg(1),
+        Func::DateTrunc | Func::Strftime => constant_arg(2),
+        Func::Bucket => constant_arg(4),
+        _ => None,
+    };
+    if let Some(zone) = zone {
+        super::zones::parse(zone)?;
+    }
+    // what tells an offset is a moment
+    if matches!(func, Func::Strptime | Func::TryStrptime)
+        && constant_arg(1).is_some_and(super::strptime::has_offset)
+    {
+        ty = types::timestamp_utc();
+    }
+    Ok((
+        Node::Call {
+            func,
+            args,
+            ty: ty.clone(),
+            regex,
+        },
+        ty,
+    ))
 }

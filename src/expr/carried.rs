@@ -67,6 +67,8 @@ pub(super) fn call(func: Func, values: &[Value], ty: &DataType, rows: usize) -> 
         Func::ReadAs => whole(alike::values(first, ty)?).map(Some),
         Func::Short16 => whole(Width::Float16.printed(first)).map(Some),
         Func::Short32 => whole(Width::Float32.printed(first)).map(Some),
+        Func::Nearest16 => whole(Width::Float16.rounded(first)).map(Some),
+        Func::Nearest32 => whole(Width::Float32.rounded(first)).map(Some),
         _ => Ok(None),
     }
 }

@@ -179,6 +179,8 @@ functions! {
     ReadAs "__read_as" [] "tt" 2 '=' "" "The value that a text is beside values of that type." "";
     Short16 "__short16" [] "f" 1 'f' "" "The float that prints as one of 16 bits does." "";
     Short32 "__short32" [] "f" 1 'f' "" "The float that prints as one of 32 bits does." "";
+    Nearest16 "__nearest16" [] "f" 1 'f' "" "The nearest float of 16 bits." "";
+    Nearest32 "__nearest32" [] "f" 1 'f' "" "The nearest float of 32 bits." "";
     Unpack "__unpack" [] "ti" 2 't' "" "A value of such a row." "";
 }
 
@@ -205,7 +207,7 @@ const FOREIGN: &[(&str, &str)] = &[
 ];
 
 /// The functions at the end of the table that plans use and nobody writes.
-const HIDDEN: usize = 11;
+const HIDDEN: usize = 13;
 
 /// All functions, in the order of the manual.
 pub fn functions() -> &'static [FunctionInfo] {

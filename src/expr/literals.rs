@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, TimestampNanosecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, TimestampNanosecondArray};
 use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMicrosecondType};
 
 use super::bind::{Typed, call, constant, is_nanos, is_time};
@@ -22,7 +22,7 @@ pub(super) fn as_short(constant: &mut Typed, other: &Typed) -> Result<()> {
     {
         let float = cast::array(a, &DataType::Float64, false)?;
         let near = float.as_primitive_opt::<Float64Type>();
-        let near = near.map(|f| f.unary::<_, Float64Type>(|x| width.nearest(x)));
+        let near = near.map(|f| f.unary::<_, Float64Type>(|x| width.of_constant(x)));
         if let Some(near) = near {
             *constant = (Node::Const(Arc::new(near)), DataType::Float64);
         }
@@ -95,6 +95,17 @@ pub(super) fn adapt(e: &Expr, typed: Typed, other: &DataType, role: &str) -> Res
         Ok(value) => Ok((Node::Const(value), other.clone())),
         Err(_) => Err(wrong()),
     }
+}
+
+/// The type of an expression of type `own` beside a value of another: a text literal is one of that, if it can be.
+///
+/// # Errors
+/// It is a text that is no such value.
+pub(super) fn type_beside(e: &Expr, own: &DataType, other: &DataType, role: &str) -> Result<DataType> {
+    let Expr::Literal(text @ Scalar::Text(_)) = e else {
+        return Ok(own.clone());
+    };
+    Ok(adapt(e, constant(text), other, role)?.1)
 }
 
 /// The error about a text that is no value of the type with which it is compared.
@@ -173,15 +184,21 @@ pub fn literal(text: &str, ty: &DataType) -> Option<Scalar> {
 /// The width of floats that all of some nodes have which are no constants; these become values of it
 /// ([`of_width`]).
 pub(super) fn width_of_all<'a>(nodes: impl Iterator<Item = &'a Node>) -> Option<Width> {
-    let mut width = None;
+    let (mut width, mut constants) = (None, Vec::new());
     for node in nodes {
         match node {
-            Node::Const(a) if types::is_numeric(a.data_type()) => {}
+            Node::Const(a) if *a.data_type() == DataType::Null => {}
+            Node::Const(a) if types::is_numeric(a.data_type()) => constants.push(a),
             Node::Short(_, w) if width.is_none_or(|v| v == *w) => width = Some(*w),
             _ => return None,
         }
     }
-    width
+    let spanned = |w: Width, a: &ArrayRef| {
+        let float = cast::array(a, &DataType::Float64, false).ok();
+        let float = float.as_ref().and_then(|f| f.as_primitive_opt::<Float64Type>());
+        float.is_some_and(|f| f.iter().flatten().all(|x| w.spans(x)))
+    };
+    width.filter(|w| constants.iter().all(|a| spanned(*w, a)))
 }
 
 /// A constant as the nearest float of a width.

@@ -25,6 +25,7 @@ mod case;
 pub mod cast;
 mod cast_type;
 mod chain;
+mod choices;
 pub mod clock;
 pub mod compare;
 pub mod convert;
@@ -81,7 +82,7 @@ pub use parse::{parse, parse_named, point_at};
 pub use steps::{Step, Stepped, in_steps};
 pub use syntax::{closed, left_over, point_within};
 pub use tree::{AggCall, AggFunc, BinaryOp, CastType, CompareOp, Expr, UnaryOp};
-pub use width::{field, width_of};
+pub use width::{field, narrowed, narrowed_window, width_of};
 pub use window::{
     Exclude, Foremost, FrameBound, FrameUnit, OrderBy, Rank, WindowCall, WindowFrame, WindowFunc,
 };

@@ -4,8 +4,8 @@
 use arrow::datatypes::{Field, Schema};
 
 use super::functions::Func;
-use super::tree::{AggFunc, Expr};
-use super::window::WindowFunc;
+use super::tree::{AggFunc, CastType, Expr};
+use super::window::{WindowCall, WindowFunc};
 use crate::error::Result;
 use crate::kernel::{Scalar, Width};
 
@@ -35,6 +35,8 @@ pub fn width_of(e: &Expr, schema: &Schema) -> Option<Width> {
             (Func::If, [_, a, b]) => common([a, b].into_iter(), schema),
             (Func::NullIf, [a, _]) => width_of(a, schema),
             (Func::Ordered, [x, ..]) => width_of(x, schema),
+            (Func::Nearest16, _) => Some(Width::Float16),
+            (Func::Nearest32, _) => Some(Width::Float32),
             _ => None,
         },
         Expr::Aggregate(call) => {
@@ -66,12 +68,12 @@ fn of_aggregate(func: AggFunc, width: Width) -> Option<Width> {
 
 /// The width that all have; nulls and numbers that fit go with any, as floats any numbers do.
 fn common<'a>(all: impl Iterator<Item = &'a Expr>, schema: &Schema) -> Option<Width> {
-    let (mut width, mut numbers, mut broken) = (None, Vec::new(), false);
+    let (mut width, mut numbers, mut fractions) = (None, Vec::new(), Vec::new());
     for e in all {
         match e {
             Expr::Literal(Scalar::Null) => {}
             Expr::Literal(Scalar::Int(n)) => numbers.push(*n),
-            Expr::Literal(Scalar::Float(_) | Scalar::Decimal(..)) => broken = true,
+            Expr::Literal(v @ (Scalar::Float(_) | Scalar::Decimal(..))) => fractions.push(v.clone()),
             e => {
                 let own = width_of(e, schema)?;
                 if width.is_some_and(|w| w != own) {
@@ -82,7 +84,44 @@ fn common<'a>(all: impl Iterator<Item = &'a Expr>, schema: &Schema) -> Option<Wi
         }
     }
     width.filter(|w: &Width| match w.is_float() {
-        true => true,
-        false => !broken && numbers.iter().all(|n| w.holds(*n)),
+        true => {
+            let whole = numbers.iter().all(|n| w.spans(*n as f64));
+            whole && fractions.iter().all(|v| spans(*w, v))
+        }
+        false => fractions.is_empty() && numbers.iter().all(|n| w.holds(*n)),
     })
+}
+
+/// Whether a number is not beyond all finite floats of a width.
+fn spans(width: Width, v: &Scalar) -> bool {
+    let float = super::cast::scalar(v, CastType::Float);
+    matches!(float, Ok(Scalar::Float(x)) if width.spans(x))
+}
+
+/// The result of an aggregate as a float of its width, where it lies between two of them.
+pub fn narrowed(func: AggFunc, result: Expr, width: Option<Width>) -> Expr {
+    match func {
+        AggFunc::Median | AggFunc::Quantile(_) => nearest(result, width),
+        _ => result,
+    }
+}
+
+/// The result of a window function as a float of its width, where it may be none.
+pub fn narrowed_window(call: &WindowCall, result: Expr, schema: &Schema) -> Expr {
+    let width = width_of(&Expr::Window(Box::new(call.clone())), schema);
+    match call.func {
+        WindowFunc::Aggregate(func) => narrowed(func, result, width),
+        // a default is a number as it is written
+        WindowFunc::Lag(_) | WindowFunc::Lead(_) if call.args.len() > 1 => nearest(result, width),
+        _ => result,
+    }
+}
+
+fn nearest(e: Expr, width: Option<Width>) -> Expr {
+    let func = match width {
+        Some(Width::Float16) => Func::Nearest16,
+        Some(Width::Float32) => Func::Nearest32,
+        _ => return e,
+    };
+    Expr::Function { func, args: vec![e] }
 }

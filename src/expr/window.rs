@@ -14,6 +14,7 @@ use arrow::datatypes::{DataType, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::bind::common;
+use super::literals::type_beside;
 use super::tree::{AggFunc, BinaryOp, Expr};
 use crate::error::{Error, Result};
 use crate::kernel::{Scalar, types};
@@ -390,14 +391,20 @@ impl WindowCall {
         match (&self.func, args.as_slice()) {
             (RowNumber | Rank | DenseRank | Ntile(_), []) => Ok(DataType::Int64),
             (PercentRank | CumeDist, []) => Ok(DataType::Float64),
-            (Lag(_) | Lead(_), [ty, default]) => common(ty, default).ok_or_else(|| {
-                Error::query(format!(
-                    "{} of {} with a default of {}",
-                    self.func.name(),
-                    types::name(ty),
-                    types::name(default)
-                ))
-            }),
+            (Lag(_) | Lead(_), [ty, default]) => {
+                let misfit = || {
+                    Error::query(format!(
+                        "{} of {} with a default of {}",
+                        self.func.name(),
+                        types::name(ty),
+                        types::name(default)
+                    ))
+                    .of_types()
+                };
+                let role = format!("of which {} is taken", self.func.name());
+                let default = type_beside(&self.args[1], default, ty, &role)?;
+                common(ty, &default).ok_or_else(misfit)
+            }
             (Lag(_) | Lead(_) | FirstValue | LastValue | NthValue(_), [ty]) => Ok(ty.clone()),
             (Aggregate(AggFunc::Count), []) => Ok(DataType::Int64),
             (Aggregate(AggFunc::Std | AggFunc::Var | AggFunc::StdPop | AggFunc::VarPop), [ty])

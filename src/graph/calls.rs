@@ -6,13 +6,17 @@
 //!   min(__pack(y, place, x, z)), sum(w)          then a projection takes x and z out again
 //! ```
 
+use std::sync::Arc;
+
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::lower::sortable;
 use crate::error::Result;
-use crate::expr::{AggCall, AggFunc, Expr, Func, Ordering, carried, needs_carrier, ordered_by, restored};
+use crate::expr::{
+    self, AggCall, AggFunc, Expr, Func, Ordering, carried, needs_carrier, ordered_by, restored,
+};
 use crate::kernel::carry::carrier;
-use crate::kernel::{Scalar, types};
+use crate::kernel::{Scalar, Width, types};
 
 /// The engine's aggregates and where the plan's are among them.
 pub(super) struct Calls {
@@ -170,7 +174,15 @@ impl Calls {
     ///
     /// `keys` has the types of keys that are carried.
     pub fn unpacked(&self, schema: &Schema, keys: &[Option<DataType>]) -> Result<Option<Unpacking>> {
-        if self.packs.is_empty() && self.carried.iter().chain(keys).all(Option::is_none) {
+        let narrow =
+            |f: &Field, i: usize| expr::narrowed(self.aggs[i].0, Expr::column(f.name()), Width::of_field(f));
+        let is_narrow = |(out, f): (&Out, &Arc<Field>)| match *out {
+            Out::Whole(i) => narrow(f, i) != Expr::column(f.name()),
+            Out::Field(..) => false,
+        };
+        let results = self.outs.iter().zip(&schema.fields()[keys.len()..]);
+        let as_is = self.carried.iter().chain(keys).all(Option::is_none);
+        if self.packs.is_empty() && as_is && !results.clone().any(is_narrow) {
             return Ok(None);
         }
         let whole = self.aggs.len() - self.packs.len();
@@ -191,7 +203,7 @@ impl Calls {
             exprs.push((f.name().clone(), e));
         }
         let mut wholes: Vec<Option<Field>> = vec![None; whole];
-        for (out, f) in self.outs.iter().zip(&schema.fields()[keys.len()..]) {
+        for (out, f) in results {
             let e = match *out {
                 Out::Whole(i) => {
                     let (mut field, mut e) = own(f, &self.carried[i])?;
@@ -200,7 +212,11 @@ impl Calls {
                         e = restored(rounded(f.name(), &carrier(ty).unwrap_or(DataType::Int64))?, ty)?;
                     }
                     wholes[i] = Some(field);
-                    e
+                    if self.carried[i].is_none() {
+                        narrow(f, i)
+                    } else {
+                        e
+                    }
                 }
                 Out::Field(pack, at) => {
                     let column = Expr::column(packed(pack));

@@ -85,7 +85,7 @@ impl Lowering {
             let spec = lower_call(name, call, ty.clone(), &peers, &sorted, &mut place)?;
             let column = Expr::column(name);
             let e = match spec.ty == ty {
-                true => column,
+                true => expr::narrowed_window(call, column, &visible),
                 false => expr::restored(column, &ty)?,
             };
             results.push((name.clone(), e));
@@ -165,7 +165,8 @@ fn lower_call(
     let keys = *peers
         .get(call.order.len())
         .ok_or_else(|| Error::defect("a window with more keys than its node"))?;
-    let mut args = call.args.iter().cloned();
+    let width = expr::width_of(&Expr::Window(Box::new(call.clone())), schema);
+    let (own, mut args) = (ty.clone(), call.args.iter().cloned());
     let (mut arg, mut default) = (args.next(), args.next());
     let mut filtered = false;
     if let Some(f) = &call.filter {
@@ -225,6 +226,7 @@ fn lower_call(
         default: default.map(&mut *place),
         peers: keys,
         frame: frame(call, schema, place)?,
+        width: width.filter(|_| ty == own),
         ty,
     })
 }

@@ -12,6 +12,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Float64Type, TimeUnit};
 use half::f16;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 
@@ -30,7 +31,7 @@ pub fn name_of(field: &Field) -> String {
 const NOTE: &str = "ddf.width";
 
 /// The type of a column in its file, where it is not that of the engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Width {
     /// 8 bits with a sign.
     Int8,
@@ -183,6 +184,19 @@ impl Width {
         }
     }
 
+    /// What a constant is beside floats of this width: the nearest of them, or itself where it is beyond all of them.
+    pub fn of_constant(self, x: f64) -> f64 {
+        match self.spans(x) {
+            true => self.nearest(x),
+            false => x,
+        }
+    }
+
+    /// Whether a float is not beyond all that are finite in this width.
+    pub fn spans(self, x: f64) -> bool {
+        self.nearest(x).is_finite() || !x.is_finite()
+    }
+
     /// The shortest text of a float of this width, read as a float of 64 bits: what it prints as.
     pub fn shortest(self, x: f64) -> f64 {
         if !x.is_finite() {
@@ -218,8 +232,17 @@ impl Width {
 
     /// A column of floats as those that print like it.
     pub fn printed(self, column: &ArrayRef) -> ArrayRef {
+        self.each_float(column, |x| self.shortest(x))
+    }
+
+    /// A column of floats as the nearest of this width.
+    pub fn rounded(self, column: &ArrayRef) -> ArrayRef {
+        self.each_float(column, |x| self.nearest(x))
+    }
+
+    fn each_float(self, column: &ArrayRef, f: impl Fn(f64) -> f64) -> ArrayRef {
         match column.as_primitive_opt::<Float64Type>() {
-            Some(floats) if self.is_float() => Arc::new(floats.unary::<_, Float64Type>(|x| self.shortest(x))),
+            Some(floats) if self.is_float() => Arc::new(floats.unary::<_, Float64Type>(f)),
             _ => column.clone(),
         }
     }

@@ -245,7 +245,7 @@ fn as_column_type(value: Scalar, field: &Field) -> Option<Scalar> {
                 Width::of_field(field),
                 expr::cast::scalar(&value, CastType::Float),
             ) {
-                (Some(width), Ok(Scalar::Float(x))) => Some(Scalar::Float(width.nearest(x))),
+                (Some(width), Ok(Scalar::Float(x))) => Some(Scalar::Float(width.of_constant(x))),
                 _ => Some(value),
             }
         }

@@ -690,3 +690,103 @@ fn nan_in_csv_is_said() {
     run(["sql", sql, "-o", &out]).done().quietly();
     assert_eq!(lines(&format!("select count(x) from '{}'", out)), ["2"]);
 }
+
+/// Values that stand between, or beside, floats of 32 bits are such floats themselves, wherever a query looks at them.
+#[test]
+fn results_of_narrow_floats_are_narrow() {
+    let f = Folder::new();
+    let path = f.at("f.parquet");
+    let (k, x): (ArrayRef, ArrayRef) = (
+        Arc::new(Int64Array::from(vec![1, 1, 2, 3, 4])),
+        Arc::new(Float32Array::from(vec![
+            Some(0.1),
+            Some(0.2),
+            Some(0.3),
+            Some(f32::INFINITY),
+            None,
+        ])),
+    );
+    let batch = RecordBatch::try_from_iter_with_nullable([("k", k, true), ("f", x, true)]).unwrap();
+    let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let ask = |sql: &str| {
+        let sql = sql.replace("FILE", &format!("'{path}'"));
+        run(["sql", &sql]).done().text().replace('\n', " ")
+    };
+    let over = "over (order by f)";
+    let part = "over (partition by k)";
+    for (sql, want) in [
+        ("select k from FILE group by k having median(f) = 0.15", "k 1 "),
+        (
+            "select k from (select k, quantile(f, 0.5) m from FILE group by k) where m = 0.15",
+            "k 1 ",
+        ),
+        (
+            &format!("select k from (select k, median(f) {part} m from FILE) where m = 0.15"),
+            "k 1 1 ",
+        ),
+        (
+            &format!("select k from (select k, lag(f) {over} m from FILE) where m = 0.1"),
+            "k 1 ",
+        ),
+        (
+            &format!("select k from (select k, lag(f, 1, 0.15) {over} m from FILE) where m = 0.15"),
+            "k 1 ",
+        ),
+        (
+            &format!("select k from (select k, min(f) {over} m from FILE) where m = 0.1"),
+            "k 1 1 2 3 4 ",
+        ),
+        (
+            &format!("select k from FILE qualify first_value(f) {over} = 0.1"),
+            "k 1 1 2 3 4 ",
+        ),
+        (
+            "select k, least(f, 0.15) m from FILE where least(f, 0.15) = 0.15",
+            "k,m 1,0.15 2,0.15 3,0.15 4,0.15 ",
+        ),
+        (
+            "select k from (select k, greatest(f, 0.15) m from FILE) where m = 0.15",
+            "k 1 4 ",
+        ),
+        (
+            "select k, cast(least(f, 0.15) as text) m from FILE where k = 2",
+            "k,m 2,0.15 ",
+        ),
+        // CASE by masks and row by row
+        (
+            "select k from (select k, case when k > 1 then f else 0.15 end m from FILE) where m = 0.15",
+            "k 1 1 ",
+        ),
+        (
+            "select k, case when f < 0.15 then f else 0.15 end m from FILE where k < 3",
+            "k,m 1,0.1 1,0.15 2,0.15 ",
+        ),
+        (
+            "select k, case when f > 3.5e38 then 'far' when f = 0.1 then 'near' end m from FILE",
+            "k,m 1,near 1, 2, 3,far 4, ",
+        ),
+        (
+            "select k, case k when 1 then f when 2 then 7 end m from FILE",
+            "k,m 1,0.1 1,0.2 2,7.0 3, 4, ",
+        ),
+        // beyond all floats of 32 bits that are finite
+        ("select k from FILE where f > 3.5e38", "k 3 "),
+        ("select k from FILE where f < 3.5e38", "k 1 1 2 "),
+        (
+            "select k from FILE where f in (0.1, 3.5e38, 1e39, 1e40, 1e41)",
+            "k 1 ",
+        ),
+        ("select k from FILE where f between 3.5e38 and 1e300", "k "),
+        ("select greatest(f, 1e300) m from FILE where k = 3", "m inf "),
+        ("select least(f, 1e300) m from FILE where k = 3", "m 1e300 "),
+    ] {
+        assert_eq!(ask(sql), want, "{sql}");
+        let folded = sql.replace("FILE", &format!("'{path}'"));
+        let plain = run(["sql", "--no-optimize", &folded]).done();
+        assert_eq!(plain.text().replace('\n', " "), want, "as written: {sql}");
+    }
+    let flag = run(["query", &path, "-w", "f > 3.5e38", "-s", "k"]).done();
+    assert_eq!(flag.text(), "k\n3\n");
+}

@@ -55,6 +55,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use crate::expr::{AggFunc, Exclude};
+use crate::kernel::Width;
 
 pub use pass::Window;
 
@@ -76,7 +77,10 @@ impl WindowSpec {
     pub fn schema(&self, input: &SchemaRef) -> SchemaRef {
         let fields = input.fields().iter().take(self.kept).cloned();
         let calls = self.calls.iter();
-        let calls = calls.map(|c| Arc::new(Field::new(&c.name, c.ty.clone(), true)));
+        let calls = calls.map(|c| {
+            let field = Field::new(&c.name, c.ty.clone(), true);
+            Arc::new(Width::noted(c.width, field))
+        });
         Arc::new(Schema::new(fields.chain(calls).collect::<Vec<_>>()))
     }
 }
@@ -101,6 +105,9 @@ pub struct CallSpec {
     pub frame: FrameSpec,
     /// The type of the result.
     pub ty: DataType,
+    /// Its width, where that is narrower.
+    #[serde(default)]
+    pub width: Option<Width>,
 }
 
 /// What is computed.

@@ -52,6 +52,7 @@ fn call(func: Func, arg: Option<usize>, frame: FrameSpec, ty: DataType) -> CallS
         peers: 2,
         frame,
         ty,
+        width: None,
     }
 }
 
