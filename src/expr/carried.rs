@@ -29,6 +29,14 @@ pub fn carried(e: Expr) -> Expr {
     }
 }
 
+/// The expression as its carrier, from which the value comes back as it was.
+pub fn carried_exactly(e: Expr) -> Expr {
+    Expr::Function {
+        func: Func::CarryExactly,
+        args: vec![e],
+    }
+}
+
 /// The value of type `ty` that `e` carries.
 ///
 /// # Errors
@@ -62,6 +70,7 @@ pub(super) fn call(func: Func, values: &[Value], ty: &DataType, rows: usize) -> 
     };
     match func {
         Func::Carry => whole(carry::carry(first)?).map(Some),
+        Func::CarryExactly => whole(carry::carry_exactly(first)?).map(Some),
         Func::Carried if *first.data_type() == DataType::Null => Ok(Some(new_null_array(ty, rows))),
         Func::Carried => whole(carry::restore(first, ty)?).map(Some),
         Func::ReadAs => whole(alike::values(first, ty)?).map(Some),

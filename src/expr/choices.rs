@@ -62,9 +62,9 @@ pub(super) fn extreme(func: Func, bound: Vec<Typed>, ty: DataType) -> Result<Typ
         ty: ty.clone(),
         regex: None,
     };
-    let node = match (carry::carrier(&ty), width) {
+    let node = match (carry::exact_carrier(&ty), width) {
         (Some(carrier), _) => {
-            let carried = args.into_iter().map(|a| call(Func::Carry, a, &carrier));
+            let carried = args.into_iter().map(|a| call(Func::CarryExactly, a, &carrier));
             call(Func::Carried, of(carried.collect(), &carrier), &ty)
         }
         (None, Some(width)) => Node::Short(Box::new(of(args, &ty)), width),

@@ -74,7 +74,8 @@ fn constant(e: &Expr) -> Option<Expr> {
     let evaluator = Evaluator::bind(e, &Schema::empty()).ok()?;
     let out = evaluator.eval(&Batch::new(vec![], 1, 0)).ok()?;
     match cast::array_scalar(&out, 0) {
-        Scalar::Null => None,
+        // a date and an interval that is written down is a date, and one and another interval a timestamp
+        Scalar::Null | Scalar::Interval(..) => None,
         v if v.data_type() == *evaluator.data_type() => Some(Expr::Literal(v)),
         _ => None,
     }

@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, did_you_mean};
-use crate::kernel::carry::carrier;
+use crate::kernel::carry::{carrier, exact_carrier};
 use crate::kernel::types;
 
 /// One row of the table of functions.
@@ -175,6 +175,7 @@ functions! {
     Pack "__pack" [] "tv+" 2 't' "" "A row as text that sorts as rows are ordered." "";
     Pair "__pair" [] "ff" 2 'p' "" "Two numbers as one value, for aggregates of pairs." "";
     Carry "__carry" [] "v" 1 '=' "" "A value of a rarer type as one of a common type that sorts like it." "";
+    CarryExactly "__carry_exactly" [] "v" 1 '=' "" "The same, from which the value comes back as it was." "";
     Carried "__carried" [] "vt" 2 '=' "" "The value that another carries." "";
     ReadAs "__read_as" [] "tt" 2 '=' "" "The value that a text is beside values of that type." "";
     Short16 "__short16" [] "f" 1 'f' "" "The float that prints as one of 16 bits does." "";
@@ -207,7 +208,7 @@ const FOREIGN: &[(&str, &str)] = &[
 ];
 
 /// The functions at the end of the table that plans use and nobody writes.
-const HIDDEN: usize = 13;
+const HIDDEN: usize = 14;
 
 /// All functions, in the order of the manual.
 pub fn functions() -> &'static [FunctionInfo] {
@@ -301,6 +302,7 @@ impl Func {
                 | EpochUs
                 | EpochNs
                 | Carry
+                | CarryExactly
                 | Carried
                 | ReadAs
                 | Decode
@@ -365,6 +367,7 @@ impl Func {
             _ if self == Func::DateTrunc => want[1].clone(),
             _ if self == Func::Bucket => want[2].clone(),
             _ if self == Func::Carry => carrier(&want[0]).unwrap_or_else(|| want[0].clone()),
+            _ if self == Func::CarryExactly => exact_carrier(&want[0]).unwrap_or_else(|| want[0].clone()),
             _ if letters.contains(&'a') => united,
             _ => want[0].clone(),
         };

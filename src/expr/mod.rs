@@ -66,7 +66,7 @@ mod tests;
 pub use aggregates::is_aggregate;
 pub use alike::{as_beside, as_compared, equal_type};
 pub use bind::common;
-pub use carried::{carried, needs_carrier, restored};
+pub use carried::{carried, carried_exactly, needs_carrier, restored};
 pub use convert::{Hook, convert, convert_with};
 pub use display::quote_name;
 pub use eval::Evaluator;

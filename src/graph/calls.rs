@@ -13,9 +13,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use super::lower::sortable;
 use crate::error::Result;
 use crate::expr::{
-    self, AggCall, AggFunc, Expr, Func, Ordering, carried, needs_carrier, ordered_by, restored,
+    self, AggCall, AggFunc, Expr, Func, Ordering, carried, carried_exactly, needs_carrier, restored,
 };
-use crate::kernel::carry::carrier;
+use crate::kernel::carry::{carrier, exact_carrier};
 use crate::kernel::{Scalar, Width, types};
 
 /// The engine's aggregates and where the plan's are among them.
@@ -28,6 +28,9 @@ pub(super) struct Calls {
     carried: Vec<Option<DataType>>,
     /// Those of them that are means, which are floats.
     means: Vec<usize>,
+    /// For each key of the groups, the engine's aggregate that has the key as it was in the first row, where equal
+    /// ones are not the same.
+    spelled: Vec<Option<usize>>,
 }
 
 /// Where an aggregate of the plan is.
@@ -46,18 +49,30 @@ struct Pack {
 }
 
 impl Calls {
-    /// The calls of `aggs` over rows of `input`.
-    pub fn new(aggs: &[(String, AggCall)], input: &Schema) -> Result<Calls> {
+    /// The calls of `aggs` over rows of `input`, grouped by `keys`.
+    pub fn new(aggs: &[(String, AggCall)], keys: &[(String, Expr)], input: &Schema) -> Result<Calls> {
         let mut calls = Calls {
             aggs: Vec::new(),
             outs: Vec::new(),
             packs: Vec::new(),
             carried: Vec::new(),
             means: Vec::new(),
+            spelled: Vec::new(),
         };
         for (_, a) in aggs {
             let out = calls.add(a, input)?;
             calls.outs.push(out);
+        }
+        for (_, key) in keys {
+            let at = calls.aggs.len();
+            let spelled = needs_carrier(key, input)?.filter(|ty| carrier(ty) != exact_carrier(ty));
+            calls.spelled.push(spelled.as_ref().map(|_| at));
+            if spelled.is_some() {
+                calls
+                    .aggs
+                    .push((AggFunc::First, Some(carried_exactly(key.clone()))));
+                calls.carried.push(spelled);
+            }
         }
         for p in &calls.packs {
             let arg = filtered(p.filter.clone(), Some(p.order.pack(&p.values)));
@@ -103,46 +118,23 @@ impl Calls {
             Some(x) if !matches!(func, AggFunc::Stepped(_)) => needs_carrier(x, input)?,
             _ => None,
         };
-        if let (Some(DataType::Interval(_)), Some(x)) = (&ty, &arg)
-            && let Some(out) = self.interval(func, x, &a.filter)
-        {
-            return Ok(out);
-        }
+        use AggFunc::{First, FirstKnown, Last, LastKnown, Max, Mean, Min, Sum};
+        // one of the values
+        let one = matches!(func, Min | Max | First | Last | FirstKnown | LastKnown);
         let arg = match (func, ty.is_some()) {
             (_, false) => arg,
             // whether there is a value is all that counts
             (AggFunc::Count, true) => arg.map(known),
+            (_, true) if one => arg.map(carried_exactly),
             (_, true) => arg.map(carried),
         };
-        use AggFunc::{First, FirstKnown, Last, LastKnown, Max, Mean, Min, Sum};
-        let same = matches!(
-            func,
-            Min | Max | First | Last | FirstKnown | LastKnown | Sum | Mean
-        );
+        let same = one || matches!(func, Sum | Mean);
         if func == AggFunc::Mean && ty.is_some() {
             self.means.push(self.aggs.len());
         }
         self.carried.push(ty.filter(|_| same));
         self.aggs.push((func, filtered(a.filter.clone(), arg)));
         Ok(Out::Whole(self.aggs.len() - 1))
-    }
-
-    /// Intervals of equal length are equal, but not the same: the extremes are taken as they are.
-    fn interval(&mut self, func: AggFunc, x: &Expr, filter: &Option<Expr>) -> Option<Out> {
-        let descending = match func {
-            AggFunc::Min => false,
-            AggFunc::Max => true,
-            AggFunc::First => return Some(self.pack(x.clone(), Ordering::by_place(), filter)),
-            AggFunc::Last => return Some(self.pack(x.clone(), Ordering::by_place().reversed(), filter)),
-            _ => return None,
-        };
-        let (_, order) = Ordering::of(&ordered_by(x.clone(), [(carried(x.clone()), descending, false)]))?;
-        let there = Expr::IsNull {
-            expr: Box::new(x.clone()),
-            negated: true,
-        };
-        let filter = Expr::and(filter.iter().cloned().chain([there]).collect());
-        Some(self.pack(x.clone(), order, &Some(filter)))
     }
 
     fn pack(&mut self, x: Expr, order: Ordering, filter: &Option<Expr>) -> Out {
@@ -189,7 +181,10 @@ impl Calls {
         let mark = types::hidden('\u{0}', &types::names_of(schema));
         let packed = |i: usize| format!("{mark}row{i}");
         // a field as the engine has it, and what makes the plan's of it
-        let own = |f: &Field, ty: &Option<DataType>| -> Result<(Field, Expr)> {
+        let own = |f: &Field,
+                   ty: &Option<DataType>,
+                   carrier: fn(&DataType) -> Option<DataType>|
+         -> Result<(Field, Expr)> {
             let column = Expr::column(f.name());
             Ok(match ty.as_ref().zip(ty.as_ref().and_then(carrier)) {
                 Some((ty, carrier)) => (f.clone().with_data_type(carrier), restored(column, ty)?),
@@ -197,16 +192,25 @@ impl Calls {
             })
         };
         let (mut fields, mut exprs) = (Vec::new(), Vec::new());
-        for (f, ty) in schema.fields().iter().zip(keys) {
-            let (field, e) = own(f, ty)?;
+        let mut wholes: Vec<Option<Field>> = vec![None; whole];
+        for (i, (f, ty)) in schema.fields().iter().zip(keys).enumerate() {
+            let (field, mut e) = own(f, ty, carrier)?;
             fields.push(field);
+            if let (Some(at), Some(ty)) = (self.spelled[i], ty) {
+                let name = format!("{mark}key{i}");
+                e = restored(Expr::column(&name), ty)?;
+                wholes[at] = Some(Field::new(name, exact_carrier(ty).unwrap_or(types::TEXT), true));
+            }
             exprs.push((f.name().clone(), e));
         }
-        let mut wholes: Vec<Option<Field>> = vec![None; whole];
         for (out, f) in results {
             let e = match *out {
                 Out::Whole(i) => {
-                    let (mut field, mut e) = own(f, &self.carried[i])?;
+                    let carrier = match self.aggs[i].0 {
+                        AggFunc::Sum | AggFunc::Mean => carrier,
+                        _ => exact_carrier,
+                    };
+                    let (mut field, mut e) = own(f, &self.carried[i], carrier)?;
                     if let (true, Some(ty)) = (self.means.contains(&i), &self.carried[i]) {
                         field = field.with_data_type(DataType::Float64);
                         e = restored(rounded(f.name(), &carrier(ty).unwrap_or(DataType::Int64))?, ty)?;
@@ -220,9 +224,7 @@ impl Calls {
                 }
                 Out::Field(pack, at) => {
                     let column = Expr::column(packed(pack));
-                    match carrier(f.data_type()) {
-                        // its text says all of it
-                        _ if *f.data_type() == types::INTERVAL => Ordering::field(column, at, f.data_type())?,
+                    match exact_carrier(f.data_type()) {
                         Some(c) => restored(Ordering::field(column, at, &c)?, f.data_type())?,
                         None => Ordering::field(column, at, f.data_type())?,
                     }
@@ -257,8 +259,8 @@ fn rounded(name: &str, ty: &DataType) -> Result<Expr> {
 /// A value as one whose text says all of it.
 fn packable(x: Expr, input: &Schema) -> Result<Expr> {
     Ok(match needs_carrier(&x, input)? {
-        Some(ty) if ty != types::INTERVAL => carried(x),
-        _ => x,
+        Some(_) => carried_exactly(x),
+        None => x,
     })
 }
 

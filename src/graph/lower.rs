@@ -288,7 +288,7 @@ impl Lowering {
         };
         let key_columns = keys.iter().zip(&carried);
         let key_columns = key_columns.map(|((_, e), c)| place(key(e, c))).collect();
-        let calls = Calls::new(aggs, &open.schema)?;
+        let calls = Calls::new(aggs, keys, &open.schema)?;
         let unpacking = calls.unpacked(&schema, &carried)?;
         let engine = calls.aggs.into_iter();
         let engine = engine.map(|(f, arg)| (f, arg.map(&mut place))).collect();

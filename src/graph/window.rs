@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::expr::{
     self, AggFunc, Expr, Foremost, FrameBound, FrameUnit, OrderBy, Rank, WindowCall, WindowFunc,
 };
-use crate::kernel::carry::carrier;
+use crate::kernel::carry::{carrier, exact_carrier};
 use crate::kernel::{Scalar, types};
 use crate::operate::window::{CallSpec, Edge, FrameSpec, Func, WindowSpec};
 use crate::plan::{LogicalPlan, partition_of};
@@ -144,8 +144,12 @@ fn operand(func: AggFunc, arg: Expr, ty: DataType, schema: &Schema) -> Result<(O
                 .help("epoch(x) gives seconds, of which there is a mean"),
         );
     }
-    let ty = carrier(&own).filter(|_| ty == own).unwrap_or(ty);
-    Ok((Some(expr::carried(arg)), ty))
+    let (arg, carrier) = match func {
+        AggFunc::Min | AggFunc::Max => (expr::carried_exactly(arg), exact_carrier(&own)),
+        _ => (expr::carried(arg), carrier(&own)),
+    };
+    let ty = carrier.filter(|_| ty == own).unwrap_or(ty);
+    Ok((Some(arg), ty))
 }
 
 /// The columns that expressions of the plan speak of.

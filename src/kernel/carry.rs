@@ -3,6 +3,7 @@
 //! ```text
 //!   timestamp (ns), time, duration ─► int64                 its ticks
 //!   interval                       ─► decimal(38,0)         its nanoseconds, a month as 30 days
+//!                                  ─► text                  where it comes back: these, then its parts
 //!   binary, UUID                   ─► text                  a character for each byte, U+0000..=U+00FF
 //!   decimal of over 38 digits      ─► text                  of its 32 bytes, the sign bit turned
 //!   list, struct, map              ─► text                  of the bytes that `arrow::row` makes
@@ -43,6 +44,47 @@ pub fn carrier(ty: &DataType) -> Option<DataType> {
         }
         _ => return None,
     })
+}
+
+/// The type that carries values of `ty` so that they come back as they were: intervals of 1 month and of 30 days are
+/// equal, but not the same.
+pub fn exact_carrier(ty: &DataType) -> Option<DataType> {
+    match ty {
+        DataType::Interval(_) => carrier(ty).map(|_| TEXT),
+        ty => carrier(ty),
+    }
+}
+
+/// A column as its [`exact_carrier`]; in the same order, and equal ones of it side by side.
+///
+/// # Errors
+/// As of [`carry`].
+pub fn carry_exactly(array: &ArrayRef) -> Result<ArrayRef> {
+    let Some(spans) = array.as_primitive_opt::<IntervalMonthDayNanoType>() else {
+        return carry(array);
+    };
+    let bytes = |i: usize| {
+        let v = spans.value(i);
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(&((nanos(v) as u128) ^ 1 << 127).to_be_bytes());
+        bytes[16..20].copy_from_slice(&v.months.to_be_bytes());
+        bytes[20..24].copy_from_slice(&v.days.to_be_bytes());
+        bytes[24..].copy_from_slice(&v.nanoseconds.to_be_bytes());
+        bytes
+    };
+    Ok(texts(array.len(), array.nulls().cloned(), bytes))
+}
+
+/// The interval that 32 bytes of [`carry_exactly`] tell.
+fn span_of(bytes: &[u8]) -> Option<IntervalMonthDayNano> {
+    let (months, rest) = bytes.get(16..)?.split_first_chunk::<4>()?;
+    let (days, rest) = rest.split_first_chunk::<4>()?;
+    let nanoseconds = i64::from_be_bytes(rest.try_into().ok()?);
+    Some(IntervalMonthDayNano::new(
+        i32::from_be_bytes(*months),
+        i32::from_be_bytes(*days),
+        nanoseconds,
+    ))
 }
 
 /// A column as its carrier; itself where it needs none.
@@ -86,7 +128,8 @@ pub fn carry(array: &ArrayRef) -> Result<ArrayRef> {
 pub fn restore(array: &ArrayRef, ty: &DataType) -> Result<ArrayRef> {
     use DataType as D;
     let wrong = || Error::defect(format!("{} does not carry {ty}", array.data_type()));
-    if carrier(ty).as_ref() != Some(array.data_type()) {
+    let own = Some(array.data_type());
+    if carrier(ty).as_ref() != own && exact_carrier(ty).as_ref() != own {
         return match array.data_type() == ty {
             true => Ok(array.clone()),
             false => Err(wrong()),
@@ -94,6 +137,10 @@ pub fn restore(array: &ArrayRef, ty: &DataType) -> Result<ArrayRef> {
     }
     let each = || (0..array.len()).map(|i| bytes_of(array.as_string_view(), i));
     Ok(match ty {
+        D::Interval(_) if *array.data_type() == TEXT => {
+            let spans = each().map(|v| v.map(|v| span_of(&v).ok_or_else(wrong)).transpose());
+            Arc::new(spans.collect::<Result<IntervalMonthDayNanoArray>>()?)
+        }
         D::Interval(_) => {
             let values = array.as_primitive::<Decimal128Type>();
             Arc::new(values.unary::<_, IntervalMonthDayNanoType>(span))
@@ -228,6 +275,17 @@ mod tests {
             assert_eq!(&back, &array);
         }
         assert_eq!(&carry(&back).unwrap(), &carried);
+        let exact = carry_exactly(&array).unwrap();
+        assert_eq!(Some(exact.data_type()), exact_carrier(array.data_type()).as_ref());
+        assert_eq!(&restore(&exact, array.data_type()).unwrap(), &array);
+        let order = arrow::array::make_comparator(&exact, &exact, Default::default()).unwrap();
+        for i in 0..keys.len() {
+            for j in 0..keys.len() {
+                if let (Some(a), Some(b), false) = (&keys[i], &keys[j], keys[i] == keys[j]) {
+                    assert_eq!(order(i, j), a.cmp(b), "{i} {j} of {array:?}");
+                }
+            }
+        }
     }
 
     proptest! {
