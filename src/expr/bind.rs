@@ -7,7 +7,7 @@ use regex::Regex;
 use super::choices::{extreme, unite_all};
 use super::eval::{Node, Value};
 use super::functions::{Func, is_digits};
-use super::literals::{COMPARED, adapt, as_short, has_literals, literal, printed, within_nanos};
+use super::literals::{COMPARED, COMPUTED, adapt, as_short, has_literals, literal, printed, within_nanos};
 use super::tree::{BinaryOp, Expr, UnaryOp, balanced};
 use super::{alike, arith, carried, cast, spans, temporal, text};
 use crate::error::{Error, Result, no_column};
@@ -345,7 +345,7 @@ impl Binder<'_> {
     }
 
     /// Binds both sides; an unknown name beside a text column was probably meant as text.
-    fn pair(&self, left: &Expr, right: &Expr) -> Result<(Typed, Typed)> {
+    fn pair(&self, left: &Expr, right: &Expr, role: &str) -> Result<(Typed, Typed)> {
         let quoted = |column: &Expr, other: &Expr| -> Option<Error> {
             let Expr::Column(name) = column else { return None };
             let is_text = matches!(self.bind(other), Ok((_, t)) if t == types::TEXT);
@@ -361,7 +361,7 @@ impl Binder<'_> {
         let l = self.bind(left).map_err(|e| error(e, quoted(left, right)))?;
         let r = self.bind(right).map_err(|e| error(e, quoted(right, left)))?;
         let (lt, rt) = (l.1.clone(), r.1.clone());
-        Ok((adapt(left, l, &rt, COMPARED)?, adapt(right, r, &lt, COMPARED)?))
+        Ok((adapt(left, l, &rt, role)?, adapt(right, r, &lt, role)?))
     }
 
     fn binary(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<Typed> {
@@ -384,7 +384,7 @@ impl Binder<'_> {
     }
 
     pub(super) fn compare(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<Node> {
-        let (mut l, mut r) = self.pair(left, right)?;
+        let (mut l, mut r) = self.pair(left, right, COMPARED)?;
         as_short(&mut l, &r)?;
         as_short(&mut r, &l)?;
         within_nanos(&mut l, &r.1)?;
@@ -432,7 +432,7 @@ impl Binder<'_> {
         if let Some(done) = self.shift(op, left, right)? {
             return Ok(done);
         }
-        let (l, r) = self.pair(left, right)?;
+        let (l, r) = self.pair(left, right, COMPUTED)?;
         let misfit = || {
             let (a, b) = (types::name(&l.1), types::name(&r.1));
             Error::query(format!(

@@ -120,12 +120,37 @@ pub(super) fn float_to_int(x: f64) -> Option<i64> {
         .then_some(t as i64)
 }
 
+/// A value in messages.
+pub(super) enum Shown {
+    /// A text, whole.
+    Text(String),
+    /// Any other.
+    Value(String),
+}
+
+/// The error about a value that does not fit.
+pub(super) fn misfit(value: Shown, to: &DataType) -> Error {
+    let (shown, help) = match &value {
+        Shown::Text(t) => (format!("'{}'", start(t)), super::advice::about("x", t, to)),
+        Shown::Value(v) if super::advice::is_number(to) => {
+            (v.clone(), super::advice::MORE_DIGITS.to_string())
+        }
+        Shown::Value(v) => (v.clone(), super::advice::IN_CASE.to_string()),
+    };
+    Error::query(format!("cannot cast {shown} to {}", types::name(to))).help(help)
+}
+
+/// The beginning of a text.
+fn start(t: &str) -> &str {
+    t.char_indices().nth(60).map_or(t, |(end, _)| &t[..end])
+}
+
 /// Applies a conversion that may refuse a value.
 pub(super) fn each<A: Clone, B>(
     values: impl Iterator<Item = Option<A>>,
     to: &DataType,
     try_: bool,
-    show: impl Fn(A) -> String,
+    show: impl Fn(A) -> Shown,
     f: impl Fn(A) -> Option<B>,
 ) -> Result<Vec<Option<B>>> {
     let mut out = Vec::with_capacity(values.size_hint().0);
@@ -133,16 +158,7 @@ pub(super) fn each<A: Clone, B>(
         out.push(match v {
             None => None,
             Some(v) => match f(v.clone()) {
-                None if !try_ => {
-                    let shown = show(v);
-                    let what = format!("cannot cast {shown} to {}", types::name(to));
-                    let value = shown.strip_prefix('\'').and_then(|s| s.strip_suffix('\''));
-                    return Err(Error::query(what).help(match value {
-                        Some(value) if types::is_numeric(to) => super::advice::as_number("x", value),
-                        Some(value) => format!("nullif(x, '{value}') where that means null"),
-                        None => "CASE WHEN … END says what becomes of such values".to_string(),
-                    }));
-                }
+                None if !try_ => return Err(misfit(show(v), to)),
                 other => other,
             },
         });
@@ -179,7 +195,7 @@ pub fn array(a: &ArrayRef, to: &DataType, try_: bool) -> Result<ArrayRef> {
                 v,
                 to,
                 try_,
-                |x| format!("{x:?}"),
+                |x| Shown::Value(format!("{x:?}")),
                 float_to_int,
             )?))
         }
@@ -222,24 +238,46 @@ pub fn array(a: &ArrayRef, to: &DataType, try_: bool) -> Result<ArrayRef> {
                 v,
                 to,
                 try_,
-                |d| temporal::decimal_text(d, s),
+                |d| Shown::Value(temporal::decimal_text(d, s)),
                 f,
             )?))
         }
         (D::Int64 | D::Decimal128(..), D::Float64 | D::Decimal128(..)) | (D::Float64, D::Decimal128(..)) => {
-            let options = compute::CastOptions {
-                safe: try_,
-                ..Default::default()
-            };
-            compute::cast_with_options(a, to, &options).map_err(|e| {
-                Error::query(format!("cannot cast to {}: {e}", types::name(to)))
-                    .help("cast to a type of more digits, or to double")
-            })?
+            numbers(a, to, try_)?
         }
         _ => {
             return Err(none(from, to));
         }
     })
+}
+
+/// Casts by Arrow.
+///
+/// # Errors
+/// The first value that does not fit, and `try_` is false.
+pub(super) fn numbers(a: &ArrayRef, to: &DataType, try_: bool) -> Result<ArrayRef> {
+    let cast = |safe: bool| {
+        let options = compute::CastOptions {
+            safe,
+            ..Default::default()
+        };
+        compute::cast_with_options(a, to, &options)
+    };
+    let failed = match cast(try_) {
+        Ok(done) => return Ok(done),
+        Err(e) if try_ => return Err(e.into()),
+        Err(e) => e,
+    };
+    let known = cast(true)?;
+    let misses = |i: &usize| a.is_valid(*i) && known.is_null(*i);
+    let Some(i) = (0..a.len()).find(misses) else {
+        return Err(failed.into());
+    };
+    let value = match a.as_string_view_opt() {
+        Some(texts) => quoted(texts.value(i)),
+        None => Shown::Value(scalar_text(&array_scalar(a, i))),
+    };
+    Err(misfit(value, to))
 }
 
 /// The error that there is no such cast.
@@ -270,9 +308,9 @@ pub(super) fn plain(a: &ArrayRef) -> Result<ArrayRef> {
     }
 }
 
-/// The beginning of a text in quotes, for messages.
-pub(super) fn quoted(t: &str) -> String {
-    format!("'{}'", t.chars().take(60).collect::<String>())
+/// A text in messages.
+pub(super) fn quoted(t: &str) -> Shown {
+    Shown::Text(t.to_string())
 }
 
 fn from_text(a: &StringViewArray, to: &DataType, try_: bool) -> Result<ArrayRef> {

@@ -74,6 +74,8 @@ pub(super) fn is_parsed(ty: &DataType) -> bool {
 
 /// What a literal is to the value that it is compared with.
 pub(super) const COMPARED: &str = "with which it is compared";
+/// What it is to the one that it is computed with.
+pub(super) const COMPUTED: &str = "with which it is to be computed";
 
 /// A text literal beside a value of another type is one of that type: parsed now. `role` says what the other value
 /// is to it.
@@ -115,7 +117,7 @@ pub(super) fn is_none(text: &str, ty: &DataType) -> Error {
 
 fn wrong(text: &str, ty: &DataType, role: &str) -> Error {
     let what = format!("'{text}' is no {}, {role}", types::name(ty));
-    Error::query(what).of_types().help(written(ty))
+    Error::query(what).of_types().help(written(ty, role))
 }
 
 /// The date, or the moment, that a text is beside a date or timestamp.
@@ -137,10 +139,11 @@ fn moment(t: &str, other: &DataType) -> Option<Typed> {
 }
 
 /// How a literal of that type is written.
-fn written(ty: &DataType) -> String {
+fn written(ty: &DataType, role: &str) -> String {
     match ty {
         ty if is_time(ty) => "write it as '2013-01-31' or '2013-01-31 12:00:00'".to_string(),
         DataType::Boolean => "write true or false".to_string(),
+        ty if types::is_numeric(ty) && role != COMPARED => "write a number without quotes".to_string(),
         _ => "cast(x AS text) compares the text of the value".to_string(),
     }
 }

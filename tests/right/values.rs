@@ -324,3 +324,55 @@ fn dates_beyond_microseconds() {
             .says(&["beyond what microseconds"]);
     }
 }
+
+#[test]
+fn what_cannot_be_cast_is_shown_with_advice_that_helps() {
+    let long = format!("'{}'", "x".repeat(100));
+    for (cast, what, help) in [
+        (
+            "300 as decimal(2,0)",
+            "cannot cast 300 to decimal(2,0)",
+            "more digits",
+        ),
+        (
+            "1e300 as decimal(38,0)",
+            "cannot cast 1e300 to decimal(38,0)",
+            "more digits",
+        ),
+        (
+            "12.5 as decimal(50,49)",
+            "cannot cast 12.5 to decimal(50,49)",
+            "more digits",
+        ),
+        (
+            "'x' as decimal(50,2)",
+            "cannot cast 'x' to decimal(50,2)",
+            "nullif(x, 'x')",
+        ),
+        (
+            "'n''a' as date",
+            "cannot cast 'n'a' to date",
+            "nullif(x, 'n''a') where",
+        ),
+        (
+            "'12,5' as decimal(4,2)",
+            "'12,5'",
+            "cast(replace(x, ',', '.') AS decimal(4,2))",
+        ),
+        (
+            "'1.5' as int",
+            "'1.5' to int64",
+            "cast(round(cast(x AS double)) AS int)",
+        ),
+        (&format!("{long} as int"), "to int64", "CASE WHEN"),
+    ] {
+        let ran = run(["sql", &format!("select cast({cast})")]).failed(1);
+        let ran = ran.says(&[what, help]);
+        for never in ["try_cast", "Invalid argument", "Overflowing"] {
+            assert!(!ran.err.contains(never), "{cast}: {}", ran.err);
+        }
+    }
+    let sum = run(["sql", "select '1.5' + 1"]).failed(1);
+    let sum = sum.says(&["'1.5' is no int64", "computed", "without quotes"]);
+    assert!(!sum.err.contains("compare"), "{}", sum.err);
+}
