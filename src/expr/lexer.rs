@@ -71,8 +71,10 @@ pub(super) fn numbers(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Vec<Toke
                 t.token = Token::Number(n.replace('_', ""), false);
             }
             Token::HexStringLiteral(digits) => {
-                let typed = &text[range_of(text, t.span.start, t.span.end)];
-                if typed.starts_with('0') {
+                // `0x1f` is two wider than its digits, `x'1f'` three
+                let width = t.span.end.column.checked_sub(t.span.start.column);
+                let is_number = width == Some(digits.chars().count() as u64 + 2);
+                if t.span.start.line == t.span.end.line && is_number {
                     t.token = based(digits, 16).ok_or_else(|| no_number(text, &t, &t))?;
                 }
             }

@@ -376,3 +376,55 @@ fn what_cannot_be_cast_is_shown_with_advice_that_helps() {
     let sum = sum.says(&["'1.5' is no int64", "computed", "without quotes"]);
     assert!(!sum.err.contains("compare"), "{}", sum.err);
 }
+
+#[test]
+fn literals_in_other_bases_are_read_in_one_pass() {
+    let took = |number: fn(u32) -> String| {
+        let all: Vec<String> = (1..20_000).map(number).collect();
+        let sql = format!("select 20000 in ({}) v", all.join(","));
+        let f = Folder::new();
+        let file = f.file("q.sql", &sql);
+        let from = std::time::Instant::now();
+        assert_eq!(run(["sql", "-f", &file]).done().text(), "v\nfalse\n");
+        from.elapsed()
+    };
+    let plain = took(|n| n.to_string());
+    let based = took(|n| format!("0x{n:x}"));
+    // a pass for each of them takes a minute
+    let most = plain * 20 + std::time::Duration::from_secs(5);
+    assert!(based < most, "{based:?} against {plain:?}");
+    assert_eq!(value("0x1F + 0b11 + 0o17"), "49");
+    assert_eq!(value("x'1f'"), "\\x1F");
+}
+
+/// A text means the same interval in a literal and in a cast, or none in both.
+#[test]
+fn intervals_have_one_reading() {
+    for (text, want) in [
+        ("1.5 days", "1 day 12:00:00"),
+        ("15min", "00:15:00"),
+        ("P1Y2DT3H", "1 year 2 days 03:00:00"),
+        ("2 centuries", "200 years"),
+        ("0.0000001 seconds", "00:00:00.0000001"),
+        ("3000000 hours", "125000 days"),
+        ("1 month -1 day 01:02:03.5", "1 month -1 days 01:02:03.5"),
+    ] {
+        assert_eq!(value(&format!("interval '{text}'")), want, "{text}");
+        assert_eq!(value(&format!("cast('{text}' as interval)")), want, "{text}");
+    }
+    for text in [
+        "25:61",
+        "1 fortnight",
+        "2147483647 days 3000000 hours",
+        "9999999999 years",
+    ] {
+        run(["sql", &format!("select interval '{text}'")])
+            .failed(1)
+            .says(&[text]);
+        run(["sql", &format!("select cast('{text}' as interval)")])
+            .failed(1)
+            .says(&[text]);
+    }
+    let fine = "'2020-01-01'::timestamp_ns + interval '1 nanosecond'";
+    assert_eq!(value(fine), "2020-01-01T00:00:00.000000001");
+}
