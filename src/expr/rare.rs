@@ -7,8 +7,8 @@ use arrow::array::*;
 use arrow::datatypes::*;
 
 use super::cast::{Shown, each, none, numbers, quoted};
-use super::temporal;
 use super::tree::CastType;
+use super::{interval, temporal};
 use crate::error::Result;
 use crate::kernel::{carry, show};
 
@@ -162,9 +162,9 @@ pub(super) fn from_text(a: &StringViewArray, to: &DataType, try_: bool) -> Resul
         D::Binary => Arc::new(BinaryArray::from_iter(v.map(|t| t.map(show::unescaped)))),
         D::FixedSizeBinary(_) => uuids(each(v, to, try_, quoted, parse_uuid)?)?,
         D::Decimal256(..) => numbers(&(Arc::new(a.clone()) as ArrayRef), to, try_)?,
-        D::Interval(_) => Arc::new(IntervalMonthDayNanoArray::from(each(
-            v, to, try_, quoted, parse_span,
-        )?)),
+        D::Interval(_) => Arc::new(IntervalMonthDayNanoArray::from(each(v, to, try_, quoted, |t| {
+            interval::read(t).ok()
+        })?)),
         _ => {
             let value = |t: &str| made_one(parse_nanos(t, to)?, to);
             made(each(v, to, try_, quoted, value)?, to)?
@@ -179,7 +179,10 @@ fn parse_nanos(text: &str, to: &DataType) -> Option<i128> {
             Some(i128::from(us) * 1_000 + i128::from(rest))
         }
         DataType::Time64(_) => temporal::parse_time(text).map(i128::from),
-        _ => parse_span(text).filter(|s| s.months == 0).map(carry::nanos),
+        _ => {
+            let span = interval::read(text).ok()?;
+            Some(span).filter(|s| s.months == 0).map(carry::nanos)
+        }
     }
 }
 
@@ -200,119 +203,6 @@ fn parse_uuid(text: &str) -> Option<[u8; 16]> {
         *byte = show::hex_byte(pair[0], pair[1])?;
     }
     Some(out)
-}
-
-/// `1 year 2 months -3 days 04:05:06.7`, as intervals are written, or `PT1.5S`, `P1DT2H` as ISO 8601
-/// has it.
-fn parse_span(text: &str) -> Option<IntervalMonthDayNano> {
-    let text = text.trim_ascii();
-    let (sign, rest) = match text.strip_prefix('-') {
-        Some(rest) if rest.starts_with('P') => (-1, rest),
-        _ => (1, text),
-    };
-    let parts = match rest.strip_prefix('P') {
-        Some(iso) => iso_parts(iso)?,
-        None => word_parts(rest)?,
-    };
-    let (mut months, mut days, mut nanos) = (0i64, 0i64, 0i64);
-    for (n, unit) in parts {
-        let whole = |factor: i64| (n % NANO == 0).then_some(n / NANO * i128::from(factor));
-        let add = |to: &mut i64, n: i128| {
-            *to = to.checked_add(i64::try_from(n).ok()?)?;
-            Some(())
-        };
-        match unit {
-            Part::Months(factor) => add(&mut months, whole(factor)?)?,
-            Part::Days(factor) => add(&mut days, whole(factor)?)?,
-            Part::Nanos(factor) => add(&mut nanos, n * i128::from(factor) / NANO)?,
-        }
-    }
-    let narrow = |n: i64| i32::try_from(sign * n).ok();
-    Some(IntervalMonthDayNano::new(
-        narrow(months)?,
-        narrow(days)?,
-        nanos.checked_mul(sign)?,
-    ))
-}
-
-#[derive(Clone, Copy)]
-enum Part {
-    Months(i64),
-    Days(i64),
-    Nanos(i64),
-}
-
-const NANO: i128 = 1_000_000_000;
-const SECOND: i64 = 1_000_000_000;
-
-/// A number with up to nine decimals, in billionths.
-fn billionths(text: &str) -> Option<i128> {
-    temporal::parse_decimal(text, 30, 9)
-}
-
-fn word_parts(text: &str) -> Option<Vec<(i128, Part)>> {
-    let mut words = text.split_ascii_whitespace();
-    let mut parts = Vec::new();
-    while let Some(word) = words.next() {
-        if word.contains(':') {
-            let (sign, clock) = match word.strip_prefix('-') {
-                Some(clock) => (-1, clock),
-                None => (1, word),
-            };
-            let mut of = clock.splitn(3, ':').map(billionths);
-            for unit in [3600 * SECOND, 60 * SECOND, SECOND] {
-                let n = of.next().unwrap_or(Some(0))?;
-                parts.push((sign * n, Part::Nanos(unit)));
-            }
-            continue;
-        }
-        let unit = words.next()?.to_ascii_lowercase();
-        parts.push((billionths(word)?, unit_of(&unit)?));
-    }
-    (!parts.is_empty()).then_some(parts)
-}
-
-fn unit_of(unit: &str) -> Option<Part> {
-    Some(match unit.strip_suffix('s').unwrap_or(unit) {
-        "year" => Part::Months(12),
-        "quarter" => Part::Months(3),
-        "month" | "mon" => Part::Months(1),
-        "week" => Part::Days(7),
-        "day" => Part::Days(1),
-        "hour" => Part::Nanos(3600 * SECOND),
-        "minute" | "min" => Part::Nanos(60 * SECOND),
-        "second" | "sec" => Part::Nanos(SECOND),
-        "millisecond" => Part::Nanos(1_000_000),
-        "microsecond" => Part::Nanos(1_000),
-        "nanosecond" => Part::Nanos(1),
-        _ => return None,
-    })
-}
-
-fn iso_parts(text: &str) -> Option<Vec<(i128, Part)>> {
-    let (mut parts, mut number, mut clock) = (Vec::new(), String::new(), false);
-    for c in text.chars() {
-        let unit = match (c, clock) {
-            ('0'..='9' | '.' | '-', _) => {
-                number.push(c);
-                continue;
-            }
-            ('T', false) => {
-                clock = true;
-                continue;
-            }
-            ('Y', false) => Part::Months(12),
-            ('M', false) => Part::Months(1),
-            ('W', false) => Part::Days(7),
-            ('D', false) => Part::Days(1),
-            ('H', true) => Part::Nanos(3600 * SECOND),
-            ('M', true) => Part::Nanos(60 * SECOND),
-            ('S', true) => Part::Nanos(SECOND),
-            _ => return None,
-        };
-        parts.push((billionths(&std::mem::take(&mut number))?, unit));
-    }
-    (number.is_empty() && !parts.is_empty()).then_some(parts)
 }
 
 #[cfg(test)]
@@ -361,6 +251,9 @@ mod tests {
             ),
             ("P1Y2DT3H", &types::INTERVAL, "1 year 2 days 03:00:00"),
             ("36 hours", &types::INTERVAL, "36:00:00"),
+            ("1.5 days", &types::INTERVAL, "1 day 12:00:00"),
+            ("15min", &types::INTERVAL, "00:15:00"),
+            ("-00:30", &types::INTERVAL, "-00:30:00"),
             (
                 "{00112233-4455-6677-8899-AABBCCDDEEFF}",
                 &types::UUID,
@@ -386,6 +279,8 @@ mod tests {
             ("1 month", &DataType::Duration(TimeUnit::Nanosecond)),
             ("0-0112233445566778899aabbccddeeff", &types::UUID),
             ("x", &types::INTERVAL),
+            ("25:61", &types::INTERVAL),
+            ("2147483648 days", &types::INTERVAL),
             ("x", &DataType::Decimal256(50, 2)),
         ] {
             let told = there_and_back(text, ty);
