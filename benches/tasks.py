@@ -105,13 +105,13 @@ TASKS = {
                "SELECT station, min(measurement) AS mn, avg(measurement) AS m, max(measurement) AS mx"
                " FROM {T} GROUP BY station ORDER BY station",
                "--groupby station --min measurement --mean measurement --max measurement", keys=1),
-    "K1": asked("events", "SELECT usr, item, at, price FROM {T} ORDER BY usr, item, at", big=True,
+    "K1": asked("events", 'SELECT usr, item, "at", price FROM {T} ORDER BY usr, item, "at"', big=True,
                 order=(("usr", False), ("item", False), ("at", False))),
-    "K2": asked("events", "SELECT usr, at, price FROM {T} ORDER BY at DESC, usr LIMIT 100", big=True,
+    "K2": asked("events", 'SELECT usr, "at", price FROM {T} ORDER BY "at" DESC, usr LIMIT 100', big=True,
                 order=(("at", True), ("usr", False))),
     "K3": asked("events",
-                "SELECT usr, item, at FROM (SELECT usr, item, at, row_number() OVER (PARTITION BY usr, item"
-                " ORDER BY at DESC) AS o FROM {T}) AS s WHERE o <= 1", big=True),
+                "SELECT usr, item, \"at\" FROM (SELECT usr, item, \"at\", row_number() OVER (PARTITION BY usr, item"
+                " ORDER BY \"at\" DESC) AS o FROM {T}) AS s WHERE o <= 1", big=True),
     "D1": asked("events", "SELECT count(DISTINCT usr) AS n FROM {T}"),
     "D2": asked("events", "SELECT status, count(DISTINCT usr) AS u, count(DISTINCT item) AS i, avg(price) AS p FROM {T}"
                 " GROUP BY status", keys=1),
