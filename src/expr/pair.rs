@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array};
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Float64Type};
 use serde::{Deserialize, Serialize};
 
@@ -68,12 +69,40 @@ pub(super) fn call(func: Func, args: &[Value], rows: usize) -> Result<Option<Arr
     if func != Func::Pair {
         return Ok(None);
     }
-    let [a, b] = [&args[0], &args[1]].map(|v| (v, v.array().as_primitive::<Float64Type>()));
-    let bits = |(v, a): (&Value, &arrow::array::Float64Array), i: usize| {
-        let at = v.at(i);
-        a.is_valid(at).then(|| u128::from(a.value(at).to_bits()))
-    };
-    let pairs = (0..rows).map(|i| Some((bits(a, i)? << 64 | bits(b, i)?) as i128));
-    let pairs: Decimal128Array = pairs.collect();
+    let (a, b) = (Column::of(&args[0]), Column::of(&args[1]));
+    let pairs: Vec<i128> = (0..rows).map(|i| (a.bits(i) << 64 | b.bits(i)) as i128).collect();
+    let nulls = NullBuffer::union(a.nulls(rows).as_ref(), b.nulls(rows).as_ref());
+    let pairs = Decimal128Array::new(pairs.into(), nulls);
     Ok(Some(Arc::new(pairs.with_data_type(PAIR))))
+}
+
+/// One of the two columns.
+struct Column<'a> {
+    all: &'a Float64Array,
+    values: &'a [f64],
+    /// From one row to the next: none where there is one value for all rows.
+    step: usize,
+}
+
+impl<'a> Column<'a> {
+    fn of(value: &'a Value) -> Column<'a> {
+        let all = value.array().as_primitive::<Float64Type>();
+        Column {
+            all,
+            values: all.values(),
+            step: usize::from(matches!(value, Value::Array(_))),
+        }
+    }
+
+    fn bits(&self, row: usize) -> u128 {
+        u128::from(self.values[row * self.step].to_bits())
+    }
+
+    fn nulls(&self, rows: usize) -> Option<NullBuffer> {
+        match self.step {
+            0 if self.all.null_count() > 0 => Some(NullBuffer::new_null(rows)),
+            0 => None,
+            _ => self.all.nulls().cloned(),
+        }
+    }
 }

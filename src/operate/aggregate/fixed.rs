@@ -62,13 +62,24 @@ impl Units {
     }
 }
 
+/// A sum of units as one number.
+#[inline(always)]
+pub fn units(sum: [u64; 2]) -> i128 {
+    (u128::from(sum[1]) << 64 | u128::from(sum[0])) as i128
+}
+
+/// A number of units in words, the lowest first: they need not lie where a number of 128 bits must.
+#[inline(always)]
+pub fn words(units: i128) -> [u64; 2] {
+    [units as u64, (units as u128 >> 64) as u64]
+}
+
 /// Adds to a sum of units; false, and nothing is done, where that does not fit.
 #[inline(always)]
 pub fn add_units(sum: &mut [u64; 2], x: i128) -> bool {
-    let before = (u128::from(sum[1]) << 64 | u128::from(sum[0])) as i128;
-    match before.checked_add(x) {
+    match units(*sum).checked_add(x) {
         Some(v) => {
-            *sum = [v as u64, (v as u128 >> 64) as u64];
+            *sum = words(v);
             true
         }
         None => false,
@@ -77,7 +88,7 @@ pub fn add_units(sum: &mut [u64; 2], x: i128) -> bool {
 
 /// A sum of units as a number of any width.
 pub fn wide_units(sum: [u64; 2]) -> Big {
-    Big::of((u128::from(sum[1]) << 64 | u128::from(sum[0])) as i128, -UNIT)
+    Big::of(units(sum), -UNIT)
 }
 
 /// A sum of products, in two's complement, the lowest limb first.
@@ -85,6 +96,14 @@ pub fn wide_units(sum: [u64; 2]) -> Big {
 pub struct Products([u64; 4]);
 
 impl Products {
+    /// A whole number.
+    pub fn of(x: i64) -> Products {
+        // 2^160 units: two words and a half
+        let moved = i128::from(x) << 32;
+        let [low, high] = words(moved);
+        Products([0, 0, low, high])
+    }
+
     /// Adds a product, or with `minus` takes it off; false, and nothing is done, where that does not fit.
     #[inline(always)]
     pub fn add(&mut self, a: Units, b: Units, minus: bool) -> bool {

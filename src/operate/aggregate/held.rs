@@ -42,6 +42,10 @@ impl Value for (f64, f64) {
 pub trait Sums: Default + Clone {
     /// What is added.
     type Value: Value;
+    /// Adds a value where that takes no more memory; false, and nothing is done, elsewhere.
+    fn add_in_place(&mut self, _: Self::Value) -> bool {
+        false
+    }
     /// Adds a value.
     fn add(&mut self, x: Self::Value);
     /// Takes a value away that was added.
@@ -164,8 +168,30 @@ impl<S: Sums, const N: usize> Held<S, N> {
         }
     }
 
-    /// Changes it, and adds to `owned` the bytes by which what it holds besides itself grew.
+    /// Adds a value, and to `owned` the bytes by which what it holds besides itself grew.
     #[inline(always)]
+    pub fn add_owning(&mut self, owned: &mut usize, x: S::Value) {
+        let in_place = match self {
+            Held::Many(sums) => sums.add_in_place(x),
+            Held::Few(n, values) if usize::from(*n) < N => {
+                values[usize::from(*n)] = x;
+                *n += 1;
+                true
+            }
+            Held::Few(..) => false,
+        };
+        if !in_place {
+            self.add_growing(owned, x);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_growing(&mut self, owned: &mut usize, x: S::Value) {
+        self.grow(owned, |all| all.add(x));
+    }
+
+    /// Changes it, and adds to `owned` the bytes by which what it holds besides itself grew.
     pub fn grow(&mut self, owned: &mut usize, change: impl FnOnce(&mut Self)) {
         let before = self.bytes();
         change(self);

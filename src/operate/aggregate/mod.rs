@@ -53,6 +53,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 pub(in crate::operate) mod values;
+mod whole;
 
 use arrow::datatypes::{DataType, Field, Schema};
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@
 
 use super::big::Big;
 use super::codec::{put_varint, take, varint};
-use super::fixed::{Products, Units, add_units, limbs, put_limbs, wide_units};
+use super::fixed::{Products, Units, add_units, limbs, put_limbs, units, wide_units};
 use super::held::{Held, Sums};
 use super::scaled::Scaled;
 
@@ -49,20 +49,27 @@ impl Default for MomentSums {
 }
 
 impl MomentSums {
+    /// Adds a value or takes it off where that takes no more memory; false, and nothing is done, elsewhere.
     #[inline(always)]
-    fn change(&mut self, x: f64, minus: bool) {
+    fn change_in_place(&mut self, x: f64, minus: bool) -> bool {
         if let MomentSums::Fixed { sum, squares } = self
             && let Some(units) = Units::of(x)
         {
             let (before, count) = (*sum, units.count());
             if add_units(sum, if minus { -count } else { count }) {
                 if squares.add(units, units, minus) {
-                    return;
+                    return true;
                 }
                 *sum = before;
             }
         }
-        self.change_wide(x, minus);
+        false
+    }
+
+    fn change(&mut self, x: f64, minus: bool) {
+        if !self.change_in_place(x, minus) {
+            self.change_wide(x, minus);
+        }
     }
 
     #[cold]
@@ -120,6 +127,10 @@ impl Sums for MomentSums {
     type Value = f64;
 
     #[inline(always)]
+    fn add_in_place(&mut self, x: f64) -> bool {
+        self.change_in_place(x, false)
+    }
+
     fn add(&mut self, x: f64) {
         self.change(x, false);
     }
@@ -138,8 +149,7 @@ impl Sums for MomentSums {
         ) = (&mut *self, other)
         {
             let before = *sum;
-            let count = (u128::from(more[1]) << 64 | u128::from(more[0])) as i128;
-            if add_units(sum, count) {
+            if add_units(sum, units(*more)) {
                 if squares.merge(others) {
                     return;
                 }

@@ -8,12 +8,16 @@
 //! A pair arrives as one decimal of 128 bits that holds the bits of both floats: two columns as one,
 //! so that the call of an aggregate stays a function of one column.
 
+use std::borrow::Cow;
+
 use super::big::Big;
 use super::codec::{put_varint, take, varint};
-use super::fixed::{Products, Units, add_units, limbs, put_limbs, wide_units};
+use super::exact::UNIT;
+use super::fixed::{Products, Units, add_units, limbs, put_limbs, units, wide_units, words};
 use super::held::{Held, Sums};
 use super::moments::n_times_deviations;
 use super::scaled::Scaled;
+use super::whole::WholePairs;
 use crate::expr::PairFunc;
 
 /// The two floats of a packed pair.
@@ -23,24 +27,39 @@ pub fn unpacked(pair: i128) -> (f64, f64) {
 }
 
 /// What is kept of the pairs of a group; of `regr_…(y, x)` the first of a pair is y.
-pub type ExactPairs = Held<Box<PairSums>, 3>;
+pub type ExactPairs = Held<PairSums, 3>;
 
 /// Groups are many: see the module [`super::held`].
 const _: () = assert!(size_of::<ExactPairs>() <= 56);
 
 /// The sums of many pairs.
+#[derive(Debug, Clone)]
+pub enum PairSums {
+    /// Of whole numbers.
+    Whole(WholePairs),
+    /// Of numbers of usual size.
+    Fixed(Box<FixedSums>),
+    /// Of any.
+    Wide(Box<WideSums>),
+}
+
+/// Sums of pairs of usual size.
 #[derive(Debug, Clone, Default)]
-pub struct PairSums {
+pub struct FixedSums {
     sums: [[u64; 2]; 2],
     /// Squares of the first, of the second, and what they are together.
     products: [Products; 3],
-    /// Of all pairs, where some are of unusual size.
-    wide: Option<Box<WideSums>>,
+}
+
+impl Default for PairSums {
+    fn default() -> Self {
+        PairSums::Whole(WholePairs::default())
+    }
 }
 
 /// Sums of any pairs.
 #[derive(Debug, Clone, Default)]
-struct WideSums {
+pub struct WideSums {
     sums: [Big; 2],
     products: [Big; 3],
     /// How many of the first, and of the second, were NaN, infinite, and infinite below zero.
@@ -71,20 +90,21 @@ impl WideSums {
     }
 }
 
-impl PairSums {
-    #[inline(always)]
-    fn change(&mut self, (a, b): (f64, f64), minus: bool) {
-        if self.wide.is_none()
-            && let (Some(u), Some(v)) = (Units::of(a), Units::of(b))
-            && self.change_units(u, v, minus)
-        {
-            return;
+impl FixedSums {
+    /// The same sums; all that whole ones hold is of usual size.
+    fn of(whole: &WholePairs) -> FixedSums {
+        FixedSums {
+            sums: whole.sums.map(|s| words(i128::from(s) << UNIT)),
+            products: whole.products.map(Products::of),
         }
-        self.change_wide((a, b), minus);
     }
 
+    /// Adds a pair or takes it off; false, and nothing is done, where that does not fit.
     #[inline(always)]
-    fn change_units(&mut self, u: Units, v: Units, minus: bool) -> bool {
+    fn change(&mut self, (a, b): (f64, f64), minus: bool) -> bool {
+        let (Some(u), Some(v)) = (Units::of(a), Units::of(b)) else {
+            return false;
+        };
         let (mut sums, mut products) = (self.sums, self.products);
         let count = |u: Units| if minus { -u.count() } else { u.count() };
         let fits = add_units(&mut sums[0], count(u))
@@ -98,36 +118,105 @@ impl PairSums {
         fits
     }
 
-    #[cold]
-    #[inline(never)]
-    fn change_wide(&mut self, (a, b): (f64, f64), minus: bool) {
-        let mut wide = self.take_wide();
-        for (column, x) in [a, b].into_iter().enumerate() {
-            match odd_kind(x) {
-                None => {
-                    wide.sums[column].change_float(x, minus);
-                    wide.products[column].change_product(x, x, minus);
-                }
-                Some(kind) if minus => wide.odd[column][kind] -= 1,
-                Some(kind) => wide.odd[column][kind] += 1,
-            }
+    /// Adds other sums; false, and nothing is done, where that does not fit.
+    fn merge(&mut self, other: &FixedSums) -> bool {
+        let (mut sums, mut products) = (self.sums, self.products);
+        let fits = (sums.iter_mut().zip(other.sums)).all(|(s, o)| add_units(s, units(o)))
+            && (products.iter_mut().zip(&other.products)).all(|(p, o)| p.merge(o));
+        if fits {
+            (self.sums, self.products) = (sums, products);
         }
-        if a.is_finite() && b.is_finite() {
-            wide.products[2].change_product(a, b, minus);
-        }
-        self.wide = Some(wide);
+        fits
     }
 
-    /// The sums of all pairs, to be put back when they are changed.
-    fn take_wide(&mut self) -> Box<WideSums> {
-        self.wide.take().unwrap_or_else(|| Box::new(self.fixed_as_wide()))
-    }
-
-    fn fixed_as_wide(&self) -> WideSums {
+    fn as_wide(&self) -> WideSums {
         WideSums {
             sums: self.sums.map(wide_units),
             products: self.products.map(|p| p.wide()),
             odd: Default::default(),
+        }
+    }
+}
+
+impl WideSums {
+    fn change(&mut self, (a, b): (f64, f64), minus: bool) {
+        for (column, x) in [a, b].into_iter().enumerate() {
+            match odd_kind(x) {
+                None => {
+                    self.sums[column].change_float(x, minus);
+                    self.products[column].change_product(x, x, minus);
+                }
+                Some(kind) if minus => self.odd[column][kind] -= 1,
+                Some(kind) => self.odd[column][kind] += 1,
+            }
+        }
+        if a.is_finite() && b.is_finite() {
+            self.products[2].change_product(a, b, minus);
+        }
+    }
+
+    fn merge(&mut self, other: &WideSums) {
+        let sums = self.sums.iter_mut().chain(&mut self.products);
+        (sums.zip(other.sums.iter().chain(&other.products))).for_each(|(a, b)| a.add(b));
+        let counts = self.odd.as_flattened_mut().iter_mut();
+        counts.zip(other.odd.as_flattened()).for_each(|(a, b)| *a += b);
+    }
+}
+
+impl PairSums {
+    /// Adds a pair or takes it off where that takes no more memory; false, and nothing is done, elsewhere.
+    #[inline(always)]
+    fn change_in_place(&mut self, pair: (f64, f64), minus: bool) -> bool {
+        match self {
+            PairSums::Whole(sums) => match sums.changed(pair, minus) {
+                Some(changed) => {
+                    *sums = changed;
+                    true
+                }
+                None => false,
+            },
+            PairSums::Fixed(sums) => sums.change(pair, minus),
+            PairSums::Wide(_) => false,
+        }
+    }
+
+    fn change(&mut self, pair: (f64, f64), minus: bool) {
+        if self.change_in_place(pair, minus) {
+            return;
+        }
+        if let PairSums::Whole(sums) = self {
+            let mut fixed = Box::new(FixedSums::of(sums));
+            if fixed.change(pair, minus) {
+                *self = PairSums::Fixed(fixed);
+                return;
+            }
+        }
+        let mut wide = self.take_wide();
+        wide.change(pair, minus);
+        *self = PairSums::Wide(wide);
+    }
+
+    /// The sums of all pairs, to be put back when they are changed.
+    fn take_wide(&mut self) -> Box<WideSums> {
+        match std::mem::take(self) {
+            PairSums::Wide(sums) => sums,
+            other => Box::new(other.as_wide().into_owned()),
+        }
+    }
+
+    fn as_fixed(&self) -> Option<Cow<'_, FixedSums>> {
+        match self {
+            PairSums::Whole(sums) => Some(Cow::Owned(FixedSums::of(sums))),
+            PairSums::Fixed(sums) => Some(Cow::Borrowed(sums)),
+            PairSums::Wide(_) => None,
+        }
+    }
+
+    fn as_wide(&self) -> Cow<'_, WideSums> {
+        match self {
+            PairSums::Whole(sums) => Cow::Owned(FixedSums::of(sums).as_wide()),
+            PairSums::Fixed(sums) => Cow::Owned(sums.as_wide()),
+            PairSums::Wide(sums) => Cow::Borrowed(sums),
         }
     }
 
@@ -137,14 +226,7 @@ impl PairSums {
         if n == 0 {
             return None;
         }
-        let held;
-        let all = match &self.wide {
-            Some(wide) => wide,
-            None => {
-                held = self.fixed_as_wide();
-                &held
-            }
-        };
+        let all = &*self.as_wide();
         if matches!(func, CovarSamp) && n < 2 {
             return None;
         }
@@ -242,10 +324,14 @@ impl Line<'_> {
     }
 }
 
-impl Sums for Box<PairSums> {
+impl Sums for PairSums {
     type Value = (f64, f64);
 
     #[inline(always)]
+    fn add_in_place(&mut self, pair: (f64, f64)) -> bool {
+        self.change_in_place(pair, false)
+    }
+
     fn add(&mut self, pair: (f64, f64)) {
         self.change(pair, false);
     }
@@ -255,81 +341,79 @@ impl Sums for Box<PairSums> {
     }
 
     fn merge(&mut self, other: &Self) {
-        if self.wide.is_none() && other.wide.is_none() {
-            let (mut sums, mut products) = (self.sums, self.products);
-            let count = |s: [u64; 2]| (u128::from(s[1]) << 64 | u128::from(s[0])) as i128;
-            let fits = (sums.iter_mut().zip(other.sums)).all(|(s, o)| add_units(s, count(o)))
-                && (products.iter_mut().zip(&other.products)).all(|(p, o)| p.merge(o));
-            if fits {
-                (self.sums, self.products) = (sums, products);
-                return;
-            }
+        if let (PairSums::Whole(own), PairSums::Whole(others)) = (&mut *self, other)
+            && let Some(all) = own.with(others)
+        {
+            *own = all;
+            return;
+        }
+        if let Some(mut own) = self.as_fixed()
+            && let Some(others) = other.as_fixed()
+            && own.to_mut().merge(&others)
+        {
+            *self = PairSums::Fixed(Box::new(own.into_owned()));
+            return;
         }
         let mut own = self.take_wide();
-        let held;
-        let other = match &other.wide {
-            Some(wide) => wide,
-            None => {
-                held = other.fixed_as_wide();
-                &held
-            }
-        };
-        own.sums.iter_mut().zip(&other.sums).for_each(|(a, b)| a.add(b));
-        own.products
-            .iter_mut()
-            .zip(&other.products)
-            .for_each(|(a, b)| a.add(b));
-        let counts = other.odd.as_flattened();
-        own.odd
-            .as_flattened_mut()
-            .iter_mut()
-            .zip(counts)
-            .for_each(|(a, b)| *a += b);
-        self.wide = Some(own);
+        own.merge(&other.as_wide());
+        *self = PairSums::Wide(own);
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
-        match &self.wide {
-            None => {
+        match self {
+            PairSums::Fixed(fixed) => {
                 out.push(0);
-                self.sums.iter().for_each(|s| put_limbs(out, s));
-                self.products.iter().for_each(|p| p.encode(out));
+                fixed.sums.iter().for_each(|s| put_limbs(out, s));
+                fixed.products.iter().for_each(|p| p.encode(out));
             }
-            Some(wide) => {
+            PairSums::Wide(wide) => {
                 out.push(1);
                 (wide.odd.as_flattened().iter()).for_each(|&n| put_varint(out, n.into()));
                 wide.sums.iter().chain(&wide.products).for_each(|b| b.encode(out));
+            }
+            PairSums::Whole(whole) => {
+                out.push(2);
+                whole.encode(out);
             }
         }
     }
 
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
-        let mut all = PairSums::default();
-        if take(bytes, 1)?[0] == 0 {
-            for sum in &mut all.sums {
-                *sum = limbs(bytes)?;
+        match take(bytes, 1)?[0] {
+            0 => {
+                let mut all = FixedSums::default();
+                for sum in &mut all.sums {
+                    *sum = limbs(bytes)?;
+                }
+                for products in &mut all.products {
+                    *products = Products::decode(bytes)?;
+                }
+                Some(PairSums::Fixed(Box::new(all)))
             }
-            for products in &mut all.products {
-                *products = Products::decode(bytes)?;
+            1 => {
+                let mut wide = WideSums::default();
+                for n in wide.odd.as_flattened_mut() {
+                    *n = u64::try_from(varint(bytes)?).ok()?;
+                }
+                for b in wide.sums.iter_mut().chain(&mut wide.products) {
+                    *b = Big::decode(bytes)?;
+                }
+                Some(PairSums::Wide(Box::new(wide)))
             }
-            return Some(Box::new(all));
+            2 => WholePairs::decode(bytes).map(PairSums::Whole),
+            _ => None,
         }
-        let mut wide = WideSums::default();
-        for n in wide.odd.as_flattened_mut() {
-            *n = u64::try_from(varint(bytes)?).ok()?;
-        }
-        for b in wide.sums.iter_mut().chain(&mut wide.products) {
-            *b = Big::decode(bytes)?;
-        }
-        all.wide = Some(Box::new(wide));
-        Some(Box::new(all))
     }
 
     fn bytes(&self) -> usize {
-        let wide = self.wide.as_ref().map_or(0, |w| {
-            size_of::<WideSums>() + w.sums.iter().chain(&w.products).map(Big::bytes).sum::<usize>()
-        });
-        size_of::<PairSums>() + wide
+        match self {
+            PairSums::Whole(_) => 0,
+            PairSums::Fixed(_) => size_of::<FixedSums>(),
+            PairSums::Wide(w) => {
+                let numbers = w.sums.iter().chain(&w.products);
+                size_of::<WideSums>() + numbers.map(Big::bytes).sum::<usize>()
+            }
+        }
     }
 }
 
@@ -425,6 +509,36 @@ mod tests {
             let value = |f| of(&pairs).look(|s| s.value(f, n));
             prop_assert_eq!((value(PairFunc::Corr), value(PairFunc::R2)), (Some(1.0), Some(1.0)));
             prop_assert_eq!((value(PairFunc::Slope), value(PairFunc::Intercept)), (Some(1.0), Some(0.0)));
+        }
+
+        /// Whole numbers, others of usual size and any at all go from one kind of sums to the next.
+        #[test]
+        fn all_kinds_of_sums_agree(
+            pairs in prop::collection::vec((
+                prop_oneof![8 => (-9i32..9).prop_map(f64::from), 2 => any::<i32>().prop_map(f64::from), 1 => -1e3f64..1e3],
+                prop_oneof![8 => (-9i32..9).prop_map(f64::from), 2 => any::<i32>().prop_map(f64::from), 1 => -1e30f64..1e30],
+            ), 1..40),
+            cut in 0usize..40,
+        ) {
+            let cut = cut.min(pairs.len());
+            let n = pairs.len() as u64;
+            let mut wide = WideSums::default();
+            pairs.iter().for_each(|&p| wide.change(p, false));
+            let wide = PairSums::Wide(Box::new(wide));
+            let mut bytes = Vec::new();
+            let mut parts = of(&pairs[cut..]);
+            parts.merge(&of(&pairs[..cut]));
+            parts.encode(&mut bytes);
+            let again = ExactPairs::decode(&mut bytes.as_slice()).unwrap();
+            let mut taken = again.clone();
+            taken.add((0.25, 7.0));
+            taken.remove((0.25, 7.0));
+            for f in [PairFunc::CovarPop, PairFunc::Corr, PairFunc::Slope, PairFunc::AvgX, PairFunc::Syy] {
+                let bits = |x: Option<f64>| x.map(f64::to_bits);
+                let wanted = bits(wide.value(f, n));
+                prop_assert_eq!(bits(again.look(|s| s.value(f, n))), wanted);
+                prop_assert_eq!(bits(taken.look(|s| s.value(f, n))), wanted);
+            }
         }
 
         #[test]

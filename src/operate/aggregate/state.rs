@@ -411,14 +411,14 @@ impl State {
             }
             Float(v) => v.add(groups, &arg.floats()),
             Moments(v, owned) => each_state(v, groups, &arg.floats(), |moments, _, x| {
-                moments.grow(owned, |m| m.add(x));
+                moments.add_owning(owned, x);
             }),
             Powers(v, owned) => each_state(v, groups, &arg.floats(), |powers, _, x| {
-                powers.grow(owned, |p| p.add(x));
+                powers.add_owning(owned, x);
             }),
             Product(v) => each_state(v, groups, &arg.floats(), |product, _, x| product.add(x)),
             Pairs(v, owned) => each_state(v, groups, &arg.decimals(), |pairs, _, x| {
-                pairs.grow(owned, |p| p.add(unpacked(x)));
+                pairs.add_owning(owned, unpacked(x));
             }),
             Min(v) => pairs().for_each(|(&g, &x)| {
                 let least = &mut v[g as usize];
