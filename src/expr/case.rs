@@ -5,6 +5,7 @@
 //!   case when c then x          x itself, its nulls and where c is not true
 //! ```
 
+use std::ops::{BitAnd, BitXor, Neg};
 use std::sync::Arc;
 
 use arrow::array::*;
@@ -117,38 +118,48 @@ fn only_where(values: &ArrayRef, mask: BooleanBuffer) -> Result<ArrayRef> {
 
 /// `mask ? yes : no`; none for types that are no numbers.
 fn choose(mask: &BooleanBuffer, yes: &Value, no: &Value, ty: &DataType) -> Option<ArrayRef> {
+    // values are chosen as the whole numbers of their bits
     macro_rules! of {
-        ($t:ty) => {{
-            let chosen = choose_numbers::<$t>(mask, yes, no)?;
+        ($t:ty, $bits:ty) => {{
+            let bits = |v: &Value| -> Option<PrimitiveArray<$bits>> {
+                Some(with_bits_of(v.array().as_primitive_opt::<$t>()?))
+            };
+            let chosen = choose_numbers::<$bits>(mask, (yes, &bits(yes)?), (no, &bits(no)?));
+            let chosen = with_bits_of::<$bits, $t>(&chosen);
             Some(Arc::new(chosen.with_data_type(ty.clone())) as ArrayRef)
         }};
     }
     match ty {
-        DataType::Int64 => of!(Int64Type),
-        DataType::Float64 => of!(Float64Type),
-        DataType::Decimal128(..) => of!(Decimal128Type),
-        DataType::Date32 => of!(Date32Type),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => of!(TimestampMicrosecondType),
+        DataType::Int64 => of!(Int64Type, Int64Type),
+        DataType::Float64 => of!(Float64Type, Int64Type),
+        DataType::Decimal128(..) => of!(Decimal128Type, Decimal128Type),
+        DataType::Date32 => of!(Date32Type, Int32Type),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => of!(TimestampMicrosecondType, Int64Type),
         _ => None,
     }
 }
 
+/// The same bits as values of another type, which takes as many.
+fn with_bits_of<T: ArrowPrimitiveType, U: ArrowPrimitiveType>(a: &PrimitiveArray<T>) -> PrimitiveArray<U> {
+    let values = ScalarBuffer::new(a.values().inner().clone(), 0, a.len());
+    PrimitiveArray::new(values, a.nulls().cloned())
+}
+
 fn choose_numbers<T: ArrowPrimitiveType>(
     mask: &BooleanBuffer,
-    yes: &Value,
-    no: &Value,
-) -> Option<PrimitiveArray<T>> {
+    (yes, a): (&Value, &PrimitiveArray<T>),
+    (no, b): (&Value, &PrimitiveArray<T>),
+) -> PrimitiveArray<T>
+where
+    T::Native: Bits,
+{
     let rows = mask.len();
-    let (a, b) = (
-        yes.array().as_primitive_opt::<T>()?,
-        no.array().as_primitive_opt::<T>()?,
-    );
-    let (x, y) = (a.values(), b.values());
+    let (x, y) = (&a.values()[..], &b.values()[..]);
     let values = match (yes, no) {
-        (Value::Array(_), Value::Array(_)) => by_bits(mask, |i| x[i], |i| y[i]),
-        (Value::Array(_), Value::Scalar(_)) => by_bits(mask, |i| x[i], |_| y[0]),
-        (Value::Scalar(_), Value::Array(_)) => by_bits(mask, |_| x[0], |i| y[i]),
-        (Value::Scalar(_), Value::Scalar(_)) => by_bits(mask, |_| x[0], |_| y[0]),
+        (Value::Array(_), Value::Array(_)) => by_bits(mask, x, y),
+        (Value::Array(_), Value::Scalar(_)) => by_bits(mask, x, Same(y[0])),
+        (Value::Scalar(_), Value::Array(_)) => by_bits(mask, Same(x[0]), y),
+        (Value::Scalar(_), Value::Scalar(_)) => by_bits(mask, Same(x[0]), Same(y[0])),
     };
     let valid = |v: &Value| match v {
         Value::Array(a) => a.nulls().map(|n| n.inner().clone()),
@@ -163,24 +174,52 @@ fn choose_numbers<T: ArrowPrimitiveType>(
             Some(NullBuffer::new(&(mask & &yes) | &(&!mask & &no)))
         }
     };
-    Some(PrimitiveArray::new(values, nulls))
+    PrimitiveArray::new(values, nulls)
+}
+
+/// Values by row, handed out in parts of one length: without a look at bounds for each.
+trait Choice<T>: Copy {
+    fn part(self, from: usize, to: usize) -> impl Iterator<Item = T>;
+}
+
+impl<T: Copy> Choice<T> for &[T] {
+    fn part(self, from: usize, to: usize) -> impl Iterator<Item = T> {
+        self[from..to].iter().copied()
+    }
+}
+
+/// The same value for all rows.
+#[derive(Clone, Copy)]
+struct Same<T>(T);
+
+impl<T: Copy> Choice<T> for Same<T> {
+    fn part(self, from: usize, to: usize) -> impl Iterator<Item = T> {
+        std::iter::repeat_n(self.0, to - from)
+    }
+}
+
+/// Whole numbers that are chosen from without a branch, which nobody could foresee.
+trait Bits:
+    ArrowNativeType + From<bool> + Neg<Output = Self> + BitXor<Output = Self> + BitAnd<Output = Self>
+{
+}
+
+impl<T> Bits for T where
+    T: ArrowNativeType + From<bool> + Neg<Output = Self> + BitXor<Output = Self> + BitAnd<Output = Self>
+{
 }
 
 /// One value or the other for each bit.
-fn by_bits<T: ArrowNativeType>(
-    mask: &BooleanBuffer,
-    yes: impl Fn(usize) -> T,
-    no: impl Fn(usize) -> T,
-) -> ScalarBuffer<T> {
-    let mut out = Vec::with_capacity(mask.len());
-    let mut from = 0;
-    for word in mask.bit_chunks().iter_padded() {
-        let to = (from + 64).min(mask.len());
-        out.extend((from..to).map(|i| match word >> (i - from) & 1 {
-            1 => yes(i),
-            _ => no(i),
-        }));
-        from = to;
+fn by_bits<T: Bits>(mask: &BooleanBuffer, yes: impl Choice<T>, no: impl Choice<T>) -> ScalarBuffer<T> {
+    let mut out = vec![T::default(); mask.len()];
+    let words = mask.bit_chunks();
+    for (k, (to, word)) in out.chunks_mut(64).zip(words.iter_padded()).enumerate() {
+        let (from, end) = (64 * k, 64 * k + to.len());
+        let values = yes.part(from, end).zip(no.part(from, end));
+        for ((i, out), (yes, no)) in to.iter_mut().enumerate().zip(values) {
+            let all_ones = -T::from(word >> i & 1 == 1);
+            *out = no ^ (yes ^ no) & all_ones;
+        }
     }
     out.into()
 }
