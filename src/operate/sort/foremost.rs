@@ -1,8 +1,8 @@
 //! Leaves out rows, before they are sorted, that stand too far back in their partition.
 //!
 //! ```text
-//!   head of a row's partition ─► entry: the head of the k-th row of it so far ─► behind it: left out
-//!                                  └► heads of the foremost k rows so far      ─► among them: takes its place
+//!   head of a row's partition ─► its number ─► heads of its foremost k rows so far
+//!                                                 behind the last of them: left out     before it: takes its place
 //! ```
 //!
 //! What passes are the foremost rows and some more: heads may tie where the values do not, and early rows
@@ -16,7 +16,9 @@ use super::heads::{Heads, Values};
 use super::keys::{Codec, Key};
 use crate::error::Result;
 use crate::expr::Rank;
+use crate::kernel::group::KeyTable;
 use crate::kernel::hash::hash_u128;
+use crate::kernel::raw::prefetch::prefetch;
 use crate::memory::Reservation;
 use crate::pipeline::RunContext;
 
@@ -24,10 +26,12 @@ use arrow::datatypes::SchemaRef;
 
 /// More rows of each partition are sorted with all others.
 const MOST_RANK: u64 = 1024;
-/// Entries of a new table; a power of two.
-const FIRST_ENTRIES: usize = if cfg!(test) { 2 } else { 64 };
-/// The table may take this part of a thread's share of the memory.
+/// What is remembered may take this part of a thread's share of the memory.
 const SHARE: usize = 8;
+/// So many rows before it is looked at the last head of a partition is asked for.
+const AHEAD: usize = 16;
+/// In place of the heads of rows that a partition does not have yet: behind all others.
+const NO_ROW: u128 = u128::MAX;
 /// Whether it pays is asked after so many rows.
 const STRETCH: u64 = if cfg!(test) { 100 } else { 1 << 15 };
 /// It pays as long as at least one row of so many is left out.
@@ -35,36 +39,16 @@ const PAYS: u64 = 8;
 /// Heads whose bounds most values leave are made anew so often: not for values that no head tells whole.
 const MOST_FITS: u32 = 8;
 
-/// What is known of a partition.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    /// The head of its keys, the last bit set; zero where there is none.
-    key: u128,
-    /// Rows behind this head are not wanted.
-    last: u128,
-    /// Its number: where its heads are.
-    at: u32,
-    /// How many of them there are.
-    seen: u32,
-}
-
-const VACANT: Entry = Entry {
-    key: 0,
-    last: u128::MAX,
-    at: 0,
-    seen: 0,
-};
-
 /// The foremost rows of each partition so far.
 pub(super) struct Foremost {
     partition: Look,
     order: Look,
     rank: Rank,
     most: usize,
-    entries: Vec<Entry>,
-    /// Of each partition `most` heads, of which those seen are in order.
+    /// The partitions' heads, and the number of each.
+    partitions: KeyTable,
+    /// Of each partition the heads of its foremost `most` rows, in order.
     heads: Vec<u128>,
-    partitions: usize,
     /// How often heads were made to suit the rows.
     fits: u32,
     /// The greatest order of a row so far.
@@ -125,21 +109,19 @@ impl Foremost {
         if wanted.most > MOST_RANK || codec.hidden.iter().any(|&k| k < to) {
             return Ok(None);
         }
-        let mut foremost = Foremost {
+        Ok(Some(Foremost {
             partition: Look::new(&codec.keys[..whole]),
             order: Look::new(&codec.keys[whole..to]),
             fits: 0,
             rank: wanted.rank,
             most: wanted.most.max(1) as usize,
-            entries: Vec::new(),
+            partitions: KeyTable::default(),
             heads: Vec::new(),
-            partitions: 0,
             order_seen: None,
             stretch: Stretch::default(),
             reservation: run.budget.reservation("the foremost rows of partitions"),
             most_bytes: run.budget.limit() / run.threads.max(1) / SHARE,
-        };
-        Ok(foremost.grow().map(|()| foremost))
+        }))
     }
 
     /// Which rows may be wanted, `keys` being their keys and `orders` their places in the input; none
@@ -150,12 +132,22 @@ impl Foremost {
         }
         let partitions = self.partition.heads.of(keys);
         let heads = self.order.heads.of(keys);
+        let numbers = self.numbers(&partitions)?;
         let mut wanted = Vec::with_capacity(orders.len());
+        let mut at = 0;
         for ((&partition, &head), &order) in partitions.iter().zip(&heads).zip(orders) {
             let later = self.order_seen.is_none_or(|seen| seen < order);
             self.order_seen = self.order_seen.max(Some(order));
-            let passes = self.take(partition, head, later)?;
-            self.stretch.inexact += u64::from(passes && (partition | head) & 1 == 1);
+            let passes = if is_exact(partition) {
+                if let Some(&soon) = numbers.get(at + AHEAD) {
+                    prefetch(&self.heads, (soon as usize + 1) * self.most - 1);
+                }
+                at += 1;
+                self.take(numbers[at - 1] as usize, head, later)
+            } else {
+                true // partitions may differ that look alike
+            };
+            self.stretch.inexact += u64::from(passes && !(is_exact(partition) && is_exact(head)));
             wanted.push(passes);
         }
         self.stretch.rows += orders.len() as u64;
@@ -173,103 +165,52 @@ impl Foremost {
         self.fits += 1;
         self.partition.fit(keys);
         self.order.fit(keys);
-        self.entries.fill(VACANT);
+        self.partitions.recycle();
         self.heads.clear();
-        (self.partitions, self.stretch) = (0, Stretch::default());
+        self.stretch = Stretch::default();
     }
 
-    /// Whether a row may be wanted; `later` if it comes behind all rows so far in the input. None if
-    /// there is no room for its partition.
-    #[inline(always)]
-    fn take(&mut self, partition: u128, head: u128, later: bool) -> Option<bool> {
-        if partition & 1 == 1 {
-            return Some(true); // partitions may differ that look alike
+    /// The numbers of those partitions that a head tells apart from all others. None if there is no room for them.
+    fn numbers(&mut self, partitions: &[u128]) -> Option<Vec<u32>> {
+        let keys: Vec<u128> = partitions.iter().copied().filter(|&p| is_exact(p)).collect();
+        let hashes: Vec<u64> = keys.iter().map(|&k| hash_u128(k)).collect();
+        self.reserve(self.partitions.bytes() + self.partitions.growth(keys.len(), 0))?;
+        let mut numbers = Vec::new();
+        // an exact head is even, so that the table takes none for a long key
+        self.partitions.groups(&keys, &hashes, &[], &mut numbers);
+        let heads = self.partitions.len() * self.most;
+        if heads > self.heads.capacity() {
+            let more = heads.max(2 * self.heads.capacity());
+            self.reserve(self.partitions.bytes() + more * size_of::<u128>())?;
+            self.heads.reserve_exact(more - self.heads.len());
         }
-        let at = self.find(partition | 1)?;
-        let entry = self.entries[at];
-        if head < entry.last {
-            self.insert(at, head);
-            return Some(true);
-        }
-        // of rows with the same keys the first in the input counts
-        let behind = head > entry.last || (self.rank == Rank::Row && later && head & 1 == 0);
-        Some(!behind)
+        self.heads.resize(heads, NO_ROW);
+        Some(numbers)
     }
 
-    /// The entry of a partition, a new one if need be.
-    #[inline(always)]
-    fn find(&mut self, key: u128) -> Option<usize> {
-        let mask = self.entries.len() - 1;
-        let mut at = (hash_u128(key) >> 32) as usize & mask;
-        loop {
-            match self.entries[at].key {
-                k if k == key => return Some(at),
-                0 => return self.add(at, key),
-                _ => at = (at + 1) & mask,
-            }
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn add(&mut self, at: usize, key: u128) -> Option<usize> {
-        if 2 * (self.partitions + 1) > self.entries.len() {
-            self.grow()?;
-            return self.find(key);
-        }
-        let number = u32::try_from(self.partitions).ok()?;
-        self.entries[at] = Entry {
-            key,
-            at: number,
-            ..VACANT
-        };
-        self.partitions += 1;
-        self.heads.resize(self.partitions * self.most, 0);
-        Some(at)
-    }
-
-    /// Twice as many entries, if there is memory for them and for their heads.
-    fn grow(&mut self) -> Option<()> {
-        let entries = (2 * self.entries.len()).max(FIRST_ENTRIES);
-        let bytes = entries * size_of::<Entry>() + entries / 2 * self.most * size_of::<u128>();
+    /// Takes memory for so many bytes, besides the heads there is room for; none if that is too much.
+    fn reserve(&mut self, bytes: usize) -> Option<()> {
+        let bytes = bytes + self.heads.capacity() * size_of::<u128>();
         if bytes > self.most_bytes {
             return None;
         }
         self.reservation
             .try_grow(bytes.saturating_sub(self.reservation.bytes()))
-            .ok()?;
-        let old = std::mem::replace(&mut self.entries, vec![VACANT; entries]);
-        let mask = entries - 1;
-        for entry in old.into_iter().filter(|e| e.key != 0) {
-            let mut at = (hash_u128(entry.key) >> 32) as usize & mask;
-            while self.entries[at].key != 0 {
-                at = (at + 1) & mask;
-            }
-            self.entries[at] = entry;
-        }
-        self.heads
-            .reserve_exact((entries / 2 * self.most).saturating_sub(self.heads.len()));
-        Some(())
+            .ok()
     }
 
-    /// Takes in a head that comes before the last one, or while there are too few.
+    /// Whether a row of a partition may be wanted; `later` if it comes behind all rows so far in the input.
     #[inline(always)]
-    fn insert(&mut self, at: usize, head: u128) {
-        let entry = &mut self.entries[at];
-        let start = entry.at as usize * self.most;
-        let heads = &mut self.heads[start..start + self.most];
-        let seen = entry.seen as usize;
-        let place = heads[..seen].partition_point(|&h| h <= head);
-        if self.rank == Rank::Dense && place > 0 && heads[place - 1] == head {
-            return; // another peer
+    fn take(&mut self, partition: usize, head: u128, later: bool) -> bool {
+        let heads = &mut self.heads[partition * self.most..][..self.most];
+        let last = heads[self.most - 1];
+        if head < last {
+            insert(heads, head, self.rank);
+            return true;
         }
-        let end = (seen + 1).min(self.most);
-        heads.copy_within(place..end - 1, place + 1);
-        heads[place] = head;
-        entry.seen = end as u32;
-        if end == self.most {
-            entry.last = heads[end - 1];
-        }
+        // of rows with the same keys the first in the input counts
+        let behind = head > last || (self.rank == Rank::Row && later && is_exact(head));
+        !behind
     }
 
     /// Whether to go on. Partitions must have had the chance to fill, unless they keep coming.
@@ -279,17 +220,37 @@ impl Foremost {
             return true;
         }
         s.all += s.rows;
-        let new = (self.partitions - s.partitions) as u64;
-        let filled = s.all > 4 * (self.partitions * self.most) as u64;
+        let partitions = self.partitions.len();
+        let new = (partitions - s.partitions) as u64;
+        let filled = s.all > 4 * (partitions * self.most) as u64;
         let keeps_all = s.passed > s.rows / PAYS * (PAYS - 1);
         // of a hundred thousand partitions, which pay, the first stretch sees one row in seven again
         let keep_coming = 20 * new > 19 * s.rows;
         let pays = !(keeps_all && (filled || keep_coming));
         *s = Stretch {
-            partitions: self.partitions,
+            partitions,
             all: s.all,
             ..Stretch::default()
         };
         pays
     }
+}
+
+/// Whether a head tells all of what it stands for.
+fn is_exact(head: u128) -> bool {
+    head & 1 == 0
+}
+
+/// Takes in a head that comes before the last one.
+#[inline(always)]
+fn insert(heads: &mut [u128], head: u128, rank: Rank) {
+    if rank == Rank::Dense && heads.binary_search(&head).is_ok() {
+        return; // another peer
+    }
+    let mut place = heads.len() - 1;
+    while place > 0 && heads[place - 1] > head {
+        heads[place] = heads[place - 1];
+        place -= 1;
+    }
+    heads[place] = head;
 }
