@@ -23,7 +23,7 @@ pub fn run(args: &ExplainArgs, matches: &ArgMatches) -> Result<()> {
         });
     }
     match args.analyze {
-        true => analyze((write, run), &frame, &Signals::of_process()),
+        true => analyze((write, run), &frame.run_once(), &Signals::of_process()),
         false => plan(write, &frame),
     }
 }

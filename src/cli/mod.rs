@@ -168,7 +168,7 @@ fn ask(args: &QueryArgs, frame: Frame) -> Result<()> {
 fn answer(write: &OutputArgs, run: &RunArgs, frame: Frame) -> Result<()> {
     draw(write, &frame)?;
     let chosen = output::choose(write, run.color)?;
-    write_rows((write, run), &frame, chosen, &Signals::of_process())
+    write_rows((write, run), &frame.run_once(), chosen, &Signals::of_process())
 }
 
 fn write_rows(
@@ -256,6 +256,10 @@ fn print_stats(r: &Report) {
     let text = match r.retries {
         0 => text,
         n => format!("{}  reads tried again {n}\n", text.trim_end()),
+    };
+    let text = match r.streamed {
+        false => text,
+        true => format!("{}  input read as it came\n", text.trim_end()),
     };
     let text = match r.bytes_copied {
         0 => text,

@@ -324,6 +324,7 @@ pub fn settings(run: &RunArgs) -> Result<Settings> {
         observers: base.observers,
         cancel: None,
         copies: base.copies,
+        last_run: base.last_run,
     })
 }
 

@@ -7,6 +7,7 @@ use super::args::{InputArgs, OutputArgs, RunArgs, SqlArgs};
 use super::signals::Signals;
 use super::{draw, explain, output, query, schema, write_rows};
 use crate::error::{Error, Result};
+use crate::frame::Frame;
 use crate::source::{self, TypesOf};
 use crate::sql::{Answer, Sql, Statement};
 use crate::write::{Format, Target};
@@ -30,8 +31,12 @@ pub fn run(args: &SqlArgs) -> Result<()> {
     if statements.len() > 1 {
         sql = sql.for_several_statements();
     }
-    for s in &statements {
-        sql = run_one(sql, s, &args.write, &args.run, &signals)?;
+    for (i, s) in statements.iter().enumerate() {
+        let turn = match i + 1 == statements.len() {
+            true => Turn::Last,
+            false => Turn::OneOfMany,
+        };
+        sql = run_one(sql, (s, turn), &args.write, &args.run, &signals)?;
     }
     Ok(())
 }
@@ -58,10 +63,26 @@ pub(super) fn open(
     Ok(sql)
 }
 
+/// Whether others follow that may ask for the same tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    OneOfMany,
+    Last,
+}
+
+impl Turn {
+    fn of(self, frame: Frame) -> Frame {
+        match self {
+            Turn::OneOfMany => frame,
+            Turn::Last => frame.run_once(),
+        }
+    }
+}
+
 /// Runs one statement; what it defines is there for the next.
 pub(super) fn run_one(
     sql: Sql,
-    statement: &Statement,
+    (statement, turn): (&Statement, Turn),
     write: &OutputArgs,
     run: &RunArgs,
     signals: &Signals,
@@ -69,6 +90,7 @@ pub(super) fn run_one(
     match sql.plan(statement).map_err(|e| signals.or(e))? {
         Answer::Rows(frame) => {
             let frame = query::only_partition(run, frame)?;
+            let frame = turn.of(frame);
             draw(write, &frame)?;
             write_rows((write, run), &frame, output::choose(write, run.color)?, signals)?;
         }
@@ -79,7 +101,7 @@ pub(super) fn run_one(
         }
         Answer::Analyze(frame) => {
             let frame = query::only_partition(run, frame)?;
-            explain::analyze((write, run), &frame, signals)?;
+            explain::analyze((write, run), &turn.of(frame), signals)?;
         }
         Answer::View(view) => return Ok(sql.with_view(view)),
         Answer::Describe(frame) => schema(write, &frame)?,
@@ -95,7 +117,7 @@ pub(super) fn run_one(
             let (_, _, options) = output::choose(write, run.color)?;
             write_rows(
                 (write, run),
-                &frame,
+                &turn.of(frame),
                 (Target::File(path), format, options),
                 signals,
             )?;

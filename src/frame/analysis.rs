@@ -57,6 +57,9 @@ impl Analysis {
         if r.bytes_spilled > 0 {
             out += &format!(", spilled {}", bytes(r.bytes_spilled));
         }
+        if r.streamed {
+            out += ", input read as it came";
+        }
         if r.bytes_copied > 0 {
             out += &format!(", input copied to disk {}", bytes(r.bytes_copied));
         }

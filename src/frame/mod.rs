@@ -25,6 +25,7 @@ mod delayed;
 mod events;
 mod group;
 mod join;
+mod once;
 mod resume;
 mod run;
 mod settings;
@@ -310,7 +311,9 @@ impl Frame {
                 plan.tables().len()
             )));
         };
-        let one: Arc<dyn source::Dataset> = Arc::new(source::OnePartition::new(wanted.clone(), part)?);
+        let whole = wanted.clone().kept(&self.settings.copy_dir().cancelled)?;
+        let whole = whole.unwrap_or_else(|| wanted.clone());
+        let one: Arc<dyn source::Dataset> = Arc::new(source::OnePartition::new(whole, part)?);
         self.replace_tables(&mut |t| {
             let dataset = match Arc::ptr_eq(&t.dataset, &wanted) {
                 true => one.clone(),
@@ -452,6 +455,16 @@ impl Frame {
             shown
         };
         run::Runner::new(self.settings.clone()).write(&shown, target, format, options, watch)
+    }
+
+    /// The same frame, of which a single run is to come, and nothing else will ask for its tables: inputs that can be
+    /// read only once (`-`, pipes) are then read as they come where one pass over them is enough, and copied to disk
+    /// only where it is not.
+    pub fn run_once(mut self) -> Frame {
+        let mut settings = self.settings.as_ref().clone();
+        settings.last_run = true;
+        self.settings = Arc::new(settings);
+        self
     }
 
     /// Lets an observer see all its runs; see [`Observer`].

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 
-use super::{Frame, Settings, events, resume};
+use super::{Frame, Settings, events, once, resume};
 use crate::error::{Error, Kind, Result};
 use crate::graph::{self, Graph};
 use crate::kernel::Batch;
@@ -69,6 +69,8 @@ pub struct Report {
     pub bytes_spilled: u64,
     /// Bytes on disk of copies of inputs that can be read only once.
     pub bytes_copied: u64,
+    /// Whether an input that can be read only once was read as it came.
+    pub streamed: bool,
     /// The most bytes that were reserved at once.
     pub peak_reserved: usize,
     /// Tasks that ran.
@@ -194,6 +196,11 @@ impl Runner {
             };
             let cx = self.context();
             watch(&cx);
+            // what is run after it needs it again
+            if graph.tables.iter().any(|t| t.dataset.live().is_some()) {
+                frame = once::kept(&frame, &cx)?;
+                continue;
+            }
             events::begin(&cx.progress.observers(), &self.settings, &plan, &graph, &cx);
             let outcome = schedule::run(&graph, self.settings.scheduler, &cx, &mut ResultSink::Count)
                 .map_err(|e| e.renumbered(|t| table_of(&frame, &graph, t)));
@@ -206,7 +213,8 @@ impl Runner {
     /// What to run instead after an error that only means that types or starts of records were taken wrong.
     fn again(&mut self, frame: &Frame, e: &Error) -> Result<Option<Frame>> {
         if e.kind() == Kind::Replan || !guesses_hold(slice::from_ref(frame), e)? {
-            return self.refine(frame).map(Some);
+            let refined = self.refine(frame);
+            return refined.map(Some).map_err(|r| once::no_second_look(frame, e, r));
         }
         let certain = self.certain(slice::from_ref(frame), e)?;
         Ok(certain.and_then(|mut frames| frames.pop()))
@@ -225,6 +233,10 @@ impl Runner {
             watch(&cx);
             let plan = frame.optimized()?;
             let graph = graph::lower(&plan)?;
+            if let Some(kept) = once::prepare(&self.settings, &frame, &graph, &cx)? {
+                frame = kept;
+                continue;
+            }
             let observers = cx.progress.observers();
             events::begin(&observers, &self.settings, &plan, &graph, &cx);
             let outcome =
@@ -271,7 +283,8 @@ impl Runner {
             rows_read: Progress::get(&p.rows_read),
             bytes_read: Progress::get(&p.bytes_read),
             bytes_spilled: Progress::get(&p.bytes_spilled),
-            bytes_copied: Progress::get(&p.bytes_copied),
+            bytes_copied: self.settings.copies.bytes().max(Progress::get(&p.bytes_copied)),
+            streamed: frame.plan().tables().iter().any(|t| t.dataset.live().is_some()),
             peak_reserved: cx.budget.peak(),
             tasks: Progress::get(&p.tasks_done),
             retries: retried(frame, cx),

@@ -40,6 +40,8 @@ pub struct Settings {
     pub cancel: Option<Cancel>,
     /// The copies of inputs that can be read only once, which all clones of the settings count together.
     pub copies: Copies,
+    /// Whether inputs that can be read only once are not needed after the next run ([`crate::Frame::run_once`]).
+    pub last_run: bool,
 }
 
 impl Default for Settings {
@@ -57,6 +59,7 @@ impl Default for Settings {
             observers: Observers::default(),
             cancel: None,
             copies: Copies::default(),
+            last_run: false,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 
 use super::run::{self, MAX_REPLANS, Rows, Runner, record_batch, used_columns, write_aside};
-use super::{Frame, Settings, events};
+use super::{Frame, Settings, events, once};
 use crate::error::{Error, Kind, Result};
 use crate::graph::{self, Graph};
 use crate::plan::Table;
@@ -62,6 +62,11 @@ impl Runner {
     pub(super) fn together(mut self, frames: &[Frame]) -> Result<Vec<Rows>> {
         self.settings.check()?;
         let mut frames = united(frames)?;
+        let copying = self.context();
+        for frame in &mut frames {
+            *frame = once::kept(frame, &copying)?;
+        }
+        let mut frames = united(&frames)?;
         for _ in 0..MAX_REPLANS {
             match self.once(&frames) {
                 Err(e) if e.kind() == Kind::Replan || !run::guesses_hold(&frames, &e)? => {

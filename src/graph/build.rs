@@ -16,7 +16,7 @@ use crate::operate::sort::{self, MergePlan, SortSink};
 use crate::operate::window::Window;
 use crate::operate::{expand::Expand, filter::Filter, project::Project};
 use crate::pipeline::{Batches, Collect, Partition, Pipeline, RunContext, Sink, Source, Transform};
-use crate::source::ScanRequest;
+use crate::source::{ScanRequest, Stop};
 
 /// Which buckets or ranges of the input a task of a merging stage takes.
 pub type TaskRange = Range<usize>;
@@ -155,6 +155,11 @@ impl StageInputs {
         self.ordered.is_some()
     }
 
+    /// Which of the tasks need not run: whoever runs them says so.
+    pub fn stop(&self) -> Arc<Stop> {
+        self.request.stop.clone()
+    }
+
     /// Sees that they do; to be called before any task is run.
     pub fn number_rows(&self) {
         if let Some(ordered) = &self.ordered {
@@ -219,7 +224,7 @@ fn request(graph: &Graph, stage: &Stage, keys: &KeySets) -> Result<ScanRequest> 
         columns: columns.clone(),
         filter: graph.row_filter(stage, keys)?,
         limit: *limit,
-        alone: false,
+        ..ScanRequest::default()
     })
 }
 

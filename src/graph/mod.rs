@@ -452,9 +452,14 @@ impl Graph {
 
     /// The number of tasks of a stage, where it is known before the run.
     pub fn known_tasks(&self, stage: &Stage) -> Option<usize> {
+        let partitions = |t: usize| {
+            let dataset = &self.tables[t].dataset;
+            // of what comes nobody knows how much
+            dataset.live().is_none().then(|| dataset.partitions())
+        };
         match &stage.source {
-            StageSource::Scan { table, .. } => Some(self.tables[*table].dataset.partitions()),
-            StageSource::Branch { .. } => (self.scanned(stage)).map(|t| self.tables[t].dataset.partitions()),
+            StageSource::Scan { table, .. } => partitions(*table),
+            StageSource::Branch { .. } => self.scanned(stage).and_then(partitions),
             StageSource::Gather { .. } => Some(1),
             StageSource::JoinBuckets { .. } => Some(bucket_tasks()),
             _ => None,

@@ -12,10 +12,12 @@
 
 mod budget;
 mod copies;
+mod live;
 mod retry;
 mod spill;
 
 pub use budget::{Budget, Reservation};
 pub use copies::{Copied, Copies, CopyDir};
+pub use live::{Again, Live, Stop, Waits};
 pub use retry::{Retries, is_transient};
 pub use spill::{SpillBlock, SpillDir, SpillFile, SpillParts, SpillWriter};

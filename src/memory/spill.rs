@@ -127,7 +127,11 @@ impl SpillDir {
 
     fn take(&self, bytes: u64) -> Result<()> {
         let now = self.now.fetch_add(bytes, Relaxed) + bytes;
-        if now.saturating_add(self.copies.bytes()) > self.max_bytes {
+        let is_over = || now.saturating_add(self.copies.bytes()) > self.max_bytes;
+        if is_over() {
+            self.copies.give_up();
+        }
+        if is_over() {
             self.now.fetch_sub(bytes, Relaxed);
             return Err(Error::limit(format!(
                 "spill files in {} would exceed {} MiB",

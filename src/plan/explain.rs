@@ -24,7 +24,10 @@ fn line(plan: &LogicalPlan) -> String {
             filter,
             limit,
         } => {
-            let mut s = format!("Scan {} partitions={}", table.name, table.dataset.partitions());
+            let mut s = match table.dataset.live() {
+                Some(_) => format!("Scan {} as it comes", table.name),
+                None => format!("Scan {} partitions={}", table.name, table.dataset.partitions()),
+            };
             let all = table.dataset.schema().fields().len();
             match columns {
                 Some(c) => s += &format!(" columns=[{}] of {all}", c.join(", ")),

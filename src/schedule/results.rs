@@ -196,6 +196,9 @@ fn tiny(job: &Job) -> usize {
     let Some(table) = job.graph.scanned(job.stage) else {
         return 1;
     };
+    if job.is_live() {
+        return 1;
+    }
     let of_task = job.graph.tables[table].dataset.bytes() / job.inputs.tasks.len().max(1) as u64;
     (SPAN_BYTES / of_task.max(1)).clamp(1, MOST_TINY) as usize
 }
@@ -281,6 +284,7 @@ fn run_span(
     let mut sink = PieceSink {
         encoder,
         as_text: encoders.output.as_ref().is_some_and(|o| o.is_text()),
+        soon: job,
         batches: Vec::new(),
         at_once: parts.len() == 1,
         full: if first == 0 { FIRST_BYTES } else { PIECE_BYTES },
@@ -311,6 +315,8 @@ struct PieceSink<'a> {
     encoder: Option<Box<dyn Encoder>>,
     /// Whether the encoder makes text of rows, one after the other.
     as_text: bool,
+    /// What is seen at once where nothing follows soon.
+    soon: &'a Job<'a>,
     /// Without an encoder: what tiny tasks left,
     batches: Vec<Batch>,
     /// or each batch is handed on as it comes.
@@ -352,7 +358,9 @@ impl PieceSink<'_> {
             }
             Some(e) => {
                 e.push(&batch)?;
-                let piece = match e.bytes() < self.full {
+                // what may be the last for a while is seen now
+                let soon = self.as_text && self.soon.is_idle();
+                let piece = match e.bytes() < self.full && !soon {
                     true => None,
                     false => e.take()?.map(Piece::Encoded),
                 };

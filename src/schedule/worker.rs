@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::observed::Observed;
 use crate::error::{Error, FailedTask, Kind, Result, panic_text};
 use crate::graph::{self, Graph, Stage, StageInputs};
+use crate::memory::Stop;
 use crate::observe::{Clock, Progress};
 use crate::pipeline::{Emit, Partition, RunContext, Sink, TaskContext};
 
@@ -20,10 +21,11 @@ pub struct Job<'a> {
     pub observed: Option<Observed>,
     /// The next task to take.
     next: AtomicUsize,
-    /// Set when the remaining tasks need not run (an error, or enough rows).
-    stop: AtomicBool,
-    /// Where the first tasks may leave enough rows: tasks from this one on need not run, since it failed.
-    until: AtomicUsize,
+    /// All remaining tasks, where there was an error, or there are enough rows; where the first tasks may leave enough,
+    /// those from one on that failed.
+    stop: Arc<Stop>,
+    /// The table that is scanned, where its input is read as it comes.
+    live: Option<usize>,
     /// The first tasks left enough rows, so that it does not matter whether later ones failed.
     satisfied: AtomicBool,
     /// The result could not be taken.
@@ -49,8 +51,8 @@ impl<'a> Job<'a> {
             cx,
             observed: None,
             next: AtomicUsize::new(0),
-            stop: AtomicBool::new(false),
-            until: AtomicUsize::new(usize::MAX),
+            stop: inputs.stop(),
+            live: (graph.scanned(stage)).filter(|t| graph.tables[*t].dataset.live().is_some()),
             satisfied: AtomicBool::new(false),
             aborted: AtomicBool::new(false),
             failure: Mutex::new(None),
@@ -60,26 +62,42 @@ impl<'a> Job<'a> {
 
     /// The next task's number, until there are no more or the rest need not run.
     pub fn take(&self) -> Option<usize> {
-        if self.stop.load(Relaxed) {
+        if self.stopped() {
             return None;
         }
         let i = self.next.fetch_add(1, Relaxed);
-        (i < self.inputs.tasks.len() && !self.is_needless(i)).then_some(i)
+        (i < self.inputs.tasks.len() && !self.is_needless(i) && !self.ends_before(i)).then_some(i)
     }
 
     /// The numbers of the next up to `wanted` neighbouring tasks, fewer where there are few in all.
     pub fn take_span(&self, wanted: usize) -> std::ops::Range<usize> {
         let total = self.inputs.tasks.len();
-        if self.stop.load(Relaxed) {
+        if self.stopped() {
             return total..total;
         }
         // The same spans whatever the threads do: row groups follow them.
         let n = wanted.min(total / 16).max(1);
         let first = self.next.fetch_add(n, Relaxed).min(total);
-        if self.is_needless(first) {
+        if self.is_needless(first) || self.ends_before(first) {
             return total..total;
         }
         first..(first + n).min(total)
+    }
+
+    /// Whether a task would read what is behind the end of an input, which nobody knew when tasks were made.
+    fn ends_before(&self, task: usize) -> bool {
+        self.live
+            .is_some_and(|t| self.graph.tables[t].dataset.ends_before(task))
+    }
+
+    /// Whether all that came of a live input was read, and more may come.
+    pub fn is_idle(&self) -> bool {
+        self.live.is_some_and(|t| self.graph.tables[t].dataset.is_idle())
+    }
+
+    /// Whether its table is read as it comes.
+    pub fn is_live(&self) -> bool {
+        self.live.is_some()
     }
 
     fn new_sink(&self) -> Result<Box<dyn Sink>> {
@@ -132,7 +150,7 @@ impl<'a> Job<'a> {
         }
         e.rows[part] = Some(rows);
         // those behind one that failed are not the next rows
-        let until = self.until.load(Relaxed);
+        let until = self.stop.first();
         while e.counted <= until
             && let Some(Some(n)) = e.rows.get(e.counted).copied()
         {
@@ -159,16 +177,16 @@ impl<'a> Job<'a> {
         self.keep_failure(part, e);
         match behind {
             true => {
-                self.until.fetch_min(part, Relaxed);
+                self.stop.from(part);
                 self.count(part, rows);
             }
-            false => self.stop.store(true, Relaxed),
+            false => self.stop.all(),
         }
     }
 
     /// Stops everything, because the result cannot be taken.
     pub fn abort(&self, part: usize, e: Error) {
-        self.stop.store(true, Relaxed);
+        self.stop.all();
         self.aborted.store(true, Relaxed);
         self.keep_failure(part, e);
     }
@@ -188,16 +206,16 @@ impl<'a> Job<'a> {
     /// The rows that are there are enough; stops the rest.
     pub fn enough(&self) {
         self.satisfied.store(true, Relaxed);
-        self.stop.store(true, Relaxed);
+        self.stop.all();
     }
 
     /// Whether a task need not run, or go on.
     pub fn is_needless(&self, part: usize) -> bool {
-        self.stopped() || part >= self.until.load(Relaxed)
+        self.stop.holds(part)
     }
 
     pub fn stopped(&self) -> bool {
-        self.stop.load(Relaxed)
+        self.stop.is_all()
     }
 
     /// The failure, if there was one that matters.
@@ -328,7 +346,8 @@ impl Job<'_> {
     /// What an error says of the task it arose in; nothing where that is the only one of its kind.
     fn failed_task(&self, part: usize) -> Option<FailedTask> {
         let table = self.graph.scanned(self.stage);
-        (self.inputs.tasks.len() > 1).then(|| FailedTask {
+        // of what is gone none can be run again
+        (self.inputs.tasks.len() > 1 && !self.is_live()).then(|| FailedTask {
             stage: self.stage.id,
             part,
             what: graph::describe_task(self.graph, self.stage, self.inputs.tasks, part),

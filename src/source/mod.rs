@@ -28,6 +28,7 @@ mod union;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arrow::array::BooleanArray;
 use arrow::datatypes::SchemaRef;
@@ -39,7 +40,7 @@ use crate::pipeline::RunContext;
 use crate::pipeline::Source;
 
 pub use crate::expr::CompareOp as Compare;
-pub use crate::memory::Retries;
+pub use crate::memory::{Live, Retries, Stop};
 pub use filter::{ColumnKeys, ExprFilter, Test};
 pub use key_mask::KnownCodes;
 pub use memory::MemoryDataset;
@@ -115,6 +116,8 @@ pub struct ScanRequest {
     pub limit: Option<u64>,
     /// Nobody reads the partitions before this one to their ends, so that nothing may be left for them to check.
     pub alone: bool,
+    /// Which tasks need not go on, so that they do not wait for an input that is yet to come.
+    pub stop: Arc<Stop>,
 }
 
 /// One table made of files, in partitions; immutable, shared by all tasks.
@@ -130,6 +133,27 @@ pub trait Dataset: Send + Sync {
     /// The exact number of rows, where metadata tell it without reading (Parquet).
     fn exact_rows(&self) -> Option<u64> {
         None
+    }
+    /// The input, where it can be read only once and is read as it comes: the number of partitions is not known then,
+    /// and each can be opened once, behind those before it.
+    fn live(&self) -> Option<&Arc<Live>> {
+        None
+    }
+    /// The same table over a copy of its input, where that can be read only once; none where it needs no copy.
+    /// Waits for all of it, until `cancelled`.
+    ///
+    /// # Errors
+    /// No copy can be made, or not any more.
+    fn kept(self: Arc<Self>, _cancelled: &Arc<AtomicBool>) -> Result<Option<Arc<dyn Dataset>>> {
+        Ok(None)
+    }
+    /// Whether a partition, and whatever is behind it, turned out not to be there.
+    fn ends_before(&self, _part: usize) -> bool {
+        false
+    }
+    /// Whether all that came so far was read, and more may come.
+    fn is_idle(&self) -> bool {
+        false
     }
     /// Whether rows may be left out by the keys of a join without anyone seeing it: not where the values
     /// that are read decide the types.

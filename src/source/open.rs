@@ -102,7 +102,7 @@ fn open_files(paths: &[PathBuf], options: &ReadOptions, copies: &CopyDir) -> Res
     }
     let names = parquet.schema().fields().iter().map(|f| f.name().clone());
     csv_options.known_elsewhere = names.collect();
-    let csv = CsvDataset::open(&csv, &csv_options, copies)?;
+    let csv = CsvDataset::open(&csv, &csv_options, copies)?.over_copy(&copies.cancelled)?;
     let filename_col = options.filename_col.as_deref();
     let union = UnionDataset::new(&csv, &parquet, formats, options.union, filename_col)?;
     Ok(Arc::new(union))

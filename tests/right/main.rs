@@ -19,6 +19,7 @@ mod long_records;
 mod messages;
 mod notes;
 mod numbers;
+mod pipes;
 mod reading;
 mod safe_output;
 mod same_bytes;

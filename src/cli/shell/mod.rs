@@ -156,7 +156,13 @@ impl Shell<'_> {
             crate::expr::clock::begin();
             let begun = Instant::now();
             let sql = self.sql.clone();
-            self.sql = sql::run_one(sql, statement, &self.write, self.run, &self.signals)?;
+            self.sql = sql::run_one(
+                sql,
+                (statement, sql::Turn::OneOfMany),
+                &self.write,
+                self.run,
+                &self.signals,
+            )?;
             if self.timer {
                 tell(&format!("time {:.3} s\n", begun.elapsed().as_secs_f64()));
             }

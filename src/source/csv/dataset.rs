@@ -10,9 +10,11 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_json::json;
 
 use super::columns::Reading;
-use super::file::{CsvFile, FileInfo};
+use super::file::{CsvFile, FileInfo, Found};
+use super::flow::{self, Flow};
 use super::header::{self, Note};
 use super::infer;
+use super::lines::Counter;
 use super::numbers::NumberStyle;
 use super::places::Places;
 use super::read::CsvSource;
@@ -22,10 +24,11 @@ use super::windows::{Pool, STREAM, Windows, window_bytes};
 use super::{ragged, reject};
 use crate::error::{Error, Kind, Result, no_column, visible};
 use crate::kernel::types;
-use crate::memory::{Copied, CopyDir};
+use crate::memory::{CopyDir, Live};
 use crate::observe::Warning;
 use crate::pipeline::{RunContext, Source};
 use crate::source::options::parse_type;
+use crate::source::stdin::Once;
 use crate::source::{
     ALL_COLUMNS, Dataset, OnBadRow, ReadOptions, Sample, ScanRequest, TypesOf, Union, Values, as_written,
     of_file,
@@ -40,6 +43,8 @@ const MAX_BLOCK: u64 = 4 << 20;
 /// Partitions of a middling table. The number of threads has no say: the row groups of a Parquet
 /// file that is written follow the partitions, and its bytes should not depend on the machine.
 const USUAL_PARTS: u64 = 64;
+/// What is taken for the size of an input that nobody knows the end of.
+const UNKNOWN_BYTES: u64 = 1 << 30;
 /// The smallest that may be asked for (tests do).
 const LEAST_BLOCK: u64 = 64;
 
@@ -76,6 +81,8 @@ pub struct CsvDataset {
     alone: bool,
     /// Some records, once a guess was made of them.
     places: OnceLock<Option<Places>>,
+    /// What its tasks read together, where it can be read only once.
+    flow: Option<Arc<Flow>>,
 }
 
 impl CsvDataset {
@@ -93,9 +100,13 @@ impl CsvDataset {
         let (mut warnings, mut notes) = (Vec::new(), BTreeMap::new());
         let (mut sampled, mut records) = (0u64, 0u64);
         let step = paths.len().div_ceil(SAMPLED_FILES).max(1);
+        let may_flow = paths.len() == 1 && !matches!(options.on_bad_row, OnBadRow::Reject(_));
         for (i, path) in paths.iter().enumerate() {
-            let copied = stdin::copied(path, copies)?;
-            let sniffed = sniff(path, copied.as_ref(), options)?;
+            let mut once = stdin::once(path, copies)?;
+            if let (Some(Once::Live(live)), false) = (&once, may_flow) {
+                once = Some(Once::Kept(live.whole(&copies.cancelled)?));
+            }
+            let sniffed = sniff(path, once.as_ref(), options)?;
             for Note { kind, text } in sniffed.notes {
                 let same: &mut (String, usize) = notes.entry(kind).or_insert((text, 0));
                 same.1 += 1;
@@ -105,7 +116,11 @@ impl CsvDataset {
                 records += memchr::memchr2_iter(b'\n', b'\r', &sniffed.sample).count() as u64;
                 samples.push((i, sniffed.sample));
             }
-            infos.push((sniffed.info, copied));
+            infos.push(Found {
+                info: sniffed.info,
+                once,
+                begin: sniffed.begin,
+            });
         }
         warnings.extend(notes.into_iter().map(|(kind, (text, files))| match files {
             1 => note(&kind, &text),
@@ -115,7 +130,7 @@ impl CsvDataset {
         let places: HashMap<&str, usize> = names.iter().enumerate().map(|(i, n)| (n.as_str(), i)).collect();
         let mut kinds = vec![Kinds::default(); names.len()];
         for (i, sample) in samples {
-            let info = &infos[i].0;
+            let info = &infos[i].info;
             let reading = reading(options, info.delimiter);
             let found = infer::sample(&sample, info.names.len(), &reading, &options.on_bad_row);
             for (name, kind) in info.names.iter().zip(found) {
@@ -153,20 +168,19 @@ impl CsvDataset {
         Ok(Arc::new(dataset))
     }
 
-    fn assemble(
-        infos: Vec<(FileInfo, Option<Arc<Copied>>)>,
-        schema: SchemaRef,
-        options: ReadOptions,
-        warnings: Vec<Warning>,
-    ) -> Self {
-        let total: u64 = infos.iter().map(|(i, _)| i.size).sum();
-        let chosen = (total / USUAL_PARTS).clamp(MIN_BLOCK, MAX_BLOCK);
+    fn assemble(infos: Vec<Found>, schema: SchemaRef, options: ReadOptions, warnings: Vec<Warning>) -> Self {
+        let sizes = infos.iter().map(|f| match &f.once {
+            // whoever reads it waits for the others, so that it goes to tasks in small parts
+            Some(Once::Live(_)) => 0,
+            _ => f.info.size,
+        });
+        let chosen = (sizes.sum::<u64>() / USUAL_PARTS).clamp(MIN_BLOCK, MAX_BLOCK);
         let block = options
             .blocksize
             .map_or(chosen, |b| b.clamp(LEAST_BLOCK, 32 << 20));
         let files = infos
             .into_iter()
-            .map(|(info, copied)| CsvFile::new(info, marks(&options, b','), block, copied))
+            .map(|found| CsvFile::new(found, marks(&options, b','), block))
             .map(|file| Arc::new(file.with_retries(&options.retries)))
             .collect();
         Self::of_files(files, schema, options, warnings)
@@ -221,6 +235,10 @@ impl CsvDataset {
                 .collect(),
             schema,
             options,
+            flow: match &files[..] {
+                [one] => one.live().map(|live| Arc::new(Flow::new(live))),
+                _ => None,
+            },
             files,
             pool: Arc::new(Pool::default()),
             before,
@@ -254,8 +272,12 @@ impl CsvDataset {
         columns: &[usize],
         run: &RunContext,
     ) -> Result<Arc<CsvDataset>> {
-        self.files.iter().for_each(|f| f.use_budget(&run.budget));
-        let (dataset, warnings) = self.widened(columns, run.threads)?;
+        let own = match self.flow.is_some() && self.misfit.load(Relaxed) && self.may_widen(columns) {
+            true => self.over_copy(&run.cancelled)?,
+            false => self.clone(),
+        };
+        own.files.iter().for_each(|f| f.use_budget(&run.budget));
+        let (dataset, warnings) = own.widened(columns, run.threads)?;
         warnings.into_iter().for_each(|w| run.warn(w.key, w.text));
         Ok(dataset)
     }
@@ -279,7 +301,7 @@ impl CsvDataset {
         columns: &[usize],
         threads: usize,
     ) -> Result<(Arc<CsvDataset>, Vec<Warning>)> {
-        if !self.misfit.swap(false, Relaxed) {
+        if !self.misfit.swap(false, Relaxed) || self.flow.is_some() {
             return Ok((self.clone(), Vec::new()));
         }
         let columns: Vec<usize> = columns.iter().copied().filter(|c| !self.law[*c]).collect();
@@ -360,6 +382,10 @@ impl CsvDataset {
     /// The records of a partition; `alone` if those before it are not read by others.
     pub(crate) fn windows(&self, part: usize, alone: bool) -> Result<Windows> {
         let (file, within) = self.locate(part);
+        if let Some(flow) = &self.flow {
+            let (file, pool) = (&self.files[file], &self.pool);
+            return Ok(Windows::shared(file, flow, within, self.record_bytes, pool));
+        }
         Windows::partition(
             &self.files[file],
             within,
@@ -383,8 +409,46 @@ impl CsvDataset {
         self.fields[file][column]
     }
 
+    /// The same table over a copy of what can be read only once.
+    ///
+    /// # Errors
+    /// No copy can be made any more.
+    pub(in crate::source) fn over_copy(
+        self: &Arc<Self>,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Arc<CsvDataset>> {
+        let [file] = &self.files[..] else {
+            return Ok(self.clone());
+        };
+        let Some(live) = file.live() else {
+            return Ok(self.clone());
+        };
+        let copy = live.whole(cancelled)?;
+        let size = (copy.file().metadata())
+            .map_err(|e| Error::io("read", live.name(), &e))?
+            .len();
+        let found = Found {
+            info: FileInfo {
+                size,
+                ..file.info.clone()
+            },
+            once: Some(Once::Kept(copy)),
+            begin: Counter::default(),
+        };
+        let (schema, options) = (self.schema.clone(), self.options.clone());
+        Ok(Arc::new(CsvDataset {
+            record_bytes: self.record_bytes,
+            alone: self.alone,
+            misfit: AtomicBool::new(self.misfit.load(Relaxed)),
+            ..Self::assemble(vec![found], schema, options, self.warnings.clone())
+        }))
+    }
+
     /// Some records, and how they are read.
     fn places(&self) -> Option<(&Places, &Reading)> {
+        if self.flow.is_some() {
+            return None; // who looks at what comes takes it away
+        }
         let places = self.places.get_or_init(|| {
             let packed = self.files.iter().filter(|f| f.info.streamed());
             let packed = packed.map(|f| self.rows_in(plain_bytes(f))).sum();
@@ -436,7 +500,11 @@ impl CsvDataset {
                     info.path.display()
                 )));
             }
-            infos.push((info, None));
+            infos.push(Found {
+                info,
+                once: None,
+                begin: Counter::default(),
+            });
         }
         let fields = columns
             .iter()
@@ -467,7 +535,23 @@ impl Dataset for CsvDataset {
         Ok(Box::new(CsvSource::new(self, part, request)))
     }
     fn bytes(&self) -> u64 {
-        self.files.iter().map(|f| f.info.size).sum()
+        self.files.iter().map(stored_bytes).sum()
+    }
+    fn live(&self) -> Option<&Arc<Live>> {
+        self.flow.as_ref()?;
+        self.files.first()?.live()
+    }
+    fn kept(self: Arc<Self>, cancelled: &Arc<AtomicBool>) -> Result<Option<Arc<dyn Dataset>>> {
+        Ok(match self.flow {
+            Some(_) => Some(self.over_copy(cancelled)?),
+            None => None,
+        })
+    }
+    fn ends_before(&self, part: usize) -> bool {
+        self.flow.as_ref().is_some_and(|f| f.ends_before(part))
+    }
+    fn is_idle(&self) -> bool {
+        self.flow.as_ref().is_some_and(|f| f.is_idle())
     }
     fn may_widen(&self, columns: &[usize]) -> bool {
         columns
@@ -569,9 +653,17 @@ impl Dataset for CsvDataset {
     }
 }
 
+/// The bytes of a file; of one that nobody knows the end of a guess.
+fn stored_bytes(file: &Arc<CsvFile>) -> u64 {
+    match file.info.size {
+        flow::UNKNOWN => UNKNOWN_BYTES,
+        known => known,
+    }
+}
+
 /// About the bytes of a file's text; packed text becomes several times as long.
 fn plain_bytes(file: &Arc<CsvFile>) -> u64 {
-    file.info.size * if file.info.streamed() { 4 } else { 1 }
+    stored_bytes(file) * if file.info.streamed() { 4 } else { 1 }
 }
 
 /// A type by its name; one that only Parquet has (the column is null here) as Arrow writes it.
@@ -630,20 +722,16 @@ fn excerpt(value: &[u8]) -> String {
 }
 
 /// The columns of all files, in order of first appearance.
-fn unite_names(
-    infos: &[(FileInfo, Option<Arc<Copied>>)],
-    options: &ReadOptions,
-    warnings: &mut Vec<Warning>,
-) -> Result<Vec<String>> {
+fn unite_names(infos: &[Found], options: &ReadOptions, warnings: &mut Vec<Warning>) -> Result<Vec<String>> {
     let (mut names, mut known) = (Vec::new(), std::collections::HashSet::new());
-    for (info, _) in infos {
+    for Found { info, .. } in infos {
         for name in &info.names {
             if known.insert(name.clone()) {
                 names.push(name.clone());
             }
         }
     }
-    for (info, _) in infos.iter().filter(|(i, _)| !i.names.is_empty()) {
+    for Found { info, .. } in infos.iter().filter(|f| !f.info.names.is_empty()) {
         let own: std::collections::HashSet<&String> = info.names.iter().collect();
         for name in names.iter().filter(|n| !own.contains(n)) {
             let text = format!(

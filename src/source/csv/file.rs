@@ -11,10 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::Chain;
 use super::exact::Marks;
+use super::flow;
+use super::lines::{Counter, Lines};
 use super::met::Met;
 use super::windows::{Windows, count_quotes};
 use crate::error::{Error, Kind, Result, plain_io};
-use crate::memory::{Budget, Copied, Retries, is_transient};
+use crate::memory::{Budget, Live, Retries, is_transient};
+use crate::source::stdin::Once;
 use crate::source::{hive, paths};
 
 /// How a file's bytes are packed.
@@ -70,6 +73,15 @@ impl FileInfo {
     }
 }
 
+/// What opening a file found out.
+pub(crate) struct Found {
+    pub info: FileInfo,
+    /// Where its bytes come from, if it can be read only once.
+    pub once: Option<Once>,
+    /// The lines before the data.
+    pub begin: Counter,
+}
+
 /// A file of a dataset, shared by its tasks.
 #[derive(Debug)]
 pub(crate) struct CsvFile {
@@ -87,8 +99,10 @@ pub(crate) struct CsvFile {
     surprised: AtomicBool,
     /// Exact record starts of the partitions, once they were needed.
     starts: OnceLock<Result<Vec<u64>>>,
-    /// The copy of what can be read only once.
-    pub copied: Option<Arc<Copied>>,
+    /// Where its bytes come from, if it can be read only once.
+    pub once: Option<Once>,
+    /// Lines of what comes and is not kept.
+    pub lines: Lines,
     retries: Retries,
     /// The memory of the run that reads it now.
     budget: Mutex<Option<Budget>>,
@@ -101,9 +115,15 @@ pub(crate) struct CsvFile {
 /// Bytes that can be read in order or anywhere. Clones share the open file.
 #[derive(Debug, Clone)]
 pub(crate) struct Handle {
-    pub file: Arc<File>,
+    bytes: Bytes,
     path: Arc<Path>,
     retries: Retries,
+}
+
+#[derive(Debug, Clone)]
+enum Bytes {
+    File(Arc<File>),
+    Live(Arc<Live>),
 }
 
 impl Handle {
@@ -111,11 +131,7 @@ impl Handle {
     pub(crate) fn read_at(&self, mut buf: &mut [u8], mut offset: u64) -> io::Result<usize> {
         let mut done = 0;
         while !buf.is_empty() {
-            let n = self.retries.read(
-                || self.path.display().to_string(),
-                offset,
-                || reread(&self.file, &self.path, |f| f.read_at(buf, offset)),
-            )?;
+            let n = self.read_some(buf, offset)?;
             if n == 0 {
                 break;
             }
@@ -124,6 +140,29 @@ impl Handle {
             buf = &mut buf[n..];
         }
         Ok(done)
+    }
+
+    /// Reads what is there; nothing at the end.
+    fn read_some(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        match &self.bytes {
+            Bytes::Live(live) => live.read_at(buf, offset),
+            Bytes::File(file) => self.retries.read(
+                || self.path.display().to_string(),
+                offset,
+                || reread(file, &self.path, |f| f.read_at(buf, offset)),
+            ),
+        }
+    }
+
+    /// Its bytes, if their number is known.
+    pub(crate) fn size(&self) -> Result<Option<u64>> {
+        match &self.bytes {
+            Bytes::Live(live) => Ok(live.known_len()),
+            Bytes::File(file) => {
+                let found = file.metadata().map_err(|e| Error::io("read", &self.path, &e))?;
+                Ok(Some(found.len()))
+            }
+        }
     }
 }
 
@@ -143,7 +182,7 @@ struct Sequential {
 
 impl Read for Sequential {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.handle.read_at(buf, self.at)?;
+        let n = self.handle.read_some(buf, self.at)?;
         self.at += n as u64;
         Ok(n)
     }
@@ -250,20 +289,22 @@ pub(crate) fn stream(
 }
 
 impl CsvFile {
-    pub(crate) fn new(info: FileInfo, mut marks: Marks, blocksize: u64, copied: Option<Arc<Copied>>) -> Self {
+    pub(crate) fn new(found: Found, mut marks: Marks, blocksize: u64) -> Self {
+        let Found { info, once, begin } = found;
         let blocksize = blocksize.max(1);
         let parts = match info.streamed() {
+            true if matches!(once, Some(Once::Live(_))) => flow::PARTS,
             true => 1,
-            false => info
-                .size
-                .saturating_sub(info.data_start)
-                .div_ceil(blocksize)
-                .max(1),
+            false if info.size == flow::UNKNOWN => flow::PARTS,
+            false => {
+                let blocks = info.size.saturating_sub(info.data_start).div_ceil(blocksize);
+                blocks.max(1) as usize
+            }
         };
         marks.delimiter = info.delimiter;
         CsvFile {
             blocksize,
-            parts: parts as usize,
+            parts,
             chain: OnceLock::new(),
             certain: AtomicBool::new(false),
             surprised: AtomicBool::new(false),
@@ -272,7 +313,8 @@ impl CsvFile {
             info,
             marks,
             starts: OnceLock::new(),
-            copied,
+            once,
+            lines: Lines::behind(begin),
             retries: Retries::default(),
             budget: Mutex::default(),
             met: Met::default(),
@@ -319,7 +361,7 @@ impl CsvFile {
         let info = &self.info;
         match part < self.parts {
             true => info.data_start + part as u64 * self.blocksize,
-            false if info.streamed() => u64::MAX,
+            false if info.streamed() || self.live().is_some() => u64::MAX,
             false => info.size.max(info.data_start),
         }
     }
@@ -377,7 +419,20 @@ impl CsvFile {
 
     /// A handle of its own for a task.
     pub(crate) fn handle(&self) -> Result<Handle> {
-        open(&self.info.path, self.copied.as_ref(), &self.retries)
+        open(&self.info.path, self.once.as_ref(), &self.retries)
+    }
+
+    /// What it is read from as it comes.
+    pub(crate) fn live(&self) -> Option<&Arc<Live>> {
+        match &self.once {
+            Some(Once::Live(live)) => Some(live),
+            _ => None,
+        }
+    }
+
+    /// Whether tasks find out by themselves where its partitions begin.
+    pub(crate) fn is_cut_by_tasks(&self) -> bool {
+        self.parts > 1 && self.live().is_none()
     }
 
     /// Whether the exact reader is needed.
@@ -387,9 +442,9 @@ impl CsvFile {
 
     /// Remembers that the exact reader is needed.
     pub(crate) fn set_irregular(&self) {
-        self.surprised.store(true, Relaxed);
+        self.surprised.store(self.live().is_none(), Relaxed);
         self.irregular.store(true, Relaxed);
-        if self.parts > 1 {
+        if self.is_cut_by_tasks() {
             self.met.forget(); // else the same reader goes on
         }
     }
@@ -432,12 +487,19 @@ impl CsvFile {
 
     /// Line and column (from one) of a decoded byte offset; only for messages.
     pub(crate) fn line_column(&self, offset: u64) -> (u64, u64) {
+        if let Some(known) = self.lines.of(offset) {
+            return known;
+        }
         self.places(&[offset]).first().copied().unwrap_or((0, 0))
     }
 
     /// Lines and columns of offsets, which ascend, by one pass; zeros where the file cannot be read.
     pub(crate) fn places(&self, offsets: &[u64]) -> Vec<(u64, u64)> {
         let mut found = Vec::with_capacity(offsets.len());
+        let known: Option<Vec<_>> = offsets.iter().map(|&at| self.lines.of(at)).collect();
+        if let (Some(known), true) = (known, self.live().is_some()) {
+            return known;
+        }
         let outcome = self.find_places(offsets, &mut found);
         if outcome.is_err() {
             found.resize(offsets.len(), (0, 0));
@@ -475,6 +537,9 @@ impl CsvFile {
 
     /// At most so many decoded bytes from an offset on; only for messages.
     pub(crate) fn bytes_at(&self, offset: u64, most: usize) -> Result<Vec<u8>> {
+        if let Some(known) = self.lines.text(offset, most) {
+            return Ok(known);
+        }
         let mut from = stream(self.handle()?, self.info.packing, self.info.encoding.as_deref())?;
         let mut bytes = Vec::new();
         let outcome = match self.info.streamed() {
@@ -497,18 +562,19 @@ impl CsvFile {
     }
 }
 
-/// Opens a file, or takes its copy.
-pub(crate) fn open(path: &Path, copied: Option<&Arc<Copied>>, retries: &Retries) -> Result<Handle> {
-    let file = match copied {
-        Some(copied) => copied.file().clone(),
+/// Opens a file, or takes what stands for it.
+pub(crate) fn open(path: &Path, once: Option<&Once>, retries: &Retries) -> Result<Handle> {
+    let bytes = match once {
+        Some(Once::Live(live)) => Bytes::Live(live.clone()),
+        Some(Once::Kept(copied)) => Bytes::File(copied.file().clone()),
         None => {
             let what = || format!("opening {}", path.display());
             let file = retries.read(what, 0, || File::open(path));
-            Arc::new(file.map_err(|e| Error::io("open", path, &e))?)
+            Bytes::File(Arc::new(file.map_err(|e| Error::io("open", path, &e))?))
         }
     };
     Ok(Handle {
-        file,
+        bytes,
         path: path.into(),
         retries: retries.clone(),
     })
@@ -516,6 +582,10 @@ pub(crate) fn open(path: &Path, copied: Option<&Arc<Copied>>, retries: &Retries)
 
 /// What to say when reading fails: a packed file that ends early is the file's fault.
 pub(crate) fn read_error(path: &Path, e: &io::Error) -> Error {
+    // what a live input says is said already
+    if let Some(own) = e.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        return own.clone();
+    }
     match e.kind() {
         io::ErrorKind::UnexpectedEof => Error::input(format!("{} is truncated", path.display()))
             .at(path, 0, 0)

@@ -15,7 +15,10 @@ use crate::source::OnBadRow;
 pub(super) fn error(file: &Arc<CsvFile>, windows: &Windows, row: BadRow) -> Error {
     let wanted = file.info.names.len();
     let (mut places, mut count) = (Vec::new(), 0u64);
-    let pass = Windows::whole(file).and_then(|mut all| {
+    // what comes and is not kept cannot be looked at again
+    let all = file.live().is_none().then(|| Windows::whole(file)).transpose();
+    let pass = all.and_then(|all| {
+        let Some(mut all) = all else { return Ok(()) };
         while all.next()? {
             Rows::of(&all, wanted, &file.marks, |bad| {
                 count += 1;

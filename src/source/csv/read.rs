@@ -15,6 +15,7 @@ use super::{ragged, reject};
 use crate::error::{Error, Kind, Result};
 use crate::expr::cast;
 use crate::kernel::Batch;
+use crate::memory::Waits;
 use crate::pipeline::{Source, TaskContext};
 use crate::source::{KnownCodes, OnBadRow, RowFilter, ScanRequest, of_file};
 
@@ -85,7 +86,13 @@ impl CsvSource {
             None => {
                 self.file.use_budget(&cx.run.budget);
                 let opened = self.dataset.windows(self.part, self.request.alone);
-                opened.map_err(|e| self.suspect(e))?
+                let mut windows = opened.map_err(|e| self.suspect(e))?;
+                windows.waits = Waits {
+                    cancelled: cx.run.cancelled.clone(),
+                    stop: self.request.stop.clone(),
+                    part: cx.part as usize,
+                };
+                windows
             }
         };
         let more = windows.next().map_err(|e| self.suspect(e))?;
@@ -100,8 +107,12 @@ impl CsvSource {
         let (mut failed, mut rejected) = (None, Vec::new());
         let policy = &self.dataset.options.on_bad_row;
         let odd = &mut self.odd;
+        let lines = self.file.live().map(|_| &self.file.lines);
         for at in &windows.joined {
             odd.joined.add(windows.base + u64::from(*at));
+            if let Some(lines) = lines {
+                lines.remember(windows.base + u64::from(*at));
+            }
         }
         let fields = self.file.info.names.len();
         let rows = Rows::of(&windows, fields, &self.file.marks, |row| {
@@ -110,6 +121,9 @@ impl CsvSource {
                 return Bad::Stop;
             }
             odd.bad.add(windows.base + u64::from(row.start));
+            if let Some(lines) = lines {
+                lines.remember(windows.base + u64::from(row.start));
+            }
             odd.cut += row.cut as u64;
             odd.missing += fields.saturating_sub(row.fields) as u64;
             match policy {
@@ -145,7 +159,7 @@ impl CsvSource {
     /// An error may come of quotes that made us start in the wrong place: then plan again.
     fn suspect(&self, error: Error) -> Error {
         let of_structure = matches!(error.kind(), Kind::Input | Kind::Limit);
-        if !of_structure || self.file.is_irregular() || self.file.parts() == 1 {
+        if !of_structure || self.file.is_irregular() || !self.file.is_cut_by_tasks() {
             return error;
         }
         match self.file.check_quotes() {

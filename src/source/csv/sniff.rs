@@ -3,14 +3,15 @@
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::exact::{self, Marks, Prefix};
 use super::file::{FileInfo, Packing, open, read_error, stream};
+use super::flow;
 use super::header::{Header, Note};
+use super::lines::Counter;
 use super::walk::Walk;
 use crate::error::{Error, Result};
-use crate::memory::Copied;
+use crate::source::stdin::Once;
 use crate::source::{ReadOptions, foreign};
 
 /// Decoded bytes that are looked at; more if the header is longer.
@@ -21,6 +22,8 @@ const HEADER_SHARE: usize = 8;
 /// A file's facts, the first of its data, and notes for the user.
 pub(crate) struct Sniffed {
     pub info: FileInfo,
+    /// The lines before the data.
+    pub begin: Counter,
     /// Whole records after the header (or the only one, closed).
     pub sample: Vec<u8>,
     pub notes: Vec<Note>,
@@ -39,15 +42,12 @@ pub(crate) fn marks(options: &ReadOptions, delimiter: u8) -> Marks {
 }
 
 /// Looks at one file.
-pub(crate) fn sniff(path: &Path, copied: Option<&Arc<Copied>>, options: &ReadOptions) -> Result<Sniffed> {
-    let handle = open(path, copied, &options.retries)?;
+pub(crate) fn sniff(path: &Path, once: Option<&Once>, options: &ReadOptions) -> Result<Sniffed> {
+    let handle = open(path, once, &options.retries)?;
     let mut magic = [0; 8];
     let n = handle.read_at(&mut magic, 0).map_err(|e| read_error(path, &e))?;
     let packing = Packing::of(&magic[..n]);
-    let size = (handle.file.metadata())
-        .map_err(|e| Error::io("read", path, &e))?
-        .len();
-    let mut from = stream(handle, packing, None)?;
+    let mut from = stream(handle.clone(), packing, None)?;
     let mut head = Vec::new();
     read_more(&mut from, &mut head, SAMPLE, path)?;
     if options.format.is_none() {
@@ -66,11 +66,7 @@ pub(crate) fn sniff(path: &Path, copied: Option<&Arc<Copied>>, options: &ReadOpt
     };
     let mut at = bom;
     if encoding.is_some() {
-        from = stream(
-            open(path, copied, &options.retries)?,
-            packing,
-            encoding.as_deref(),
-        )?;
+        from = stream(open(path, once, &options.retries)?, packing, encoding.as_deref())?;
         head.clear();
         read_more(&mut from, &mut head, SAMPLE, path)?;
         at = 0;
@@ -128,7 +124,10 @@ pub(crate) fn sniff(path: &Path, copied: Option<&Arc<Copied>>, options: &ReadOpt
             .notes
             .push(Note::new("empty", format!("{} is empty", path.display())));
     }
+    let mut begin = Counter::default();
+    begin.pass(&head[..data_start]);
     let sample = head[data_start..records_end].to_vec();
+    let size = handle.size()?.unwrap_or(flow::UNKNOWN);
     let data_start = (data_start as u64).min(if packing == Packing::Plain && encoding.is_none() {
         size
     } else {
@@ -146,6 +145,7 @@ pub(crate) fn sniff(path: &Path, copied: Option<&Arc<Copied>>, options: &ReadOpt
     };
     Ok(Sniffed {
         info,
+        begin,
         sample,
         notes: names.notes,
     })

@@ -22,13 +22,14 @@ use arrow::buffer::Buffer;
 
 use super::exact::{self, Marks};
 use super::file::{CsvFile, Handle, read_error, stream};
+use super::flow::{Flow, Piece};
 use super::rows;
 use super::starts::{first_record, guess};
 use super::walk::Walk;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::parse::Text;
 use crate::kernel::scan::{self, Dialect};
-use crate::memory::Reservation;
+use crate::memory::{Live, Reservation, Waits};
 
 /// Bytes read and scanned at once: they and their field ends stay in the second-level cache.
 pub(super) const WINDOW: usize = 256 << 10;
@@ -124,6 +125,10 @@ impl Pool {
 enum Input {
     File(Handle),
     Stream(Box<dyn Read + Send>),
+    /// As it comes: what is there is read, and more is waited for only where nothing is.
+    Live(Box<dyn Read + Send>, Arc<Live>),
+    /// What others read as well.
+    Shared(Arc<Flow>, usize),
 }
 
 /// Reads the records that start in one byte range.
@@ -163,10 +168,14 @@ pub(crate) struct Windows {
     within_block: bool,
     /// Bytes taken from the file since last asked.
     pub bytes_read: u64,
+    /// What ends the wait for an input that comes.
+    pub waits: Waits,
+    record_bytes: u64,
 }
 
 impl Drop for Windows {
     fn drop(&mut self) {
+        self.give_back();
         if let Some(pool) = &self.pool {
             pool.give(std::mem::replace(
                 &mut self.data,
@@ -183,16 +192,28 @@ impl Windows {
             Some(pool) if file.parts() > 1 => pool.handle(file)?,
             _ => file.handle()?,
         };
-        let input = if file.info.streamed() {
+        let input = if file.info.streamed() || file.live().is_some() {
             let mut from = stream(handle, file.info.packing, file.info.encoding.as_deref())?;
             let skipped = std::io::copy(&mut (&mut from).take(start), &mut std::io::sink())
                 .map_err(|e| read_error(&file.info.path, &e))?;
             debug_assert!(skipped <= start);
-            Input::Stream(from)
+            match file.live() {
+                Some(live) => Input::Live(from, live.clone()),
+                None => Input::Stream(from),
+            }
         } else {
             Input::File(handle)
         };
-        Ok(Windows {
+        Ok(Self::with(file, pool, (start, end), input))
+    }
+
+    fn with(
+        file: &Arc<CsvFile>,
+        pool: Option<&Arc<Pool>>,
+        (start, end): (u64, u64),
+        input: Input,
+    ) -> Windows {
+        Windows {
             file: file.clone(),
             input,
             pool: pool.cloned(),
@@ -214,7 +235,78 @@ impl Windows {
             held: file.budget().map(|b| b.reservation("reading CSV")),
             within_block: false,
             bytes_read: 0,
-        })
+            waits: Waits::default(),
+            record_bytes: 0,
+        }
+    }
+
+    /// All records of an input that is read as it comes, for a flow.
+    pub(super) fn live(file: &Arc<CsvFile>, record_bytes: u64, pool: &Arc<Pool>) -> Result<Self> {
+        let mut own = Self::new(file, Some(pool), file.bound(0), u64::MAX)?;
+        own.exact = file.is_irregular();
+        own.window = window_bytes(record_bytes);
+        Ok(own)
+    }
+
+    /// The records of a partition of such an input.
+    pub(super) fn shared(
+        file: &Arc<CsvFile>,
+        flow: &Arc<Flow>,
+        part: usize,
+        record_bytes: u64,
+        pool: &Arc<Pool>,
+    ) -> Self {
+        let range = (file.bound(part), file.bound(part + 1));
+        let input = Input::Shared(flow.clone(), part);
+        let mut own = Self::with(file, Some(pool), range, input);
+        own.record_bytes = record_bytes;
+        own
+    }
+
+    /// What the window has, for the task whose it is.
+    pub(super) fn lend(&mut self) -> Piece {
+        Piece {
+            data: self.data.clone(),
+            base: self.base,
+            first: self.first,
+            pos: self.pos,
+            ends: std::mem::take(&mut self.ends),
+            records: self.records,
+            non_ascii: self.non_ascii,
+            irregular: self.saw_irregular,
+            joined: std::mem::take(&mut self.joined),
+            bytes_read: std::mem::take(&mut self.bytes_read),
+        }
+    }
+
+    /// Takes the next records of its partition that whoever reads has found.
+    fn borrow(&mut self) -> Result<bool> {
+        let (Input::Shared(flow, part), Some(pool)) = (&self.input, &self.pool) else {
+            return Err(Error::defect("nobody shares this input"));
+        };
+        let taken = flow.take(&self.file, pool, self.record_bytes, *part, &self.waits)?;
+        self.give_back();
+        let Some(piece) = taken else { return Ok(false) };
+        if let Some(pool) = &self.pool {
+            pool.give(std::mem::replace(&mut self.data, piece.data));
+            pool.give_ends(std::mem::replace(&mut self.ends, piece.ends));
+        }
+        (self.base, self.first, self.pos, self.filled) = (piece.base, piece.first, piece.pos, piece.pos);
+        (self.records, self.non_ascii, self.joined) = (piece.records, piece.non_ascii, piece.joined);
+        self.saw_irregular |= piece.irregular;
+        self.bytes_read += piece.bytes_read;
+        let bytes = self.data.len() + 4 * self.ends.capacity();
+        if let Some(held) = &mut self.held {
+            held.resize_anyway(bytes);
+        }
+        Ok(true)
+    }
+
+    /// Is done with what it has of others.
+    fn give_back(&mut self) {
+        if matches!(self.input, Input::Shared(..)) && self.records > 0 {
+            self.file.lines.give_back(self.base + self.first as u64);
+        }
     }
 
     /// All records of a file, by the exact reader.
@@ -352,9 +444,15 @@ impl Windows {
         self.pos = 0;
         let to = &mut vec[kept..kept + more];
         let at = self.base + kept as u64;
+        let mut over = None;
         let n = match &mut self.input {
             Input::File(handle) => handle.read_at(to, at),
             Input::Stream(from) => read_full(from, to),
+            Input::Live(from, live) => read_live(from, live, to, kept).map(|(n, ended)| {
+                over = Some(ended);
+                n
+            }),
+            Input::Shared(..) => Ok(0),
         };
         let n = n.map_err(|e| read_error(&self.file.info.path, &e))?;
         if let (Input::File(_), true) = (&self.input, n < more) {
@@ -362,7 +460,7 @@ impl Windows {
         }
         self.filled = kept + n;
         self.bytes_read += n as u64;
-        if n < more {
+        if over.unwrap_or(n < more) {
             self.at_end = true;
             if self.filled > 0 && vec[self.filled - 1] != b'\n' {
                 vec[self.filled] = b'\n'; // so that the last record ends like all others
@@ -427,7 +525,8 @@ impl Windows {
             loop {
                 let n = match &mut self.input {
                     Input::File(handle) => handle.read_at(&mut piece, at),
-                    Input::Stream(from) => read_full(from, &mut piece),
+                    Input::Stream(from) | Input::Live(from, _) => read_full(from, &mut piece),
+                    Input::Shared(..) => Ok(0),
                 };
                 match n {
                     Ok(0) => return unclosed(&self.file, opened, &excerpt),
@@ -453,8 +552,14 @@ impl Windows {
     /// `Input` for a quote that is never closed, `Limit` for a record that the memory does not hold, `Replan`
     /// when quotes turn out irregular in a file of several partitions.
     pub(crate) fn next(&mut self) -> Result<bool> {
+        if let Input::Shared(..) = self.input {
+            return self.borrow();
+        }
         let mut window = self.window;
-        let mut tail = if self.file.info.streamed() || self.end == u64::MAX {
+        let live = matches!(self.input, Input::Live(..));
+        let mut tail = if live {
+            self.window
+        } else if self.file.info.streamed() || self.end == u64::MAX {
             STREAM
         } else {
             (4 * self.filled).clamp(TINY_TAIL, TAIL)
@@ -501,7 +606,11 @@ impl Windows {
             }
             past_end = self.end != u64::MAX;
             self.fill(tail)?;
-            tail *= 2;
+            tail = match live {
+                // what comes is little at a time
+                true => self.window.max(self.filled - self.pos),
+                false => tail * 2,
+            };
         }
     }
 
@@ -553,7 +662,7 @@ impl Windows {
                 return Ok(seen);
             }
             self.file.set_irregular();
-            if self.file.parts() > 1 {
+            if self.file.is_cut_by_tasks() {
                 return Err(Error::new(Kind::Replan, "quotes within fields"));
             }
             self.exact = true;
@@ -641,6 +750,29 @@ pub(super) fn count_quotes(file: &CsvFile, handle: &Handle, part: usize, quote: 
         at += n as u64;
     }
     Ok(quotes)
+}
+
+/// Reads what is there of a live input, and at least one byte, or as many as there are `already`: a long record is
+/// scanned again each time. Also whether it is over.
+fn read_live(
+    from: &mut dyn Read,
+    live: &Live,
+    buf: &mut [u8],
+    already: usize,
+) -> std::io::Result<(usize, bool)> {
+    let (mut done, enough) = (0, if already > WINDOW { already } else { 1 });
+    while done < buf.len() {
+        match from.read(&mut buf[done..]) {
+            Ok(0) => return Ok((done, true)),
+            Ok(n) => done += n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+        if done >= enough && live.is_idle() {
+            break;
+        }
+    }
+    Ok((done, false))
 }
 
 fn read_full(from: &mut dyn Read, buf: &mut [u8]) -> std::io::Result<usize> {
