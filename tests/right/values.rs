@@ -428,3 +428,39 @@ fn intervals_have_one_reading() {
     let fine = "'2020-01-01'::timestamp_ns + interval '1 nanosecond'";
     assert_eq!(value(fine), "2020-01-01T00:00:00.000000001");
 }
+
+/// A text as the default of lag and lead is a value of the others' type.
+#[test]
+fn defaults_of_windows_are_literals() {
+    let f = Folder::new();
+    let file = f.file(
+        "d.csv",
+        "d,t,k\n2024-01-05,2024-01-05T10:00:00,1\n2024-01-06,2024-01-06T10:00:00,2\n",
+    );
+    let one = |call: &str| {
+        let sql = format!("select {call} over (order by k) v from '{file}'");
+        run(["sql", &sql]).done().text().replace('\n', " ")
+    };
+    for (call, want) in [
+        ("lag(d, 1, '2024-01-01')", "v 2024-01-01 2024-01-05 "),
+        (
+            "lead(t, 1, '2024-01-01')",
+            "v 2024-01-06T10:00:00 2024-01-01T00:00:00 ",
+        ),
+        ("lag(k, 1, '7')", "v 7 1 "),
+        (
+            "lag(cast(d as timestamp_ns), 1, '2024-01-01 00:00:00.000000001')",
+            "v 2024-01-01T00:00:00.000000001 2024-01-05T00:00:00 ",
+        ),
+        ("lag(cast(k as text), 1, '7')", "v 7 1 "),
+    ] {
+        assert_eq!(one(call), want, "{call}");
+    }
+    for call in ["lag(d, 1, 'x')", "lag(k, 1, '1.5')"] {
+        let sql = format!("select {call} over (order by k) v from '{file}'");
+        run(["sql", &sql]).failed(1).says(&["of which lag is taken"]);
+    }
+    let with = "p=lag(d, 1, '2024-01-01') over (order by k)";
+    let flag = run(["query", &file, "--with", with, "-s", "p"]).done();
+    assert_eq!(flag.text(), "p\n2024-01-01\n2024-01-05\n");
+}
