@@ -319,6 +319,29 @@ impl Binder<'_> {
         }
     }
 
+    /// What is made of `x`, computed once where it stands in several places: these see it as what the stage before
+    /// yielded. To bind it in each would take twice as long for each level of such expressions in each other.
+    pub(super) fn once(
+        &self,
+        x: &Expr,
+        (node, ty): Typed,
+        make: impl Fn(&Binder, &Expr) -> Result<Typed>,
+    ) -> Result<Typed> {
+        // a narrow float is known as one by its expression, and so is what hangs on no row
+        if node.is_at_hand() || matches!(node, Node::Short(..)) || x.columns().is_empty() {
+            return make(self, x);
+        }
+        let binder = Binder {
+            schema: self.schema,
+            aggregates: self.aggregates,
+            held: Some(ty),
+        };
+        let (shown, own) = (format!("\"{HELD}\""), x.to_string());
+        let made = make(&binder, &Expr::column(HELD));
+        let (then, ty) = made.map_err(|e| e.reworded(|t| t.replace(&shown, &own).replace(HELD, &own)))?;
+        Ok((Node::Staged(vec![node, then]), ty))
+    }
+
     pub(super) fn bool(&self, e: &Expr, what: &str) -> Result<Node> {
         let (node, ty) = self.bind(e)?;
         match ty {
@@ -567,15 +590,20 @@ impl Binder<'_> {
 
     fn in_list(&self, expr: &Expr, list: &[Expr]) -> Result<Node> {
         let all_text = list.iter().all(is_text_literal);
-        let all_int = list.iter().all(|e| matches!(e, Expr::Literal(Scalar::Int(_))));
         let (node, ty) = self.bind(expr)?;
         if all_text && list.len() > 3 && has_literals(&ty) {
             // each text is parsed once; of other types there are no constants
             let value = |e: &Expr| Some(Expr::Literal(literal(text_of(e)?, &ty)?));
             if let Some(list) = list.iter().map(value).collect::<Option<Vec<_>>>() {
-                return self.in_list(expr, &list);
+                return self.in_bound(expr, (node, ty), &list);
             }
         }
+        self.in_bound(expr, (node, ty), list)
+    }
+
+    fn in_bound(&self, expr: &Expr, (node, ty): Typed, list: &[Expr]) -> Result<Node> {
+        let all_text = list.iter().all(is_text_literal);
+        let all_int = list.iter().all(|e| matches!(e, Expr::Literal(Scalar::Int(_))));
         if list.len() > 3 && all_text && ty == types::TEXT {
             let set = list.iter().filter_map(|e| text_of(e).map(str::to_string));
             return Ok(Node::InText {
@@ -593,13 +621,16 @@ impl Binder<'_> {
                 set: set.collect(),
             });
         }
-        let tests = list
-            .iter()
-            .map(|e| Expr::binary(BinaryOp::Eq, expr.clone(), e.clone()));
-        match balanced(BinaryOp::Or, tests.collect()) {
-            Some(e) => Ok(self.bind(&e)?.0),
-            None => Err(Error::query("IN with an empty list")),
-        }
+        let tests = |binder: &Binder, x: &Expr| {
+            let each = list
+                .iter()
+                .map(|e| Expr::binary(BinaryOp::Eq, x.clone(), e.clone()));
+            match balanced(BinaryOp::Or, each.collect()) {
+                Some(e) => binder.bind(&e),
+                None => Err(Error::query("IN with an empty list")),
+            }
+        };
+        Ok(self.once(expr, (node, ty), tests)?.0)
     }
 
     /// `time_bucket` with its width in months and microseconds.
@@ -624,22 +655,16 @@ impl Binder<'_> {
     }
 
     fn function(&self, func: Func, args: &[Expr]) -> Result<Typed> {
-        let not_null = |e: &Expr| Expr::IsNull {
-            expr: Box::new(e.clone()),
-            negated: true,
-        };
         match (func, args) {
             (Func::Coalesce, [_, ..]) | (Func::IfNull, [_, _]) => {
-                let flat = super::case::first_of_all(args);
-                let args = flat.as_slice();
-                let (last, first) = args.split_last().unwrap_or((&args[0], &[]));
-                let branches: Vec<_> = first.iter().map(|e| (not_null(e), e.clone())).collect();
-                return self.case(func.info().name, &None, &branches, &Some(Box::new(last.clone())));
+                return self.first_known(func.info().name, &super::case::first_of_all(args));
             }
             (Func::NullIf, [a, b]) => {
-                let same = Expr::binary(BinaryOp::Eq, a.clone(), b.clone());
-                let branch = (same, Expr::Literal(Scalar::Null));
-                return self.case(func.info().name, &None, &[branch], &Some(Box::new(a.clone())));
+                return self.once(a, self.bind(a)?, |binder, a| {
+                    let same = Expr::binary(BinaryOp::Eq, a.clone(), b.clone());
+                    let branch = (same, Expr::Literal(Scalar::Null));
+                    binder.case(func.info().name, &None, &[branch], &Some(Box::new(a.clone())))
+                });
             }
             (Func::TimeBucket, [width, x, rest @ ..]) => {
                 return self.bucket(width, x, rest);

@@ -38,7 +38,7 @@ pub(super) fn case(
 /// Whether a value is at hand, or computed in less time than it takes to find its rows.
 fn is_flat(node: &Node) -> bool {
     match node {
-        Node::Column(_) | Node::Const(_) => true,
+        Node::Column(_) | Node::Const(_) | Node::Held => true,
         Node::Cast { node, .. } => matches!(**node, Node::Const(_)),
         Node::Short(node, _) => is_flat(node),
         Node::Arith { l, r, .. } => !node.can_fail() && is_flat(l) && is_flat(r),
@@ -362,6 +362,62 @@ mod tests {
                 "case when a = 1 or b = 2 then true end",
             ][which];
             both(text, &rows);
+        }
+    }
+
+    proptest! {
+        /// What is computed once is what it would be in each of its places.
+        #[test]
+        fn computed_once_or_in_each_place(
+            rows in prop::collection::vec((prop::option::of(-3i64..4), prop::option::of(-3i64..4)), 1..100),
+            which in 0usize..10,
+        ) {
+            let (short, long) = [
+                ("coalesce(a + 1, b, a - b, 0)", "case when a + 1 is not null then a + 1 when b is not null then b else 0 end"),
+                ("coalesce(a, b + 1, 7)", "case when a is not null then a when b + 1 is not null then b + 1 else 7 end"),
+                ("coalesce(b + f, a, 0.5)", "case when b + f is not null then b + f when a is not null then a else 0.5 end"),
+                ("nullif(a + b, b)", "case when a + b = b then null else a + b end"),
+                ("nullif(nullif(a + b, 1), 2)", "case when a + b in (1, 2) then null else a + b end"),
+                (
+                    "case a + b when 1 then coalesce(t || 'x', 'n') when b then t else 'z' end",
+                    "case when a + b = 1 then case when t is null then 'n' else t || 'x' end \
+                     when a + b = b then t else 'z' end",
+                ),
+                ("(a + b) in (b, 1, null)", "a + b = b or a + b = 1 or a + b = null"),
+                ("(a + b) not in (b, a)", "not (a + b = b or a + b = a)"),
+                // the half of AND that few rows come to, and branches that few come to
+                ("a = 3 and coalesce(b + 1, 2) = 2", "a = 3 and (b + 1 = 2 or b is null)"),
+                (
+                    "case when a = 2 then nullif(coalesce(b * 2, a + 5), 4) else -1 end",
+                    "case when a = 2 then case when b = 2 then null when b is null then a + 5 else b * 2 end else -1 end",
+                ),
+            ][which];
+            let (schema, batch) = batch(&rows);
+            let value = |text: &str| {
+                let (node, ty) = bind(&parse(text).unwrap(), &schema).unwrap();
+                let value = node.eval(&batch).unwrap().spread(batch.rows).unwrap();
+                (ty, cast::plain(&value).unwrap())
+            };
+            prop_assert_eq!(value(short), value(long), "{}", short);
+        }
+    }
+
+    /// What stands in several places is not bound in each: that would double with each level.
+    #[test]
+    fn levels_do_not_multiply() {
+        let (schema, batch) = batch(&[(Some(1), Some(2))]);
+        for level in [
+            "nullif(X, 9)",
+            "coalesce(X + 1, 9)",
+            "case X when 1 then 2 else 3 end",
+            "if(X in (1, b), 5, 6)",
+        ] {
+            let mut text = "a".to_string();
+            for _ in 0..40 {
+                text = level.replace('X', &text);
+            }
+            let (node, _) = bind(&parse(&text).unwrap(), &schema).unwrap();
+            assert!(node.eval(&batch).is_ok(), "{level}");
         }
     }
 

@@ -19,6 +19,21 @@ impl Binder<'_> {
         branches: &[(Expr, Expr)],
         otherwise: &Option<Box<Expr>>,
     ) -> Result<Typed> {
+        if let Some(x) = operand.as_deref().filter(|x| !matches!(x, Expr::Column(_))) {
+            return self.once(x, self.bind(x)?, |binder, x| {
+                binder.branches(what, Some(x), branches, otherwise)
+            });
+        }
+        self.branches(what, operand.as_deref(), branches, otherwise)
+    }
+
+    fn branches(
+        &self,
+        what: &str,
+        operand: Option<&Expr>,
+        branches: &[(Expr, Expr)],
+        otherwise: &Option<Box<Expr>>,
+    ) -> Result<Typed> {
         let null = Expr::Literal(Scalar::Null);
         let otherwise = otherwise.as_deref().unwrap_or(&null);
         let mut bound = Vec::with_capacity(branches.len());
@@ -46,6 +61,45 @@ impl Binder<'_> {
         Ok(match width {
             Some(width) => (Node::Short(Box::new(case), width), ty),
             None => (case, ty),
+        })
+    }
+
+    /// The first value that is not null: what must be computed, once, and only for the rows that come to it.
+    pub(super) fn first_known(&self, what: &str, args: &[Expr]) -> Result<Typed> {
+        let bound = args.iter().map(|e| Ok((e, self.bind(e)?)));
+        let bound = bound.collect::<Result<Vec<(&Expr, Typed)>>>()?;
+        let ty = unite_all(what, &bound.iter().collect::<Vec<_>>())?;
+        let width = width_of_all(bound.iter().map(|(_, (node, _))| node));
+        let width = width.filter(|_| ty == DataType::Float64);
+        let role = format!("as the other values of {what} are");
+        let values = bound.into_iter().map(|(e, t)| {
+            let typed = adapt(e, t, &ty, &role)?;
+            Ok(of_width(coerce(typed, &ty)?, width))
+        });
+        let mut values = values.collect::<Result<Vec<Node>>>()?;
+        let known = |node: &Node| Node::IsNull {
+            node: Box::new(node.clone()),
+            negated: true,
+        };
+        let mut otherwise = values
+            .pop()
+            .ok_or_else(|| Error::query(format!("{what} of nothing")))?;
+        while let Some(value) = values.pop() {
+            if !value.is_at_hand() {
+                let branch = (known(&Node::Held), Node::Held);
+                let held = Node::case(vec![branch], otherwise, ty.clone());
+                otherwise = Node::Staged(vec![value, held]);
+                continue;
+            }
+            let mut branches = vec![(known(&value), value)];
+            while let Some(value) = values.pop_if(|v| v.is_at_hand()) {
+                branches.insert(0, (known(&value), value));
+            }
+            otherwise = Node::case(branches, otherwise, ty.clone());
+        }
+        Ok(match width {
+            Some(width) => (Node::Short(Box::new(otherwise), width), ty),
+            None => (otherwise, ty),
         })
     }
 }

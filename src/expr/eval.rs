@@ -227,12 +227,31 @@ impl Node {
 
     /// Adds the columns it looks at, ascending and each once.
     fn collect(&self, out: &mut Vec<usize>) {
-        if let Node::Column(i) = self
-            && let Err(at) = out.binary_search(i)
-        {
-            out.insert(at, *i);
+        let mut add = |i: usize| {
+            if let Err(at) = out.binary_search(&i) {
+                out.insert(at, i);
+            }
+        };
+        match self {
+            Node::Column(i) => add(*i),
+            Node::Held => add(HELD),
+            // what its stages hold, nobody else sees
+            Node::Staged(stages) => {
+                let mut own = Vec::new();
+                stages.iter().for_each(|s| s.collect(&mut own));
+                own.into_iter().filter(|&i| i != HELD).for_each(add);
+            }
+            _ => self.children().into_iter().for_each(|c| c.collect(out)),
         }
-        self.children().into_iter().for_each(|c| c.collect(out));
+    }
+
+    /// Whether its value is there and need not be computed.
+    pub(super) fn is_at_hand(&self) -> bool {
+        match self {
+            Node::Column(_) | Node::Const(_) | Node::Held => true,
+            Node::Short(node, _) => node.is_at_hand(),
+            _ => false,
+        }
     }
 
     /// Whether it can fail for values of the right types.
@@ -252,7 +271,7 @@ impl Node {
     /// Whether it takes less time than to put the rows aside for which it need not be evaluated.
     fn is_cheap(&self) -> bool {
         match self {
-            Node::Column(_) | Node::Const(_) => true,
+            Node::Column(_) | Node::Const(_) | Node::Held => true,
             Node::Compare { l, r, .. } | Node::Logic { l, r, .. } => l.is_cheap() && r.is_cheap(),
             Node::Not(node) | Node::Short(node, _) | Node::IsNull { node, .. } => node.is_cheap(),
             _ => false,
@@ -498,6 +517,9 @@ impl Node {
     }
 }
 
+/// Stands among columns for what the stage before yielded ([`Node::Held`]): the last one, wherever that is.
+const HELD: usize = usize::MAX;
+
 /// Where fewer than one row in so many is open after the first half of an AND or OR, the second half is
 /// evaluated for these alone.
 const FEW: usize = 8;
@@ -564,6 +586,10 @@ pub(super) fn take_rows(batch: &Batch, rows: &[u32], columns: &[usize]) -> Resul
     let index = UInt32Array::from(rows.to_vec());
     let mut out: Vec<ArrayRef> = vec![new_null_array(&DataType::Null, rows.len()); batch.columns.len()];
     for &i in columns {
+        let i = match i {
+            HELD => batch.columns.len().saturating_sub(1),
+            i => i,
+        };
         if let Some(a) = batch.columns.get(i) {
             out[i] = compute::take(a, &index, None)?;
         }
