@@ -17,7 +17,7 @@ use super::cast;
 use super::eval::{Node, Value, take_rows};
 use super::functions::Func;
 use super::tree::Expr;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::Batch;
 
 /// The value of a CASE for each row; `columns` are those it looks at.
@@ -54,7 +54,7 @@ fn by_masks(
     batch: &Batch,
 ) -> Result<Option<ArrayRef>> {
     let filters = branches.len() == 1 && is_null(otherwise);
-    if !filters && !ty.is_primitive() {
+    if !filters && !is_chosen(ty) {
         return Ok(None);
     }
     let value = |node: &Node| -> Result<Option<Value>> {
@@ -79,10 +79,8 @@ fn by_masks(
             return Ok(None);
         };
         let mask = mask_of(condition, batch)?;
-        let Some(chosen) = choose(&mask, &new, &out, ty) else {
-            return Ok(None);
-        };
-        out = Value::Array(chosen);
+        let chosen = choose(&mask, &new, &out, ty);
+        out = Value::Array(chosen.ok_or_else(|| Error::defect(format!("a CASE of {ty} by masks")))?);
     }
     Ok(Some(out.spread(batch.rows)?))
 }
@@ -116,7 +114,13 @@ fn only_where(values: &ArrayRef, mask: BooleanBuffer) -> Result<ArrayRef> {
     Ok(compute::nullif(values, &BooleanArray::new(!&mask, None))?)
 }
 
-/// `mask ? yes : no`; none for types that are no numbers.
+/// Whether values of a type are chosen by masks.
+fn is_chosen(ty: &DataType) -> bool {
+    let none = Value::Array(new_empty_array(ty));
+    choose(&BooleanBuffer::new_unset(0), &none, &none, ty).is_some()
+}
+
+/// `mask ? yes : no`; none for types whose values are no numbers in memory.
 fn choose(mask: &BooleanBuffer, yes: &Value, no: &Value, ty: &DataType) -> Option<ArrayRef> {
     // values are chosen as the whole numbers of their bits
     macro_rules! of {
@@ -135,6 +139,9 @@ fn choose(mask: &BooleanBuffer, yes: &Value, no: &Value, ty: &DataType) -> Optio
         DataType::Decimal128(..) => of!(Decimal128Type, Decimal128Type),
         DataType::Date32 => of!(Date32Type, Int32Type),
         DataType::Timestamp(TimeUnit::Microsecond, _) => of!(TimestampMicrosecondType, Int64Type),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => of!(TimestampNanosecondType, Int64Type),
+        DataType::Time64(TimeUnit::Microsecond) => of!(Time64MicrosecondType, Int64Type),
+        DataType::Time64(TimeUnit::Nanosecond) => of!(Time64NanosecondType, Int64Type),
         _ => None,
     }
 }
@@ -310,6 +317,8 @@ mod tests {
             field("b", DataType::Int64),
             field("f", DataType::Float64),
             field("t", types::TEXT),
+            field("n", types::timestamp_nanos(true)),
+            field("s", types::INTERVAL),
         ]);
         let floats = rows.iter().map(|r| r.1.map(|x| x as f64 / 4.0));
         let texts: Vec<Option<String>> = rows.iter().map(|r| r.0.map(|x| format!("t{x}"))).collect();
@@ -318,6 +327,11 @@ mod tests {
             Arc::new(rows.iter().map(|r| r.1).collect::<Int64Array>()),
             Arc::new(floats.collect::<Float64Array>()),
             Arc::new(texts.iter().map(|t| t.as_deref()).collect::<StringViewArray>()),
+            Arc::new(TimestampNanosecondArray::from_iter(rows.iter().map(|r| r.1)).with_timezone("UTC")),
+            Arc::new(IntervalMonthDayNanoArray::from_iter(rows.iter().map(|r| {
+                let days = i32::try_from(r.1?).ok()?;
+                Some(IntervalMonthDayNano::new(1, days, 2))
+            }))),
         ];
         (schema, Batch::new(columns, rows.len(), 0))
     }
@@ -345,7 +359,7 @@ mod tests {
         #[test]
         fn masks_and_rows_agree(
             rows in prop::collection::vec((prop::option::of(-3i64..4), prop::option::of(-3i64..4)), 1..200),
-            which in 0usize..12,
+            which in 0usize..15,
         ) {
             let text = [
                 "case when a = 1 then b end",
@@ -360,6 +374,9 @@ mod tests {
                 "case when a = 1 then null else b end",
                 "case when null then a else b end",
                 "case when a = 1 or b = 2 then true end",
+                "case when a = 1 then n when a = 2 then null else n end",
+                "case when a = 1 then s when a = 2 then null else s end",
+                "case when a = 1 then s end",
             ][which];
             both(text, &rows);
         }
@@ -424,10 +441,19 @@ mod tests {
     #[test]
     fn numbers_and_filters_go_by_masks() {
         let rows = [(Some(1), Some(2)), (None, Some(3)), (Some(2), None)];
-        for text in ["case when a = 1 then f else 0 end", "case when a = 1 then t end"] {
+        for text in [
+            "case when a = 1 then f else 0 end",
+            "case when a = 1 then t end",
+            "case when a = 1 then n when a = 2 then n else null end",
+        ] {
             assert!(both(text, &rows).0.is_some(), "{text}");
         }
-        assert!(both("case when a = 1 then t else 'x' end", &rows).0.is_none());
+        for text in [
+            "case when a = 1 then t else 'x' end",
+            "case when a = 1 then s else s end",
+        ] {
+            assert!(both(text, &rows).0.is_none(), "{text}");
+        }
     }
 
     /// What fails where it is not reached does not fail.
