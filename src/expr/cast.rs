@@ -218,8 +218,15 @@ pub fn array(a: &ArrayRef, to: &DataType, try_: bool) -> Result<ArrayRef> {
                 .collect::<BooleanArray>(),
         ),
         (D::Date32, D::Timestamp(..)) => {
-            let t = a.as_primitive::<Date32Type>();
-            let t = t.unary::<_, TimestampMicrosecondType>(|d| i64::from(d) * DAY_US);
+            let days = a.as_primitive::<Date32Type>();
+            let us = |d: i32| i64::from(d).checked_mul(DAY_US);
+            let t = match days.values().iter().all(|d| us(*d).is_some()) {
+                true => days.unary::<_, TimestampMicrosecondType>(|d| i64::from(d) * DAY_US),
+                false => {
+                    let shown = |d| Shown::Value(temporal::date_text(d));
+                    TimestampMicrosecondArray::from(each(days.iter(), to, try_, shown, us)?)
+                }
+            };
             Arc::new(t.with_data_type(to.clone()))
         }
         (D::Timestamp(..), D::Date32) => {

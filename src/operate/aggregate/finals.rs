@@ -81,11 +81,11 @@ impl Finals {
             )),
             Final::Quantile(list, q, between) if !self.heavy.is_empty() => {
                 let found = self.heavy.iter().find(|h| h.0 == *list && h.1 == *q);
-                between.column(groups.map(|_| found.and_then(|h| h.2)))
+                between.column(groups.map(|_| found.and_then(|h| h.2)))?
             }
             Final::Quantile(list, q, between) => {
                 let list = &mut self.lists[*list];
-                between.column(groups.map(|g| list.quantile(g, *q)))
+                between.column(groups.map(|g| list.quantile(g, *q)))?
             }
             Final::SumInt(sum, count, name) => {
                 let State::Ints(sums) = &states[*sum] else {

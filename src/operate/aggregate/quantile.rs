@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, Float64Array, TimestampMicrosecondArray};
 use arrow::datatypes::DataType;
 
 use super::column::unordered;
+use crate::error::{Error, Result};
 use crate::expr::temporal::DAY_US;
 use crate::kernel::types;
 
@@ -38,23 +39,31 @@ impl Between {
     }
 
     /// The quantiles; null where there is none.
-    pub fn column(&self, all: impl Iterator<Item = Option<Around>>) -> ArrayRef {
-        match self {
-            Between::Days => moments(all, DAY_US, &types::timestamp()),
-            Between::Moments(ty) => moments(all, 1, ty),
+    ///
+    /// # Errors
+    /// One between dates is no timestamp.
+    pub fn column(&self, all: impl Iterator<Item = Option<Around>>) -> Result<ArrayRef> {
+        Ok(match self {
+            Between::Days => moments(all, DAY_US, &types::timestamp())?,
+            Between::Moments(ty) => moments(all, 1, ty)?,
             Between::Ints | Between::Floats => {
                 let whole = *self == Between::Ints;
                 let all = all.map(|a| a.map(|(lo, hi, t)| number(lo, hi, t, whole)));
                 Arc::new(all.collect::<Float64Array>())
             }
-        }
+        })
     }
 }
 
-fn moments(all: impl Iterator<Item = Option<Around>>, unit: i64, ty: &DataType) -> ArrayRef {
-    let all = all.map(|a| a.map(|(lo, hi, t)| moment(lo * unit, hi * unit, t)));
-    let column = all.collect::<TimestampMicrosecondArray>();
-    Arc::new(column.with_data_type(ty.clone()))
+fn moments(all: impl Iterator<Item = Option<Around>>, unit: i64, ty: &DataType) -> Result<ArrayRef> {
+    let us = |n: i64| {
+        let far = || Error::query("a quantile of dates beyond what microseconds since 1970 tell");
+        n.checked_mul(unit).ok_or_else(far)
+    };
+    let one = |(lo, hi, t)| Ok(moment(us(lo)?, us(hi)?, t));
+    let all = all.map(|a| a.map(one).transpose());
+    let column = all.collect::<Result<TimestampMicrosecondArray>>()?;
+    Ok(Arc::new(column.with_data_type(ty.clone())))
 }
 
 /// The rank of the quantile's lower neighbour among `n` > 0 values, and the way to the upper one.
@@ -99,13 +108,21 @@ mod tests {
 
     #[test]
     fn between_two() {
-        let days = Between::of(&DataType::Date32).column([Some((1, 2, 0.5)), None].into_iter());
+        let days = Between::of(&DataType::Date32)
+            .column([Some((1, 2, 0.5)), None].into_iter())
+            .unwrap();
         let days = days.as_primitive::<TimestampMicrosecondType>();
         assert_eq!(days.iter().collect::<Vec<_>>(), [Some(DAY_US * 3 / 2), None]);
+        let far = [Some((i32::MAX.into(), i32::MAX.into(), 0.0))];
+        assert!(Between::Days.column(far.into_iter()).is_err());
         let ends = (i64::MIN, i64::MAX, 0.5);
-        let moments = Between::of(&types::timestamp_utc()).column([Some(ends)].into_iter());
+        let moments = Between::of(&types::timestamp_utc())
+            .column([Some(ends)].into_iter())
+            .unwrap();
         assert_eq!(*moments.data_type(), types::timestamp_utc());
-        let whole = Between::of(&DataType::Int64).column([Some(ends), Some((1, 2, 0.25))].into_iter());
+        let whole = Between::of(&DataType::Int64)
+            .column([Some(ends), Some((1, 2, 0.25))].into_iter())
+            .unwrap();
         assert_eq!(whole.as_primitive::<Float64Type>().values()[..], [-0.5, 1.25]);
     }
 }

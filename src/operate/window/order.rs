@@ -125,7 +125,7 @@ impl State for Quantile {
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
-        Ok(self.between.column(self.out.drain(..)))
+        self.between.column(self.out.drain(..))
     }
 
     fn is_by_place(&self) -> bool {
