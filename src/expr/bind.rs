@@ -11,7 +11,7 @@ use super::literals::{COMPARED, COMPUTED, adapt, as_short, has_literals, literal
 use super::tree::{BinaryOp, Expr, UnaryOp, balanced};
 use super::{alike, arith, carried, cast, spans, temporal, text};
 use crate::error::{Error, Result, no_column};
-use crate::kernel::{Scalar, Width, types};
+use crate::kernel::{Scalar, Width, names, types};
 
 /// The type of an expression that may hold aggregates.
 pub(super) fn type_of(e: &Expr, schema: &Schema) -> Result<DataType> {
@@ -174,8 +174,8 @@ impl Binder<'_> {
             {
                 Ok((Node::Held, ty.clone()))
             }
-            Expr::Column(name) => match self.schema.index_of(name) {
-                Ok(i) => {
+            Expr::Column(name) => match names::place(self.schema, name) {
+                Some(i) => {
                     let field = self.schema.field(i);
                     let node = match Width::of_field(field).filter(|w| w.is_float()) {
                         Some(width) => Node::Short(Box::new(Node::Column(i)), width),
@@ -183,7 +183,7 @@ impl Binder<'_> {
                     };
                     Ok((node, types::logical(field.data_type())))
                 }
-                Err(_) => Err(unknown_column(name, self.schema)),
+                None => Err(unknown_column(name, self.schema)),
             },
             Expr::Literal(v) => Ok(constant(v)),
             Expr::Place => Ok((Node::Place, DataType::Int64)),

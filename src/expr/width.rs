@@ -7,7 +7,7 @@ use super::functions::Func;
 use super::tree::{AggFunc, CastType, Expr};
 use super::window::{WindowCall, WindowFunc};
 use crate::error::Result;
-use crate::kernel::{Scalar, Width};
+use crate::kernel::{Scalar, Width, names};
 
 /// The field of an expression over `schema`: its name, its type, and its width.
 ///
@@ -21,7 +21,7 @@ pub fn field(name: &str, e: &Expr, schema: &Schema) -> Result<Field> {
 /// The width of an expression's values.
 pub fn width_of(e: &Expr, schema: &Schema) -> Option<Width> {
     match e {
-        Expr::Column(name) => Width::of_field(schema.field_with_name(name).ok()?),
+        Expr::Column(name) => Width::of_field(names::column(schema, name)?),
         Expr::Case {
             branches, otherwise, ..
         } => {

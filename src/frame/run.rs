@@ -11,6 +11,7 @@ use super::{Frame, Settings, events, once, resume};
 use crate::error::{Error, Kind, Result};
 use crate::graph::{self, Graph};
 use crate::kernel::Batch;
+use crate::kernel::names::place;
 use crate::kernel::types::names_of;
 use crate::observe::{Progress, StageRun, Warning};
 use crate::pipeline::RunContext;
@@ -379,7 +380,7 @@ pub(super) fn used_columns(frame: &Frame) -> Result<Vec<Vec<usize>>> {
                 None => names_of(schema),
             };
             names.extend(filter.iter().flat_map(|f| f.columns()));
-            let mut indices: Vec<usize> = names.iter().filter_map(|n| schema.index_of(n).ok()).collect();
+            let mut indices: Vec<usize> = names.iter().filter_map(|n| place(schema, n)).collect();
             indices.sort_unstable();
             indices.dedup();
             out.push(indices);

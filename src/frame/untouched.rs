@@ -10,9 +10,12 @@
 //! handed on, in a sort or as the right side of a join, is held as values, which take a third of the time
 //! that texts would.
 
+use std::collections::HashMap;
+
 use super::Frame;
 use crate::error::{Error, Result};
 use crate::expr::Expr;
+use crate::kernel::names::place;
 use crate::kernel::types;
 use crate::plan::{LogicalPlan, Table};
 use crate::source;
@@ -115,7 +118,7 @@ impl Written {
         wanted: &[String],
     ) -> Result<(LogicalPlan, Vec<Option<String>>)> {
         let schema = plan.schema()?;
-        let there = |w: &String| schema.index_of(w).is_ok();
+        let there = |w: &String| place(&schema, w).is_some();
         let asked: Vec<String> = wanted.iter().filter(|w| there(w)).cloned().collect();
         let (plan, texts) = self.carry(plan, &asked)?;
         let mut texts = texts.into_iter();
@@ -129,7 +132,7 @@ impl Written {
         let schema = table.dataset.schema().clone();
         // each by itself: one whose type is law has no other text
         let typed = |w: &String| {
-            let at = schema.index_of(w).ok()?;
+            let at = place(&schema, w)?;
             let text = *schema.field(at).data_type() == types::TEXT;
             (!text && table.dataset.may_widen(&[at])).then_some(at)
         };
@@ -143,19 +146,22 @@ impl Written {
             return Ok((LogicalPlan::scan(table), vec![None; wanted.len()]));
         };
         let mut exprs = Expr::columns_of(&schema);
+        let all = schema
+            .fields()
+            .iter()
+            .map(|f| (f.name().clone(), f.name().clone()));
+        let mut names: HashMap<String, String> = all.collect();
         let mut found = Vec::new();
         for (name, place) in wanted.iter().zip(places) {
             found.push(place.map(|_| {
                 let text = source::as_written(name);
-                match exprs
-                    .iter()
-                    .find(|(_, e)| matches!(e, Expr::Column(c) if *c == text))
-                {
-                    Some((known, _)) => known.clone(),
+                match names.get(&text) {
+                    Some(known) => known.clone(),
                     None => {
                         self.columns += 1;
                         let unique = format!("{text} {}", self.columns);
-                        exprs.push((unique.clone(), Expr::Column(text)));
+                        exprs.push((unique.clone(), Expr::column(&text)));
+                        names.insert(text, unique.clone());
                         unique
                     }
                 }

@@ -8,10 +8,10 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use super::calls::Calls;
 use super::shared::Shared;
 use super::{Graph, GraphResult, Stage, StageSink, StageSource, StageTransform};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expr::{self, AggCall, Expr, Foremost, JoinKind};
 use crate::kernel::carry::carrier;
-use crate::kernel::types;
+use crate::kernel::{names, types};
 use crate::operate::aggregate::AggregateSpec;
 use crate::operate::join::{AsOfSpec, JoinSpec};
 use crate::operate::sort::{SortKey, SortSpec};
@@ -159,7 +159,10 @@ impl Lowering {
                     None => (0..all.fields().len()).collect(),
                     Some(names) => names
                         .iter()
-                        .map(|n| Ok(all.index_of(n)?))
+                        .map(|n| {
+                            names::place(all, n)
+                                .ok_or_else(|| Error::defect("a scan of a column that there is not"))
+                        })
                         .collect::<Result<Vec<_>>>()?,
                 };
                 self.tables.push(table.clone());

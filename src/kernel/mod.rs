@@ -19,6 +19,7 @@ pub mod group;
 pub mod hash;
 pub mod hybrid;
 pub mod keyset;
+pub mod names;
 pub mod parse;
 pub mod raw;
 pub mod scalar;

@@ -6,7 +6,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::error::Result;
 use crate::expr::{self, Evaluator, Expr};
-use crate::kernel::Batch;
+use crate::kernel::{Batch, names};
 use crate::pipeline::{Emit, Flow, TaskContext, Transform};
 
 /// See the module.
@@ -28,7 +28,7 @@ impl Project {
         for (name, e) in exprs {
             fields.push(expr::field(name, e, schema)?);
             steps.push(match e {
-                Expr::Column(c) if schema.index_of(c).is_ok() => Step::Take(schema.index_of(c)?),
+                Expr::Column(c) if let Some(at) = names::place(schema, c) => Step::Take(at),
                 _ => Step::Compute(Evaluator::bind(e, schema)?),
             });
         }

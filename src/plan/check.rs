@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use super::{AsOf, LogicalPlan};
 use crate::error::{Error, Result, no_column};
 use crate::expr::{self, AsOfOp, Expr, field};
-use crate::kernel::{Width, types};
+use crate::kernel::{Width, names, types};
 
 impl LogicalPlan {
     /// Names and logical types of the rows this plan yields. Fails where a name is unknown, a type
@@ -231,7 +231,7 @@ pub fn common_type(l: &Expr, left: &Schema, r: &Expr, right: &Schema) -> Result<
 /// Whether an expression looks at columns of a schema and at no others.
 fn is_of(e: &Expr, s: &Schema) -> bool {
     let columns = e.columns();
-    !columns.is_empty() && columns.iter().all(|c| s.index_of(c).is_ok())
+    !columns.is_empty() && columns.iter().all(|c| names::place(s, c).is_some())
 }
 
 /// The key of an asof join in an inequality between the columns of two inputs; none if the condition is
@@ -280,9 +280,8 @@ pub fn equal_sides(part: &Expr, ls: &Schema, rs: &Schema) -> Result<Option<(Expr
 }
 
 fn find<'a>(schema: &'a Schema, name: &str) -> Result<&'a Field> {
-    schema
-        .field_with_name(name)
-        .map_err(|_| no_column(name, schema.fields().iter().map(|f| f.name().as_str())))
+    names::column(schema, name)
+        .ok_or_else(|| no_column(name, schema.fields().iter().map(|f| f.name().as_str())))
 }
 
 fn expect_bool(e: &Expr, schema: &Schema, what: &str) -> Result<()> {

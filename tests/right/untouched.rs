@@ -136,3 +136,12 @@ fn newlines_within_quotes_lose_and_repeat_no_row_of_a_stream() {
         assert!(query(&file, how) == csv, "{how}");
     }
 }
+
+/// A file may have a column of the very name that the text of another one has within.
+#[test]
+fn a_column_of_any_name_is_itself() {
+    let f = Folder::new();
+    let file = f.file("w.csv", "x,\u{1}written x\n1.50,zzz\n2.50,yyy\n");
+    assert_eq!(query(&file, "-s x"), "x\n1.5\n2.5\n");
+    assert!(query(&file, "").ends_with("1.5,zzz\n2.5,yyy\n"));
+}

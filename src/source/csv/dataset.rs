@@ -1,6 +1,6 @@
 //! CSV files as one table: schema united by name, partitions, and the second look at types.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -124,6 +124,7 @@ impl CsvDataset {
         }
         warnings.extend(notes.into_iter().map(|(kind, (text, files))| match files {
             1 => note(&kind, &text),
+            2 => note(&kind, &format!("{text} (as in one other file)")),
             n => note(&kind, &format!("{text} (as in {} other files)", n - 1)),
         }));
         let names = unite_names(&infos, options, &mut warnings)?;
@@ -562,10 +563,15 @@ impl Dataset for CsvDataset {
         if self.options.strict_types || columns.iter().any(|&c| self.law[c]) {
             return None;
         }
+        let hidden = |n: &String| of_file(n) != n.as_str();
+        if self.files.iter().any(|f| f.info.names.iter().any(hidden)) {
+            return None; // a column of the file's own would be taken for another one's text
+        }
+        let known: HashSet<&String> = self.schema.fields().iter().map(|f| f.name()).collect();
         let mut fields = self.schema.fields().to_vec();
         for &column in columns {
             let name = as_written(self.schema.field(column).name());
-            if self.schema.index_of(&name).is_err() {
+            if !known.contains(&name) {
                 fields.push(Arc::new(Field::new(name, types::TEXT, true)));
             }
         }
