@@ -9,6 +9,7 @@ use super::eval::{Node, Value};
 use super::functions::{Func, is_digits};
 use super::literals::{COMPARED, COMPUTED, adapt, as_short, has_literals, literal, printed, within_nanos};
 use super::tree::{BinaryOp, Expr, UnaryOp, balanced};
+use super::width::stays_short;
 use super::{alike, arith, carried, cast, spans, temporal, text};
 use crate::error::{Error, Result, no_column};
 use crate::kernel::{Scalar, Width, names, types};
@@ -198,7 +199,9 @@ impl Binder<'_> {
                 let (node, ty) = self.bind(expr)?;
                 match ty {
                     DataType::Null => Ok((node, ty)),
-                    _ if types::is_numeric(&ty) || spans::is_span(&ty) => Ok((Node::Neg(Box::new(node)), ty)),
+                    _ if types::is_numeric(&ty) || spans::is_span(&ty) => {
+                        Ok((node.with_width_of(|node| Node::Neg(Box::new(node))), ty))
+                    }
                     _ => Err(Error::query(format!("- of {}", types::name(&ty)))),
                 }
             }
@@ -740,13 +743,18 @@ fn called(func: Func, bound: Vec<Typed>, literals: &[bool]) -> Result<Typed> {
     {
         ty = types::timestamp_utc();
     }
-    Ok((
-        Node::Call {
-            func,
-            args,
-            ty: ty.clone(),
-            regex,
-        },
-        ty,
-    ))
+    let width = match args.as_slice() {
+        [Node::Short(_, width)] if stays_short(func, args.len()) => Some(*width),
+        _ => None,
+    };
+    let node = Node::Call {
+        func,
+        args,
+        ty: ty.clone(),
+        regex,
+    };
+    Ok(match width {
+        Some(width) => (Node::Short(Box::new(node), width), ty),
+        None => (node, ty),
+    })
 }

@@ -245,6 +245,14 @@ impl Node {
         }
     }
 
+    /// What is made of it, of the same width where it is a narrow float.
+    pub(super) fn with_width_of(self, make: impl FnOnce(Node) -> Node) -> Node {
+        match self {
+            Node::Short(node, width) => Node::Short(Box::new(make(*node)), width),
+            node => make(node),
+        }
+    }
+
     /// Whether its value is there and need not be computed.
     pub(super) fn is_at_hand(&self) -> bool {
         match self {

@@ -4,7 +4,7 @@
 use arrow::datatypes::{Field, Schema};
 
 use super::functions::Func;
-use super::tree::{AggFunc, CastType, Expr};
+use super::tree::{AggFunc, CastType, Expr, UnaryOp};
 use super::window::{WindowCall, WindowFunc};
 use crate::error::Result;
 use crate::kernel::{Scalar, Width, names};
@@ -28,7 +28,12 @@ pub fn width_of(e: &Expr, schema: &Schema) -> Option<Width> {
             let results = branches.iter().map(|(_, then)| then);
             common(results.chain(otherwise.iter().map(|e| &**e)), schema)
         }
+        Expr::Unary {
+            op: UnaryOp::Neg,
+            expr,
+        } => width_of(expr, schema).filter(|w| w.is_float()),
         Expr::Function { func, args } => match (func, args.as_slice()) {
+            (func, [x]) if stays_short(*func, 1) => width_of(x, schema).filter(|w| w.is_float()),
             (Func::Coalesce | Func::IfNull | Func::Greatest | Func::Least, args) => {
                 common(args.iter(), schema)
             }
@@ -54,6 +59,12 @@ pub fn width_of(e: &Expr, schema: &Schema) -> Option<Width> {
         },
         _ => None,
     }
+}
+
+/// Whether a function makes of a float of any width one that it holds, too: with so many arguments.
+pub(super) fn stays_short(func: Func, args: usize) -> bool {
+    use Func::*;
+    args == 1 && matches!(func, Abs | Floor | Ceil | Trunc | Round)
 }
 
 fn of_aggregate(func: AggFunc, width: Width) -> Option<Width> {

@@ -754,6 +754,15 @@ fn results_of_narrow_floats_are_narrow() {
             "select k, cast(least(f, 0.15) as text) m from FILE where k = 2",
             "k,m 2,0.15 ",
         ),
+        (
+            "select k, -f a, abs(-f) b, round(f) c from FILE where k < 3 and -f <> -0.2",
+            "k,a,b,c 1,-0.1,0.1,0.0 2,-0.3,0.3,0.0 ",
+        ),
+        ("select k from FILE where abs(-f) = 0.1 or -f = -0.3", "k 1 2 "),
+        (
+            "select k, cast(-f as text) a, case when k = 1 then -f else 0.15 end b from FILE where k < 3",
+            "k,a,b 1,-0.1,-0.1 1,-0.2,-0.2 2,-0.3,0.15 ",
+        ),
         // CASE by masks and row by row
         (
             "select k from (select k, case when k > 1 then f else 0.15 end m from FILE) where m = 0.15",
