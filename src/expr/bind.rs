@@ -60,14 +60,14 @@ pub fn unknown_column(name: &str, schema: &Schema) -> Error {
 pub(super) struct Binder<'a> {
     schema: &'a Schema,
     aggregates: bool,
-    /// The type of what the stage before made of a long chain.
+    /// The type of what the stage before yielded.
     held: Option<DataType>,
 }
 
 /// A bound expression and its type.
 pub(super) type Typed = (Node, DataType);
 
-/// Stands for what the stage before made of a long chain; no text and no plan has it.
+/// Stands for what the stage before yielded; no text and no plan has it.
 const HELD: &str = "\u{0}held";
 /// Operators of a long chain that are bound as one tree.
 const OF_A_STAGE: usize = 16;

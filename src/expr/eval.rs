@@ -85,7 +85,8 @@ pub(super) enum Node {
     Place,
     /// What the stage before yielded: the last column of the batch.
     Held,
-    /// A long chain of operators, some at a time.
+    /// Each sees what the one before yielded: a long chain of operators, some at a time, and what stands in several
+    /// places, computed once.
     Staged(Vec<Node>),
     Cast {
         node: Box<Node>,
