@@ -99,6 +99,8 @@ impl Planner<'_> {
             (!jobs.is_empty(), "a subquery in SELECT"),
             (s.distinct.is_some(), "DISTINCT"),
             (query.limit_clause.is_some() || query.fetch.is_some(), "LIMIT"),
+            // whoever takes the first or a list of the rows sees it
+            (query.order_by.is_some(), "ORDER BY"),
         ];
         if let Some((_, clause)) = clauses.iter().find(|(there, _)| *there) {
             return Err(unsupported(&format!(
