@@ -46,6 +46,34 @@ fn a_word_far_down_widens_to_text() {
 }
 
 #[test]
+fn every_column_that_widens_is_told_with_its_types_and_place() {
+    let f = Folder::new();
+    let rows = |last: &str| {
+        let ints: String = (0..60_000).map(|i| format!("{i},1,2\n")).collect();
+        format!("a,b,c\n{ints}{last}\n")
+    };
+    let file = f.file("wide.csv", rows("1.5,zz,2.5"));
+    let sql = |file: &str| format!("select sum(a), max(b), sum(c) from '{file}'");
+    let ran = run(["sql", &sql(&file)]).done();
+    let told: Vec<&str> = ran.err.lines().collect();
+    assert_eq!(told.len(), 2, "{}", ran.err);
+    // those of the same types are one warning, with both places
+    for part in [
+        "'a' is float64, not int64",
+        "60002 has '1.5'; the same of 'c (",
+        "wide.csv:60002 has '2.5')",
+    ] {
+        assert!(told[0].contains(part), "{part}: {}", ran.err);
+    }
+    let text = "column 'b' is text, not int64: ";
+    assert!(
+        told[1].contains(text) && told[1].ends_with("wide.csv:60002 has 'zz'"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
 fn widening_keeps_what_was_read_before() {
     let f = Folder::new();
     let file = f.file(

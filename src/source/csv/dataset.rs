@@ -323,15 +323,17 @@ impl CsvDataset {
             };
             let name = self.schema.field(column).name().clone();
             let file = &self.files[self.locate(first.part).0];
-            let text = format!(
-                "column '{name}' is {}, not {}: {}:{} has '{}'",
-                types::name(&ty),
-                types::name(&self.types[column]),
+            let (new, old) = (types::name(&ty), types::name(&self.types[column]));
+            let place = format!(
+                "{}:{} has '{}'",
                 file.info.path.display(),
                 file.line_column(first.offset).0,
                 excerpt(&first.value),
             );
-            warnings.push(note(&format!("widened {name}"), &text));
+            // of a kind are columns of the same two types, and each is told with its own place
+            let kind = format!("widened-from-{old}-to-{new}").replace(' ', "");
+            let text = format!("column '{name}' is {new}, not {old}: {place}");
+            warnings.push(note(&format!("{kind} {name} ({place})"), &text));
             options.widened.retain(|(n, _)| *n != name);
             options.widened.push((name.clone(), types::name(&ty)));
             fields[column] = Field::new(name, ty, true);
