@@ -6,9 +6,9 @@
 //!       Scan f.csv                           Scan f.csv and the text of both       id as a number is not read at all
 //! ```
 //!
-//! So such columns need no type, and rows can go out before all values were looked at. What is held back instead of
-//! handed on, in a sort or as the right side of a join, is held as values, which take a third of the time
-//! that texts would.
+//! So such columns need no type, and rows can go out before all values were looked at. Sorts, joins, window functions
+//! and unions move rows, and what they move keeps its text: keys are compared as values, beside the texts that go out.
+//! A union has the text of a column where each of its inputs has, or has nothing but nulls.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use super::Frame;
 use crate::error::{Error, Result};
 use crate::expr::Expr;
 use crate::kernel::names::place;
-use crate::kernel::types;
+use crate::kernel::{Scalar, types};
 use crate::plan::{LogicalPlan, Table};
 use crate::source;
 
@@ -87,7 +87,15 @@ impl Written {
                 filter,
                 asof,
             } => {
-                let (left, found) = self.where_there(*left, wanted)?;
+                let (left, mut found) = self.where_there(*left, wanted)?;
+                let mut right = right;
+                if kind.yields_right() {
+                    let (carried, others) = self.where_there(*right, wanted)?;
+                    right = Box::new(carried);
+                    for (text, other) in found.iter_mut().zip(others) {
+                        *text = text.take().or(other);
+                    }
+                }
                 let plan = LogicalPlan::Join {
                     left: Box::new(left),
                     right,
@@ -98,10 +106,14 @@ impl Written {
                 };
                 Ok((plan, found))
             }
-            LogicalPlan::Filter { .. } | LogicalPlan::Limit { .. } => {
+            LogicalPlan::Union { inputs } => self.union(inputs, wanted),
+            LogicalPlan::Filter { .. }
+            | LogicalPlan::Limit { .. }
+            | LogicalPlan::Sort { .. }
+            | LogicalPlan::Window { .. } => {
                 let mut texts = nothing;
                 let plan = plan.map_inputs(&mut |input| {
-                    let (input, found) = self.carry(input, wanted)?;
+                    let (input, found) = self.where_there(input, wanted)?;
                     texts = found;
                     Ok::<_, Error>(input)
                 })?;
@@ -126,6 +138,50 @@ impl Written {
             .iter()
             .map(|w| there(w).then(|| texts.next().flatten()).flatten());
         Ok((plan, found.collect()))
+    }
+
+    /// A union matches columns by place, so the texts stand behind the columns of each input.
+    fn union(
+        &mut self,
+        inputs: Vec<LogicalPlan>,
+        wanted: &[String],
+    ) -> Result<(LogicalPlan, Vec<Option<String>>)> {
+        let schema = inputs[0].schema()?;
+        let places = wanted.iter().map(|w| Ok(schema.index_of(w)?));
+        let places: Vec<usize> = places.collect::<Result<_>>()?;
+        let (before, mut carried) = (inputs.clone(), Vec::new());
+        for input in inputs {
+            let own = input.schema()?;
+            let names: Vec<String> = places.iter().map(|&p| own.field(p).name().clone()).collect();
+            let alone: Vec<Option<Expr>> = names.iter().map(|n| text_of_nulls(&input, n)).collect();
+            let (plan, found) = self.carry(input, &names)?;
+            carried.push((plan, Expr::columns_of(&own), found, alone));
+        }
+        let mut texts: Vec<Option<String>> = Vec::new();
+        for at in 0..wanted.len() {
+            let some = carried.iter().any(|(_, _, found, _)| found[at].is_some());
+            let all = (carried.iter()).all(|(_, _, found, alone)| found[at].is_some() || alone[at].is_some());
+            if !(some && all) {
+                texts.push(None);
+                continue;
+            }
+            self.columns += 1;
+            let unique = format!("{} {}", source::as_written(&wanted[at]), self.columns);
+            for (_, exprs, found, alone) in &mut carried {
+                let text = found[at].take().map(Expr::Column).or(alone[at].take());
+                exprs.extend(text.map(|text| (unique.clone(), text)));
+            }
+            texts.push(Some(unique));
+        }
+        if texts.iter().all(Option::is_none) {
+            return Ok((LogicalPlan::Union { inputs: before }, texts));
+        }
+        let inputs = carried.into_iter().map(|(plan, exprs, ..)| LogicalPlan::Project {
+            input: Box::new(plan),
+            exprs,
+        });
+        let inputs = inputs.collect();
+        Ok((LogicalPlan::Union { inputs }, texts))
     }
 
     fn scan(&mut self, table: Table, wanted: &[String]) -> Result<(LogicalPlan, Vec<Option<String>>)> {
@@ -173,6 +229,20 @@ impl Written {
             exprs,
         };
         Ok((scan, found))
+    }
+}
+
+/// The text of a column that is nothing but nulls.
+fn text_of_nulls(plan: &LogicalPlan, name: &str) -> Option<Expr> {
+    let LogicalPlan::Project { input, exprs } = plan else {
+        return None;
+    };
+    let null = Expr::null_of(&types::TEXT);
+    match &exprs.iter().find(|(n, _)| n == name)?.1 {
+        Expr::Column(below) => text_of_nulls(input, below),
+        Expr::Literal(Scalar::Null) => null.ok(),
+        Expr::Cast { expr, .. } if matches!(**expr, Expr::Literal(Scalar::Null)) => null.ok(),
+        _ => None,
     }
 }
 

@@ -73,12 +73,73 @@ fn sql_files_and_settings_keep_it_alike() {
         run(args.chain(["-o", &out])).done();
         assert_eq!(std::fs::read_to_string(&out).unwrap(), want, "{how}");
     }
-    // no other column of the same file gets its text
+    // each column gets its own text, also where both sides are the same file
     let sql = format!(
         "select a.price, b.price as other, a.sci from '{file}' a left join '{file}' b on a.id + 1 = b.id limit 2"
     );
-    let want = "price,other,sci\n10.50,7.0,2.2E+11\n7.00,1.1,1e5\n";
+    let want = "price,other,sci\n10.50,7.00,2.2E+11\n7.00,1.10,1e5\n";
     assert_eq!(run(["sql", &sql]).done().text(), want);
+}
+
+#[test]
+fn what_is_only_moved_keeps_its_text() {
+    let f = Folder::new();
+    let file = f.file("f.csv", FILE);
+    let more = f.file("more.csv", "id,price,n\n3,1.0,7\n4,2.250,-0\n5,,NA\n");
+    // the key of a sort is compared as a number and printed as it is
+    let dear = lines(&[1, 2, 3]);
+    assert_eq!(query(&file, "--sort price:desc"), dear);
+    assert_eq!(query(&file, "--sort price:desc -n 2"), lines(&[1, 2]));
+    assert_eq!(query(&file, "--sort flag,price -n 2"), lines(&[2, 3]));
+    for (sql, want) in [
+        (
+            format!("select price, n from '{file}' order by price"),
+            "price,n\n1.10,\n7.00,3\n10.50,NA\n",
+        ),
+        (
+            format!("select price, n from '{file}' union all select price, n from '{more}'"),
+            "price,n\n10.50,NA\n7.00,3\n1.10,\n1.0,7\n2.250,-0\n,NA\n",
+        ),
+        // columns of other types, and of nulls, beside it
+        (
+            format!("select price from '{file}' union all select n from '{more}' order by price limit 2"),
+            "price\n-0\n1.10\n",
+        ),
+        (
+            format!("select price p from '{file}' union all select null from '{more}' limit 4"),
+            "p\n10.50\n7.00\n1.10\n\n",
+        ),
+        // a value that is computed makes values of all
+        (
+            format!("select price from '{file}' union all select price * 2 from '{more}' limit 4"),
+            "price\n10.5\n7.0\n1.1\n2.0\n",
+        ),
+        (
+            format!("select a.price, b.price q from '{file}' a left join '{more}' b using (id)"),
+            "price,q\n10.50,\n7.00,\n1.10,1.0\n",
+        ),
+        (
+            format!(
+                "select a.price, b.price q from '{file}' a right join '{more}' b on a.id = b.id order by q"
+            ),
+            "price,q\n1.10,1.0\n,2.250\n,\n",
+        ),
+        (
+            format!(
+                "select a.price, b.price q from '{file}' a full join '{more}' b on a.id = b.id order by 1, 2"
+            ),
+            "price,q\n1.10,1.0\n7.00,\n10.50,\n,2.250\n,\n",
+        ),
+        (
+            format!("select price, row_number() over (order by price) r from '{file}' order by r"),
+            "price,r\n1.10,1\n7.00,2\n10.50,3\n",
+        ),
+    ] {
+        for how in ["-j 1", "-j 8 --blocksize 64B", "--no-optimize"] {
+            let args = ["sql", &sql].into_iter().chain(how.split(' '));
+            assert_eq!(run(args).done().text(), want, "{sql} {how}");
+        }
+    }
 }
 
 #[test]
