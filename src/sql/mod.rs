@@ -31,6 +31,7 @@ mod grouping;
 mod jobs;
 mod joins;
 mod lateral;
+mod not_in;
 mod outer;
 mod pivot;
 mod pivot_text;

@@ -94,12 +94,11 @@ impl Planner<'_> {
             }
             (JobKind::InRow(row), Inner::Alone(inner)) => {
                 let pairs = row_pairs(row, &inner)?;
-                let (on, filter) = match negated {
-                    false => (pairs, None),
+                match negated {
+                    false => joined(rel, inner, kind, pairs, None),
                     // a row that null keeps from being another stands in the way as well
-                    true => (Vec::new(), Some(maybe_equal(pairs))),
-                };
-                joined(rel, inner, kind, on, filter)
+                    true => super::not_in::surely_not_in(rel, inner, pairs),
+                }
             }
             (JobKind::In(x), Inner::Correlated(inner, outside, s)) => {
                 plain_rows(s, &job.query, "IN")?;
@@ -679,15 +678,6 @@ pub(super) fn row_pairs(row: &[Expr], inner: &Rel) -> Result<Vec<(Expr, Expr)>> 
             open.len()
         ))),
     }
-}
-
-/// Whether all pairs are equal, or may be: null may be anything.
-fn maybe_equal(pairs: Vec<(Expr, Expr)>) -> Expr {
-    let parts = pairs.into_iter().map(|(l, r)| {
-        let same = Expr::binary(BinaryOp::Eq, l, r);
-        Expr::binary(BinaryOp::Distinct, same, Expr::Literal(Scalar::Bool(false)))
-    });
-    Expr::and(parts.collect())
 }
 
 /// Whether a plan yields one row, whatever the data.
