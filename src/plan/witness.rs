@@ -2,7 +2,7 @@
 
 use super::LogicalPlan;
 use crate::error::Error;
-use crate::expr::{Expr, advice};
+use crate::expr::{self, Expr, advice};
 
 /// The error with that value, if it speaks of a column whose values can be looked at.
 pub(super) fn told(e: Error, plan: &LogicalPlan) -> Error {
@@ -12,18 +12,20 @@ pub(super) fn told(e: Error, plan: &LogicalPlan) -> Error {
     let e = e.about_text(None);
     let mut found = plan.inputs().into_iter().filter_map(|p| first(p, &column));
     match found.next() {
-        Some((place, value)) => e.help(advice::first_misfit("x", &value, &place)),
+        Some((name, (place, value))) => {
+            e.help(advice::first_misfit(&expr::quote_name(&name), &value, &place))
+        }
         None => e,
     }
 }
 
-/// The first value of a column that is no number, and its place.
-fn first(plan: &LogicalPlan, column: &str) -> Option<(String, String)> {
+/// What the file calls a column, its first value that is no number, and the place of that.
+fn first(plan: &LogicalPlan, column: &str) -> Option<(String, (String, String))> {
     match plan {
         LogicalPlan::Scan { table, .. } => {
             let at = table.dataset.schema().index_of(column).ok()?;
             let found = table.dataset.first_value(at, &advice::is_no_number);
-            found.ok().flatten()
+            Some((column.to_string(), found.ok().flatten()?))
         }
         LogicalPlan::Project { input, exprs } => match exprs.iter().find(|(n, _)| n == column)? {
             (_, Expr::Column(inner)) => first(input, inner),

@@ -487,7 +487,7 @@ fn thousands_in_quotes() {
     let file = f.file("th.csv", "a,b\n\"1,234\",\"2,345,678\"\n\"5\",\"6\"\n");
     ask(&file, "--sum a")
         .failed(1)
-        .says(&["'1,234' at", "th.csv:2", "replace(x, ',', '')"]);
+        .says(&["'1,234' at", "th.csv:2", "replace(a, ',', '')"]);
     assert_eq!(
         query(&file, "--thousands , --sum a,b"),
         "a_sum,b_sum\n1239,2345684\n"

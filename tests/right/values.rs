@@ -236,7 +236,7 @@ fn mode_minds_its_order() {
 fn advice_about_text_shows_the_value_and_loses_no_row() {
     let f = Folder::new();
     let file = f.file("th.csv", "k,a\nx,5\ny,\"1,234\"\n");
-    let advice = ["'1,234'", "th.csv:3", "cast(replace(x, ',', '') AS double)"];
+    let advice = ["'1,234'", "th.csv:3", "cast(replace(a, ',', '') AS double)"];
     let out = ask(&file, "--sum a").failed(1).says(&advice);
     assert!(!out.err.contains("try_cast"), "{}", out.err);
     let text = format!("select sum(cast(replace(a, ',', '') as double)) as s from '{file}'");
@@ -244,11 +244,15 @@ fn advice_about_text_shows_the_value_and_loses_no_row() {
     let german = f.file("de.csv", "betrag;x\n12.345,60;1\n");
     ask(&german, "--sum betrag")
         .failed(1)
-        .says(&["de.csv:2", "replace(replace(x, '.', ''), ',', '.')"]);
+        .says(&["de.csv:2", "replace(replace(betrag, '.', ''), ',', '.')"]);
+    let spaced = f.file("sp.csv", "my col\n1\n\"1,234\"\n");
+    run(["query", &spaced, "--sum", "my col"])
+        .failed(1)
+        .says(&["sp.csv:3", "cast(replace(\"my col\", ',', '') AS double)"]);
     let rest = f.file("na.csv", "a\n1\nnone\n");
     ask(&rest, "--mean a")
         .failed(1)
-        .says(&["na.csv:3", "nullif(x, 'none')"]);
+        .says(&["na.csv:3", "nullif(a, 'none')"]);
     let cast = run(["query", &file, "--agg", "s=sum(cast(a as double))"]).failed(1);
     let cast = cast.says(&["'1,234'"]);
     assert!(!cast.err.contains("try_cast"), "{}", cast.err);
