@@ -8,7 +8,7 @@
 //!
 //! Tokens keep their places, so that messages point at what was written.
 
-use sqlparser::keywords::Keyword;
+use sqlparser::keywords::{Keyword, RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_TABLE_ALIAS};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// See the module.
@@ -41,7 +41,9 @@ pub(super) fn respelt(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                 let back = |n: usize| token(at.checked_sub(n));
                 let sample = |t| said(t, Keyword::TABLESAMPLE) || said(t, Keyword::SAMPLE);
                 let bare = sample(back(2));
-                if bare || (back(2) == Some(&Token::LParen) && (sample(back(3)) || sample(back(4)))) {
+                // `sample * (10 % 3)` is arithmetic
+                let closed = next == Some(&Token::RParen) && back(2) == Some(&Token::LParen);
+                if bare || (closed && (sample(back(3)) || sample(back(4)))) {
                     tokens[real[at]].token = Token::make_keyword("PERCENT");
                 }
             }
@@ -61,22 +63,56 @@ fn keyword(t: &Token) -> Option<Keyword> {
     }
 }
 
+/// Words that an operator, and no value, may stand behind or before.
+const BETWEEN_VALUES: [Keyword; 19] = [
+    Keyword::ALL,
+    Keyword::AND,
+    Keyword::AS,
+    Keyword::ASC,
+    Keyword::BETWEEN,
+    Keyword::BY,
+    Keyword::DESC,
+    Keyword::DISTINCT,
+    Keyword::ELSE,
+    Keyword::ILIKE,
+    Keyword::IN,
+    Keyword::IS,
+    Keyword::LIKE,
+    Keyword::NOT,
+    Keyword::NULLS,
+    Keyword::ON,
+    Keyword::OR,
+    Keyword::THEN,
+    Keyword::WHEN,
+];
+
+/// Whether a word is, or may be, the name of a column or function: most keywords may.
 fn is_name(t: &Token) -> bool {
-    matches!(t, Token::Word(w) if w.quote_style.is_some() || w.keyword == Keyword::NoKeyword)
+    let Token::Word(w) = t else { return false };
+    let reserved = [
+        RESERVED_FOR_COLUMN_ALIAS,
+        RESERVED_FOR_TABLE_ALIAS,
+        &BETWEEN_VALUES,
+    ];
+    w.quote_style.is_some()
+        || !reserved.iter().any(|r| r.contains(&w.keyword))
+        || w.keyword == Keyword::SAMPLE
 }
 
 /// Whether an operator may stand behind it.
 fn ends_operand(t: &Token) -> bool {
     let closes = matches!(t, Token::RParen | Token::RBracket);
-    let value = matches!(t, Token::Number(..) | Token::SingleQuotedString(_));
-    closes || value || is_name(t) || keyword(t) == Some(Keyword::END)
+    closes || is_value(t) || is_name(t) || keyword(t) == Some(Keyword::END)
 }
 
 /// Whether it may stand behind an operator.
 fn begins_operand(t: &Token) -> bool {
-    let value = matches!(
+    is_value(t) || is_name(t) || matches!(t, Token::LParen | Token::Minus | Token::Plus)
+}
+
+fn is_value(t: &Token) -> bool {
+    matches!(
         t,
-        Token::Number(..) | Token::SingleQuotedString(_) | Token::LParen | Token::Minus | Token::Plus
-    );
-    value || is_name(t) || matches!(keyword(t), Some(Keyword::CASE | Keyword::CAST))
+        Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_)
+    )
 }

@@ -18,6 +18,11 @@ fn a_statement_may_begin_with_a_comment() {
     let f = Folder::new();
     let file = f.file("q.sql", "-- one\nSELECT 1 AS a;\n-- two\nSELECT 2 AS a");
     assert_eq!(run(["sql", "--csv", "-f", &file]).done().text(), "a\n1\na\n2\n");
+    // also one with a sign of equality in its first line
+    for first in ["--a=b", "--a=b c", "--a b=c"] {
+        let ran = run(["sql", "--csv", "-c", &format!("{first}\nSELECT 3 AS a")]).done();
+        assert_eq!(ran.text(), "a\n3\n", "{first}");
+    }
     // a flag that is none is still an error of the command line
     run(["sql", "--cvs", "SELECT 1"]).failed(2).says(&["--cvs"]);
 }
@@ -27,6 +32,14 @@ fn numbers_have_every_usual_form() {
     assert_eq!(
         sql("SELECT 1_000_000 AS a, 0x1f AS b, 0XFF AS c, 0b101 AS d, 0o17 AS e, 7 div 2 AS f, 2_0 AS g"),
         "a,b,c,d,e,f,g\n1000000,31,255,5,15,3,20\n"
+    );
+    // names that are words of SQL elsewhere stand around it as others do
+    let words = "SELECT year div 10, v div year, 7 div abs(v), v div sample, sample*(10 % 3), v div case when true \
+                 then 2 end FROM (VALUES (2024, 4050, 3)) t(year, v, sample)";
+    assert_eq!(sql(words).lines().nth(1), Some("202,2,0,1350,3,2025"));
+    assert_eq!(
+        sql("SELECT v AS div FROM (VALUES (2), (1)) t(v) ORDER BY div DESC"),
+        "div\n2\n1\n"
     );
     assert_eq!(sql("SELECT div(7, 2) AS div, E'a\\'b' AS e"), "div,e\n3,a'b\n");
     for (text, what) in [
