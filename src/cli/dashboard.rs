@@ -7,9 +7,10 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::args::RunArgs;
+use super::signals;
 use crate::dashboard::{Address, DEFAULT, Server};
 use crate::error::{Error, Result};
 use crate::observe::Recorder;
@@ -63,7 +64,8 @@ pub fn finish(error: Option<&Error>) {
     };
     let cancelled = error.is_some_and(|e| e.kind().is_stop());
     let stop = Arc::new(AtomicBool::new(cancelled));
-    for signal in [SIGINT, SIGTERM] {
+    let hangup = (!signals::hangups_are_ignored()).then_some(SIGHUP);
+    for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
         let _ = signal_hook::flag::register(signal, stop.clone());
     }
     server.finish(error.map(Error::to_string), cancelled, || stop.load(Relaxed));

@@ -117,7 +117,7 @@ impl Drop for Cancelling {
 }
 
 /// Whether the process was started with SIGHUP ignored, as `nohup` does: that choice is kept.
-fn hangups_are_ignored() -> bool {
+pub(super) fn hangups_are_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|l| l.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|m| u64::from_str_radix(m.trim(), 16).ok());

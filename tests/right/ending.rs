@@ -228,3 +228,47 @@ fn a_signal_ends_what_waits_for_its_input() {
         assert_eq!(ran.status, Some(status), "{signal}: {}", ran.err);
     }
 }
+
+/// A terminal that closes ends it as the other signals do.
+#[test]
+fn a_signal_ends_a_dashboard_that_lingers() {
+    let f = Folder::new();
+    let file = f.file("t.csv", "a\n1\n");
+    for (signal, status) in [("-TERM", 0), ("-HUP", 0)] {
+        let mut c = Command::new("env");
+        c.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_ddf")]);
+        c.args(["query", &file, "--dashboard=127.0.0.1:0", "--linger"]);
+        c.stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = c.spawn().unwrap();
+        let mut rows = String::new();
+        let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+        while rows.lines().count() < 2 {
+            assert!(
+                std::io::BufRead::read_line(&mut out, &mut rows).unwrap() > 0,
+                "{rows}"
+            );
+        }
+        assert_ended(&mut child, signal, status);
+    }
+}
+
+/// Sends a signal, after which the program is to end soon, with that status.
+fn assert_ended(child: &mut Child, signal: &str, status: i32) {
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(child.try_wait().unwrap().is_none(), "it did not wait");
+    send(signal, child);
+    let begun = std::time::Instant::now();
+    let ended = loop {
+        match child.try_wait().unwrap() {
+            Some(ended) => break ended,
+            None if begun.elapsed() > Duration::from_secs(20) => {
+                let _ = child.kill();
+                panic!("{signal} does not end it");
+            }
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    assert_eq!(ended.code(), Some(status), "{signal}");
+}
