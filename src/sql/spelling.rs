@@ -4,6 +4,7 @@
 //!   WITH x AS [NOT] MATERIALIZED (…)     WITH x AS (…)            each use is planned anew, equal plans run once
 //!   7 DIV 2                              7 // 2
 //!   TABLESAMPLE 10%                      TABLESAMPLE 10 PERCENT
+//!   sum(x) FILTER (x > 1)                sum(x) FILTER (WHERE x > 1)
 //! ```
 //!
 //! Tokens keep their places, so that messages point at what was written.
@@ -16,7 +17,7 @@ pub(super) fn respelt(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let real: Vec<usize> = (0..tokens.len())
         .filter(|&i| !matches!(tokens[i].token, Token::Whitespace(_)))
         .collect();
-    let mut gone = Vec::new();
+    let (mut gone, mut opened) = (Vec::new(), Vec::new());
     for at in 0..real.len() {
         let token = |i: Option<usize>| i.and_then(|i| real.get(i)).map(|&i| &tokens[i].token);
         let before = token(at.checked_sub(1));
@@ -47,13 +48,53 @@ pub(super) fn respelt(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                     tokens[real[at]].token = Token::make_keyword("PERCENT");
                 }
             }
+            Some(t)
+                if keyword(t) == Some(Keyword::FILTER)
+                    && before == Some(&Token::RParen)
+                    && next == Some(&Token::LParen)
+                    && !said(token(Some(at + 2)), Keyword::WHERE)
+                    && !is_table(&tokens, &real, at - 1) =>
+            {
+                opened.push(real[at + 1]);
+            }
             _ => {}
         }
     }
-    for i in gone.into_iter().rev() {
-        tokens.remove(i);
+    if gone.is_empty() && opened.is_empty() {
+        return tokens;
     }
-    tokens
+    let mut out = Vec::with_capacity(tokens.len() + opened.len());
+    for (i, t) in tokens.into_iter().enumerate() {
+        if gone.contains(&i) {
+            continue;
+        }
+        let span = t.span;
+        out.push(t);
+        if opened.contains(&i) {
+            let token = Token::make_keyword("WHERE");
+            out.push(TokenWithSpan { token, span });
+        }
+    }
+    out
+}
+
+/// Whether what ends with that parenthesis is a table, behind which stands its name: `FROM f(3) filter(x)`.
+fn is_table(tokens: &[TokenWithSpan], real: &[usize], end: usize) -> bool {
+    let mut depth = 0;
+    let begin = (0..=end).rev().find(|&i| {
+        match tokens[real[i]].token {
+            Token::RParen => depth += 1,
+            Token::LParen => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    });
+    let word = |back: usize| {
+        let at = begin?.checked_sub(back)?;
+        keyword(&tokens[real[at]].token)
+    };
+    let table = |k| matches!(k, Some(Keyword::FROM | Keyword::JOIN | Keyword::LATERAL));
+    table(word(1)) || table(word(2))
 }
 
 fn keyword(t: &Token) -> Option<Keyword> {

@@ -52,6 +52,52 @@ fn numbers_have_every_usual_form() {
 }
 
 #[test]
+fn words_that_the_parser_knows_stand_around_operators() {
+    let f = Folder::new();
+    let file = f.file("t.csv", "year,v,sample\n45,100,7\n");
+    let of = |what: &str| sql(&format!("SELECT {what} FROM '{file}'"));
+    assert_eq!(
+        of("year div 10 AS a, v div year AS b, 7 div abs(2) AS c, v div sample AS d"),
+        "a,b,c,d\n4,2,3,14\n"
+    );
+    assert_eq!(of("sample*(10 % 3) AS a, sample * (v % 30) AS b"), "a,b\n7,70\n");
+    // what is no operator stays a name
+    assert_eq!(of("v div, year"), "div,year\n100,45\n");
+    assert_eq!(of("v AS div"), "div\n100\n");
+    assert_eq!(
+        sql(&format!(
+            "SELECT div.v FROM '{file}' div JOIN '{file}' o ON div.v = o.v ORDER BY div.v DESC"
+        )),
+        "v\n100\n"
+    );
+    assert_eq!(
+        sql(&format!(
+            "SELECT count(*) AS n FROM '{file}' TABLESAMPLE BERNOULLI (100 %)"
+        )),
+        "n\n1\n"
+    );
+}
+
+#[test]
+fn filters_of_aggregates_need_no_where() {
+    let from = "FROM range(10) t(i)";
+    assert_eq!(
+        sql(&format!(
+            "SELECT sum(i) FILTER (i > 7) AS a, count(*) FILTER (WHERE i < 3) AS b {from}"
+        )),
+        "a,b\n17,3\n"
+    );
+    assert_eq!(
+        sql(&format!(
+            "SELECT max(i) FILTER (i < 5) OVER () AS a {from} LIMIT 1"
+        )),
+        "a\n4\n"
+    );
+    // a table of that name
+    assert_eq!(sql("SELECT max(i) AS a FROM range(10) filter(i)"), "a\n9\n");
+}
+
+#[test]
 fn now_is_one_moment_that_can_be_given() {
     let ran = run([
         "sql",
