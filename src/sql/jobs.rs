@@ -41,6 +41,13 @@ pub(super) fn needed(columns: &BTreeSet<String>, jobs: &[Job]) -> BTreeSet<usize
     out
 }
 
+/// Takes the jobs at these places out of the list, in its order.
+pub(super) fn taken(places: BTreeSet<usize>, jobs: &mut Vec<Job>) -> Vec<Job> {
+    let mut out: Vec<Job> = places.into_iter().rev().map(|i| jobs.remove(i)).collect();
+    out.reverse();
+    out
+}
+
 /// Values in place of stand-ins.
 pub(super) fn substitute(e: Expr, values: &HashMap<String, Expr>) -> Result<Expr> {
     if values.is_empty() {

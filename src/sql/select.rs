@@ -10,7 +10,7 @@ use sqlparser::ast::{self, Expr as S, GroupByExpr, Ident, OrderByKind, SelectIte
 
 use super::convert::{First, Job, JobKind, Names};
 use super::grouping::Keys;
-use super::jobs::{needed, substitute, together};
+use super::jobs::{needed, substitute, taken, together};
 use super::scope::{Col, Rel, Scope};
 use super::{Planner, dependent, group, joins, unsupported, window};
 use crate::error::{Error, Result};
@@ -160,8 +160,7 @@ impl Planner<'_> {
             let job = jobs.remove(at);
             return self.keep_where(rel, job, negated, outer);
         }
-        let mine: Vec<Job> = mine.into_iter().rev().map(|i| jobs.remove(i)).collect();
-        let mine = mine.into_iter().rev().collect();
+        let mine = taken(mine, jobs);
         let cols = rel.cols.clone();
         let (rel, values) = self.attach(rel, mine, outer)?;
         let mut rel = filtered(rel, substitute(part, &values)?)?;
@@ -318,9 +317,7 @@ impl Planner<'_> {
         outer: Option<&Scope>,
     ) -> Result<Rel> {
         let inside: BTreeSet<String> = inside.iter().cloned().collect();
-        let early = needed(&inside, jobs).into_iter().rev();
-        let mut early: Vec<Job> = early.map(|i| jobs.remove(i)).collect();
-        early.reverse();
+        let early = taken(needed(&inside, jobs), jobs);
         if early.is_empty() {
             return Ok(rel);
         }

@@ -239,9 +239,8 @@ impl Planner<'_> {
                 None => self.one_row()?,
             };
             let columns = cells.iter().flat_map(Expr::columns).collect();
-            let own = super::jobs::needed(&columns, &jobs).into_iter().rev();
-            let mut own: Vec<Job> = own.map(|i| jobs.remove(i)).collect();
-            own.reverse();
+            let own = super::jobs::needed(&columns, &jobs);
+            let own = super::jobs::taken(own, &mut jobs);
             let (rel, values) = self.attach(one, own, here.outer)?;
             let (mut cols, mut exprs) = (Vec::new(), self.carried());
             for (i, cell) in cells.into_iter().enumerate() {
