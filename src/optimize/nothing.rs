@@ -78,12 +78,9 @@ fn shortened(plan: LogicalPlan) -> Result<LogicalPlan> {
             ..
         } if right.is_nothing() => Ok(*left),
         LogicalPlan::Union { inputs } if inputs.iter().any(LogicalPlan::is_nothing) => {
+            let rest = inputs.iter().filter(|p| !p.is_nothing()).cloned().collect();
             let whole = LogicalPlan::Union { inputs };
             let before = whole.schema()?;
-            let LogicalPlan::Union { inputs } = whole.clone() else {
-                return Ok(whole);
-            };
-            let rest = inputs.into_iter().filter(|p| !p.is_nothing()).collect();
             let plan = united(rest, names_of(&before))?;
             // an input that is left alone may have narrower types than all had together
             Ok(if plan.schema()? == before { plan } else { whole })
