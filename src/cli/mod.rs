@@ -211,7 +211,7 @@ fn watched(
     go: impl FnOnce(Watcher) -> Result<Report>,
 ) -> Result<(Report, Option<Model>)> {
     let recording = Recording::start(run, record)?;
-    let (mut bar, mut cancelling) = (None, None);
+    let (mut bar, mut cancelling, kept) = (None, None, signals.kept());
     let outcome = go(&mut |cx| {
         drop(bar.take());
         if let Some(recording) = &recording {
@@ -222,7 +222,7 @@ fn watched(
         }
         cancelling = Some(signals.cancel(cx));
     });
-    drop((bar, cancelling));
+    drop((bar, cancelling, kept));
     let model = recording.map(|r| r.end(run, outcome.as_ref()));
     let report = outcome.map_err(|e| signals.or(e))?;
     if !run.quiet {

@@ -1,11 +1,11 @@
 //! Ctrl-C, a polite kill, and a terminal that closes: they stop the tasks of a run, so that no half of an
 //! output is left.
 //!
-//! A command ends with them, and a second one ends it at once; its exit status is 128 and the number of
-//! the signal, as shells report it. The shell only loses the query.
+//! A command ends with them, and a second one ends it at once, as the first does where no run could hear of it: its
+//! exit status is 128 and the number of the signal, as shells report it. The shell only loses the query.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
 use signal_hook::SigId;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -20,6 +20,21 @@ pub struct Signals {
     /// The number of the last signal, zero before any.
     last: Arc<AtomicUsize>,
     watched: Vec<i32>,
+    runs: Arc<Runs>,
+}
+
+/// The runs that signals stop.
+struct Runs {
+    number: AtomicUsize,
+    /// Whether there is none: then a signal ends the program itself.
+    none: Arc<AtomicBool>,
+}
+
+impl Default for Runs {
+    fn default() -> Runs {
+        let (number, none) = (AtomicUsize::new(0), Arc::new(AtomicBool::new(true)));
+        Runs { number, none }
+    }
 }
 
 /// The exit status of a program that a signal ended.
@@ -34,6 +49,7 @@ impl Signals {
             interrupted: Arc::default(),
             last: Arc::default(),
             watched: vec![SIGINT, SIGTERM],
+            runs: Arc::default(),
         };
         if !hangups_are_ignored() {
             signals.watched.push(SIGHUP);
@@ -41,7 +57,9 @@ impl Signals {
         for &signal in &signals.watched {
             let flag = signals.interrupted.clone();
             let ends = i32::from(status(signal));
-            let _ = signal_hook::flag::register_conditional_shutdown(signal, ends, flag.clone());
+            for alone in [&flag, &signals.runs.none] {
+                let _ = signal_hook::flag::register_conditional_shutdown(signal, ends, alone.clone());
+            }
             let _ = signal_hook::flag::register(signal, flag);
             let _ = signal_hook::flag::register_usize(signal, signals.last.clone(), signal as usize);
         }
@@ -54,6 +72,7 @@ impl Signals {
             interrupted: Arc::default(),
             last: Arc::default(),
             watched: vec![SIGINT],
+            runs: Arc::default(),
         };
         let _ = signal_hook::flag::register(SIGINT, signals.interrupted.clone());
         signals
@@ -93,6 +112,13 @@ impl Signals {
         self.interrupted.store(false, Relaxed);
     }
 
+    /// While it lives, a signal is kept for the runs that are to come, instead of ending the program.
+    pub fn kept(&self) -> Kept {
+        self.runs.number.fetch_add(1, SeqCst);
+        self.runs.none.store(false, SeqCst);
+        Kept(self.runs.clone())
+    }
+
     /// Lets signals stop the tasks of a run, also one that came between two runs of a query.
     pub fn cancel(&self, cx: &RunContext) -> Cancelling {
         let each = self.watched.iter();
@@ -102,6 +128,24 @@ impl Signals {
             schedule::cancel(cx);
         }
         Cancelling(ids)
+    }
+}
+
+impl Drop for Signals {
+    /// The command is done: who stays for those who watch hears of signals alone.
+    fn drop(&mut self) {
+        self.runs.none.store(false, SeqCst);
+    }
+}
+
+/// See [`Signals::kept`].
+pub struct Kept(Arc<Runs>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if self.0.number.fetch_sub(1, SeqCst) == 1 {
+            self.0.none.store(true, SeqCst);
+        }
     }
 }
 

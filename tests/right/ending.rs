@@ -272,3 +272,42 @@ fn assert_ended(child: &mut Child, signal: &str, status: i32) {
     };
     assert_eq!(ended.code(), Some(status), "{signal}");
 }
+
+/// A pipe that nobody writes into is waited for while the query is planned, before there is a run to stop.
+#[test]
+fn a_signal_ends_what_waits_before_there_is_a_run() {
+    let f = Folder::new();
+    let pipe = f.at("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for (signal, status) in [("-TERM", 143), ("-HUP", 129), ("-INT", 130)] {
+        let mut c = Command::new("env");
+        c.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_ddf")]);
+        c.args(["sql", &format!("select count(*) from '{pipe}'")]);
+        let mut child = c.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // it sleeps in the call that opens the pipe
+        let sleeps = || {
+            let syscall = std::fs::read_to_string(format!("/proc/{}/wchan", child.id())).unwrap_or_default();
+            syscall.contains("fifo")
+        };
+        let begun = std::time::Instant::now();
+        while !sleeps() && begun.elapsed() < Duration::from_secs(3) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        send(signal, &child);
+        let begun = std::time::Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if begun.elapsed() > Duration::from_secs(10) {
+                let _ = child.kill();
+                panic!("{signal} does not end it");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let ran = Ran::from(child.wait_with_output().unwrap());
+        // before the handlers are there, the signal itself ends it
+        assert!(
+            ran.status == Some(status) || ran.status.is_none(),
+            "{signal}: {}",
+            ran.err
+        );
+    }
+}
