@@ -41,7 +41,7 @@ impl ast::Spanned for Place {
 }
 
 /// What an ORDER BY is made of.
-enum By {
+pub(super) enum By {
     /// A column of the list.
     Item(usize),
     Expr(Expr),
@@ -520,7 +520,7 @@ impl Planner<'_> {
             .collect()
     }
 
-    fn order(
+    pub(super) fn order(
         &mut self,
         order: Option<&ast::OrderBy>,
         items: &[Item],

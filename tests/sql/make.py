@@ -379,6 +379,11 @@ def _():
             yield f"SELECT e.id, d.title FROM emp e {kind} dept d ON e.dept = d.dept AND {c}"
     yield "SELECT e.id, d.title FROM emp e JOIN dept d ON e.dept = d.dept AND e.id IN (SELECT emp FROM sales)"
     yield "SELECT e.id, d.title FROM emp e JOIN dept d ON e.dept = d.dept AND e.salary > (SELECT avg(salary) FROM emp x WHERE x.dept = d.dept)"
+    # the order of a derived table is seen by what stands above it
+    yield "SELECT id, (SELECT first(item) FROM (SELECT * FROM sales s WHERE s.emp = e.id ORDER BY qty DESC NULLS LAST) x) FROM emp e"
+    yield "SELECT id, (WITH x AS (SELECT * FROM sales s WHERE s.emp = e.id ORDER BY qty NULLS LAST) SELECT last(qty) FROM x WHERE qty IS NOT NULL) FROM emp e"
+    yield "SELECT id, (SELECT string_agg(item, '-') FROM (SELECT item FROM sales s WHERE s.emp = e.id GROUP BY item ORDER BY max(qty) DESC NULLS LAST) x) FROM emp e"
+    yield "SELECT id, (SELECT string_agg(qty, '-') FROM (SELECT qty FROM sales s WHERE s.emp <= e.id ORDER BY abs(qty - e.id * 2), qty) x) FROM emp e"
 
 
 @topic("order")
