@@ -14,13 +14,13 @@ use super::dependent::told;
 use super::group::{self, Groups};
 use super::joins::Side;
 use super::scope::{Col, Rel, Scope};
-use super::select::{By, Item, aliases, filtered};
+use super::select::{Item, aliases, filtered};
 use super::subquery::{On, has_groups, split};
 use super::{Planner, unsupported};
 use crate::error::Result;
 use crate::expr::{AggCall, Expr, Func, JoinKind};
 use crate::kernel::Scalar;
-use crate::plan::{LogicalPlan, OrderBy};
+use crate::plan::LogicalPlan;
 
 impl Planner<'_> {
     /// The rows of `left`, each beside those of `query` for it. With [`JoinKind::Left`] rows without
@@ -107,19 +107,9 @@ impl Planner<'_> {
                 "{clause} in a LATERAL subquery that looks at the tables before it"
             )));
         }
-        let order = self.order_of(query, &items, names)?;
-        let by = order.iter().map(|k| &k.expr);
-        if by.clone().any(|e| looks_out(e) || e.window().is_some()) {
-            return Err(unsupported(
-                "ORDER BY of windows, or of columns of the tables before it, in a LATERAL subquery that looks at them",
-            ));
-        }
-        let mut all = items.iter().map(|i| &i.expr).chain(by);
-        let aggregates = all.any(Expr::has_aggregate);
+        let aggregates = items.iter().any(|i| i.expr.has_aggregate());
         let (on, filter) = split(outside, &left, &inner)?;
         if !has_groups(s) && !aggregates {
-            // a join hands on the rows of its right side in their order
-            let inner = inner.settle().map(|p| p.sorted(order));
             return self.lateral_rows(left, inner, items, kind, (on, filter));
         }
         if let Some(f) = filter {
@@ -127,7 +117,7 @@ impl Planner<'_> {
                 "groups of rows found by a condition other than equality ({f})"
             )));
         }
-        self.lateral_groups(left, inner, s, items, kind, on, names, order)
+        self.lateral_groups(left, inner, s, items, kind, on, names)
     }
 
     /// Rows of a table for each row: a join, and then the list.
@@ -172,7 +162,6 @@ impl Planner<'_> {
         kind: JoinKind,
         on: Vec<(Expr, Expr)>,
         names: Names,
-        order: Vec<OrderBy>,
     ) -> Result<(Rel, Vec<Col>)> {
         let (found, on) = self.group_keys(on, &left, &inner)?;
         let mut jobs = Vec::new();
@@ -194,26 +183,19 @@ impl Planner<'_> {
             exprs.push((i.name, groups.rewrite(self, i.expr)?));
         }
         let having = having.map(|h| groups.rewrite(self, h)).transpose()?;
-        let mut order = order;
-        for k in &mut order {
-            let expr = std::mem::replace(&mut k.expr, Expr::Literal(Scalar::Null));
-            k.expr = groups.rewrite(self, expr)?;
-        }
         let zero: HashSet<String> = (groups.aggs.iter())
             .filter(|(_, a): &&(String, AggCall)| a.func.is_count())
             .map(|(n, _)| n.clone())
             .collect();
         let mut grouped = groups.over(inner)?;
         let stand_ins = HashSet::new();
-        let by = order.iter().map(|k| &k.expr);
-        for e in exprs.iter().map(|(_, e)| e).chain(&having).chain(by) {
+        for e in exprs.iter().map(|(_, e)| e).chain(&having) {
             group::check(e, &grouped, &stand_ins, names.scope)?;
         }
         grouped.order.clear();
         if let Some(h) = having {
             grouped = filtered(grouped, h)?;
         }
-        grouped = grouped.map(|p| p.sorted(order));
         // an aggregate without keys has a row even of no row
         let kind = if single { JoinKind::Left } else { kind };
         let (rel, _) = beside(left, grouped, kind, on, None)?;
@@ -234,28 +216,6 @@ impl Planner<'_> {
             cols.push(self.added(name, e, &mut added));
         }
         finished(rel, added, cols)
-    }
-
-    /// ORDER BY of a subquery; literals order nothing.
-    fn order_of(&mut self, query: &ast::Query, items: &[Item], names: Names) -> Result<Vec<OrderBy>> {
-        let names = Names {
-            first: First::Alias,
-            ..names
-        };
-        let mut jobs = Vec::new();
-        let (by, flags) = self.order(query.order_by.as_ref(), items, names, &mut jobs)?;
-        if !jobs.is_empty() {
-            return Err(unsupported("a subquery in ORDER BY of a LATERAL subquery"));
-        }
-        let keys = by.into_iter().zip(flags).map(|(by, o)| OrderBy {
-            expr: match by {
-                By::Item(i) => items[i].expr.clone(),
-                By::Expr(e) => e,
-            },
-            descending: matches!(o.sort, Some(ast::OrderBySort::Desc)),
-            nulls_first: o.nulls_first == Some(true),
-        });
-        Ok(keys.filter(|k| !matches!(k.expr, Expr::Literal(_))).collect())
     }
 
     /// A column of the subquery's list.

@@ -41,7 +41,7 @@ impl ast::Spanned for Place {
 }
 
 /// What an ORDER BY is made of.
-pub(super) enum By {
+enum By {
     /// A column of the list.
     Item(usize),
     Expr(Expr),
@@ -520,7 +520,7 @@ impl Planner<'_> {
             .collect()
     }
 
-    pub(super) fn order(
+    fn order(
         &mut self,
         order: Option<&ast::OrderBy>,
         items: &[Item],
