@@ -245,12 +245,18 @@ fn work(job: &Job, send: SyncSender<Message>, turn: &Turn, encoders: &Encoders) 
             turn.wait(first, window, job);
             sent
         };
-        if let Err(failed) = run_span(job, parts.clone(), encoders, &mut hand) {
-            job.fail(failed.part, failed.rows, failed.error);
-            return;
-        }
-        if send.send(Message::End(parts)).is_err() {
-            return;
+        match run_span(job, parts.clone(), encoders, &mut hand) {
+            Err(failed) => {
+                job.fail(failed.part, failed.rows, failed.error);
+                return;
+            }
+            // rows are missing: what comes behind them must not be written
+            Ok(Came::Some) => {}
+            Ok(Came::All) => {
+                if send.send(Message::End(parts)).is_err() {
+                    return;
+                }
+            }
         }
     }
 }
@@ -268,14 +274,23 @@ impl Failed {
     }
 }
 
+/// What was handed on of neighbouring tasks that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    /// All their rows.
+    All,
+    /// Not all: they were stopped, because another task failed, or enough rows stand before them.
+    Some,
+}
+
 /// Runs neighbouring tasks into one encoder and hands on their rows piece by piece, all as those
-/// of the first; answers how many rows there were.
+/// of the first.
 fn run_span(
     job: &Job,
     parts: Range<usize>,
     encoders: &Encoders,
     hand: &mut dyn FnMut(Piece) -> bool,
-) -> Result<u64, Failed> {
+) -> Result<Came, Failed> {
     let first = parts.start;
     let encoder = match &encoders.output {
         Some(o) => Some(o.encoder().map_err(Failed::at(first))?),
@@ -292,6 +307,7 @@ fn run_span(
         hand,
         rows: 0,
     };
+    let mut came = Came::All;
     for part in parts {
         let before = sink.rows;
         let ran = guarded_task(job, part, || job.run_into(part, &mut |b| sink.take_parts(b)));
@@ -304,10 +320,12 @@ fn run_span(
         }
         job.done(part, sink.rows - before);
         if job.is_needless(part) {
+            came = Came::Some;
             break;
         }
     }
-    guarded(job, first, || job.close(first, || sink.end())).map_err(Failed::at(first))
+    guarded(job, first, || job.close(first, || sink.end())).map_err(Failed::at(first))?;
+    Ok(came)
 }
 
 /// The sink of a task of the last stage.

@@ -193,8 +193,13 @@ fn newlines_within_quotes_lose_and_repeat_no_row_of_a_stream() {
         csv += &format!("{i},\"a\n{i},b\nc\"\n");
     }
     let file = f.file("q.csv", &csv);
-    for how in ["-j 8 --blocksize 1KiB", "-j 8 --blocksize 64KiB", "-j 1"] {
+    for how in ["-j 8 --blocksize 64KiB", "-j 1"] {
         assert!(query(&file, how) == csv, "{how}");
+    }
+    // tasks that stop because another one guessed wrong have not handed on all their rows: what stands behind
+    // them must wait for the next run. One run in twenty saw it.
+    for turn in 0..20 {
+        assert!(query(&file, "-j 8 --blocksize 1KiB") == csv, "{turn}");
     }
 }
 
