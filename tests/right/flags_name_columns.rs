@@ -122,7 +122,7 @@ fn a_number_is_a_column_or_an_error() {
         "2020_sum,2021_sum\n41.5,40\n"
     );
     let sorted = answer(&file, &["--sort", "2020:desc", "-s", "Country Code,2020"]);
-    assert_eq!(sorted, "Country Code,2020\nBOR,30.0\nALA,11.5\n");
+    assert_eq!(sorted, "Country Code,2020\nBOR,30\nALA,11.5\n");
     assert_eq!(answer(&file, &["--agg", "x = max(2021)"]), "x\n40\n");
     for words in [
         &["--mean", "2022"][..],
