@@ -279,7 +279,7 @@ impl Failed {
 enum Came {
     /// All their rows.
     All,
-    /// Not all: they were stopped, because another task failed, or enough rows stand before them.
+    /// Not all: they were stopped because another task failed.
     Some,
 }
 
@@ -320,7 +320,8 @@ fn run_span(
         }
         job.done(part, sink.rows - before);
         if job.is_needless(part) {
-            came = Came::Some;
+            // enough rows stand in tasks that came whole
+            came = if job.has_enough() { Came::All } else { Came::Some };
             break;
         }
     }

@@ -214,6 +214,11 @@ impl<'a> Job<'a> {
         self.stop.holds(part)
     }
 
+    /// Whether all is stopped because the first tasks left enough rows.
+    pub fn has_enough(&self) -> bool {
+        self.satisfied.load(Relaxed)
+    }
+
     pub fn stopped(&self) -> bool {
         self.stop.is_all()
     }
