@@ -82,22 +82,41 @@ impl<S: Sums, const N: usize> Held<S, N> {
     /// Adds a value.
     #[inline(always)]
     pub fn add(&mut self, x: S::Value) {
-        match self {
-            Held::Many(sums) => sums.add(x),
-            Held::Few(n, values) if usize::from(*n) < N => {
-                values[usize::from(*n)] = x;
-                *n += 1;
-            }
-            Held::Few(..) => self.add_to_full(x),
+        if !self.add_in_place(x) {
+            self.add_anyway(x);
         }
     }
 
-    #[cold]
+    /// Adds a value, and to `owned` the bytes by which what it holds besides itself grew.
+    #[inline(always)]
+    pub fn add_owning(&mut self, owned: &mut usize, x: S::Value) {
+        if !self.add_in_place(x) {
+            self.grow(owned, |all| all.add_anyway(x));
+        }
+    }
+
+    /// Adds a value where that takes no more memory; false, and nothing is done, elsewhere.
+    #[inline(always)]
+    fn add_in_place(&mut self, x: S::Value) -> bool {
+        match self {
+            Held::Many(sums) => sums.add_in_place(x),
+            Held::Few(n, values) if usize::from(*n) < N => {
+                values[usize::from(*n)] = x;
+                *n += 1;
+                true
+            }
+            Held::Few(..) => false,
+        }
+    }
+
     #[inline(never)]
-    fn add_to_full(&mut self, x: S::Value) {
-        let mut sums = self.look(S::clone);
-        sums.add(x);
-        *self = Held::Many(sums);
+    fn add_anyway(&mut self, x: S::Value) {
+        if let Held::Few(..) = self {
+            *self = Held::Many(self.look(S::clone));
+        }
+        if let Held::Many(sums) = self {
+            sums.add(x);
+        }
     }
 
     /// Takes a value away that was added.
@@ -166,29 +185,6 @@ impl<S: Sums, const N: usize> Held<S, N> {
                 at(&sums)
             }
         }
-    }
-
-    /// Adds a value, and to `owned` the bytes by which what it holds besides itself grew.
-    #[inline(always)]
-    pub fn add_owning(&mut self, owned: &mut usize, x: S::Value) {
-        let in_place = match self {
-            Held::Many(sums) => sums.add_in_place(x),
-            Held::Few(n, values) if usize::from(*n) < N => {
-                values[usize::from(*n)] = x;
-                *n += 1;
-                true
-            }
-            Held::Few(..) => false,
-        };
-        if !in_place {
-            self.add_growing(owned, x);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn add_growing(&mut self, owned: &mut usize, x: S::Value) {
-        self.grow(owned, |all| all.add(x));
     }
 
     /// Changes it, and adds to `owned` the bytes by which what it holds besides itself grew.

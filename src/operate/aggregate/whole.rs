@@ -5,7 +5,7 @@
 //!   |x|, |y| < 2^31: products below 2^62        a sum that leaves its bounds ─► the wide sums take over
 //! ```
 
-use super::codec::{put_varint, varint};
+use super::codec::{put_signed, signed};
 
 /// Values from here on are none of usual size.
 const LEAST_LARGE: f64 = (1u64 << 31) as f64;
@@ -62,7 +62,7 @@ impl WholePairs {
     /// Appends the sums.
     pub fn encode(&self, out: &mut Vec<u8>) {
         for &x in self.sums.iter().chain(&self.products) {
-            put_varint(out, u128::from((x << 1 ^ x >> 63) as u64));
+            put_signed(out, x.into());
         }
     }
 
@@ -70,8 +70,7 @@ impl WholePairs {
     pub fn decode(bytes: &mut &[u8]) -> Option<WholePairs> {
         let mut all = WholePairs::default();
         for x in all.sums.iter_mut().chain(&mut all.products) {
-            let bits = u64::try_from(varint(bytes)?).ok()?;
-            *x = (bits >> 1) as i64 ^ -((bits & 1) as i64);
+            *x = i64::try_from(signed(bytes)?).ok()?;
         }
         Some(all)
     }
