@@ -6,6 +6,7 @@
 //!   one scan, nothing hangs on a type                      as it comes; nothing is kept
 //! ```
 
+use std::slice;
 use std::sync::Arc;
 
 use super::{Frame, Settings};
@@ -71,8 +72,14 @@ fn scans<'a>(
 
 /// The same frame over copies of its live inputs.
 pub(super) fn kept(frame: &Frame, cx: &RunContext) -> Result<Frame> {
+    let kept = all_kept(slice::from_ref(frame), cx)?.pop();
+    kept.ok_or_else(|| Error::defect("a frame went astray"))
+}
+
+/// The same frames over copies of their live inputs, of each table one.
+pub(super) fn all_kept(frames: &[Frame], cx: &RunContext) -> Result<Vec<Frame>> {
     let mut known: Vec<(Arc<dyn Dataset>, Arc<dyn Dataset>)> = Vec::new();
-    frame.replace_tables(&mut |t: &Table| {
+    let mut copied = |t: &Table| {
         let name = t.name.clone();
         if let Some((_, kept)) = known.iter().find(|(old, _)| Arc::ptr_eq(old, &t.dataset)) {
             let dataset = kept.clone();
@@ -84,7 +91,8 @@ pub(super) fn kept(frame: &Frame, cx: &RunContext) -> Result<Frame> {
         };
         known.push((t.dataset.clone(), dataset.clone()));
         Ok(Table { name, dataset })
-    })
+    };
+    frames.iter().map(|f| f.replace_tables(&mut copied)).collect()
 }
 
 /// What to say where a second look is needed for what went wrong, and there is none.

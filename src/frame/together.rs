@@ -61,12 +61,7 @@ impl Runner {
     /// Runs frames together and keeps their rows in memory.
     pub(super) fn together(mut self, frames: &[Frame]) -> Result<Vec<Rows>> {
         self.settings.check()?;
-        let mut frames = united(frames)?;
-        let copying = self.context();
-        for frame in &mut frames {
-            *frame = once::kept(frame, &copying)?;
-        }
-        let mut frames = united(&frames)?;
+        let mut frames = once::all_kept(&united(frames)?, &self.context())?;
         for _ in 0..MAX_REPLANS {
             match self.once(&frames) {
                 Err(e) if e.kind() == Kind::Replan || !run::guesses_hold(&frames, &e)? => {

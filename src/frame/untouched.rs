@@ -10,7 +10,7 @@
 //! and unions move rows, and what they move keeps its text: keys are compared as values, beside the texts that go out.
 //! A union has the text of a column where each of its inputs has, or has nothing but nulls.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Frame;
 use crate::error::{Error, Result};
@@ -65,14 +65,20 @@ impl Written {
                 limit: None,
             } => self.scan(table, wanted),
             LogicalPlan::Project { input, mut exprs } => {
-                let below: Vec<Option<String>> = wanted.iter().map(|w| column_of(&exprs, w)).collect();
+                let names = by_name(&exprs);
+                let below = wanted.iter().map(|w| match names.get(w.as_str()) {
+                    Some(Expr::Column(c)) => Some(c.clone()),
+                    _ => None,
+                });
+                let below: Vec<Option<String>> = below.collect();
                 let asked: Vec<String> = below.iter().flatten().cloned().collect();
                 let (input, found) = self.carry(*input, &asked)?;
                 let mut found = found.into_iter();
                 let texts = below.into_iter().map(|b| b.and_then(|_| found.next().flatten()));
                 let texts: Vec<Option<String>> = texts.collect();
+                let mut known: HashSet<String> = exprs.iter().map(|(n, _)| n.clone()).collect();
                 for text in texts.iter().flatten() {
-                    if !exprs.iter().any(|(n, _)| n == text) {
+                    if known.insert(text.clone()) {
                         exprs.push((text.clone(), Expr::column(text)));
                     }
                 }
@@ -147,7 +153,8 @@ impl Written {
         wanted: &[String],
     ) -> Result<(LogicalPlan, Vec<Option<String>>)> {
         let schema = inputs[0].schema()?;
-        let places = wanted.iter().map(|w| Ok(schema.index_of(w)?));
+        let missing = || Error::defect("a union without a column that is asked of it");
+        let places = wanted.iter().map(|w| place(&schema, w).ok_or_else(missing));
         let places: Vec<usize> = places.collect::<Result<_>>()?;
         let (before, mut carried) = (inputs.clone(), Vec::new());
         for input in inputs {
@@ -246,10 +253,7 @@ fn text_of_nulls(plan: &LogicalPlan, name: &str) -> Option<Expr> {
     }
 }
 
-/// The column that stands behind one of a projection.
-fn column_of(exprs: &[(String, Expr)], name: &str) -> Option<String> {
-    match exprs.iter().find(|(n, _)| n == name) {
-        Some((_, Expr::Column(c))) => Some(c.clone()),
-        _ => None,
-    }
+/// What stands behind each column of a projection.
+fn by_name(exprs: &[(String, Expr)]) -> HashMap<&str, &Expr> {
+    exprs.iter().map(|(name, e)| (name.as_str(), e)).collect()
 }

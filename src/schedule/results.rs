@@ -399,7 +399,7 @@ impl PieceSink<'_> {
         Piece::Batches(std::mem::take(&mut self.batches))
     }
 
-    fn end(mut self) -> Result<u64> {
+    fn end(mut self) -> Result<()> {
         if !self.batches.is_empty() {
             let piece = self.held_batches();
             (self.hand)(piece);
@@ -407,7 +407,7 @@ impl PieceSink<'_> {
         if let Some(e) = self.encoder {
             (self.hand)(Piece::Encoded(e.finish()?));
         }
-        Ok(self.rows)
+        Ok(())
     }
 }
 
