@@ -13,7 +13,10 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,9 +47,9 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// None need.
+    /// None need. Why was said before: whoever sees this sees that.
     pub fn all(&self) {
-        self.all.store(true, Relaxed);
+        self.all.store(true, Release);
     }
 
     /// Those from this one on need not.
@@ -61,7 +64,7 @@ impl Stop {
 
     /// Whether none need run.
     pub fn is_all(&self) -> bool {
-        self.all.load(Relaxed)
+        self.all.load(Acquire)
     }
 
     /// Whether a task need not run.
